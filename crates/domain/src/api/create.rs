@@ -1,0 +1,134 @@
+use super::{ApiEvent, ApiRefusal, RoleDefinition, ScopeDefinition, check_definitions};
+use crate::{
+    access::AdminScope,
+    change::ChangeSet,
+    command::{Command, ReadSet},
+    id::{ApiId, TenantId},
+    refusal::Refusal,
+    stream::StreamId,
+    time::Timestamp,
+    value::{ApiIdentifier, ApiName, Description, Faults, Invalid},
+};
+
+/// Creates an API of a tenant.
+pub struct CreateApi {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The new API.
+    pub api: ApiId,
+    /// The `aud` of its tokens, for ever.
+    pub identifier: ApiIdentifier,
+    /// The name for people.
+    pub name: ApiName,
+    /// Its scopes.
+    pub scopes: Vec<ScopeDefinition>,
+    /// Its roles.
+    pub roles: Vec<RoleDefinition>,
+}
+
+impl Command for CreateApi {
+    fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    fn reads(&self) -> Vec<StreamId> {
+        vec![StreamId::Tenant(self.tenant), StreamId::Api(self.api)]
+    }
+
+    fn decide(&self, read: &ReadSet, _: Timestamp) -> Result<ChangeSet, Refusal> {
+        read.tenant(self.tenant)?.open()?;
+        if read.api(self.api).is_ok() {
+            return Err(ApiRefusal::AlreadyExists.into());
+        }
+        if self.identifier.is_reserved() {
+            return Err(ApiRefusal::IdentifierReserved.into());
+        }
+        check_definitions(&self.scopes, &self.roles).map_err(Refusal::Invalid)?;
+        Ok(ChangeSet::of(
+            StreamId::Api(self.api),
+            [ApiEvent::ApiCreated {
+                identifier: self.identifier.clone(),
+                name: self.name.clone(),
+                built_in: false,
+                scopes: self.scopes.clone(),
+                roles: self.roles.clone(),
+            }],
+        ))
+    }
+}
+
+/// The API through which a tenant is managed. The scopes of the whole platform exist in the
+/// operators' tenant alone.
+pub(crate) fn built_in_admin_api(of_system: bool) -> Result<ApiEvent, Refusal> {
+    let scopes: Result<Vec<_>, Invalid> = AdminScope::ALL
+        .iter()
+        .filter(|scope| of_system || !scope.is_platform())
+        .map(|scope| {
+            Ok(ScopeDefinition {
+                name: scope.to_scope()?,
+                description: Some(Description::parse(scope.description())?),
+            })
+        })
+        .collect();
+    let definition = scopes.and_then(|scopes| Ok((scopes, ApiName::parse("Chancery administration")?)));
+    let (scopes, name) = definition.map_err(|invalid| {
+        let mut faults = Faults::default();
+        faults.add("admin_api", invalid);
+        Refusal::Invalid(faults)
+    })?;
+    Ok(ApiEvent::ApiCreated {
+        identifier: ApiIdentifier::admin(),
+        name,
+        built_in: true,
+        scopes,
+        roles: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        tenant::TenantRefusal,
+        testing::{self, acme, closed, orders, orders_created},
+    };
+
+    #[test]
+    fn an_api_has_scopes_and_roles() {
+        testing::given(acme()).when(&orders()).then([orders_created()]);
+    }
+
+    #[test]
+    fn reserved_identifiers_are_refused() {
+        let mut command = orders();
+        command.identifier = ApiIdentifier::parse("urn:chancery:mine").unwrap();
+        testing::given(acme()).when(&command).refused(ApiRefusal::IdentifierReserved);
+    }
+
+    #[test]
+    fn a_closed_tenant_gets_no_api() {
+        testing::given(acme()).and([closed()]).when(&orders()).refused(TenantRefusal::Closed);
+    }
+
+    #[test]
+    fn every_double_and_every_unknown_scope_is_named() {
+        let mut command = orders();
+        command.scopes.push(command.scopes[0].clone());
+        command.roles[0].scopes.extend([crate::value::Scope::parse("nobody:knows").unwrap()]);
+        command.roles.push(command.roles[0].clone());
+        assert_eq!(
+            testing::given(acme()).when(&command).faults(),
+            ["scopes[2].name", "roles[0].scopes", "roles[1].name", "roles[1].scopes"]
+        );
+    }
+
+    #[test]
+    fn platform_scopes_exist_in_the_operators_tenant_alone() {
+        let scopes = |of_system| {
+            let ApiEvent::ApiCreated { scopes, .. } = built_in_admin_api(of_system).unwrap();
+            scopes.into_iter().map(|scope| scope.name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(scopes(false), ["tenant:admin", "tenant:read", "audit:read"]);
+        assert_eq!(scopes(true).len(), 5);
+    }
+}

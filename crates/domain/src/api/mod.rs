@@ -1,0 +1,155 @@
+//! An API: a resource server with its scopes and roles.
+
+mod create;
+mod event;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use create::built_in_admin_api;
+pub use create::CreateApi;
+pub use event::ApiEvent;
+
+use crate::{
+    aggregate::Fold,
+    command::State,
+    event::Event,
+    refusal::refusals,
+    stream::AggregateType,
+    value::{ApiIdentifier, ApiName, Description, Faults, Invalid, RoleName, Scope, ScopeSet},
+};
+
+/// The most scopes, and the most roles, that an API may have.
+pub const MAX_SCOPES: usize = 500;
+
+/// A scope of an API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScopeDefinition {
+    /// The scope.
+    pub name: Scope,
+    /// What it allows, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Description>,
+}
+
+/// A role of an API: a named set of its scopes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoleDefinition {
+    /// The role.
+    pub name: RoleName,
+    /// The scopes that it grants.
+    pub scopes: ScopeSet,
+}
+
+/// An API.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Api {
+    /// The `aud` of its tokens.
+    pub identifier: ApiIdentifier,
+    /// The name for people.
+    pub name: ApiName,
+    /// Whether Chancery made it; then nobody can change it.
+    pub built_in: bool,
+    /// Its scopes and what they allow.
+    pub scopes: BTreeMap<Scope, Option<Description>>,
+    /// Its roles and what they grant.
+    pub roles: BTreeMap<RoleName, ScopeSet>,
+    /// Whether tokens are issued for it.
+    pub state: ApiState,
+}
+
+/// Whether tokens are issued for an API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApiState {
+    /// They are.
+    Active,
+}
+
+refusals! {
+    /// The rules of an API.
+    ApiRefusal {
+        #[error("an API with this identifier exists or existed in this tenant; choose another")]
+        IdentifierTaken = "IDENTIFIER_TAKEN",
+        #[error("identifiers that begin with `urn:chancery:` are reserved; choose another")]
+        IdentifierReserved = "IDENTIFIER_RESERVED",
+        #[error("the API exists already")]
+        AlreadyExists = "API_EXISTS",
+    }
+}
+
+impl Api {
+    /// The scopes that these direct scopes and roles come to: what the API still has of them.
+    pub fn effective(&self, scopes: &ScopeSet, roles: &BTreeSet<RoleName>) -> ScopeSet {
+        let by_role = roles.iter().filter_map(|role| self.roles.get(role)).flat_map(ScopeSet::iter);
+        scopes.iter().chain(by_role).filter(|scope| self.scopes.contains_key(scope)).cloned().collect()
+    }
+}
+
+/// Checks an API's scopes and roles together. Paths are those of the GraphQL input.
+pub(crate) fn check_definitions(scopes: &[ScopeDefinition], roles: &[RoleDefinition]) -> Result<(), Faults> {
+    let mut faults = Faults::default();
+    for (path, count) in [("scopes", scopes.len()), ("roles", roles.len())] {
+        if count > MAX_SCOPES {
+            faults.add(path, Invalid::new("too_many", format!("must be at most {MAX_SCOPES}, and are {count}")));
+        }
+    }
+    let mut known = BTreeSet::new();
+    for (index, scope) in scopes.iter().enumerate() {
+        if !known.insert(&scope.name) {
+            faults.add(
+                format!("scopes[{index}].name"),
+                Invalid::new("duplicate", format!("`{}` stands here a second time", scope.name)),
+            );
+        }
+    }
+    let mut names = BTreeSet::new();
+    for (index, role) in roles.iter().enumerate() {
+        if !names.insert(&role.name) {
+            faults.add(
+                format!("roles[{index}].name"),
+                Invalid::new("duplicate", format!("`{}` stands here a second time", role.name)),
+            );
+        }
+        for scope in role.scopes.iter().filter(|scope| !known.contains(scope)) {
+            faults.add(
+                format!("roles[{index}].scopes"),
+                Invalid::new("unknown_scope", format!("`{scope}` is not one of this API's scopes")),
+            );
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+impl Fold for Api {
+    const TYPE: AggregateType = AggregateType::Api;
+    type Event = ApiEvent;
+
+    fn fold(_: Option<Self>, event: &ApiEvent) -> Option<Self> {
+        match event {
+            ApiEvent::ApiCreated { identifier, name, built_in, scopes, roles } => Some(Self {
+                identifier: identifier.clone(),
+                name: name.clone(),
+                built_in: *built_in,
+                scopes: scopes.iter().map(|scope| (scope.name.clone(), scope.description.clone())).collect(),
+                roles: roles.iter().map(|role| (role.name.clone(), role.scopes.clone())).collect(),
+                state: ApiState::Active,
+            }),
+        }
+    }
+
+    fn event(event: &Event) -> Option<&ApiEvent> {
+        match event {
+            Event::Api(event) => Some(event),
+            _ => None,
+        }
+    }
+
+    fn into_state(state: Option<Self>) -> State {
+        State::Api(state)
+    }
+}

@@ -1,0 +1,84 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{ClientEvent, ClientRefusal, Grant};
+use crate::{
+    command::ReadSet,
+    id::ApiId,
+    refusal::Refusal,
+    value::{ApiIdentifier, RoleName, ScopeSet},
+};
+
+/// What a client shall be able to ask for at one API.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GrantRequest {
+    /// The API.
+    pub api: ApiId,
+    /// Scopes of the API.
+    pub scopes: ScopeSet,
+    /// Roles of the API.
+    pub roles: BTreeSet<RoleName>,
+}
+
+fn joined<'a, T: ToString + 'a>(names: impl Iterator<Item = &'a T>) -> Option<String> {
+    let names: Vec<_> = names.map(|name| format!("`{}`", name.to_string())).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// The grants as they will be: each API once, with scopes and roles that it has.
+pub(super) fn resolve(
+    requests: &[GrantRequest],
+    read: &ReadSet,
+) -> Result<BTreeMap<ApiId, Grant>, Refusal> {
+    let mut grants = BTreeMap::new();
+    for request in requests {
+        let api = read.api(request.api)?;
+        let identifier = api.identifier.clone();
+        if let Some(scopes) = joined(request.scopes.iter().filter(|scope| !api.scopes.contains_key(scope))) {
+            return Err(ClientRefusal::UnknownScope { identifier, scopes }.into());
+        }
+        if let Some(roles) = joined(request.roles.iter().filter(|role| !api.roles.contains_key(role))) {
+            return Err(ClientRefusal::UnknownRole { identifier, roles }.into());
+        }
+        let grant = Grant {
+            identifier: identifier.clone(),
+            scopes: request.scopes.clone(),
+            roles: request.roles.clone(),
+        };
+        if grants.insert(request.api, grant).is_some() {
+            return Err(ClientRefusal::DuplicateGrant { identifier }.into());
+        }
+    }
+    Ok(grants)
+}
+
+/// The events that lead from one set of grants to another.
+pub(super) fn difference(
+    before: &BTreeMap<ApiId, Grant>,
+    after: &BTreeMap<ApiId, Grant>,
+) -> Vec<ClientEvent> {
+    let revoked = before.iter().filter(|(api, _)| !after.contains_key(api)).map(|(api, grant)| {
+        ClientEvent::ClientGrantRevoked { api: *api, identifier: grant.identifier.clone() }
+    });
+    let granted = after.iter().filter(|(api, grant)| before.get(api) != Some(grant)).map(|(api, grant)| {
+        ClientEvent::ClientGranted {
+            api: *api,
+            identifier: grant.identifier.clone(),
+            scopes: grant.scopes.clone(),
+            roles: grant.roles.clone(),
+        }
+    });
+    revoked.chain(granted).collect()
+}
+
+/// The identifiers of the APIs that a client shall serve.
+pub(super) fn served(apis: &[ApiId], read: &ReadSet) -> Result<BTreeSet<ApiIdentifier>, Refusal> {
+    apis.iter()
+        .map(|api| {
+            let identifier = read.api(*api)?.identifier.clone();
+            if identifier.is_admin() {
+                return Err(ClientRefusal::ServesAdminApi.into());
+            }
+            Ok(identifier)
+        })
+        .collect()
+}

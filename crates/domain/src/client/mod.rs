@@ -1,0 +1,226 @@
+//! A client: who it is, what it may ask for, and whether it may.
+
+mod create;
+mod delete;
+mod disable;
+mod enable;
+mod event;
+mod expiry;
+mod grant;
+mod update;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+pub use create::CreateClient;
+pub use delete::DeleteClient;
+pub use disable::DisableClient;
+pub use enable::EnableClient;
+pub use event::ClientEvent;
+pub use expiry::Expiry;
+pub use grant::GrantRequest;
+pub use update::UpdateClient;
+
+use crate::{
+    aggregate::Fold,
+    command::State,
+    event::Event,
+    id::ApiId,
+    json::JsonObject,
+    refusal::refusals,
+    stream::AggregateType,
+    tenant::AuthMethod,
+    time::Timestamp,
+    value::{ApiIdentifier, ClientName, CustomClaims, Description, RoleName, ScopeSet},
+};
+
+/// What a client may ask for at one API.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The API's identifier.
+    pub identifier: ApiIdentifier,
+    /// The scopes that are granted by name.
+    pub scopes: ScopeSet,
+    /// The roles, each of which grants its scopes.
+    pub roles: BTreeSet<RoleName>,
+}
+
+/// A client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Client {
+    /// The name for people.
+    pub name: Option<ClientName>,
+    /// What it is for.
+    pub description: Option<Description>,
+    /// What the operator notes about it.
+    pub metadata: JsonObject,
+    /// What it authenticates with.
+    pub auth_method: AuthMethod,
+    /// Claims that it adds to its tokens.
+    pub custom_claims: CustomClaims,
+    /// The APIs whose tokens it may introspect.
+    pub serves: BTreeSet<ApiIdentifier>,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+    /// What it may ask for, by API.
+    pub grants: BTreeMap<ApiId, Grant>,
+    /// What an operator decided about it.
+    pub standing: Standing,
+}
+
+/// What an operator decided about a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It may obtain tokens until it ends.
+    Enabled,
+    /// It may not for now.
+    Disabled,
+    /// It may not any more.
+    Deleted,
+}
+
+/// Whether a client may obtain tokens at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientState {
+    /// It may.
+    Active,
+    /// An operator disabled it.
+    Disabled,
+    /// Its end has passed.
+    Expired,
+    /// An operator deleted it.
+    Deleted,
+}
+
+refusals! {
+    /// The rules of a client.
+    ClientRefusal {
+        #[error("the client exists already")]
+        AlreadyExists = "CLIENT_EXISTS",
+        #[error("the tenant's policy requires a name for every client")]
+        NameRequired = "NAME_REQUIRED",
+        #[error("the tenant's policy allows no metadata on clients")]
+        MetadataNotAllowed = "METADATA_NOT_ALLOWED",
+        #[error("the tenant's policy does not allow clients that authenticate this way")]
+        AuthMethodNotAllowed = "AUTH_METHOD_NOT_ALLOWED",
+        #[error("the tenant's policy demands an end within {max_days} days; give expiresInDays or expiresAt")]
+        ExpiryRequired { max_days: u32 } = "EXPIRY_REQUIRED",
+        #[error("the client would live less than the {min_days} day(s) that the tenant's policy demands")]
+        LifetimeTooShort { min_days: u32 } = "LIFETIME_TOO_SHORT",
+        #[error("the client would live longer than the {max_days} day(s) that the tenant's policy allows")]
+        LifetimeTooLong { max_days: u32 } = "LIFETIME_TOO_LONG",
+        #[error("the API {identifier} stands in the grants twice; give each API once")]
+        DuplicateGrant { identifier: ApiIdentifier } = "DUPLICATE_GRANT",
+        #[error("the API {identifier} has no scope {scopes}; the scopes of an API are those that it was created with")]
+        UnknownScope { identifier: ApiIdentifier, scopes: String } = "UNKNOWN_SCOPE",
+        #[error("the API {identifier} has no role {roles}")]
+        UnknownRole { identifier: ApiIdentifier, roles: String } = "UNKNOWN_ROLE",
+        #[error("a client cannot serve the built-in admin API")]
+        ServesAdminApi = "SERVES_ADMIN_API",
+        #[error("the client is disabled already")]
+        AlreadyDisabled = "CLIENT_DISABLED",
+        #[error("the client is not disabled, so there is nothing to enable")]
+        NotDisabled = "CLIENT_NOT_DISABLED",
+        #[error("the client has expired; give it a later end with updateClient first")]
+        Expired = "CLIENT_EXPIRED",
+        #[error("the client is deleted, which is final; create another")]
+        Deleted = "CLIENT_DELETED",
+        #[error("the client does not authenticate with a secret")]
+        HasNoSecret = "CLIENT_HAS_NO_SECRET",
+    }
+}
+
+impl Client {
+    /// Whether it may obtain tokens at this moment.
+    pub fn state(&self, now: Timestamp) -> ClientState {
+        match self.standing {
+            Standing::Deleted => ClientState::Deleted,
+            Standing::Disabled => ClientState::Disabled,
+            Standing::Enabled if self.expires_at.is_some_and(|end| end <= now) => ClientState::Expired,
+            Standing::Enabled => ClientState::Active,
+        }
+    }
+
+    /// The client, unless it is deleted: nothing of a deleted client can be changed.
+    ///
+    /// # Errors
+    /// [`ClientRefusal::Deleted`].
+    pub fn existing(&self) -> Result<&Self, ClientRefusal> {
+        match self.standing {
+            Standing::Enabled | Standing::Disabled => Ok(self),
+            Standing::Deleted => Err(ClientRefusal::Deleted),
+        }
+    }
+}
+
+impl Fold for Client {
+    const TYPE: AggregateType = AggregateType::Client;
+    type Event = ClientEvent;
+
+    fn fold(before: Option<Self>, event: &ClientEvent) -> Option<Self> {
+        match event.clone() {
+            ClientEvent::ClientCreated {
+                name,
+                description,
+                metadata,
+                auth_method,
+                custom_claims,
+                serves,
+                expires_at,
+            } => Some(Self {
+                name,
+                description,
+                metadata,
+                auth_method,
+                custom_claims,
+                serves,
+                expires_at,
+                grants: BTreeMap::new(),
+                standing: Standing::Enabled,
+            }),
+            ClientEvent::ClientDescribed { name, description } => {
+                before.map(|client| Self { name, description, ..client })
+            }
+            ClientEvent::ClientMetadataChanged { metadata } => {
+                before.map(|client| Self { metadata, ..client })
+            }
+            ClientEvent::ClientGranted { api, identifier, scopes, roles } => before.map(|mut client| {
+                client.grants.insert(api, Grant { identifier, scopes, roles });
+                client
+            }),
+            ClientEvent::ClientGrantRevoked { api, identifier: _ } => before.map(|mut client| {
+                client.grants.remove(&api);
+                client
+            }),
+            ClientEvent::ClientClaimsChanged { custom_claims } => {
+                before.map(|client| Self { custom_claims, ..client })
+            }
+            ClientEvent::ClientServesChanged { serves } => before.map(|client| Self { serves, ..client }),
+            ClientEvent::ClientExpiryChanged { expires_at } => {
+                before.map(|client| Self { expires_at, ..client })
+            }
+            ClientEvent::ClientDisabled { reason: _ } => {
+                before.map(|client| Self { standing: Standing::Disabled, ..client })
+            }
+            ClientEvent::ClientEnabled {} => {
+                before.map(|client| Self { standing: Standing::Enabled, ..client })
+            }
+            ClientEvent::ClientDeleted { reason: _ } => {
+                before.map(|client| Self { standing: Standing::Deleted, ..client })
+            }
+        }
+    }
+
+    fn event(event: &Event) -> Option<&ClientEvent> {
+        match event {
+            Event::Client(event) => Some(event),
+            _ => None,
+        }
+    }
+
+    fn into_state(state: Option<Self>) -> State {
+        State::Client(state)
+    }
+}

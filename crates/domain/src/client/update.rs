@@ -1,0 +1,187 @@
+use super::{ClientEvent, ClientRefusal, Expiry, GrantRequest, expiry, grant};
+use crate::{
+    change::ChangeSet,
+    command::{Command, ReadSet},
+    id::{ApiId, ClientId, TenantId},
+    json::JsonObject,
+    refusal::Refusal,
+    stream::StreamId,
+    time::Timestamp,
+    value::{ClientName, CustomClaims, Description, Patch},
+};
+
+/// Changes a client. What is left out stays; grants, claims, metadata and served APIs replace the
+/// whole value.
+pub struct UpdateClient {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The client.
+    pub client: ClientId,
+    /// The name for people.
+    pub name: Patch<ClientName>,
+    /// What it is for.
+    pub description: Patch<Description>,
+    /// What the operator notes about it.
+    pub metadata: Option<JsonObject>,
+    /// When it ends.
+    pub expiry: Patch<Expiry>,
+    /// Claims that it adds to its tokens.
+    pub custom_claims: Option<CustomClaims>,
+    /// The APIs whose tokens it may introspect.
+    pub serves: Option<Vec<ApiId>>,
+    /// What it may ask for.
+    pub grants: Option<Vec<GrantRequest>>,
+}
+
+impl Command for UpdateClient {
+    fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    fn reads(&self) -> Vec<StreamId> {
+        let mut reads = vec![StreamId::Tenant(self.tenant), StreamId::Client(self.client)];
+        reads.extend(self.grants.iter().flatten().map(|grant| StreamId::Api(grant.api)));
+        reads.extend(self.serves.iter().flatten().copied().map(StreamId::Api));
+        reads
+    }
+
+    fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Refusal> {
+        let policy = &read.tenant(self.tenant)?.open()?.policy;
+        let client = read.client(self.client)?.existing()?;
+        let mut events = Vec::new();
+
+        let name = self.name.over(client.name.as_ref());
+        let description = self.description.over(client.description.as_ref());
+        if policy.require_client_name && name.is_none() && client.name.is_some() {
+            return Err(ClientRefusal::NameRequired.into());
+        }
+        if name != client.name || description != client.description {
+            events.push(ClientEvent::ClientDescribed { name, description });
+        }
+        if let Some(metadata) = &self.metadata
+            && *metadata != client.metadata
+        {
+            if !policy.allow_metadata && !metadata.is_empty() {
+                return Err(ClientRefusal::MetadataNotAllowed.into());
+            }
+            events.push(ClientEvent::ClientMetadataChanged { metadata: metadata.clone() });
+        }
+        if self.expiry != Patch::Keep {
+            let expires_at = expiry::within(policy.client_lifetime_days, self.expiry.over(None), now)?;
+            if expires_at != client.expires_at {
+                events.push(ClientEvent::ClientExpiryChanged { expires_at });
+            }
+        }
+        if let Some(custom_claims) = &self.custom_claims
+            && *custom_claims != client.custom_claims
+        {
+            events.push(ClientEvent::ClientClaimsChanged { custom_claims: custom_claims.clone() });
+        }
+        if let Some(serves) = &self.serves {
+            let serves = grant::served(serves, read)?;
+            if serves != client.serves {
+                events.push(ClientEvent::ClientServesChanged { serves });
+            }
+        }
+        if let Some(grants) = &self.grants {
+            events.extend(grant::difference(&client.grants, &grant::resolve(grants, read)?));
+        }
+        Ok(ChangeSet::of(StreamId::Client(self.client), events))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{
+        testing::{self, ACME, BILLING, NOW, ORDERS, deleted, orders_grant, with_billing},
+        value::{ApiIdentifier, ScopeSet},
+    };
+
+    fn nothing() -> UpdateClient {
+        UpdateClient {
+            tenant: ACME(),
+            client: BILLING(),
+            name: Patch::Keep,
+            description: Patch::Keep,
+            metadata: None,
+            expiry: Patch::Keep,
+            custom_claims: None,
+            serves: None,
+            grants: None,
+        }
+    }
+
+    #[test]
+    fn what_stays_the_same_is_no_event() {
+        testing::given(with_billing()).when(&nothing()).then_nothing();
+        let same = UpdateClient { grants: Some(vec![orders_grant()]), ..nothing() };
+        testing::given(with_billing()).when(&same).then_nothing();
+    }
+
+    #[test]
+    fn grants_are_replaced_as_a_whole() {
+        let none = UpdateClient { grants: Some(Vec::new()), ..nothing() };
+        testing::given(with_billing()).when(&none).then([ClientEvent::ClientGrantRevoked {
+            api: ORDERS(),
+            identifier: ApiIdentifier::parse("https://orders.example").unwrap(),
+        }]);
+        let mut less = orders_grant();
+        less.scopes = ScopeSet::parse("orders:read").unwrap();
+        less.roles = BTreeSet::new();
+        let fewer = UpdateClient { grants: Some(vec![less.clone()]), ..nothing() };
+        testing::given(with_billing()).when(&fewer).then([ClientEvent::ClientGranted {
+            api: ORDERS(),
+            identifier: ApiIdentifier::parse("https://orders.example").unwrap(),
+            scopes: less.scopes,
+            roles: less.roles,
+        }]);
+    }
+
+    #[test]
+    fn one_update_changes_many_things() {
+        let update = UpdateClient {
+            description: Patch::Set(Description::parse("the nightly run").unwrap()),
+            expiry: Patch::Set(Expiry::InDays(30)),
+            metadata: Some(JsonObject::parse(serde_json::json!({"team": "b"}), 4096).unwrap()),
+            custom_claims: Some(CustomClaims::parse(serde_json::json!({"plan": "gold"})).unwrap()),
+            serves: Some(vec![ORDERS()]),
+            ..nothing()
+        };
+        let change = testing::given(with_billing()).when(&update).change();
+        let kinds: Vec<_> = change.events().iter().map(|(_, event)| event.kind().0).collect();
+        assert_eq!(
+            kinds,
+            [
+                "ClientDescribed",
+                "ClientMetadataChanged",
+                "ClientExpiryChanged",
+                "ClientClaimsChanged",
+                "ClientServesChanged"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_required_name_cannot_be_taken_away() {
+        let unnamed = UpdateClient { name: Patch::Clear, ..nothing() };
+        testing::given(with_billing()).when(&unnamed).refused(ClientRefusal::NameRequired);
+    }
+
+    #[test]
+    fn an_end_can_be_moved_and_removed() {
+        let end = ClientEvent::ClientExpiryChanged { expires_at: Some(NOW.plus_days(2)) };
+        let never = UpdateClient { expiry: Patch::Clear, ..nothing() };
+        testing::given(with_billing())
+            .and([end])
+            .when(&never)
+            .then([ClientEvent::ClientExpiryChanged { expires_at: None }]);
+    }
+
+    #[test]
+    fn a_deleted_client_stays_as_it_was() {
+        testing::given(with_billing()).and([deleted()]).when(&nothing()).refused(ClientRefusal::Deleted);
+    }
+}

@@ -1,0 +1,87 @@
+//! An event as the log holds it.
+
+use std::fmt;
+
+use crate::{
+    event::Event,
+    id::{ClientId, CommandId, EventId, TenantId},
+    stream::StreamId,
+    time::Timestamp,
+};
+
+/// Who made a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// An operator's or a tenant administrator's client.
+    Client(ClientId),
+    /// The process that turns due times into events.
+    Steward,
+    /// A person at the command line: the operating system's user.
+    Cli(String),
+    /// The first start.
+    Installation,
+}
+
+impl Actor {
+    /// The kind of actor: `client`, `steward`, `cli` or `installation`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Client(_) => "client",
+            Self::Steward => "steward",
+            Self::Cli(_) => "cli",
+            Self::Installation => "installation",
+        }
+    }
+
+    /// Who it was, within the kind.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Client(id) => id.to_string(),
+            Self::Steward => "steward".to_owned(),
+            Self::Cli(user) => user.clone(),
+            Self::Installation => "bootstrap".to_owned(),
+        }
+    }
+
+    /// The actor with this kind and id as they stand in the log.
+    pub fn parse(kind: &str, id: &str) -> Option<Self> {
+        match kind {
+            "client" => id.parse().ok().map(Self::Client),
+            "steward" => Some(Self::Steward),
+            "cli" => Some(Self::Cli(id.to_owned())),
+            "installation" => Some(Self::Installation),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind(), self.id())
+    }
+}
+
+/// One entry of a tenant's roll.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// The entry's id.
+    pub id: EventId,
+    /// Whose roll it is in.
+    pub tenant: TenantId,
+    /// Its number in the roll: 1, 2, 3 … without a gap, in the order of the commits.
+    pub tenant_seq: i64,
+    /// When it was recorded; never earlier than the entry before it.
+    pub recorded_at: Timestamp,
+    /// The aggregate that it changed.
+    pub stream: StreamId,
+    /// Its number in the aggregate's own stream, from 1.
+    pub sequence: i64,
+    /// What happened.
+    pub event: Event,
+    /// Who did it.
+    pub actor: Actor,
+    /// The command's id, when the caller gave one.
+    pub command_id: Option<CommandId>,
+    /// The W3C trace in which it happened: 32 hexadecimal digits.
+    pub trace_id: Option<String>,
+}

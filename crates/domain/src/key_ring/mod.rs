@@ -1,0 +1,160 @@
+//! A tenant's signing keys.
+
+mod event;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use event::KeyRingEvent;
+
+use crate::{
+    aggregate::Fold,
+    change::{ChangeSet, VaultRow},
+    command::State,
+    event::Event,
+    id::{KeyId, TenantId},
+    json::JsonObject,
+    refusal::refusals,
+    stream::{AggregateType, StreamId},
+    tenant::SigningAlgorithm,
+    time::Timestamp,
+};
+
+/// A tenant's signing keys, by id.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KeyRing {
+    /// Every key that was ever on the ring.
+    pub keys: BTreeMap<KeyId, SigningKey>,
+}
+
+/// A signing key's public side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SigningKey {
+    /// What it signs with.
+    pub algorithm: SigningAlgorithm,
+    /// The public key (RFC 7517).
+    pub public_jwk: JsonObject,
+    /// When it was made.
+    pub generated_at: Timestamp,
+    /// From when on it may sign.
+    pub activates_at: Timestamp,
+    /// When it began to sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activated_at: Option<Timestamp>,
+}
+
+/// Where a key is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// In the key set, but not signing yet.
+    Published,
+    /// Signing.
+    Active,
+}
+
+impl SigningKey {
+    /// Where the key is in its life.
+    pub fn state(&self) -> KeyState {
+        if self.activated_at.is_some() { KeyState::Active } else { KeyState::Published }
+    }
+}
+
+/// A key that was made and sealed before the command that adds it.
+#[derive(Clone)]
+pub struct NewKey {
+    /// Its id: the `kid` of the tokens that it will sign.
+    pub key: KeyId,
+    /// What it signs with.
+    pub algorithm: SigningAlgorithm,
+    /// Its public side (RFC 7517).
+    pub public_jwk: JsonObject,
+    /// Which master key sealed its private side.
+    pub master_key_id: String,
+    /// Its private side, sealed.
+    pub sealed: Vec<u8>,
+}
+
+refusals! {
+    /// The rules of the signing keys.
+    KeyRingRefusal {
+        #[error("the tenant has no active {algorithm} key; make one with rotateSigningKey first", algorithm = .algorithm.as_str())]
+        NoActiveKey { algorithm: SigningAlgorithm } = "NO_ACTIVE_KEY",
+    }
+}
+
+impl KeyRing {
+    /// A ring's first key signs at once: there is nobody yet who could have cached a key set
+    /// without it.
+    pub(crate) fn begin(tenant: TenantId, new: &NewKey, now: Timestamp) -> ChangeSet {
+        let mut change = ChangeSet::of(
+            StreamId::KeyRing(tenant),
+            [
+                KeyRingEvent::KeyGenerated {
+                    key: new.key,
+                    algorithm: new.algorithm,
+                    public_jwk: new.public_jwk.clone(),
+                    generated_at: now,
+                    activates_at: now,
+                },
+                KeyRingEvent::KeyActivated { key: new.key, activated_at: now },
+            ],
+        );
+        change.keep(VaultRow::SealedKey {
+            key: new.key,
+            master_key_id: new.master_key_id.clone(),
+            sealed: new.sealed.clone(),
+        });
+        change
+    }
+
+    /// The key that signs with this algorithm now.
+    pub fn active(&self, algorithm: SigningAlgorithm) -> Option<(KeyId, &SigningKey)> {
+        self.keys
+            .iter()
+            .filter(|(_, key)| key.algorithm == algorithm && key.state() == KeyState::Active)
+            .max_by_key(|(_, key)| key.activated_at)
+            .map(|(id, key)| (*id, key))
+    }
+}
+
+impl Fold for KeyRing {
+    const TYPE: AggregateType = AggregateType::KeyRing;
+    type Event = KeyRingEvent;
+
+    fn fold(before: Option<Self>, event: &KeyRingEvent) -> Option<Self> {
+        match event {
+            KeyRingEvent::KeyGenerated { key, algorithm, public_jwk, generated_at, activates_at } => {
+                let mut ring = before.unwrap_or_default();
+                ring.keys.insert(
+                    *key,
+                    SigningKey {
+                        algorithm: *algorithm,
+                        public_jwk: public_jwk.clone(),
+                        generated_at: *generated_at,
+                        activates_at: *activates_at,
+                        activated_at: None,
+                    },
+                );
+                Some(ring)
+            }
+            KeyRingEvent::KeyActivated { key, activated_at } => before.map(|mut ring| {
+                if let Some(key) = ring.keys.get_mut(key) {
+                    key.activated_at = Some(*activated_at);
+                }
+                ring
+            }),
+        }
+    }
+
+    fn event(event: &Event) -> Option<&KeyRingEvent> {
+        match event {
+            Event::KeyRing(event) => Some(event),
+            _ => None,
+        }
+    }
+
+    fn into_state(state: Option<Self>) -> State {
+        State::KeyRing(state)
+    }
+}

@@ -1,0 +1,33 @@
+#![doc = include_str!("../README.md")]
+
+pub mod access;
+pub mod api;
+pub mod aggregate;
+pub mod change;
+pub mod client;
+pub mod command;
+pub mod envelope;
+pub mod event;
+pub mod id;
+pub mod json;
+pub mod key_ring;
+pub mod refusal;
+pub mod secret_rotation;
+pub mod stream;
+pub mod tenant;
+pub mod time;
+pub mod value;
+
+pub use aggregate::{Fold, Row, Stream};
+pub use change::{ChangeSet, VaultRow};
+pub use command::{Command, Order, ReadSet};
+pub use envelope::{Actor, Recorded};
+pub use event::{DecodeError, Event};
+pub use id::{ApiId, ClientId, CommandId, EventId, KeyId, SecretId, TenantId};
+pub use refusal::Refusal;
+pub use stream::{AggregateType, StreamId};
+pub use time::{Clock, Timestamp};
+pub use value::{Fault, Faults, Invalid};
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,73 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::event_kinds,
+    id::SecretId,
+    time::Timestamp,
+    value::{Label, Reason},
+};
+
+/// What happens to a client's secrets. The secret itself and its hash are never here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", content = "payload", deny_unknown_fields)]
+pub enum SecretRotationEvent {
+    /// A secret was issued; those before it stay as they are.
+    SecretIssued {
+        /// The new secret.
+        issued: IssuedSecret,
+    },
+    /// A secret was issued, and those before it retire.
+    SecretRotated {
+        /// The new secret.
+        issued: IssuedSecret,
+        /// When each older one retires.
+        retires: Vec<Retirement>,
+    },
+    /// A secret is refused from now on, everywhere.
+    SecretRevoked {
+        /// The secret.
+        secret: SecretId,
+        /// Why.
+        reason: Reason,
+        /// Whether somebody else may have had it; then the tokens that it obtained are inactive too.
+        compromised: bool,
+    },
+}
+
+/// What is known of a secret when it is issued.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IssuedSecret {
+    /// Its id.
+    pub secret: SecretId,
+    /// The name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
+    /// Its last four characters.
+    pub hint: String,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// From when on it is accepted. None: at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// From when on it is not accepted any more. None: it has no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// When a secret retires.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retirement {
+    /// The secret.
+    pub secret: SecretId,
+    /// From when on it is not accepted any more.
+    pub retires_at: Timestamp,
+}
+
+event_kinds!(SecretRotationEvent {
+    SecretIssued = 1,
+    SecretRotated = 1,
+    SecretRevoked = 1,
+});

@@ -1,0 +1,270 @@
+//! A client's secrets: issued, rotated with an overlap, revoked.
+
+mod event;
+mod issue;
+mod revoke;
+mod rotate;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use event::{IssuedSecret, Retirement, SecretRotationEvent};
+pub(crate) use issue::first;
+pub use issue::IssueSecret;
+pub use revoke::RevokeSecret;
+pub use rotate::RotateSecret;
+
+use crate::{
+    aggregate::Fold,
+    change::VaultRow,
+    command::State,
+    event::Event,
+    id::{ClientId, SecretId},
+    refusal::refusals,
+    stream::AggregateType,
+    tenant::TenantPolicy,
+    time::Timestamp,
+    value::Label,
+};
+
+/// A client's secrets, by id.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SecretRotation {
+    /// Every secret that the client ever had.
+    pub secrets: BTreeMap<SecretId, Secret>,
+}
+
+/// What is known of a secret: everything but the secret itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Secret {
+    /// The name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
+    /// Its last four characters.
+    pub hint: String,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// From when on it is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// When it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// When it retires because another took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retires_at: Option<Timestamp>,
+    /// Whether it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<Revocation>,
+}
+
+/// How a secret was revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Revocation {
+    /// By an operator's decision; the tokens that it obtained stay as they are.
+    Withdrawn,
+    /// Because somebody else may have had it; the tokens that it obtained are inactive.
+    Compromised,
+}
+
+/// Where a secret is in its life at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretState {
+    /// Not accepted yet.
+    Pending,
+    /// Accepted.
+    Active,
+    /// Accepted until it retires.
+    Retiring,
+    /// Another took its place.
+    Retired,
+    /// Its end has passed.
+    Expired,
+    /// An operator revoked it.
+    Revoked,
+}
+
+impl SecretState {
+    /// Whether the secret is accepted, or will be: such secrets count against the policy's limit.
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Pending | Self::Active | Self::Retiring)
+    }
+
+    /// Whether the secret is accepted now.
+    pub fn is_accepted(self) -> bool {
+        matches!(self, Self::Active | Self::Retiring)
+    }
+}
+
+/// A secret that was minted and hashed before the command that issues it.
+#[derive(Clone)]
+pub struct NewSecret {
+    /// Its id.
+    pub secret: SecretId,
+    /// Its last four characters.
+    pub hint: String,
+    /// Its Argon2id hash, in PHC form.
+    pub verifier: String,
+}
+
+refusals! {
+    /// The rules of a client's secrets.
+    SecretRefusal {
+        #[error("the client would have {live} live secrets, and the tenant's policy allows {max}; revoke one first, or rotate with an overlap of 0 seconds")]
+        TooManyLiveSecrets { live: usize, max: u32 } = "TOO_MANY_LIVE_SECRETS",
+        #[error("the secret would end before it begins, or has ended already; give a later expiresAt")]
+        EndsTooEarly = "SECRET_ENDS_TOO_EARLY",
+        #[error("the secret would live longer than the {max_days} day(s) that the tenant's policy allows; give an earlier expiresAt, or none")]
+        LivesTooLong { max_days: u32 } = "SECRET_LIVES_TOO_LONG",
+        #[error("the overlap can be 0 to 2592000 seconds (30 days), and is {seconds}")]
+        OverlapTooLong { seconds: u32 } = "OVERLAP_TOO_LONG",
+        #[error("the secret is revoked already")]
+        AlreadyRevoked = "SECRET_REVOKED",
+    }
+}
+
+impl Secret {
+    /// Where the secret is in its life. The moment at which something ends is already after its end.
+    pub fn state(&self, now: Timestamp) -> SecretState {
+        let passed = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment <= now);
+        if self.revoked.is_some() {
+            SecretState::Revoked
+        } else if passed(self.retires_at) {
+            SecretState::Retired
+        } else if passed(self.expires_at) {
+            SecretState::Expired
+        } else if self.not_before.is_some_and(|begin| begin > now) {
+            SecretState::Pending
+        } else if self.retires_at.is_some() {
+            SecretState::Retiring
+        } else {
+            SecretState::Active
+        }
+    }
+}
+
+impl SecretRotation {
+    /// The secrets that are accepted, or will be.
+    pub fn live(&self, now: Timestamp) -> impl Iterator<Item = (SecretId, &Secret)> {
+        self.secrets
+            .iter()
+            .filter(move |(_, secret)| secret.state(now).is_live())
+            .map(|(id, secret)| (*id, secret))
+    }
+}
+
+impl NewSecret {
+    fn issued(
+        &self,
+        label: Option<&Label>,
+        now: Timestamp,
+        not_before: Option<Timestamp>,
+        expires_at: Option<Timestamp>,
+    ) -> IssuedSecret {
+        IssuedSecret {
+            secret: self.secret,
+            label: label.cloned(),
+            hint: self.hint.clone(),
+            issued_at: now,
+            not_before,
+            expires_at,
+        }
+    }
+
+    fn vault_row(&self, client: ClientId) -> VaultRow {
+        VaultRow::Verifier { secret: self.secret, client, phc: self.verifier.clone() }
+    }
+}
+
+/// When a secret that begins at `begin` ends at the latest.
+fn latest_end(policy: &TenantPolicy, begin: Timestamp) -> Option<Timestamp> {
+    policy.secret_lifetime_days.map(|days| begin.plus_days(i64::from(days)))
+}
+
+impl From<&IssuedSecret> for Secret {
+    fn from(issued: &IssuedSecret) -> Self {
+        Self {
+            label: issued.label.clone(),
+            hint: issued.hint.clone(),
+            issued_at: issued.issued_at,
+            not_before: issued.not_before,
+            expires_at: issued.expires_at,
+            retires_at: None,
+            revoked: None,
+        }
+    }
+}
+
+impl Fold for SecretRotation {
+    const TYPE: AggregateType = AggregateType::SecretRotation;
+    type Event = SecretRotationEvent;
+
+    fn fold(before: Option<Self>, event: &SecretRotationEvent) -> Option<Self> {
+        let mut rotation = before.unwrap_or_default();
+        match event {
+            SecretRotationEvent::SecretIssued { issued } => {
+                rotation.secrets.insert(issued.secret, issued.into());
+            }
+            SecretRotationEvent::SecretRotated { issued, retires } => {
+                for retirement in retires {
+                    if let Some(old) = rotation.secrets.get_mut(&retirement.secret) {
+                        old.retires_at = Some(retirement.retires_at);
+                    }
+                }
+                rotation.secrets.insert(issued.secret, issued.into());
+            }
+            SecretRotationEvent::SecretRevoked { secret, reason: _, compromised } => {
+                if let Some(secret) = rotation.secrets.get_mut(secret) {
+                    secret.revoked = Some(if *compromised {
+                        Revocation::Compromised
+                    } else {
+                        Revocation::Withdrawn
+                    });
+                }
+            }
+        }
+        Some(rotation)
+    }
+
+    fn event(event: &Event) -> Option<&SecretRotationEvent> {
+        match event {
+            Event::SecretRotation(event) => Some(event),
+            _ => None,
+        }
+    }
+
+    fn into_state(state: Option<Self>) -> State {
+        State::SecretRotation(state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::NOW;
+
+    #[test]
+    fn a_secret_lives_by_the_clock_alone() {
+        let secret = Secret {
+            label: None,
+            hint: "wxyz".to_owned(),
+            issued_at: NOW,
+            not_before: Some(NOW.plus_seconds(10)),
+            expires_at: Some(NOW.plus_seconds(30)),
+            retires_at: None,
+            revoked: None,
+        };
+        let at = |secret: &Secret, seconds| secret.state(NOW.plus_seconds(seconds));
+        assert_eq!(at(&secret, 9), SecretState::Pending);
+        assert_eq!(at(&secret, 10), SecretState::Active);
+        assert_eq!(at(&secret, 29), SecretState::Active);
+        assert_eq!(at(&secret, 30), SecretState::Expired);
+        let retiring = Secret { retires_at: Some(NOW.plus_seconds(20)), ..secret.clone() };
+        assert_eq!(at(&retiring, 19), SecretState::Retiring);
+        assert_eq!(at(&retiring, 20), SecretState::Retired);
+        let revoked = Secret { revoked: Some(Revocation::Withdrawn), ..secret };
+        assert_eq!(at(&revoked, 15), SecretState::Revoked);
+    }
+}

@@ -1,0 +1,131 @@
+use super::{NewSecret, Retirement, SecretRefusal, SecretRotationEvent, latest_end};
+use crate::{
+    change::ChangeSet,
+    client::ClientRefusal,
+    command::{Command, ReadSet},
+    id::{ClientId, TenantId},
+    refusal::Refusal,
+    stream::StreamId,
+    tenant::{AuthMethod, MAX_OVERLAP_SECONDS},
+    time::Timestamp,
+    value::Label,
+};
+
+/// Issues a new secret and lets every older one retire after an overlap.
+pub struct RotateSecret {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The client.
+    pub client: ClientId,
+    /// The new secret.
+    pub secret: NewSecret,
+    /// The name for people.
+    pub label: Option<Label>,
+    /// How long the older ones stay usable, in seconds. None: as the tenant's policy has it.
+    pub overlap_seconds: Option<u32>,
+}
+
+impl Command for RotateSecret {
+    fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    fn reads(&self) -> Vec<StreamId> {
+        vec![
+            StreamId::Tenant(self.tenant),
+            StreamId::Client(self.client),
+            StreamId::SecretRotation(self.client),
+        ]
+    }
+
+    fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Refusal> {
+        let policy = &read.tenant(self.tenant)?.open()?.policy;
+        if read.client(self.client)?.existing()?.auth_method == AuthMethod::PrivateKeyJwt {
+            return Err(ClientRefusal::HasNoSecret.into());
+        }
+        let seconds = self.overlap_seconds.unwrap_or(policy.rotation_overlap_seconds);
+        if seconds > MAX_OVERLAP_SECONDS {
+            return Err(SecretRefusal::OverlapTooLong { seconds }.into());
+        }
+        let end_of_overlap = now.plus_seconds(i64::from(seconds));
+        let rotation = read.secrets(self.client);
+        // An end that was promised earlier is not put off: a secret that retires in an hour still
+        // does when the overlap is a day.
+        let retires: Vec<_> = rotation
+            .live(now)
+            .map(|(secret, old)| Retirement {
+                secret,
+                retires_at: old.retires_at.map_or(end_of_overlap, |earlier| earlier.min(end_of_overlap)),
+            })
+            .collect();
+        let live = retires.iter().filter(|old| old.retires_at > now).count() + 1;
+        if live > policy.max_live_secrets as usize {
+            return Err(SecretRefusal::TooManyLiveSecrets { live, max: policy.max_live_secrets }.into());
+        }
+        let issued = self.secret.issued(self.label.as_ref(), now, None, latest_end(policy, now));
+        let mut change = ChangeSet::of(
+            StreamId::SecretRotation(self.client),
+            [SecretRotationEvent::SecretRotated { issued, retires }],
+        );
+        change.keep(self.secret.vault_row(self.client));
+        Ok(change)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        secret_rotation::SecretState,
+        testing::{self, ACME, BILLING, NOW, deleted, new_secret, with_billing},
+    };
+
+    fn rotate(number: u8, overlap_seconds: Option<u32>) -> RotateSecret {
+        RotateSecret { tenant: ACME(), client: BILLING(), secret: new_secret(number), label: None, overlap_seconds }
+    }
+
+    fn retires(change: &ChangeSet) -> Vec<Retirement> {
+        match &change.events()[0].1 {
+            crate::Event::SecretRotation(SecretRotationEvent::SecretRotated { retires, .. }) => retires.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_old_secret_stays_for_the_overlap() {
+        let change = testing::given(with_billing()).when(&rotate(2, Some(3_600))).change();
+        let first = new_secret(1).secret;
+        assert_eq!(retires(&change), [Retirement { secret: first, retires_at: NOW.plus_seconds(3_600) }]);
+        let after = testing::given(with_billing()).and_change(&change).read().secrets(BILLING());
+        let state = |seconds| after.secrets[&first].state(NOW.plus_seconds(seconds));
+        assert_eq!(state(3_599), SecretState::Retiring);
+        assert_eq!(state(3_600), SecretState::Retired);
+    }
+
+    #[test]
+    fn the_policys_overlap_holds_by_default() {
+        let change = testing::given(with_billing()).when(&rotate(2, None)).change();
+        assert_eq!(retires(&change)[0].retires_at, NOW.plus_seconds(86_400));
+    }
+
+    #[test]
+    fn a_second_rotation_in_the_overlap_does_not_cut_a_secret_off_silently() {
+        let once = testing::given(with_billing()).when(&rotate(2, Some(3_600))).change();
+        let again = || testing::given(with_billing()).and_change(&once);
+        again().when(&rotate(3, Some(60))).refused(SecretRefusal::TooManyLiveSecrets { live: 3, max: 2 });
+        let change = again().when(&rotate(3, Some(0))).change();
+        assert!(retires(&change).iter().all(|old| old.retires_at == NOW));
+    }
+
+    #[test]
+    fn an_overlap_is_at_most_thirty_days() {
+        testing::given(with_billing())
+            .when(&rotate(2, Some(2_592_001)))
+            .refused(SecretRefusal::OverlapTooLong { seconds: 2_592_001 });
+    }
+
+    #[test]
+    fn a_deleted_clients_secret_is_not_rotated() {
+        testing::given(with_billing()).and([deleted()]).when(&rotate(2, None)).refused(ClientRefusal::Deleted);
+    }
+}

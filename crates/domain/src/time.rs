@@ -1,0 +1,157 @@
+//! Moments, in microseconds since 1970 (UTC), and the one door through which time comes in.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use time::{
+    OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description,
+};
+
+use crate::value::Invalid;
+
+/// Where the present comes from. The server's clock reads the system's; a test's clock is moved.
+pub trait Clock: Send + Sync {
+    /// The present moment.
+    fn now(&self) -> Timestamp;
+}
+
+/// A moment: microseconds since 1970-01-01T00:00:00Z. As text, RFC 3339 in UTC with six decimals.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// The last moment that can be written: the end of the year 9999.
+const LAST: i64 = 253_402_300_799_999_999;
+
+impl Timestamp {
+    /// The moment this many microseconds after 1970, brought within the years 1970 to 9999.
+    pub const fn from_micros(micros: i64) -> Self {
+        if micros < 0 {
+            Self(0)
+        } else if micros > LAST {
+            Self(LAST)
+        } else {
+            Self(micros)
+        }
+    }
+
+    /// Microseconds since 1970.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole milliseconds since 1970.
+    #[expect(clippy::cast_sign_loss, reason = "never negative: see from_micros")]
+    pub const fn millis(self) -> u64 {
+        (self.0 / 1_000) as u64
+    }
+
+    /// Whole seconds since 1970: the form of times in tokens (RFC 7519, `NumericDate`).
+    pub const fn seconds(self) -> i64 {
+        self.0 / 1_000_000
+    }
+
+    /// This many seconds later.
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: i64) -> Self {
+        Self::from_micros(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
+    }
+
+    /// This many days of 86,400 seconds later.
+    #[must_use]
+    pub const fn plus_days(self, days: i64) -> Self {
+        self.plus_seconds(days.saturating_mul(86_400))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format =
+            format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
+        let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000)
+            .ok()
+            .and_then(|moment| moment.format(format).ok())
+            .ok_or(fmt::Error)?;
+        f.write_str(&text)
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let refused = || {
+            Invalid::new("time", "must be a moment by RFC 3339 from 1970 on, like 2026-11-20T17:00:00Z")
+        };
+        let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| refused())?;
+        let micros = moment.to_offset(UtcOffset::UTC).unix_timestamp_nanos().div_euclid(1_000);
+        match i64::try_from(micros) {
+            Ok(micros @ 0..=LAST) => Ok(Self(micros)),
+            _ => Err(refused()),
+        }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for Timestamp {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "format": "date-time",
+            "description": "RFC 3339, UTC, six decimals",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn six_decimals_in_utc() {
+        let moment: Timestamp = "2026-11-20T18:00:00.123456789+01:00".parse().unwrap();
+        assert_eq!(moment.to_string(), "2026-11-20T17:00:00.123456Z");
+    }
+
+    #[test]
+    fn before_1970_is_refused() {
+        assert!("1969-12-31T23:59:59Z".parse::<Timestamp>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn text_and_back(micros in 0..=LAST) {
+            let moment = Timestamp::from_micros(micros);
+            prop_assert_eq!(moment.to_string().parse::<Timestamp>(), Ok(moment));
+        }
+
+        #[test]
+        fn no_sum_leaves_the_calendar(micros: i64, seconds: i64) {
+            let later = Timestamp::from_micros(micros).plus_seconds(seconds);
+            prop_assert!(!later.to_string().is_empty());
+        }
+    }
+}
