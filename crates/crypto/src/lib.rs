@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test that panics has failed, which is what it is for"
+    )
+)]
+
+mod algorithm;
+mod digest;
+mod entropy;
+mod installation_key;
+mod jwk;
+mod mac;
+mod master_key;
+mod seal;
+mod secret;
+mod signing;
+mod token;
+mod verifier;
+
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use digest::{Digest, DigestKey};
+#[cfg(any(test, feature = "testing"))]
+pub use entropy::SeededEntropy;
+pub use entropy::{Entropy, SystemEntropy};
+pub use installation_key::{InstallationKey, InstallationKeyError};
+pub use jwk::{JwkError, JwkSet, PublicJwk};
+pub use master_key::{MasterKey, MasterKeyError, MasterKeyId};
+pub use seal::{OpenError, Purpose, SealContext, SealError, Sealed, Sealer};
+pub use secret::{ClientSecret, NotOurs, SECRET_PATTERN, SecretIssuer};
+pub use signing::{SignError, SigningKey, SigningKeyError};
+pub use token::{Audience, Expectation, PresentedToken, TokenError, verify_jwt};
+pub use verifier::{HashParameters, HashParametersError, HasherError, SecretHasher, Verifier};

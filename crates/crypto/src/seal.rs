@@ -1,0 +1,224 @@
+//! Sealing: private keys at rest.
+
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use zeroize::Zeroizing;
+
+use crate::entropy::Entropy;
+use crate::mac;
+use crate::master_key::{MasterKey, MasterKeyId};
+
+/// The layout of [`Sealed::bytes`]: this byte, the nonce, the ciphertext with its tag.
+const VERSION: u8 = 1;
+const HEADER_LEN: usize = 1 + NONCE_LEN;
+
+/// What a sealed value is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// A tenant's private signing key, as PKCS #8.
+    SigningKey,
+    /// The installation key.
+    InstallationKey,
+}
+
+impl Purpose {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::SigningKey => "signing-key",
+            Self::InstallationKey => "installation-key",
+        }
+    }
+}
+
+/// Where a sealed value belongs. It is bound to all of this and opens nowhere else.
+#[derive(Debug, Clone, Copy)]
+pub struct SealContext<'a> {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The id of the tenant that owns it.
+    pub tenant: &'a str,
+    /// The id of its row.
+    pub row: &'a str,
+}
+
+/// A sealed value as it is stored.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// Which master key opens it: a [`MasterKeyId`] as text.
+    pub master_key_id: String,
+    /// A version byte, the nonce, and the ciphertext with its tag.
+    pub bytes: Vec<u8>,
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Sealed({} bytes under {})",
+            self.bytes.len(),
+            self.master_key_id
+        )
+    }
+}
+
+/// The cipher refused to work, which it does only for a plaintext of 64 GiB or without memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the value could not be sealed")]
+pub struct SealError;
+
+/// A sealed value does not open.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// It was sealed under a master key that this process does not have.
+    #[error(
+        "sealed under the master key {needed}, but the configured one is {current}; configure the \
+         right key, or give the older one as `master_key_previous_file` while re-sealing"
+    )]
+    UnknownMasterKey {
+        /// The id of the key that is needed.
+        needed: String,
+        /// The id of the key that is configured.
+        current: MasterKeyId,
+    },
+    /// It was changed, cut short, or moved here from another row, tenant or purpose.
+    #[error("a sealed value is damaged or not in its place; restore it from a backup")]
+    Corrupt,
+}
+
+struct Key {
+    id: MasterKeyId,
+    cipher: LessSafeKey,
+}
+
+/// Seals under the current master key; opens what this one or the previous one has sealed.
+///
+/// AES-256-GCM. The nonce is 96 random bits, safe for far more values than an installation ever
+/// seals (2³² under one key). The associated data are the purpose, the tenant, the row and the master
+/// key's id, each with its length, so that no two places share them.
+pub struct Sealer {
+    current: Key,
+    previous: Option<Key>,
+}
+
+impl Sealer {
+    /// `previous` is given while values are being re-sealed under a new master key.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a master key has one owner, and is wiped here once its sealing key is derived"
+    )]
+    pub fn new(current: MasterKey, previous: Option<MasterKey>) -> Self {
+        Self {
+            current: Key::new(&current),
+            previous: previous.as_ref().map(Key::new),
+        }
+    }
+
+    /// The id of the key that seals.
+    pub fn current_id(&self) -> &MasterKeyId {
+        &self.current.id
+    }
+
+    /// Whether a value is sealed under the current master key; if not, it is to be re-sealed.
+    pub fn is_current(&self, sealed: &Sealed) -> bool {
+        sealed.master_key_id == self.current.id.as_str()
+    }
+
+    /// Seals a value for the one place that `context` names.
+    pub fn seal(
+        &self,
+        context: &SealContext<'_>,
+        plaintext: &[u8],
+        entropy: &dyn Entropy,
+    ) -> Result<Sealed, SealError> {
+        let Key { id, cipher } = &self.current;
+        let nonce: [u8; NONCE_LEN] = entropy.bytes();
+        // With the exact capacity the plaintext is encrypted in the buffer that is stored: none is
+        // left behind where the buffer grew.
+        let mut bytes = Vec::with_capacity(HEADER_LEN + plaintext.len() + AES_256_GCM.tag_len());
+        bytes.push(VERSION);
+        bytes.extend_from_slice(&nonce);
+        bytes.extend_from_slice(plaintext);
+        let tag = cipher
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                associated_data(context, id),
+                &mut bytes[HEADER_LEN..],
+            )
+            .map_err(|_| SealError)?;
+        bytes.extend_from_slice(tag.as_ref());
+        Ok(Sealed {
+            master_key_id: id.to_string(),
+            bytes,
+        })
+    }
+
+    /// Opens a value that was sealed for this very place.
+    pub fn open(
+        &self,
+        context: &SealContext<'_>,
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        let Key { id, cipher } = [Some(&self.current), self.previous.as_ref()]
+            .into_iter()
+            .flatten()
+            .find(|key| key.id.as_str() == sealed.master_key_id)
+            .ok_or_else(|| OpenError::UnknownMasterKey {
+                needed: sealed.master_key_id.clone(),
+                current: self.current.id.clone(),
+            })?;
+        let (&[version, ref nonce @ ..], ciphertext) = sealed
+            .bytes
+            .split_first_chunk::<HEADER_LEN>()
+            .ok_or(OpenError::Corrupt)?;
+        if version != VERSION {
+            return Err(OpenError::Corrupt);
+        }
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| OpenError::Corrupt)?;
+        let mut bytes = Zeroizing::new(ciphertext.to_vec());
+        let length = cipher
+            .open_in_place(nonce, associated_data(context, id), &mut bytes)
+            .map_err(|_| OpenError::Corrupt)?
+            .len();
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealer({})", self.current.id)
+    }
+}
+
+impl Key {
+    #[expect(
+        clippy::expect_used,
+        reason = "AES-256 takes a key of 32 bytes, and this one has 32"
+    )]
+    fn new(master: &MasterKey) -> Self {
+        let key = UnboundKey::new(&AES_256_GCM, master.sealing_key().as_slice())
+            .expect("the sealing key has the length of the cipher's key");
+        Self {
+            id: master.id(),
+            cipher: LessSafeKey::new(key),
+        }
+    }
+}
+
+fn associated_data(context: &SealContext<'_>, key: &MasterKeyId) -> Aad<Vec<u8>> {
+    let mut data = vec![VERSION];
+    for part in [
+        context.purpose.as_str(),
+        context.tenant,
+        context.row,
+        key.as_str(),
+    ] {
+        data.extend_from_slice(&mac::frame(part.as_bytes()));
+        data.extend_from_slice(part.as_bytes());
+    }
+    Aad::from(data)
+}
+
+#[cfg(test)]
+mod tests;

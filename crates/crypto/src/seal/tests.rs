@@ -1,0 +1,185 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::entropy::SeededEntropy;
+
+const HERE: SealContext<'static> = SealContext {
+    purpose: Purpose::SigningKey,
+    tenant: "tenant_a",
+    row: "key_1",
+};
+
+fn master(seed: u64) -> MasterKey {
+    MasterKey::generate(&SeededEntropy::new(seed))
+}
+
+fn sealer(seed: u64) -> Sealer {
+    Sealer::new(master(seed), None)
+}
+
+fn sealed(plaintext: &[u8]) -> Sealed {
+    sealer(1)
+        .seal(&HERE, plaintext, &SeededEntropy::new(9))
+        .unwrap()
+}
+
+#[test]
+fn opens_where_it_was_sealed() {
+    assert_eq!(
+        *sealer(1).open(&HERE, &sealed(b"private")).unwrap(),
+        b"private"
+    );
+}
+
+#[test]
+fn a_row_moved_elsewhere_does_not_open() {
+    let elsewhere = [
+        SealContext {
+            purpose: Purpose::InstallationKey,
+            ..HERE
+        },
+        SealContext {
+            tenant: "tenant_b",
+            ..HERE
+        },
+        SealContext {
+            row: "key_2",
+            ..HERE
+        },
+        SealContext { row: "", ..HERE },
+        // The same characters, divided otherwise.
+        SealContext {
+            tenant: "tenant_ak",
+            row: "ey_1",
+            ..HERE
+        },
+        SealContext {
+            tenant: "tenant_",
+            row: "akey_1",
+            ..HERE
+        },
+    ];
+    for context in elsewhere {
+        assert_eq!(
+            sealer(1).open(&context, &sealed(b"private")),
+            Err(OpenError::Corrupt),
+            "{context:?}"
+        );
+    }
+}
+
+#[test]
+fn a_row_with_another_key_id_does_not_open() {
+    let (old, new) = (master(1).id(), master(2).id());
+    let both = Sealer::new(master(2), Some(master(1)));
+    let mut relabelled = sealed(b"private");
+    assert_eq!(relabelled.master_key_id, old.as_str());
+    relabelled.master_key_id = new.to_string();
+    assert_eq!(both.open(&HERE, &relabelled), Err(OpenError::Corrupt));
+}
+
+#[test]
+fn the_wrong_master_key_is_named_with_the_one_that_is_needed() {
+    let error = sealer(2).open(&HERE, &sealed(b"private")).unwrap_err();
+    let (needed, current) = (master(1).id().to_string(), master(2).id());
+    assert_eq!(
+        error,
+        OpenError::UnknownMasterKey {
+            needed: needed.clone(),
+            current
+        }
+    );
+    assert!(error.to_string().contains(&needed));
+}
+
+#[test]
+fn the_previous_master_key_opens_and_the_current_one_seals() {
+    let both = Sealer::new(master(2), Some(master(1)));
+    let old = sealed(b"private");
+    assert!(!both.is_current(&old));
+    let opened = both.open(&HERE, &old).unwrap();
+    let new = both.seal(&HERE, &opened, &SeededEntropy::new(9)).unwrap();
+    assert!(both.is_current(&new));
+    assert_eq!(*sealer(2).open(&HERE, &new).unwrap(), b"private");
+}
+
+#[test]
+fn every_sealing_has_a_nonce_of_its_own() {
+    let (sealer, entropy) = (sealer(1), SeededEntropy::new(3));
+    let once = sealer.seal(&HERE, b"private", &entropy).unwrap();
+    let again = sealer.seal(&HERE, b"private", &entropy).unwrap();
+    assert_ne!(once.bytes[1..HEADER_LEN], again.bytes[1..HEADER_LEN]);
+    assert_ne!(once.bytes[HEADER_LEN..], again.bytes[HEADER_LEN..]);
+}
+
+// Written by another program from the layout in the README: what was sealed must open for ever.
+#[test]
+fn the_layout_does_not_change() {
+    let zeros = MasterKey::from_base64("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
+    let (id, hex) = include_str!("golden.txt")
+        .trim_end()
+        .split_once(' ')
+        .unwrap();
+    let bytes = (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+        .collect();
+    let sealed = Sealed {
+        master_key_id: id.to_owned(),
+        bytes,
+    };
+    assert_eq!(
+        *Sealer::new(zeros, None).open(&HERE, &sealed).unwrap(),
+        b"private"
+    );
+}
+
+#[test]
+fn prints_no_bytes() {
+    let id = master(1).id();
+    assert_eq!(
+        format!("{:?}", sealed(b"private")),
+        format!("Sealed(36 bytes under {id})")
+    );
+    assert_eq!(format!("{:?}", sealer(1)), format!("Sealer({id})"));
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_sealed_opens_the_same(plaintext: Vec<u8>, tenant in ".*", row in ".*") {
+        let context = SealContext { purpose: Purpose::InstallationKey, tenant: &tenant, row: &row };
+        let sealed = sealer(1).seal(&context, &plaintext, &SeededEntropy::new(9)).unwrap();
+        prop_assert_eq!(sealed.bytes.capacity(), sealed.bytes.len());
+        prop_assert_eq!(&*sealer(1).open(&context, &sealed).unwrap(), &plaintext);
+    }
+
+    #[test]
+    fn one_bit_changed_anywhere_does_not_open(at: prop::sample::Index, bit in 0..8_u8) {
+        let mut changed = sealed(b"private");
+        let at = at.index(changed.bytes.len());
+        changed.bytes[at] ^= 1 << bit;
+        prop_assert_eq!(sealer(1).open(&HERE, &changed), Err(OpenError::Corrupt));
+    }
+
+    #[test]
+    fn bytes_of_another_origin_do_not_open(bytes: Vec<u8>) {
+        let foreign = Sealed { master_key_id: master(1).id().to_string(), bytes };
+        prop_assert_eq!(sealer(1).open(&HERE, &foreign), Err(OpenError::Corrupt));
+    }
+}
+
+#[test]
+fn a_value_cut_short_does_not_open() {
+    let whole = sealed(b"private");
+    for length in 0..whole.bytes.len() {
+        let cut = Sealed {
+            bytes: whole.bytes[..length].to_vec(),
+            ..whole.clone()
+        };
+        assert_eq!(
+            sealer(1).open(&HERE, &cut),
+            Err(OpenError::Corrupt),
+            "{length}"
+        );
+    }
+}

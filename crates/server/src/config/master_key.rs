@@ -1,0 +1,189 @@
+//! The master key: where it is kept, and its first making.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use chancery_crypto::{Entropy, MasterKey, MasterKeyError};
+use zeroize::Zeroizing;
+
+use super::{Config, DatabaseUrl, private_file};
+
+/// The generated key's file in the data directory.
+pub(super) const KEY_FILE: &str = "master.key";
+
+/// More than any key file holds.
+const LIMIT: u64 = 4096;
+
+/// Where the master key is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum MasterKeySource {
+    /// In the configuration itself.
+    Inline(InlineKey),
+    /// In a file that its owner made.
+    File(PathBuf),
+    /// In `master.key` in this directory, made on the first start.
+    GenerateIn(PathBuf),
+}
+
+/// A key as it was written, known to be readable. `Debug` does not show it.
+#[derive(PartialEq, Eq)]
+pub(crate) struct InlineKey(Zeroizing<String>);
+
+/// The master keys of an installation.
+#[derive(Debug)]
+pub(crate) struct MasterKeys {
+    /// The one that seals.
+    pub(crate) current: MasterKey,
+    /// The one that sealed before, while rows are re-sealed.
+    pub(crate) previous: Option<MasterKey>,
+}
+
+/// There is no usable master key.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeySourceError {
+    /// The configured text is not a key.
+    #[error("`master_key`: {0}")]
+    Inline(#[from] MasterKeyError),
+    /// The file cannot be read.
+    #[error("the master key file {} cannot be read: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The file holds no key.
+    #[error("the master key file {}: {error}", path.display())]
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: MasterKeyError,
+    },
+    /// The file cannot be made.
+    #[error("the master key file {} cannot be created: {error}", path.display())]
+    Uncreatable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A database without its key. A new one would not open it.
+    #[error(
+        "the database {} was sealed with a master key, and {} is gone: put that file back, or set \
+         master_key or master_key_file to the key", database.display(), key_file.display()
+    )]
+    Lost {
+        /// The database.
+        database: PathBuf,
+        /// Where the key should be.
+        key_file: PathBuf,
+    },
+}
+
+impl Config {
+    /// Reads the master keys. The current one is made where there is none and the embedded database
+    /// is not there either; [`super::data_dir::prepare`] comes before.
+    pub(crate) fn master_keys(&self, entropy: &dyn Entropy) -> Result<MasterKeys, KeySourceError> {
+        Ok(MasterKeys {
+            current: self.master_key.open(&self.database, entropy)?,
+            previous: self
+                .master_key_previous_file
+                .as_deref()
+                .map(read)
+                .transpose()?,
+        })
+    }
+}
+
+impl MasterKeySource {
+    fn open(
+        &self,
+        database: &DatabaseUrl,
+        entropy: &dyn Entropy,
+    ) -> Result<MasterKey, KeySourceError> {
+        match self {
+            Self::Inline(key) => Ok(MasterKey::from_base64(&key.0)?),
+            Self::File(path) => read(path),
+            Self::GenerateIn(directory) => {
+                read_or_generate(&directory.join(KEY_FILE), database, entropy)
+            }
+        }
+    }
+}
+
+fn read_or_generate(
+    path: &Path,
+    database: &DatabaseUrl,
+    entropy: &dyn Entropy,
+) -> Result<MasterKey, KeySourceError> {
+    // First the database, then the key: a process that starts beside this one makes them in the
+    // other order, so a database that was seen has its key by now.
+    let database = existing(database);
+    match read(path) {
+        Err(KeySourceError::Unreadable { error, .. })
+            if error.kind() == io::ErrorKind::NotFound => {}
+        found => return found,
+    }
+    if let Some(database) = database {
+        return Err(KeySourceError::Lost {
+            database,
+            key_file: path.to_owned(),
+        });
+    }
+    let key = MasterKey::generate(entropy);
+    let text = Zeroizing::new(format!("{}\n", *key.to_base64()));
+    match private_file::create(path, text.as_bytes()) {
+        Ok(true) => Ok(key),
+        // Another process was faster; its key is the installation's.
+        Ok(false) => read(path),
+        Err(error) => Err(KeySourceError::Uncreatable {
+            path: path.to_owned(),
+            error,
+        }),
+    }
+}
+
+fn read(path: &Path) -> Result<MasterKey, KeySourceError> {
+    let content = private_file::read(path, LIMIT)
+        .map(Zeroizing::new)
+        .map_err(|error| KeySourceError::Unreadable {
+            path: path.to_owned(),
+            error,
+        })?;
+    std::str::from_utf8(&content)
+        .map_err(|_| MasterKeyError::NotBase64)
+        .and_then(MasterKey::from_base64)
+        .map_err(|error| KeySourceError::NotAKey {
+            path: path.to_owned(),
+            error,
+        })
+}
+
+/// The embedded database's file, if anything was ever written to it.
+fn existing(database: &DatabaseUrl) -> Option<PathBuf> {
+    match database {
+        DatabaseUrl::Sqlite { path } => {
+            let written = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
+            written.then(|| path.clone())
+        }
+        DatabaseUrl::Postgres(_) => None,
+    }
+}
+
+impl FromStr for InlineKey {
+    type Err = MasterKeyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        MasterKey::from_base64(text)?;
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+}
+
+impl fmt::Debug for InlineKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InlineKey(***)")
+    }
+}

@@ -1,0 +1,120 @@
+//! The configuration: flags over environment over file over defaults.
+//!
+//! Every value is read once, here, into a type that cannot hold a wrong one, and knows where it came
+//! from. Unknown keys are refused, whatever their source, because a setting that is quietly ignored
+//! (a mistyped limit, say) is worse than a server that does not start. Reading changes nothing:
+//! files and directories are made later, by [`data_dir`] and [`master_key`].
+//!
+//! In the environment a key is upper case with the prefix `CHANCERY_`, and a dot becomes two
+//! underscores; a list is separated by commas. `CHANCERY_TEST_…` belongs to the test suites, and the
+//! addresses that Kubernetes announces beside a service named `chancery` are not settings; both are
+//! passed over. Relative paths are relative to the working directory.
+
+mod address;
+pub(crate) mod data_dir;
+mod database_url;
+mod environment;
+mod error;
+mod failure_limit;
+mod file;
+mod flags;
+mod ip_range;
+mod keys;
+mod layer;
+mod log;
+pub(crate) mod master_key;
+mod origin;
+pub(crate) mod private_file;
+mod public_url;
+mod report;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub(crate) use data_dir::DataDirError;
+pub(crate) use database_url::{DatabaseUrl, PostgresUrl};
+pub(crate) use error::ConfigError;
+pub(crate) use failure_limit::FailureLimit;
+pub(crate) use flags::ConfigFlags;
+pub(crate) use ip_range::IpRange;
+pub(crate) use log::{LogConfig, LogFormat};
+pub(crate) use master_key::{KeySourceError, MasterKeySource, MasterKeys};
+pub(crate) use origin::Origin;
+pub(crate) use public_url::PublicUrl;
+pub(crate) use report::Report;
+
+/// The effective configuration. It prints no secret.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// The address and port to listen on.
+    pub(crate) listen: SocketAddr,
+    /// What clients reach the server as.
+    pub(crate) public_url: PublicUrl,
+    /// Where the database is.
+    pub(crate) database: DatabaseUrl,
+    /// Embedded database, master key and operator credential.
+    pub(crate) data_dir: PathBuf,
+    /// Where the master key is.
+    pub(crate) master_key: MasterKeySource,
+    /// Where the master key before this one is, while rows are re-sealed.
+    pub(crate) master_key_previous_file: Option<PathBuf>,
+    /// How many failed authentications are borne from one address.
+    pub(crate) address_failures: FailureLimit,
+    /// Whose forwarded addresses are believed.
+    pub(crate) trusted_proxies: Vec<IpRange>,
+    /// How the server logs.
+    pub(crate) log: LogConfig,
+    origins: BTreeMap<&'static str, Origin>,
+}
+
+/// Everything that a configuration is read from.
+#[derive(Debug)]
+pub(crate) struct Inputs<'a, E> {
+    /// The command line.
+    pub(crate) flags: &'a ConfigFlags,
+    /// The environment's variables.
+    pub(crate) environment: E,
+    /// The working directory, in which the file is looked for.
+    pub(crate) directory: PathBuf,
+    /// Whether the log goes to a terminal.
+    pub(crate) terminal: bool,
+}
+
+impl Config {
+    /// Reads the configuration of this process.
+    pub(crate) fn load(flags: &ConfigFlags) -> Result<Self, ConfigError> {
+        Self::read(Inputs {
+            flags,
+            environment: std::env::vars_os(),
+            directory: PathBuf::new(),
+            terminal: std::io::stderr().is_terminal(),
+        })
+    }
+
+    /// The configuration with the address that was bound in place of the one that was asked for:
+    /// with port 0 they differ, and a public URL that was not configured follows.
+    pub(crate) fn bound_to(
+        mut self,
+        address: SocketAddr,
+    ) -> Result<Self, public_url::PublicUrlError> {
+        self.listen = address;
+        if self.origin(keys::PUBLIC_URL) == &Origin::Default {
+            self.public_url = PublicUrl::of(address)?;
+        }
+        Ok(self)
+    }
+
+    /// Every value with where it came from, for people and programs to read.
+    pub(crate) fn report(&self) -> Report<'_> {
+        Report::of(self)
+    }
+
+    fn origin(&self, key: &str) -> &Origin {
+        self.origins.get(key).unwrap_or(&Origin::Default)
+    }
+}

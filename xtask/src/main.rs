@@ -1,0 +1,76 @@
+#![doc = include_str!("../README.md")]
+
+mod check;
+mod dependencies;
+mod error;
+mod interrupts;
+mod postgres;
+mod run;
+mod test;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Error;
+use crate::interrupts::Interrupts;
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every test on SQLite and PostgreSQL, against a PostgreSQL started for this run.
+    #[command(after_help = "Examples:\n  \
+        cargo xtask test                         every test, and the documentation's examples\n  \
+        cargo xtask test -p chancery-domain      the tests of one crate\n  \
+        cargo xtask test rotate_secret           the tests whose name contains this\n\n\
+        Arguments go to `cargo nextest run`, or to `cargo test` where nextest is not installed. With\n\
+        CHANCERY_TEST_POSTGRES=postgres://… set, that server is used and none is started.")]
+    Test {
+        /// Filters and options for the test runner.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        filters: Vec<OsString>,
+    },
+    /// Start the PostgreSQL of the tests, print its address, and keep it until Ctrl-C.
+    #[command(after_help = "Example:\n  \
+        cargo xtask postgres\n  \
+        CHANCERY_TEST_POSTGRES=<the address> cargo nextest run -p chancery-event-store")]
+    Postgres,
+    /// Check formatting, lints and dependencies; warnings are errors.
+    #[command(after_help = "Generated files are checked by tests: see `cargo xtask bless`.")]
+    Check,
+    /// Write generated files again: runs the tests named `generated_…` with `CHANCERY_BLESS=1`.
+    #[command(after_help = "Example:\n  cargo xtask bless && git diff schema")]
+    Bless,
+}
+
+fn main() -> ExitCode {
+    let task = Arguments::parse().task;
+    match perform(task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<(), Error> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    std::env::set_current_dir(&workspace).map_err(Error::io("enter the workspace"))?;
+    let interrupts = Interrupts::listen()?;
+    match task {
+        Task::Test { filters } => test::test(&filters, &interrupts),
+        Task::Postgres => postgres::serve(&interrupts),
+        Task::Check => check::check(&interrupts),
+        Task::Bless => test::bless(&interrupts),
+    }
+}
