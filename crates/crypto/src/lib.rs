@@ -12,6 +12,7 @@
 mod algorithm;
 mod digest;
 mod entropy;
+mod hash;
 mod installation_key;
 mod jwk;
 mod mac;
@@ -27,6 +28,7 @@ pub use digest::{Digest, DigestKey};
 #[cfg(any(test, feature = "testing"))]
 pub use entropy::SeededEntropy;
 pub use entropy::{Entropy, SystemEntropy};
+pub use hash::sha256;
 pub use installation_key::{InstallationKey, InstallationKeyError};
 pub use jwk::{JwkError, JwkSet, PublicJwk};
 pub use master_key::{MasterKey, MasterKeyError, MasterKeyId};

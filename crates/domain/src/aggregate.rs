@@ -53,7 +53,12 @@ impl<S: Fold> Aggregate for Stream<S> {
     type Error = Refusal;
     type Services = ();
 
-    async fn handle(&mut self, order: Order, (): &(), sink: &EventSink<Self>) -> Result<(), Refusal> {
+    async fn handle(
+        &mut self,
+        order: Order,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), Refusal> {
         for event in order.decide(self.0.clone())? {
             sink.write(event, self).await;
         }
@@ -84,7 +89,9 @@ impl<S: Fold> Row<S> {
     /// The row after one more entry of the log. An entry of another kind of aggregate changes
     /// nothing.
     pub fn project(before: Option<Self>, entry: &Recorded) -> Option<Self> {
-        let Some(event) = S::event(&entry.event) else { return before };
+        let Some(event) = S::event(&entry.event) else {
+            return before;
+        };
         let (created_at, state) = match before {
             Some(row) => (row.created_at, Some(row.state)),
             None => (entry.recorded_at, None),

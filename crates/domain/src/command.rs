@@ -65,7 +65,9 @@ impl State {
     pub fn after(self, event: &Event) -> Self {
         match (self, event) {
             (Self::Tenant(state), Event::Tenant(event)) => Self::Tenant(Tenant::fold(state, event)),
-            (Self::KeyRing(state), Event::KeyRing(event)) => Self::KeyRing(KeyRing::fold(state, event)),
+            (Self::KeyRing(state), Event::KeyRing(event)) => {
+                Self::KeyRing(KeyRing::fold(state, event))
+            }
             (Self::Api(state), Event::Api(event)) => Self::Api(Api::fold(state, event)),
             (Self::Client(state), Event::Client(event)) => Self::Client(Client::fold(state, event)),
             (Self::SecretRotation(state), Event::SecretRotation(event)) => {
@@ -90,12 +92,17 @@ pub struct Loaded {
 impl Loaded {
     /// A stream without events.
     pub fn absent(stream: StreamId) -> Self {
-        Self { stream, version: 0, state: State::absent(stream.aggregate_type()) }
+        Self {
+            stream,
+            version: 0,
+            state: State::absent(stream.aggregate_type()),
+        }
     }
 
     /// The stream after one more event.
     pub fn apply(&mut self, event: &Event) {
-        let before = std::mem::replace(&mut self.state, State::absent(self.stream.aggregate_type()));
+        let before =
+            std::mem::replace(&mut self.state, State::absent(self.stream.aggregate_type()));
         self.state = before.after(event);
         self.version += 1;
     }
@@ -121,20 +128,26 @@ impl ReadSet {
     pub fn after(&self, change: &ChangeSet) -> Self {
         let mut after = self.clone();
         for (stream, event) in change.events() {
-            match after.0.iter_mut().find(|loaded| loaded.stream == *stream) {
-                Some(loaded) => loaded.apply(event),
-                None => {
-                    let mut loaded = Loaded::absent(*stream);
-                    loaded.apply(event);
-                    after.0.push(loaded);
-                }
-            }
+            after.entry(*stream).apply(event);
         }
         after
     }
 
+    /// The stream in this set; one that is not in it joins it without events.
+    fn entry(&mut self, stream: StreamId) -> &mut Loaded {
+        let position = self.0.iter().position(|loaded| loaded.stream == stream);
+        let position = position.unwrap_or_else(|| {
+            self.0.push(Loaded::absent(stream));
+            self.0.len() - 1
+        });
+        &mut self.0[position]
+    }
+
     fn find(&self, stream: StreamId) -> Option<&State> {
-        self.0.iter().find(|loaded| loaded.stream == stream).map(|loaded| &loaded.state)
+        self.0
+            .iter()
+            .find(|loaded| loaded.stream == stream)
+            .map(|loaded| &loaded.state)
     }
 
     /// The tenant.
@@ -197,19 +210,30 @@ pub struct Order {
     command: Arc<dyn Command>,
     now: Timestamp,
     stream: StreamId,
-    others: ReadSet,
+    read: ReadSet,
 }
 
 impl Order {
-    /// An order to the aggregate behind `stream`, decided at `now` beside these other streams.
-    pub fn new(command: impl Command + 'static, now: Timestamp, stream: StreamId, others: ReadSet) -> Self {
-        Self { command: Arc::new(command), now, stream, others }
+    /// An order to the aggregate behind `stream`, decided at `now`. What the read set holds of that
+    /// stream itself is not used: the aggregate knows its own state.
+    pub fn new(
+        command: impl Command + 'static,
+        now: Timestamp,
+        stream: StreamId,
+        read: ReadSet,
+    ) -> Self {
+        Self {
+            command: Arc::new(command),
+            now,
+            stream,
+            read,
+        }
     }
 
     /// The events for this one aggregate.
     pub(crate) fn decide<S: Fold>(&self, state: Option<S>) -> Result<Vec<S::Event>, Refusal> {
-        let mut read = self.others.clone();
-        read.0.push(Loaded { stream: self.stream, version: 0, state: S::into_state(state) });
+        let mut read = self.read.clone();
+        read.entry(self.stream).state = S::into_state(state);
         let change = self.command.decide(&read, self.now)?;
         Ok(change
             .events()

@@ -1,11 +1,11 @@
 //! Every event of every aggregate, and the one way in which a stored event is read.
 
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
-    api::ApiEvent, client::ClientEvent, key_ring::KeyRingEvent, secret_rotation::SecretRotationEvent,
-    stream::AggregateType, tenant::TenantEvent,
+    api::ApiEvent, client::ClientEvent, key_ring::KeyRingEvent,
+    secret_rotation::SecretRotationEvent, stream::AggregateType, tenant::TenantEvent,
 };
 
 /// The type and the version under which an event is stored.
@@ -45,7 +45,9 @@ pub(crate) use event_kinds;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// A type or a version that this binary does not know.
-    #[error("event type {event_type} version {version} is unknown to this binary; a newer one wrote it")]
+    #[error(
+        "event type {event_type} version {version} is unknown to this binary; a newer one wrote it"
+    )]
     Unknown {
         /// The type as stored.
         event_type: String,
@@ -125,13 +127,26 @@ events! {
 }
 
 /// The events are adjacently tagged: serde puts the fields of the variant under `payload`.
-#[expect(clippy::expect_used, reason = "our events have string keys only, which is all that can fail")]
+#[expect(
+    clippy::expect_used,
+    reason = "our events have string keys only, which is all that can fail"
+)]
 fn payload<E: EventKind>(event: &E) -> Value {
     serde_json::to_value(event).expect("an event is JSON")["payload"].take()
 }
 
-fn decode_as<E: EventKind>(event_type: &str, version: u32, payload: Value) -> Result<E, DecodeError> {
-    serde_json::from_value(json!({"type": event_type, "payload": payload})).map_err(|error| {
-        DecodeError::Payload { event_type: event_type.to_owned(), version, cause: error.to_string() }
+fn decode_as<E: EventKind>(
+    event_type: &str,
+    version: u32,
+    payload: Value,
+) -> Result<E, DecodeError> {
+    let tagged = [
+        ("type".to_owned(), event_type.into()),
+        ("payload".to_owned(), payload),
+    ];
+    serde_json::from_value(Value::from_iter(tagged)).map_err(|error| DecodeError::Payload {
+        event_type: event_type.to_owned(),
+        version,
+        cause: error.to_string(),
     })
 }

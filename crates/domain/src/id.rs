@@ -13,9 +13,7 @@ fn parse(prefix: &'static str, text: &str) -> Result<Uuid, Invalid> {
         .and_then(|rest| rest.strip_prefix('_'))
         .and_then(|suffix| TypeIdSuffix::from_str(suffix).ok())
         .map(|suffix| suffix.to_uuid())
-        .ok_or_else(|| {
-            Invalid::new("id", format!("must be an id that begins with `{prefix}_`"))
-        })
+        .ok_or_else(|| Invalid::new("id", format!("must be an id that begins with `{prefix}_`")))
 }
 
 macro_rules! typed_id {
@@ -29,17 +27,17 @@ macro_rules! typed_id {
             pub const PREFIX: &'static str = $prefix;
 
             /// A new id: a `UUIDv7` of this moment and these random bytes.
-            pub fn new(at: Timestamp, random: [u8; 10]) -> Self {
+            pub const fn new(at: Timestamp, random: [u8; 10]) -> Self {
                 Self(uuid::Builder::from_unix_timestamp_millis(at.millis(), &random).into_uuid())
             }
 
             /// The 16 bytes behind the text.
-            pub fn to_bytes(self) -> [u8; 16] {
+            pub const fn to_bytes(self) -> [u8; 16] {
                 self.0.into_bytes()
             }
 
             /// The id with these 16 bytes.
-            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
             }
         }
@@ -131,7 +129,9 @@ impl FromStr for CommandId {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        Uuid::parse_str(text).map(Self).map_err(|_| Invalid::new("uuid", "must be a UUID"))
+        Uuid::parse_str(text)
+            .map(Self)
+            .map_err(|_| Invalid::new("uuid", "must be a UUID"))
     }
 }
 

@@ -16,7 +16,10 @@ pub const MAX_DEPTH: usize = 16;
 ///
 /// # Panics
 /// Never for values of this crate: their maps have string keys and their numbers are integers.
-#[expect(clippy::expect_used, reason = "fails only on non-string keys and non-finite numbers, which our types cannot hold")]
+#[expect(
+    clippy::expect_used,
+    reason = "fails only on non-string keys and non-finite numbers, which our types cannot hold"
+)]
 pub fn canonical<T: Serialize>(value: &T) -> String {
     serde_json_canonicalizer::to_string(value).expect("a value with string keys and finite numbers")
 }
@@ -52,7 +55,10 @@ fn check_at(value: &Value, depth: usize) -> Result<(), Invalid> {
 
 fn check_text(text: &str) -> Result<(), Invalid> {
     if text.contains('\0') {
-        return Err(Invalid::new("json_nul", "must not contain the character U+0000"));
+        return Err(Invalid::new(
+            "json_nul",
+            "must not contain the character U+0000",
+        ));
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 pub mod access;
-pub mod api;
 pub mod aggregate;
+pub mod api;
 pub mod change;
 pub mod client;
 pub mod command;

@@ -1,9 +1,8 @@
 //! Why a command was not carried out: a rule's name for programs, a sentence for people.
 
 use crate::{
-    value::Faults,
     api::ApiRefusal, client::ClientRefusal, key_ring::KeyRingRefusal,
-    secret_rotation::SecretRefusal, tenant::TenantRefusal,
+    secret_rotation::SecretRefusal, tenant::TenantRefusal, value::Faults,
 };
 
 /// Names the refusals of an aggregate, each with the rule's name on the wire.

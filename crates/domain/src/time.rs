@@ -65,8 +65,9 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format =
-            format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
+        let format = format_description!(
+            "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z"
+        );
         let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000)
             .ok()
             .and_then(|moment| moment.format(format).ok())
@@ -86,10 +87,16 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let refused = || {
-            Invalid::new("time", "must be a moment by RFC 3339 from 1970 on, like 2026-11-20T17:00:00Z")
+            Invalid::new(
+                "time",
+                "must be a moment by RFC 3339 from 1970 on, like 2026-11-20T17:00:00Z",
+            )
         };
         let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| refused())?;
-        let micros = moment.to_offset(UtcOffset::UTC).unix_timestamp_nanos().div_euclid(1_000);
+        let micros = moment
+            .to_offset(UtcOffset::UTC)
+            .unix_timestamp_nanos()
+            .div_euclid(1_000);
         match i64::try_from(micros) {
             Ok(micros @ 0..=LAST) => Ok(Self(micros)),
             _ => Err(refused()),

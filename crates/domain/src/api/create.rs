@@ -70,7 +70,8 @@ pub(crate) fn built_in_admin_api(of_system: bool) -> Result<ApiEvent, Refusal> {
             })
         })
         .collect();
-    let definition = scopes.and_then(|scopes| Ok((scopes, ApiName::parse("Chancery administration")?)));
+    let definition =
+        scopes.and_then(|scopes| Ok((scopes, ApiName::parse("Chancery administration")?)));
     let (scopes, name) = definition.map_err(|invalid| {
         let mut faults = Faults::default();
         faults.add("admin_api", invalid);
@@ -95,30 +96,44 @@ mod tests {
 
     #[test]
     fn an_api_has_scopes_and_roles() {
-        testing::given(acme()).when(&orders()).then([orders_created()]);
+        testing::given(acme())
+            .when(&orders())
+            .then([orders_created()]);
     }
 
     #[test]
     fn reserved_identifiers_are_refused() {
         let mut command = orders();
         command.identifier = ApiIdentifier::parse("urn:chancery:mine").unwrap();
-        testing::given(acme()).when(&command).refused(ApiRefusal::IdentifierReserved);
+        testing::given(acme())
+            .when(&command)
+            .refused(ApiRefusal::IdentifierReserved);
     }
 
     #[test]
     fn a_closed_tenant_gets_no_api() {
-        testing::given(acme()).and([closed()]).when(&orders()).refused(TenantRefusal::Closed);
+        testing::given(acme())
+            .and([closed()])
+            .when(&orders())
+            .refused(TenantRefusal::Closed);
     }
 
     #[test]
     fn every_double_and_every_unknown_scope_is_named() {
         let mut command = orders();
         command.scopes.push(command.scopes[0].clone());
-        command.roles[0].scopes.extend([crate::value::Scope::parse("nobody:knows").unwrap()]);
+        command.roles[0]
+            .scopes
+            .extend([crate::value::Scope::parse("nobody:knows").unwrap()]);
         command.roles.push(command.roles[0].clone());
         assert_eq!(
             testing::given(acme()).when(&command).faults(),
-            ["scopes[2].name", "roles[0].scopes", "roles[1].name", "roles[1].scopes"]
+            [
+                "scopes[2].name",
+                "roles[0].scopes",
+                "roles[1].name",
+                "roles[1].scopes"
+            ]
         );
     }
 
@@ -126,7 +141,10 @@ mod tests {
     fn platform_scopes_exist_in_the_operators_tenant_alone() {
         let scopes = |of_system| {
             let ApiEvent::ApiCreated { scopes, .. } = built_in_admin_api(of_system).unwrap();
-            scopes.into_iter().map(|scope| scope.name.to_string()).collect::<Vec<_>>()
+            scopes
+                .into_iter()
+                .map(|scope| scope.name.to_string())
+                .collect::<Vec<_>>()
         };
         assert_eq!(scopes(false), ["tenant:admin", "tenant:read", "audit:read"]);
         assert_eq!(scopes(true).len(), 5);

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use create::built_in_admin_api;
 pub use create::CreateApi;
+pub(crate) use create::built_in_admin_api;
 pub use event::ApiEvent;
 
 use crate::{
@@ -85,17 +85,34 @@ refusals! {
 impl Api {
     /// The scopes that these direct scopes and roles come to: what the API still has of them.
     pub fn effective(&self, scopes: &ScopeSet, roles: &BTreeSet<RoleName>) -> ScopeSet {
-        let by_role = roles.iter().filter_map(|role| self.roles.get(role)).flat_map(ScopeSet::iter);
-        scopes.iter().chain(by_role).filter(|scope| self.scopes.contains_key(scope)).cloned().collect()
+        let by_role = roles
+            .iter()
+            .filter_map(|role| self.roles.get(role))
+            .flat_map(ScopeSet::iter);
+        scopes
+            .iter()
+            .chain(by_role)
+            .filter(|scope| self.scopes.contains_key(scope))
+            .cloned()
+            .collect()
     }
 }
 
 /// Checks an API's scopes and roles together. Paths are those of the GraphQL input.
-pub(crate) fn check_definitions(scopes: &[ScopeDefinition], roles: &[RoleDefinition]) -> Result<(), Faults> {
+pub(crate) fn check_definitions(
+    scopes: &[ScopeDefinition],
+    roles: &[RoleDefinition],
+) -> Result<(), Faults> {
     let mut faults = Faults::default();
     for (path, count) in [("scopes", scopes.len()), ("roles", roles.len())] {
         if count > MAX_SCOPES {
-            faults.add(path, Invalid::new("too_many", format!("must be at most {MAX_SCOPES}, and are {count}")));
+            faults.add(
+                path,
+                Invalid::new(
+                    "too_many",
+                    format!("must be at most {MAX_SCOPES}, and are {count}"),
+                ),
+            );
         }
     }
     let mut known = BTreeSet::new();
@@ -103,7 +120,10 @@ pub(crate) fn check_definitions(scopes: &[ScopeDefinition], roles: &[RoleDefinit
         if !known.insert(&scope.name) {
             faults.add(
                 format!("scopes[{index}].name"),
-                Invalid::new("duplicate", format!("`{}` stands here a second time", scope.name)),
+                Invalid::new(
+                    "duplicate",
+                    format!("`{}` stands here a second time", scope.name),
+                ),
             );
         }
     }
@@ -112,17 +132,27 @@ pub(crate) fn check_definitions(scopes: &[ScopeDefinition], roles: &[RoleDefinit
         if !names.insert(&role.name) {
             faults.add(
                 format!("roles[{index}].name"),
-                Invalid::new("duplicate", format!("`{}` stands here a second time", role.name)),
+                Invalid::new(
+                    "duplicate",
+                    format!("`{}` stands here a second time", role.name),
+                ),
             );
         }
         for scope in role.scopes.iter().filter(|scope| !known.contains(scope)) {
             faults.add(
                 format!("roles[{index}].scopes"),
-                Invalid::new("unknown_scope", format!("`{scope}` is not one of this API's scopes")),
+                Invalid::new(
+                    "unknown_scope",
+                    format!("`{scope}` is not one of this API's scopes"),
+                ),
             );
         }
     }
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
+    }
 }
 
 impl Fold for Api {
@@ -131,12 +161,24 @@ impl Fold for Api {
 
     fn fold(_: Option<Self>, event: &ApiEvent) -> Option<Self> {
         match event {
-            ApiEvent::ApiCreated { identifier, name, built_in, scopes, roles } => Some(Self {
+            ApiEvent::ApiCreated {
+                identifier,
+                name,
+                built_in,
+                scopes,
+                roles,
+            } => Some(Self {
                 identifier: identifier.clone(),
                 name: name.clone(),
                 built_in: *built_in,
-                scopes: scopes.iter().map(|scope| (scope.name.clone(), scope.description.clone())).collect(),
-                roles: roles.iter().map(|role| (role.name.clone(), role.scopes.clone())).collect(),
+                scopes: scopes
+                    .iter()
+                    .map(|scope| (scope.name.clone(), scope.description.clone()))
+                    .collect(),
+                roles: roles
+                    .iter()
+                    .map(|role| (role.name.clone(), role.scopes.clone()))
+                    .collect(),
                 state: ApiState::Active,
             }),
         }

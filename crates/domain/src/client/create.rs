@@ -85,7 +85,12 @@ impl Command for CreateClient {
         for granted in grant::difference(&BTreeMap::new(), &grants) {
             change.push(StreamId::Client(self.client), granted);
         }
-        change.and(secret_rotation::first(self.client, &self.secret, policy, now));
+        change.and(secret_rotation::first(
+            self.client,
+            &self.secret,
+            policy,
+            now,
+        ));
         Ok(change)
     }
 }
@@ -108,16 +113,27 @@ mod tests {
     #[test]
     fn a_client_begins_with_its_grants_and_a_secret() {
         let change = testing::given(acme_with_orders()).when(&billing()).change();
-        let kinds: Vec<_> = change.events().iter().map(|(_, event)| event.kind().0).collect();
+        let kinds: Vec<_> = change
+            .events()
+            .iter()
+            .map(|(_, event)| event.kind().0)
+            .collect();
         assert_eq!(kinds, ["ClientCreated", "ClientGranted", "SecretIssued"]);
         assert_eq!(change.vault().len(), 1);
     }
 
     #[test]
     fn a_name_is_required_unless_the_policy_says_otherwise() {
-        let command = CreateClient { name: None, ..billing() };
+        let command = CreateClient {
+            name: None,
+            ..billing()
+        };
         created_with(TenantPolicy::default(), &command).refused(ClientRefusal::NameRequired);
-        created_with(policy(|policy| policy.require_client_name = false), &command).change();
+        created_with(
+            policy(|policy| policy.require_client_name = false),
+            &command,
+        )
+        .change();
     }
 
     #[test]
@@ -129,7 +145,9 @@ mod tests {
         created_with(policy(|policy| policy.allow_metadata = false), &command)
             .refused(ClientRefusal::MetadataNotAllowed);
         created_with(
-            policy(|policy| policy.allowed_auth_methods = [crate::tenant::TokenAuthMethod::PrivateKeyJwt].into()),
+            policy(|policy| {
+                policy.allowed_auth_methods = [crate::tenant::TokenAuthMethod::PrivateKeyJwt].into()
+            }),
             &billing(),
         )
         .refused(ClientRefusal::AuthMethodNotAllowed);
@@ -138,10 +156,18 @@ mod tests {
     #[test]
     fn a_lifetime_stays_within_the_policy() {
         let bounded = policy(|policy| {
-            policy.client_lifetime_days = ClientLifetime { default: None, min: 7, max: Some(30) };
+            policy.client_lifetime_days = ClientLifetime {
+                default: None,
+                min: 7,
+                max: Some(30),
+            };
         });
-        let with = |expiry| CreateClient { expiry, ..billing() };
-        created_with(bounded.clone(), &with(None)).refused(ClientRefusal::ExpiryRequired { max_days: 30 });
+        let with = |expiry| CreateClient {
+            expiry,
+            ..billing()
+        };
+        created_with(bounded.clone(), &with(None))
+            .refused(ClientRefusal::ExpiryRequired { max_days: 30 });
         created_with(bounded.clone(), &with(Some(Expiry::InDays(6))))
             .refused(ClientRefusal::LifetimeTooShort { min_days: 7 });
         created_with(bounded.clone(), &with(Some(Expiry::InDays(31))))
@@ -153,7 +179,9 @@ mod tests {
     fn without_an_end_the_policys_default_holds() {
         let by_default = policy(|policy| policy.client_lifetime_days.default = Some(90));
         let change = created_with(by_default, &billing()).change();
-        let crate::Event::Client(ClientEvent::ClientCreated { expires_at, .. }) = &change.events()[0].1 else {
+        let crate::Event::Client(ClientEvent::ClientCreated { expires_at, .. }) =
+            &change.events()[0].1
+        else {
             panic!("the first event is the client's");
         };
         assert_eq!(*expires_at, Some(NOW.plus_days(90)));
@@ -161,7 +189,10 @@ mod tests {
 
     #[test]
     fn grants_name_what_the_api_has_once() {
-        let with = |grants| CreateClient { grants, ..billing() };
+        let with = |grants| CreateClient {
+            grants,
+            ..billing()
+        };
         let given = || testing::given(acme_with_orders());
         let mut unknown = orders_grant();
         unknown.scopes = ScopeSet::from_iter([Scope::parse("orders:burn").unwrap()]);
@@ -170,20 +201,36 @@ mod tests {
         assert!(refusal.to_string().contains("`orders:burn`"), "{refusal}");
         let mut unknown = orders_grant();
         unknown.roles = [RoleName::parse("emperor").unwrap()].into();
-        assert_eq!(given().when(&with(vec![unknown])).refusal().rule(), Some("UNKNOWN_ROLE"));
+        assert_eq!(
+            given().when(&with(vec![unknown])).refusal().rule(),
+            Some("UNKNOWN_ROLE")
+        );
         let twice = with(vec![orders_grant(), orders_grant()]);
-        assert_eq!(given().when(&twice).refusal().rule(), Some("DUPLICATE_GRANT"));
-        testing::given(acme()).when(&billing()).refused(Refusal::NotFound { what: "API" });
+        assert_eq!(
+            given().when(&twice).refusal().rule(),
+            Some("DUPLICATE_GRANT")
+        );
+        testing::given(acme())
+            .when(&billing())
+            .refused(Refusal::NotFound { what: "API" });
     }
 
     #[test]
     fn nobody_serves_the_admin_api() {
-        let command = CreateClient { serves: vec![testing::ADMIN_API_ID()], ..billing() };
-        testing::given(acme_with_orders()).when(&command).refused(ClientRefusal::ServesAdminApi);
+        let command = CreateClient {
+            serves: vec![testing::ADMIN_API_ID],
+            ..billing()
+        };
+        testing::given(acme_with_orders())
+            .when(&command)
+            .refused(ClientRefusal::ServesAdminApi);
     }
 
     #[test]
     fn a_closed_tenant_gets_no_client() {
-        testing::given(acme_with_orders()).and([closed()]).when(&billing()).refused(TenantRefusal::Closed);
+        testing::given(acme_with_orders())
+            .and([closed()])
+            .when(&billing())
+            .refused(TenantRefusal::Closed);
     }
 }

@@ -33,7 +33,9 @@ impl Command for DeleteClient {
         read.client(self.client)?.existing()?;
         Ok(ChangeSet::of(
             StreamId::Client(self.client),
-            [ClientEvent::ClientDeleted { reason: self.reason.clone() }],
+            [ClientEvent::ClientDeleted {
+                reason: self.reason.clone(),
+            }],
         ))
     }
 }
@@ -48,9 +50,21 @@ mod tests {
 
     #[test]
     fn a_client_is_deleted_for_good() {
-        let delete = DeleteClient { tenant: ACME(), client: BILLING(), reason: Reason::parse("gone").unwrap() };
-        testing::given(with_billing()).when(&delete).then([deleted()]);
-        testing::given(with_billing()).and([disabled()]).when(&delete).then([deleted()]);
-        testing::given(with_billing()).and([deleted()]).when(&delete).refused(ClientRefusal::Deleted);
+        let delete = DeleteClient {
+            tenant: ACME,
+            client: BILLING,
+            reason: Reason::parse("gone").unwrap(),
+        };
+        testing::given(with_billing())
+            .when(&delete)
+            .then([deleted()]);
+        testing::given(with_billing())
+            .and([disabled()])
+            .when(&delete)
+            .then([deleted()]);
+        testing::given(with_billing())
+            .and([deleted()])
+            .when(&delete)
+            .refused(ClientRefusal::Deleted);
     }
 }

@@ -36,7 +36,9 @@ impl Command for DisableClient {
         }
         Ok(ChangeSet::of(
             StreamId::Client(self.client),
-            [ClientEvent::ClientDisabled { reason: self.reason.clone() }],
+            [ClientEvent::ClientDisabled {
+                reason: self.reason.clone(),
+            }],
         ))
     }
 }
@@ -48,9 +50,21 @@ mod tests {
 
     #[test]
     fn a_client_is_disabled_once() {
-        let disable = DisableClient { tenant: ACME(), client: BILLING(), reason: Reason::parse("leak").unwrap() };
-        testing::given(with_billing()).when(&disable).then([disabled()]);
-        testing::given(with_billing()).and([disabled()]).when(&disable).refused(ClientRefusal::AlreadyDisabled);
-        testing::given(with_billing()).and([deleted()]).when(&disable).refused(ClientRefusal::Deleted);
+        let disable = DisableClient {
+            tenant: ACME,
+            client: BILLING,
+            reason: Reason::parse("leak").unwrap(),
+        };
+        testing::given(with_billing())
+            .when(&disable)
+            .then([disabled()]);
+        testing::given(with_billing())
+            .and([disabled()])
+            .when(&disable)
+            .refused(ClientRefusal::AlreadyDisabled);
+        testing::given(with_billing())
+            .and([deleted()])
+            .when(&disable)
+            .refused(ClientRefusal::Deleted);
     }
 }

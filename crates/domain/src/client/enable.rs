@@ -34,7 +34,10 @@ impl Command for EnableClient {
         if client.expires_at.is_some_and(|end| end <= now) {
             return Err(ClientRefusal::Expired.into());
         }
-        Ok(ChangeSet::of(StreamId::Client(self.client), [ClientEvent::ClientEnabled {}]))
+        Ok(ChangeSet::of(
+            StreamId::Client(self.client),
+            [ClientEvent::ClientEnabled {}],
+        ))
     }
 }
 
@@ -45,16 +48,35 @@ mod tests {
 
     #[test]
     fn only_a_disabled_client_is_enabled() {
-        let enable = EnableClient { tenant: ACME(), client: BILLING() };
-        testing::given(with_billing()).and([disabled()]).when(&enable).then([ClientEvent::ClientEnabled {}]);
-        testing::given(with_billing()).when(&enable).refused(ClientRefusal::NotDisabled);
-        testing::given(with_billing()).and([deleted()]).when(&enable).refused(ClientRefusal::Deleted);
+        let enable = EnableClient {
+            tenant: ACME,
+            client: BILLING,
+        };
+        testing::given(with_billing())
+            .and([disabled()])
+            .when(&enable)
+            .then([ClientEvent::ClientEnabled {}]);
+        testing::given(with_billing())
+            .when(&enable)
+            .refused(ClientRefusal::NotDisabled);
+        testing::given(with_billing())
+            .and([deleted()])
+            .when(&enable)
+            .refused(ClientRefusal::Deleted);
     }
 
     #[test]
     fn an_expired_client_needs_a_later_end_first() {
-        let enable = EnableClient { tenant: ACME(), client: BILLING() };
-        let ended = ClientEvent::ClientExpiryChanged { expires_at: Some(NOW) };
-        testing::given(with_billing()).and([ended, disabled()]).when(&enable).refused(ClientRefusal::Expired);
+        let enable = EnableClient {
+            tenant: ACME,
+            client: BILLING,
+        };
+        let ended = ClientEvent::ClientExpiryChanged {
+            expires_at: Some(NOW),
+        };
+        testing::given(with_billing())
+            .and([ended, disabled()])
+            .when(&enable)
+            .refused(ClientRefusal::Expired);
     }
 }

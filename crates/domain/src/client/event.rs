@@ -84,7 +84,7 @@ pub enum ClientEvent {
     },
     /// It ends at another time.
     ClientExpiryChanged {
-        /// When. None: it has no end.
+        /// When. Absent: it has no end.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
     },

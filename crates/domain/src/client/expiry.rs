@@ -35,7 +35,9 @@ pub(super) fn within(
         };
     };
     if end < now.plus_days(i64::from(bounds.min)) {
-        return Err(ClientRefusal::LifetimeTooShort { min_days: bounds.min });
+        return Err(ClientRefusal::LifetimeTooShort {
+            min_days: bounds.min,
+        });
     }
     match bounds.max {
         Some(max_days) if end > now.plus_days(i64::from(max_days)) => {

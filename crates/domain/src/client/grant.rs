@@ -20,7 +20,9 @@ pub struct GrantRequest {
 }
 
 fn joined<'a, T: ToString + 'a>(names: impl Iterator<Item = &'a T>) -> Option<String> {
-    let names: Vec<_> = names.map(|name| format!("`{}`", name.to_string())).collect();
+    let names: Vec<_> = names
+        .map(|name| format!("`{}`", name.to_string()))
+        .collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
 
@@ -33,10 +35,20 @@ pub(super) fn resolve(
     for request in requests {
         let api = read.api(request.api)?;
         let identifier = api.identifier.clone();
-        if let Some(scopes) = joined(request.scopes.iter().filter(|scope| !api.scopes.contains_key(scope))) {
+        if let Some(scopes) = joined(
+            request
+                .scopes
+                .iter()
+                .filter(|scope| !api.scopes.contains_key(scope)),
+        ) {
             return Err(ClientRefusal::UnknownScope { identifier, scopes }.into());
         }
-        if let Some(roles) = joined(request.roles.iter().filter(|role| !api.roles.contains_key(role))) {
+        if let Some(roles) = joined(
+            request
+                .roles
+                .iter()
+                .filter(|role| !api.roles.contains_key(role)),
+        ) {
             return Err(ClientRefusal::UnknownRole { identifier, roles }.into());
         }
         let grant = Grant {
@@ -56,17 +68,22 @@ pub(super) fn difference(
     before: &BTreeMap<ApiId, Grant>,
     after: &BTreeMap<ApiId, Grant>,
 ) -> Vec<ClientEvent> {
-    let revoked = before.iter().filter(|(api, _)| !after.contains_key(api)).map(|(api, grant)| {
-        ClientEvent::ClientGrantRevoked { api: *api, identifier: grant.identifier.clone() }
-    });
-    let granted = after.iter().filter(|(api, grant)| before.get(api) != Some(grant)).map(|(api, grant)| {
-        ClientEvent::ClientGranted {
+    let revoked = before
+        .iter()
+        .filter(|(api, _)| !after.contains_key(api))
+        .map(|(api, grant)| ClientEvent::ClientGrantRevoked {
+            api: *api,
+            identifier: grant.identifier.clone(),
+        });
+    let granted = after
+        .iter()
+        .filter(|(api, grant)| before.get(api) != Some(grant))
+        .map(|(api, grant)| ClientEvent::ClientGranted {
             api: *api,
             identifier: grant.identifier.clone(),
             scopes: grant.scopes.clone(),
             roles: grant.roles.clone(),
-        }
-    });
+        });
     revoked.chain(granted).collect()
 }
 

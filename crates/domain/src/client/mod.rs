@@ -138,7 +138,9 @@ impl Client {
         match self.standing {
             Standing::Deleted => ClientState::Deleted,
             Standing::Disabled => ClientState::Disabled,
-            Standing::Enabled if self.expires_at.is_some_and(|end| end <= now) => ClientState::Expired,
+            Standing::Enabled if self.expires_at.is_some_and(|end| end <= now) => {
+                ClientState::Expired
+            }
             Standing::Enabled => ClientState::Active,
         }
     }
@@ -180,36 +182,57 @@ impl Fold for Client {
                 grants: BTreeMap::new(),
                 standing: Standing::Enabled,
             }),
-            ClientEvent::ClientDescribed { name, description } => {
-                before.map(|client| Self { name, description, ..client })
-            }
+            ClientEvent::ClientDescribed { name, description } => before.map(|client| Self {
+                name,
+                description,
+                ..client
+            }),
             ClientEvent::ClientMetadataChanged { metadata } => {
                 before.map(|client| Self { metadata, ..client })
             }
-            ClientEvent::ClientGranted { api, identifier, scopes, roles } => before.map(|mut client| {
-                client.grants.insert(api, Grant { identifier, scopes, roles });
+            ClientEvent::ClientGranted {
+                api,
+                identifier,
+                scopes,
+                roles,
+            } => before.map(|mut client| {
+                client.grants.insert(
+                    api,
+                    Grant {
+                        identifier,
+                        scopes,
+                        roles,
+                    },
+                );
                 client
             }),
             ClientEvent::ClientGrantRevoked { api, identifier: _ } => before.map(|mut client| {
                 client.grants.remove(&api);
                 client
             }),
-            ClientEvent::ClientClaimsChanged { custom_claims } => {
-                before.map(|client| Self { custom_claims, ..client })
+            ClientEvent::ClientClaimsChanged { custom_claims } => before.map(|client| Self {
+                custom_claims,
+                ..client
+            }),
+            ClientEvent::ClientServesChanged { serves } => {
+                before.map(|client| Self { serves, ..client })
             }
-            ClientEvent::ClientServesChanged { serves } => before.map(|client| Self { serves, ..client }),
-            ClientEvent::ClientExpiryChanged { expires_at } => {
-                before.map(|client| Self { expires_at, ..client })
-            }
-            ClientEvent::ClientDisabled { reason: _ } => {
-                before.map(|client| Self { standing: Standing::Disabled, ..client })
-            }
-            ClientEvent::ClientEnabled {} => {
-                before.map(|client| Self { standing: Standing::Enabled, ..client })
-            }
-            ClientEvent::ClientDeleted { reason: _ } => {
-                before.map(|client| Self { standing: Standing::Deleted, ..client })
-            }
+            ClientEvent::ClientExpiryChanged { expires_at } => before.map(|client| Self {
+                expires_at,
+                ..client
+            }),
+            ClientEvent::ClientDisabled { reason: _ } => before.map(|client| Self {
+                standing: Standing::Disabled,
+                ..client
+            }),
+            ClientEvent::ClientEnabled {} => before.map(|client| Self {
+                standing: Standing::Enabled,
+                ..client
+            }),
+            ClientEvent::ClientDeleted { reason: _ } => before.map(|client| Self {
+                standing: Standing::Deleted,
+                ..client
+            }),
         }
     }
 

@@ -40,7 +40,12 @@ impl Command for UpdateClient {
 
     fn reads(&self) -> Vec<StreamId> {
         let mut reads = vec![StreamId::Tenant(self.tenant), StreamId::Client(self.client)];
-        reads.extend(self.grants.iter().flatten().map(|grant| StreamId::Api(grant.api)));
+        reads.extend(
+            self.grants
+                .iter()
+                .flatten()
+                .map(|grant| StreamId::Api(grant.api)),
+        );
         reads.extend(self.serves.iter().flatten().copied().map(StreamId::Api));
         reads
     }
@@ -64,10 +69,13 @@ impl Command for UpdateClient {
             if !policy.allow_metadata && !metadata.is_empty() {
                 return Err(ClientRefusal::MetadataNotAllowed.into());
             }
-            events.push(ClientEvent::ClientMetadataChanged { metadata: metadata.clone() });
+            events.push(ClientEvent::ClientMetadataChanged {
+                metadata: metadata.clone(),
+            });
         }
         if self.expiry != Patch::Keep {
-            let expires_at = expiry::within(policy.client_lifetime_days, self.expiry.over(None), now)?;
+            let expires_at =
+                expiry::within(policy.client_lifetime_days, self.expiry.over(None), now)?;
             if expires_at != client.expires_at {
                 events.push(ClientEvent::ClientExpiryChanged { expires_at });
             }
@@ -75,7 +83,9 @@ impl Command for UpdateClient {
         if let Some(custom_claims) = &self.custom_claims
             && *custom_claims != client.custom_claims
         {
-            events.push(ClientEvent::ClientClaimsChanged { custom_claims: custom_claims.clone() });
+            events.push(ClientEvent::ClientClaimsChanged {
+                custom_claims: custom_claims.clone(),
+            });
         }
         if let Some(serves) = &self.serves {
             let serves = grant::served(serves, read)?;
@@ -84,7 +94,10 @@ impl Command for UpdateClient {
             }
         }
         if let Some(grants) = &self.grants {
-            events.extend(grant::difference(&client.grants, &grant::resolve(grants, read)?));
+            events.extend(grant::difference(
+                &client.grants,
+                &grant::resolve(grants, read)?,
+            ));
         }
         Ok(ChangeSet::of(StreamId::Client(self.client), events))
     }
@@ -102,8 +115,8 @@ mod tests {
 
     fn nothing() -> UpdateClient {
         UpdateClient {
-            tenant: ACME(),
-            client: BILLING(),
+            tenant: ACME,
+            client: BILLING,
             name: Patch::Keep,
             description: Patch::Keep,
             metadata: None,
@@ -116,28 +129,43 @@ mod tests {
 
     #[test]
     fn what_stays_the_same_is_no_event() {
-        testing::given(with_billing()).when(&nothing()).then_nothing();
-        let same = UpdateClient { grants: Some(vec![orders_grant()]), ..nothing() };
+        testing::given(with_billing())
+            .when(&nothing())
+            .then_nothing();
+        let same = UpdateClient {
+            grants: Some(vec![orders_grant()]),
+            ..nothing()
+        };
         testing::given(with_billing()).when(&same).then_nothing();
     }
 
     #[test]
     fn grants_are_replaced_as_a_whole() {
-        let none = UpdateClient { grants: Some(Vec::new()), ..nothing() };
-        testing::given(with_billing()).when(&none).then([ClientEvent::ClientGrantRevoked {
-            api: ORDERS(),
-            identifier: ApiIdentifier::parse("https://orders.example").unwrap(),
-        }]);
+        let none = UpdateClient {
+            grants: Some(Vec::new()),
+            ..nothing()
+        };
+        testing::given(with_billing())
+            .when(&none)
+            .then([ClientEvent::ClientGrantRevoked {
+                api: ORDERS,
+                identifier: ApiIdentifier::parse("https://orders.example").unwrap(),
+            }]);
         let mut less = orders_grant();
         less.scopes = ScopeSet::parse("orders:read").unwrap();
         less.roles = BTreeSet::new();
-        let fewer = UpdateClient { grants: Some(vec![less.clone()]), ..nothing() };
-        testing::given(with_billing()).when(&fewer).then([ClientEvent::ClientGranted {
-            api: ORDERS(),
-            identifier: ApiIdentifier::parse("https://orders.example").unwrap(),
-            scopes: less.scopes,
-            roles: less.roles,
-        }]);
+        let fewer = UpdateClient {
+            grants: Some(vec![less.clone()]),
+            ..nothing()
+        };
+        testing::given(with_billing())
+            .when(&fewer)
+            .then([ClientEvent::ClientGranted {
+                api: ORDERS,
+                identifier: ApiIdentifier::parse("https://orders.example").unwrap(),
+                scopes: less.scopes,
+                roles: less.roles,
+            }]);
     }
 
     #[test]
@@ -147,11 +175,15 @@ mod tests {
             expiry: Patch::Set(Expiry::InDays(30)),
             metadata: Some(JsonObject::parse(serde_json::json!({"team": "b"}), 4096).unwrap()),
             custom_claims: Some(CustomClaims::parse(serde_json::json!({"plan": "gold"})).unwrap()),
-            serves: Some(vec![ORDERS()]),
+            serves: Some(vec![ORDERS]),
             ..nothing()
         };
         let change = testing::given(with_billing()).when(&update).change();
-        let kinds: Vec<_> = change.events().iter().map(|(_, event)| event.kind().0).collect();
+        let kinds: Vec<_> = change
+            .events()
+            .iter()
+            .map(|(_, event)| event.kind().0)
+            .collect();
         assert_eq!(
             kinds,
             [
@@ -166,14 +198,24 @@ mod tests {
 
     #[test]
     fn a_required_name_cannot_be_taken_away() {
-        let unnamed = UpdateClient { name: Patch::Clear, ..nothing() };
-        testing::given(with_billing()).when(&unnamed).refused(ClientRefusal::NameRequired);
+        let unnamed = UpdateClient {
+            name: Patch::Clear,
+            ..nothing()
+        };
+        testing::given(with_billing())
+            .when(&unnamed)
+            .refused(ClientRefusal::NameRequired);
     }
 
     #[test]
     fn an_end_can_be_moved_and_removed() {
-        let end = ClientEvent::ClientExpiryChanged { expires_at: Some(NOW.plus_days(2)) };
-        let never = UpdateClient { expiry: Patch::Clear, ..nothing() };
+        let end = ClientEvent::ClientExpiryChanged {
+            expires_at: Some(NOW.plus_days(2)),
+        };
+        let never = UpdateClient {
+            expiry: Patch::Clear,
+            ..nothing()
+        };
         testing::given(with_billing())
             .and([end])
             .when(&never)
@@ -182,6 +224,9 @@ mod tests {
 
     #[test]
     fn a_deleted_client_stays_as_it_was() {
-        testing::given(with_billing()).and([deleted()]).when(&nothing()).refused(ClientRefusal::Deleted);
+        testing::given(with_billing())
+            .and([deleted()])
+            .when(&nothing())
+            .refused(ClientRefusal::Deleted);
     }
 }

@@ -1,7 +1,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{event::event_kinds, id::KeyId, json::JsonObject, tenant::SigningAlgorithm, time::Timestamp};
+use crate::{
+    event::event_kinds, id::KeyId, tenant::SigningAlgorithm, time::Timestamp, value::PublicJwk,
+};
 
 /// What happens to a tenant's signing keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,7 +16,7 @@ pub enum KeyRingEvent {
         /// What it signs with.
         algorithm: SigningAlgorithm,
         /// The public key (RFC 7517); the private one is in the vault, sealed.
-        public_jwk: JsonObject,
+        public_jwk: PublicJwk,
         /// When it was made.
         generated_at: Timestamp,
         /// From when on it may sign.

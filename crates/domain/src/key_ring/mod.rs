@@ -14,11 +14,11 @@ use crate::{
     command::State,
     event::Event,
     id::{KeyId, TenantId},
-    json::JsonObject,
     refusal::refusals,
     stream::{AggregateType, StreamId},
     tenant::SigningAlgorithm,
     time::Timestamp,
+    value::PublicJwk,
 };
 
 /// A tenant's signing keys, by id.
@@ -34,7 +34,7 @@ pub struct SigningKey {
     /// What it signs with.
     pub algorithm: SigningAlgorithm,
     /// The public key (RFC 7517).
-    pub public_jwk: JsonObject,
+    pub public_jwk: PublicJwk,
     /// When it was made.
     pub generated_at: Timestamp,
     /// From when on it may sign.
@@ -56,7 +56,11 @@ pub enum KeyState {
 impl SigningKey {
     /// Where the key is in its life.
     pub fn state(&self) -> KeyState {
-        if self.activated_at.is_some() { KeyState::Active } else { KeyState::Published }
+        if self.activated_at.is_some() {
+            KeyState::Active
+        } else {
+            KeyState::Published
+        }
     }
 }
 
@@ -68,7 +72,7 @@ pub struct NewKey {
     /// What it signs with.
     pub algorithm: SigningAlgorithm,
     /// Its public side (RFC 7517).
-    pub public_jwk: JsonObject,
+    pub public_jwk: PublicJwk,
     /// Which master key sealed its private side.
     pub master_key_id: String,
     /// Its private side, sealed.
@@ -97,7 +101,10 @@ impl KeyRing {
                     generated_at: now,
                     activates_at: now,
                 },
-                KeyRingEvent::KeyActivated { key: new.key, activated_at: now },
+                KeyRingEvent::KeyActivated {
+                    key: new.key,
+                    activated_at: now,
+                },
             ],
         );
         change.keep(VaultRow::SealedKey {
@@ -124,7 +131,13 @@ impl Fold for KeyRing {
 
     fn fold(before: Option<Self>, event: &KeyRingEvent) -> Option<Self> {
         match event {
-            KeyRingEvent::KeyGenerated { key, algorithm, public_jwk, generated_at, activates_at } => {
+            KeyRingEvent::KeyGenerated {
+                key,
+                algorithm,
+                public_jwk,
+                generated_at,
+                activates_at,
+            } => {
                 let mut ring = before.unwrap_or_default();
                 ring.keys.insert(
                     *key,

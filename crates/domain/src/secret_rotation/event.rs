@@ -5,7 +5,7 @@ use crate::{
     event::event_kinds,
     id::SecretId,
     time::Timestamp,
-    value::{Label, Reason},
+    value::{Hint, Label, Reason},
 };
 
 /// What happens to a client's secrets. The secret itself and its hash are never here.
@@ -45,13 +45,13 @@ pub struct IssuedSecret {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<Label>,
     /// Its last four characters.
-    pub hint: String,
+    pub hint: Hint,
     /// When it was issued.
     pub issued_at: Timestamp,
-    /// From when on it is accepted. None: at once.
+    /// From when on it is accepted. Absent: at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// From when on it is not accepted any more. None: it has no end.
+    /// From when on it is not accepted any more. Absent: it has no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }

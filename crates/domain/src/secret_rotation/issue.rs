@@ -47,7 +47,11 @@ impl Command for IssueSecret {
         }
         let live = read.secrets(self.client).live(now).count() + 1;
         if live > policy.max_live_secrets as usize {
-            return Err(SecretRefusal::TooManyLiveSecrets { live, max: policy.max_live_secrets }.into());
+            return Err(SecretRefusal::TooManyLiveSecrets {
+                live,
+                max: policy.max_live_secrets,
+            }
+            .into());
         }
         let not_before = self.not_before.filter(|begin| *begin > now);
         let begin = not_before.unwrap_or(now);
@@ -56,12 +60,15 @@ impl Command for IssueSecret {
         if expires_at.is_some_and(|end| end <= begin) {
             return Err(SecretRefusal::EndsTooEarly.into());
         }
-        if let (Some(end), Some(latest), Some(max_days)) = (expires_at, latest, policy.secret_lifetime_days)
+        if let (Some(end), Some(latest), Some(max_days)) =
+            (expires_at, latest, policy.secret_lifetime_days)
             && end > latest
         {
             return Err(SecretRefusal::LivesTooLong { max_days }.into());
         }
-        let issued = self.secret.issued(self.label.as_ref(), now, not_before, expires_at);
+        let issued = self
+            .secret
+            .issued(self.label.as_ref(), now, not_before, expires_at);
         let mut change = ChangeSet::of(
             StreamId::SecretRotation(self.client),
             [SecretRotationEvent::SecretIssued { issued }],
@@ -79,8 +86,10 @@ pub(crate) fn first(
     now: Timestamp,
 ) -> ChangeSet {
     let issued = secret.issued(None, now, None, latest_end(policy, now));
-    let mut change =
-        ChangeSet::of(StreamId::SecretRotation(client), [SecretRotationEvent::SecretIssued { issued }]);
+    let mut change = ChangeSet::of(
+        StreamId::SecretRotation(client),
+        [SecretRotationEvent::SecretIssued { issued }],
+    );
     change.keep(secret.vault_row(client));
     change
 }
@@ -91,13 +100,15 @@ mod tests {
     use crate::{
         secret_rotation::IssuedSecret,
         tenant::TenantEvent,
-        testing::{self, ACME, BILLING, NOW, deleted, new_secret, policy, revoked_first, with_billing},
+        testing::{
+            self, ACME, BILLING, NOW, deleted, new_secret, policy, revoked_first, with_billing,
+        },
     };
 
     fn issue() -> IssueSecret {
         IssueSecret {
-            tenant: ACME(),
-            client: BILLING(),
+            tenant: ACME,
+            client: BILLING,
             secret: new_secret(2),
             label: Some(Label::parse("blue").unwrap()),
             not_before: None,
@@ -107,7 +118,9 @@ mod tests {
 
     fn issued(change: &ChangeSet) -> IssuedSecret {
         match &change.events()[0].1 {
-            crate::Event::SecretRotation(SecretRotationEvent::SecretIssued { issued }) => issued.clone(),
+            crate::Event::SecretRotation(SecretRotationEvent::SecretIssued { issued }) => {
+                issued.clone()
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -122,37 +135,70 @@ mod tests {
     #[test]
     fn the_policy_bounds_how_many_are_live() {
         let second = testing::given(with_billing()).when(&issue()).change();
-        let third = IssueSecret { secret: new_secret(3), ..issue() };
+        let third = IssueSecret {
+            secret: new_secret(3),
+            ..issue()
+        };
         testing::given(with_billing())
             .and_change(&second)
             .when(&third)
             .refused(SecretRefusal::TooManyLiveSecrets { live: 3, max: 2 });
-        testing::given(with_billing()).and_change(&second).and([revoked_first()]).when(&third).change();
+        testing::given(with_billing())
+            .and_change(&second)
+            .and([revoked_first()])
+            .when(&third)
+            .change();
     }
 
     #[test]
     fn a_secret_ends_after_it_begins_and_within_the_policy() {
         let bounded = || {
-            testing::given(with_billing())
-                .and([TenantEvent::TenantPolicyChanged { policy: policy(|p| p.secret_lifetime_days = Some(10)) }])
+            testing::given(with_billing()).and([TenantEvent::TenantPolicyChanged {
+                policy: policy(|p| p.secret_lifetime_days = Some(10)),
+            }])
         };
-        let with = |not_before, expires_at| IssueSecret { not_before, expires_at, ..issue() };
-        testing::given(with_billing()).when(&with(None, Some(NOW))).refused(SecretRefusal::EndsTooEarly);
+        let with = |not_before, expires_at| IssueSecret {
+            not_before,
+            expires_at,
+            ..issue()
+        };
+        testing::given(with_billing())
+            .when(&with(None, Some(NOW)))
+            .refused(SecretRefusal::EndsTooEarly);
         let later = Some(NOW.plus_days(5));
-        testing::given(with_billing()).when(&with(later, later)).refused(SecretRefusal::EndsTooEarly);
-        bounded().when(&with(None, Some(NOW.plus_days(11)))).refused(SecretRefusal::LivesTooLong { max_days: 10 });
-        assert_eq!(issued(&bounded().when(&with(None, None)).change()).expires_at, Some(NOW.plus_days(10)));
-        assert_eq!(issued(&bounded().when(&with(later, None)).change()).expires_at, Some(NOW.plus_days(15)));
+        testing::given(with_billing())
+            .when(&with(later, later))
+            .refused(SecretRefusal::EndsTooEarly);
+        bounded()
+            .when(&with(None, Some(NOW.plus_days(11))))
+            .refused(SecretRefusal::LivesTooLong { max_days: 10 });
+        assert_eq!(
+            issued(&bounded().when(&with(None, None)).change()).expires_at,
+            Some(NOW.plus_days(10))
+        );
+        assert_eq!(
+            issued(&bounded().when(&with(later, None)).change()).expires_at,
+            Some(NOW.plus_days(15))
+        );
     }
 
     #[test]
     fn a_beginning_in_the_past_is_now() {
-        let command = IssueSecret { not_before: Some(NOW.plus_seconds(-60)), ..issue() };
-        assert_eq!(issued(&testing::given(with_billing()).when(&command).change()).not_before, None);
+        let command = IssueSecret {
+            not_before: Some(NOW.plus_seconds(-60)),
+            ..issue()
+        };
+        assert_eq!(
+            issued(&testing::given(with_billing()).when(&command).change()).not_before,
+            None
+        );
     }
 
     #[test]
     fn a_deleted_client_gets_no_secret() {
-        testing::given(with_billing()).and([deleted()]).when(&issue()).refused(ClientRefusal::Deleted);
+        testing::given(with_billing())
+            .and([deleted()])
+            .when(&issue())
+            .refused(ClientRefusal::Deleted);
     }
 }

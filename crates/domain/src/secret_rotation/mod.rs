@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use event::{IssuedSecret, Retirement, SecretRotationEvent};
-pub(crate) use issue::first;
 pub use issue::IssueSecret;
+pub(crate) use issue::first;
 pub use revoke::RevokeSecret;
 pub use rotate::RotateSecret;
 
@@ -25,7 +25,7 @@ use crate::{
     stream::AggregateType,
     tenant::TenantPolicy,
     time::Timestamp,
-    value::Label,
+    value::{Hint, Label},
 };
 
 /// A client's secrets, by id.
@@ -128,14 +128,18 @@ refusals! {
 impl Secret {
     /// Where the secret is in its life. The moment at which something ends is already after its end.
     pub fn state(&self, now: Timestamp) -> SecretState {
-        let passed = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment <= now);
+        let passed = |moment: Option<Timestamp>| moment.filter(|moment| *moment <= now);
         if self.revoked.is_some() {
-            SecretState::Revoked
-        } else if passed(self.retires_at) {
-            SecretState::Retired
-        } else if passed(self.expires_at) {
-            SecretState::Expired
-        } else if self.not_before.is_some_and(|begin| begin > now) {
+            return SecretState::Revoked;
+        }
+        // Whichever end came first is the one that it had.
+        match (passed(self.expires_at), passed(self.retires_at)) {
+            (Some(expired), Some(retired)) if expired < retired => return SecretState::Expired,
+            (_, Some(_)) => return SecretState::Retired,
+            (Some(_), None) => return SecretState::Expired,
+            (None, None) => {}
+        }
+        if self.not_before.is_some_and(|begin| begin > now) {
             SecretState::Pending
         } else if self.retires_at.is_some() {
             SecretState::Retiring
@@ -166,7 +170,7 @@ impl NewSecret {
         IssuedSecret {
             secret: self.secret,
             label: label.cloned(),
-            hint: self.hint.clone(),
+            hint: Hint::of(&self.hint),
             issued_at: now,
             not_before,
             expires_at,
@@ -174,20 +178,26 @@ impl NewSecret {
     }
 
     fn vault_row(&self, client: ClientId) -> VaultRow {
-        VaultRow::Verifier { secret: self.secret, client, phc: self.verifier.clone() }
+        VaultRow::Verifier {
+            secret: self.secret,
+            client,
+            phc: self.verifier.clone(),
+        }
     }
 }
 
 /// When a secret that begins at `begin` ends at the latest.
 fn latest_end(policy: &TenantPolicy, begin: Timestamp) -> Option<Timestamp> {
-    policy.secret_lifetime_days.map(|days| begin.plus_days(i64::from(days)))
+    policy
+        .secret_lifetime_days
+        .map(|days| begin.plus_days(i64::from(days)))
 }
 
 impl From<&IssuedSecret> for Secret {
     fn from(issued: &IssuedSecret) -> Self {
         Self {
             label: issued.label.clone(),
-            hint: issued.hint.clone(),
+            hint: issued.hint.to_string(),
             issued_at: issued.issued_at,
             not_before: issued.not_before,
             expires_at: issued.expires_at,
@@ -202,20 +212,27 @@ impl Fold for SecretRotation {
     type Event = SecretRotationEvent;
 
     fn fold(before: Option<Self>, event: &SecretRotationEvent) -> Option<Self> {
-        let mut rotation = before.unwrap_or_default();
         match event {
             SecretRotationEvent::SecretIssued { issued } => {
+                let mut rotation = before.unwrap_or_default();
                 rotation.secrets.insert(issued.secret, issued.into());
+                Some(rotation)
             }
             SecretRotationEvent::SecretRotated { issued, retires } => {
+                let mut rotation = before.unwrap_or_default();
                 for retirement in retires {
                     if let Some(old) = rotation.secrets.get_mut(&retirement.secret) {
                         old.retires_at = Some(retirement.retires_at);
                     }
                 }
                 rotation.secrets.insert(issued.secret, issued.into());
+                Some(rotation)
             }
-            SecretRotationEvent::SecretRevoked { secret, reason: _, compromised } => {
+            SecretRotationEvent::SecretRevoked {
+                secret,
+                reason: _,
+                compromised,
+            } => before.map(|mut rotation| {
                 if let Some(secret) = rotation.secrets.get_mut(secret) {
                     secret.revoked = Some(if *compromised {
                         Revocation::Compromised
@@ -223,9 +240,9 @@ impl Fold for SecretRotation {
                         Revocation::Withdrawn
                     });
                 }
-            }
+                rotation
+            }),
         }
-        Some(rotation)
     }
 
     fn event(event: &Event) -> Option<&SecretRotationEvent> {
@@ -261,10 +278,16 @@ mod tests {
         assert_eq!(at(&secret, 10), SecretState::Active);
         assert_eq!(at(&secret, 29), SecretState::Active);
         assert_eq!(at(&secret, 30), SecretState::Expired);
-        let retiring = Secret { retires_at: Some(NOW.plus_seconds(20)), ..secret.clone() };
+        let retiring = Secret {
+            retires_at: Some(NOW.plus_seconds(20)),
+            ..secret.clone()
+        };
         assert_eq!(at(&retiring, 19), SecretState::Retiring);
         assert_eq!(at(&retiring, 20), SecretState::Retired);
-        let revoked = Secret { revoked: Some(Revocation::Withdrawn), ..secret };
+        let revoked = Secret {
+            revoked: Some(Revocation::Withdrawn),
+            ..secret
+        };
         assert_eq!(at(&revoked, 15), SecretState::Revoked);
     }
 }

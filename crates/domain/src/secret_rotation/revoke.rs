@@ -66,8 +66,8 @@ mod tests {
 
     fn revoke(secret: u8, compromised: bool) -> RevokeSecret {
         RevokeSecret {
-            tenant: ACME(),
-            client: BILLING(),
+            tenant: ACME,
+            client: BILLING,
             secret: new_secret(secret).secret,
             reason: Reason::parse("left").unwrap(),
             compromised,
@@ -76,20 +76,32 @@ mod tests {
 
     #[test]
     fn a_secret_is_revoked_once_and_may_be_found_compromised_later() {
-        testing::given(with_billing()).when(&revoke(1, false)).then([revoked_first()]);
+        testing::given(with_billing())
+            .when(&revoke(1, false))
+            .then([revoked_first()]);
         let after = || testing::given(with_billing()).and([revoked_first()]);
-        after().when(&revoke(1, false)).refused(SecretRefusal::AlreadyRevoked);
+        after()
+            .when(&revoke(1, false))
+            .refused(SecretRefusal::AlreadyRevoked);
         let compromised = after().when(&revoke(1, true)).change();
-        after().and_change(&compromised).when(&revoke(1, true)).refused(SecretRefusal::AlreadyRevoked);
+        after()
+            .and_change(&compromised)
+            .when(&revoke(1, true))
+            .refused(SecretRefusal::AlreadyRevoked);
     }
 
     #[test]
     fn a_secret_of_nobody_is_not_found() {
-        testing::given(with_billing()).when(&revoke(9, false)).refused(Refusal::NotFound { what: "secret" });
+        testing::given(with_billing())
+            .when(&revoke(9, false))
+            .refused(Refusal::NotFound { what: "secret" });
     }
 
     #[test]
     fn a_deleted_clients_secret_can_still_be_called_compromised() {
-        testing::given(with_billing()).and([deleted()]).when(&revoke(1, true)).change();
+        testing::given(with_billing())
+            .and([deleted()])
+            .when(&revoke(1, true))
+            .change();
     }
 }

@@ -43,7 +43,9 @@ impl Command for RotateSecret {
         if read.client(self.client)?.existing()?.auth_method == AuthMethod::PrivateKeyJwt {
             return Err(ClientRefusal::HasNoSecret.into());
         }
-        let seconds = self.overlap_seconds.unwrap_or(policy.rotation_overlap_seconds);
+        let seconds = self
+            .overlap_seconds
+            .unwrap_or(policy.rotation_overlap_seconds);
         if seconds > MAX_OVERLAP_SECONDS {
             return Err(SecretRefusal::OverlapTooLong { seconds }.into());
         }
@@ -55,14 +57,22 @@ impl Command for RotateSecret {
             .live(now)
             .map(|(secret, old)| Retirement {
                 secret,
-                retires_at: old.retires_at.map_or(end_of_overlap, |earlier| earlier.min(end_of_overlap)),
+                retires_at: old
+                    .retires_at
+                    .map_or(end_of_overlap, |earlier| earlier.min(end_of_overlap)),
             })
             .collect();
         let live = retires.iter().filter(|old| old.retires_at > now).count() + 1;
         if live > policy.max_live_secrets as usize {
-            return Err(SecretRefusal::TooManyLiveSecrets { live, max: policy.max_live_secrets }.into());
+            return Err(SecretRefusal::TooManyLiveSecrets {
+                live,
+                max: policy.max_live_secrets,
+            }
+            .into());
         }
-        let issued = self.secret.issued(self.label.as_ref(), now, None, latest_end(policy, now));
+        let issued = self
+            .secret
+            .issued(self.label.as_ref(), now, None, latest_end(policy, now));
         let mut change = ChangeSet::of(
             StreamId::SecretRotation(self.client),
             [SecretRotationEvent::SecretRotated { issued, retires }],
@@ -81,22 +91,41 @@ mod tests {
     };
 
     fn rotate(number: u8, overlap_seconds: Option<u32>) -> RotateSecret {
-        RotateSecret { tenant: ACME(), client: BILLING(), secret: new_secret(number), label: None, overlap_seconds }
+        RotateSecret {
+            tenant: ACME,
+            client: BILLING,
+            secret: new_secret(number),
+            label: None,
+            overlap_seconds,
+        }
     }
 
     fn retires(change: &ChangeSet) -> Vec<Retirement> {
         match &change.events()[0].1 {
-            crate::Event::SecretRotation(SecretRotationEvent::SecretRotated { retires, .. }) => retires.clone(),
+            crate::Event::SecretRotation(SecretRotationEvent::SecretRotated {
+                retires, ..
+            }) => retires.clone(),
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn the_old_secret_stays_for_the_overlap() {
-        let change = testing::given(with_billing()).when(&rotate(2, Some(3_600))).change();
+        let change = testing::given(with_billing())
+            .when(&rotate(2, Some(3_600)))
+            .change();
         let first = new_secret(1).secret;
-        assert_eq!(retires(&change), [Retirement { secret: first, retires_at: NOW.plus_seconds(3_600) }]);
-        let after = testing::given(with_billing()).and_change(&change).read().secrets(BILLING());
+        assert_eq!(
+            retires(&change),
+            [Retirement {
+                secret: first,
+                retires_at: NOW.plus_seconds(3_600)
+            }]
+        );
+        let after = testing::given(with_billing())
+            .and_change(&change)
+            .read()
+            .secrets(BILLING);
         let state = |seconds| after.secrets[&first].state(NOW.plus_seconds(seconds));
         assert_eq!(state(3_599), SecretState::Retiring);
         assert_eq!(state(3_600), SecretState::Retired);
@@ -104,15 +133,21 @@ mod tests {
 
     #[test]
     fn the_policys_overlap_holds_by_default() {
-        let change = testing::given(with_billing()).when(&rotate(2, None)).change();
+        let change = testing::given(with_billing())
+            .when(&rotate(2, None))
+            .change();
         assert_eq!(retires(&change)[0].retires_at, NOW.plus_seconds(86_400));
     }
 
     #[test]
     fn a_second_rotation_in_the_overlap_does_not_cut_a_secret_off_silently() {
-        let once = testing::given(with_billing()).when(&rotate(2, Some(3_600))).change();
+        let once = testing::given(with_billing())
+            .when(&rotate(2, Some(3_600)))
+            .change();
         let again = || testing::given(with_billing()).and_change(&once);
-        again().when(&rotate(3, Some(60))).refused(SecretRefusal::TooManyLiveSecrets { live: 3, max: 2 });
+        again()
+            .when(&rotate(3, Some(60)))
+            .refused(SecretRefusal::TooManyLiveSecrets { live: 3, max: 2 });
         let change = again().when(&rotate(3, Some(0))).change();
         assert!(retires(&change).iter().all(|old| old.retires_at == NOW));
     }
@@ -126,6 +161,9 @@ mod tests {
 
     #[test]
     fn a_deleted_clients_secret_is_not_rotated() {
-        testing::given(with_billing()).and([deleted()]).when(&rotate(2, None)).refused(ClientRefusal::Deleted);
+        testing::given(with_billing())
+            .and([deleted()])
+            .when(&rotate(2, None))
+            .refused(ClientRefusal::Deleted);
     }
 }

@@ -32,7 +32,9 @@ impl Command for CloseTenant {
         }
         Ok(ChangeSet::of(
             StreamId::Tenant(self.tenant),
-            [TenantEvent::TenantClosed { reason: self.reason.clone() }],
+            [TenantEvent::TenantClosed {
+                reason: self.reason.clone(),
+            }],
         ))
     }
 }
@@ -43,18 +45,29 @@ mod tests {
     use crate::testing::{self, ACME, SYSTEM, acme, closed, suspended, system};
 
     fn close(tenant: TenantId) -> CloseTenant {
-        CloseTenant { tenant, reason: Reason::parse("gone").unwrap() }
+        CloseTenant {
+            tenant,
+            reason: Reason::parse("gone").unwrap(),
+        }
     }
 
     #[test]
     fn active_and_suspended_tenants_can_be_closed_once() {
-        testing::given(acme()).when(&close(ACME())).then([closed()]);
-        testing::given(acme()).and([suspended()]).when(&close(ACME())).then([closed()]);
-        testing::given(acme()).and([closed()]).when(&close(ACME())).refused(TenantRefusal::Closed);
+        testing::given(acme()).when(&close(ACME)).then([closed()]);
+        testing::given(acme())
+            .and([suspended()])
+            .when(&close(ACME))
+            .then([closed()]);
+        testing::given(acme())
+            .and([closed()])
+            .when(&close(ACME))
+            .refused(TenantRefusal::Closed);
     }
 
     #[test]
     fn the_operators_own_tenant_stays() {
-        testing::given(system()).when(&close(SYSTEM())).refused(TenantRefusal::IsSystem);
+        testing::given(system())
+            .when(&close(SYSTEM))
+            .refused(TenantRefusal::IsSystem);
     }
 }

@@ -64,7 +64,10 @@ impl CreateTenant {
             }],
         );
         change.and(KeyRing::begin(self.tenant, &self.key, now));
-        change.push(StreamId::Api(self.admin_api), built_in_admin_api(self.slug.is_system())?);
+        change.push(
+            StreamId::Api(self.admin_api),
+            built_in_admin_api(self.slug.is_system())?,
+        );
         Ok(change)
     }
 }
@@ -73,8 +76,8 @@ impl CreateTenant {
 mod tests {
     use super::*;
     use crate::{
-        key_ring::KeyRingEvent,
         event::Event,
+        key_ring::KeyRingEvent,
         testing::{self, acme, new_tenant},
     };
 
@@ -82,10 +85,23 @@ mod tests {
     fn a_tenant_begins_with_a_key_and_an_admin_api() {
         let command = new_tenant("acme");
         let change = testing::given([]).when(&command).change();
-        let kinds: Vec<_> = change.events().iter().map(|(_, event)| event.kind().0).collect();
-        assert_eq!(kinds, ["TenantCreated", "KeyGenerated", "KeyActivated", "ApiCreated"]);
+        let kinds: Vec<_> = change
+            .events()
+            .iter()
+            .map(|(_, event)| event.kind().0)
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                "TenantCreated",
+                "KeyGenerated",
+                "KeyActivated",
+                "ApiCreated"
+            ]
+        );
         assert_eq!(change.vault().len(), 1);
-        let Event::KeyRing(KeyRingEvent::KeyGenerated { activates_at, .. }) = &change.events()[1].1 else {
+        let Event::KeyRing(KeyRingEvent::KeyGenerated { activates_at, .. }) = &change.events()[1].1
+        else {
             panic!("the second event is the key's");
         };
         assert_eq!(*activates_at, testing::NOW, "the first key signs at once");
@@ -93,18 +109,25 @@ mod tests {
 
     #[test]
     fn the_operators_slug_is_reserved() {
-        testing::given([]).when(&new_tenant("system")).refused(TenantRefusal::SlugReserved);
+        testing::given([])
+            .when(&new_tenant("system"))
+            .refused(TenantRefusal::SlugReserved);
     }
 
     #[test]
     fn a_tenant_is_created_once() {
-        testing::given(acme()).when(&new_tenant("acme")).refused(TenantRefusal::AlreadyExists);
+        testing::given(acme())
+            .when(&new_tenant("acme"))
+            .refused(TenantRefusal::AlreadyExists);
     }
 
     #[test]
     fn an_invalid_policy_is_refused_with_its_faults() {
         let mut command = new_tenant("acme");
         command.policy.max_live_secrets = 9;
-        assert_eq!(testing::given([]).when(&command).faults(), ["policy.maxLiveSecrets"]);
+        assert_eq!(
+            testing::given([]).when(&command).faults(),
+            ["policy.maxLiveSecrets"]
+        );
     }
 }

@@ -24,7 +24,12 @@ impl Command for Install {
 
     fn reads(&self) -> Vec<StreamId> {
         let mut reads = self.system.reads();
-        reads.extend(self.operator.reads().into_iter().filter(|stream| !self.system.reads().contains(stream)));
+        reads.extend(
+            self.operator
+                .reads()
+                .into_iter()
+                .filter(|stream| !self.system.reads().contains(stream)),
+        );
         reads
     }
 
@@ -43,11 +48,27 @@ mod tests {
     #[test]
     fn the_first_start_makes_the_operators_tenant_and_one_operator() {
         let change = testing::given([]).when(&installation()).change();
-        let kinds: Vec<_> = change.events().iter().map(|(_, event)| event.kind().0).collect();
+        let kinds: Vec<_> = change
+            .events()
+            .iter()
+            .map(|(_, event)| event.kind().0)
+            .collect();
         assert_eq!(
             kinds,
-            ["TenantCreated", "KeyGenerated", "KeyActivated", "ApiCreated", "ClientCreated", "ClientGranted", "SecretIssued"]
+            [
+                "TenantCreated",
+                "KeyGenerated",
+                "KeyActivated",
+                "ApiCreated",
+                "ClientCreated",
+                "ClientGranted",
+                "SecretIssued"
+            ]
         );
-        assert_eq!(change.vault().len(), 2, "the sealed key and the secret's hash");
+        assert_eq!(
+            change.vault().len(),
+            2,
+            "the sealed key and the secret's hash"
+        );
     }
 }

@@ -16,8 +16,8 @@ pub use event::TenantEvent;
 pub use install::Install;
 pub(crate) use policy::MAX_OVERLAP_SECONDS;
 pub use policy::{
-    AuthMethod, ClientLifetime, PolicyChange, RateLimit, RateLimits, SigningAlgorithm, TenantPolicy,
-    TokenAuthMethod,
+    AuthMethod, ClientLifetime, PolicyChange, RateLimit, RateLimits, SigningAlgorithm,
+    TenantPolicy, TokenAuthMethod,
 };
 pub use resume::ResumeTenant;
 pub use suspend::SuspendTenant;
@@ -95,27 +95,36 @@ impl Fold for Tenant {
 
     fn fold(before: Option<Self>, event: &TenantEvent) -> Option<Self> {
         match event {
-            TenantEvent::TenantCreated { slug, display_name, policy } => Some(Self {
+            TenantEvent::TenantCreated {
+                slug,
+                display_name,
+                policy,
+            } => Some(Self {
                 slug: slug.clone(),
                 display_name: display_name.clone(),
                 policy: policy.clone(),
                 state: TenantState::Active,
             }),
-            TenantEvent::TenantRenamed { display_name } => {
-                before.map(|tenant| Self { display_name: display_name.clone(), ..tenant })
-            }
-            TenantEvent::TenantPolicyChanged { policy } => {
-                before.map(|tenant| Self { policy: policy.clone(), ..tenant })
-            }
-            TenantEvent::TenantSuspended { reason: _ } => {
-                before.map(|tenant| Self { state: TenantState::Suspended, ..tenant })
-            }
-            TenantEvent::TenantResumed {} => {
-                before.map(|tenant| Self { state: TenantState::Active, ..tenant })
-            }
-            TenantEvent::TenantClosed { reason: _ } => {
-                before.map(|tenant| Self { state: TenantState::Closed, ..tenant })
-            }
+            TenantEvent::TenantRenamed { display_name } => before.map(|tenant| Self {
+                display_name: display_name.clone(),
+                ..tenant
+            }),
+            TenantEvent::TenantPolicyChanged { policy } => before.map(|tenant| Self {
+                policy: policy.clone(),
+                ..tenant
+            }),
+            TenantEvent::TenantSuspended { reason: _ } => before.map(|tenant| Self {
+                state: TenantState::Suspended,
+                ..tenant
+            }),
+            TenantEvent::TenantResumed {} => before.map(|tenant| Self {
+                state: TenantState::Active,
+                ..tenant
+            }),
+            TenantEvent::TenantClosed { reason: _ } => before.map(|tenant| Self {
+                state: TenantState::Closed,
+                ..tenant
+            }),
         }
     }
 

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::value::{Faults, Invalid, Patch};
 
 /// How a token is signed (RFC 7518, RFC 8037). Never with a shared key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub enum SigningAlgorithm {
     /// ECDSA on P-256 with SHA-256.
     #[serde(rename = "ES256")]
@@ -31,7 +33,9 @@ impl SigningAlgorithm {
 }
 
 /// What a client is registered to authenticate with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthMethod {
     /// A secret, sent as it is.
@@ -42,8 +46,10 @@ pub enum AuthMethod {
     PrivateKeyJwt,
 }
 
-/// How a client proves who it is at the token endpoint (the names of OpenID Connect Core, section 9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+/// How a client proves who it is at the token endpoint (the names of `OpenID` Connect Core, section 9).
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenAuthMethod {
     /// A secret in the `Authorization` header.
@@ -72,12 +78,12 @@ impl TokenAuthMethod {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientLifetime {
-    /// For a client that is created without an end. None: it has none.
+    /// For a client that is created without an end. Absent: it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<u32>,
     /// At least.
     pub min: u32,
-    /// At most. None: without bound.
+    /// At most. Absent: without bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<u32>,
 }
@@ -94,7 +100,7 @@ pub struct RateLimit {
     pub enforce: bool,
 }
 
-/// Limits on token requests. None: off.
+/// Limits on token requests. Absent: off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimits {
@@ -112,7 +118,7 @@ pub struct RateLimits {
 pub struct TenantPolicy {
     /// How long access tokens live, in seconds: 60 to 86,400.
     pub access_token_seconds: u32,
-    /// How long refresh tokens live, in seconds: 60 to 31,536,000. None: there are none.
+    /// How long refresh tokens live, in seconds: 60 to 31,536,000. Absent: there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token_seconds: Option<u32>,
     /// How tokens are signed.
@@ -125,7 +131,7 @@ pub struct TenantPolicy {
     pub allow_metadata: bool,
     /// Bounds on how long clients live.
     pub client_lifetime_days: ClientLifetime,
-    /// How long every secret lives at most, in days: 1 to 3,650. None: without bound.
+    /// How long every secret lives at most, in days: 1 to 3,650. Absent: without bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_lifetime_days: Option<u32>,
     /// How many secrets of one client may be live: 1 to 5.
@@ -149,12 +155,20 @@ impl Default for TenantPolicy {
             ]),
             require_client_name: true,
             allow_metadata: true,
-            client_lifetime_days: ClientLifetime { default: None, min: 1, max: None },
+            client_lifetime_days: ClientLifetime {
+                default: None,
+                min: 1,
+                max: None,
+            },
             secret_lifetime_days: None,
             max_live_secrets: 2,
             rotation_overlap_seconds: 86_400,
             rate_limit: RateLimits {
-                client: Some(RateLimit { requests: 600, window_seconds: 60, enforce: true }),
+                client: Some(RateLimit {
+                    requests: 600,
+                    window_seconds: 60,
+                    enforce: true,
+                }),
                 tenant: None,
             },
         }
@@ -177,7 +191,10 @@ impl TenantPolicy {
             if !(least..=most).contains(&value) {
                 faults.add(
                     format!("policy.{path}"),
-                    Invalid::new("range", format!("must be {least} to {most}, and is {value}")),
+                    Invalid::new(
+                        "range",
+                        format!("must be {least} to {most}, and is {value}"),
+                    ),
                 );
             }
         };
@@ -192,17 +209,40 @@ impl TenantPolicy {
         }
         if let Some(default) = lifetime.default {
             let most = lifetime.max.unwrap_or(MAX_DAYS);
-            within("clientLifetimeDays.default", default, lifetime.min.max(1), most);
+            within(
+                "clientLifetimeDays.default",
+                default,
+                lifetime.min.max(1),
+                most,
+            );
         }
         if let Some(days) = self.secret_lifetime_days {
             within("secretLifetimeDays", days, 1, MAX_DAYS);
         }
         within("maxLiveSecrets", self.max_live_secrets, 1, 5);
-        within("rotationOverlapSeconds", self.rotation_overlap_seconds, 0, MAX_OVERLAP_SECONDS);
-        for (whose, limit) in [("client", &self.rate_limit.client), ("tenant", &self.rate_limit.tenant)] {
+        within(
+            "rotationOverlapSeconds",
+            self.rotation_overlap_seconds,
+            0,
+            MAX_OVERLAP_SECONDS,
+        );
+        for (whose, limit) in [
+            ("client", &self.rate_limit.client),
+            ("tenant", &self.rate_limit.tenant),
+        ] {
             if let Some(limit) = limit {
-                within(&format!("rateLimit.{whose}.requests"), limit.requests, 1, 1_000_000_000);
-                within(&format!("rateLimit.{whose}.windowSeconds"), limit.window_seconds, 1, 2_678_400);
+                within(
+                    &format!("rateLimit.{whose}.requests"),
+                    limit.requests,
+                    1,
+                    1_000_000_000,
+                );
+                within(
+                    &format!("rateLimit.{whose}.windowSeconds"),
+                    limit.window_seconds,
+                    1,
+                    2_678_400,
+                );
             }
         }
         if self.allowed_auth_methods.is_empty() {
@@ -211,7 +251,11 @@ impl TenantPolicy {
                 Invalid::new("empty", "must name at least one way to authenticate"),
             );
         }
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults)
+        }
     }
 
     /// Whether a client that is registered for this may authenticate at all.
@@ -219,7 +263,8 @@ impl TenantPolicy {
         let allowed = |way| self.allowed_auth_methods.contains(&way);
         match method {
             AuthMethod::ClientSecret => {
-                allowed(TokenAuthMethod::ClientSecretBasic) || allowed(TokenAuthMethod::ClientSecretPost)
+                allowed(TokenAuthMethod::ClientSecretBasic)
+                    || allowed(TokenAuthMethod::ClientSecretPost)
             }
             AuthMethod::ClientSecretJwt => allowed(TokenAuthMethod::ClientSecretJwt),
             AuthMethod::PrivateKeyJwt => allowed(TokenAuthMethod::PrivateKeyJwt),
@@ -255,28 +300,40 @@ impl PolicyChange {
     pub fn over(&self, before: &TenantPolicy) -> Result<TenantPolicy, Faults> {
         let lifetime = &before.client_lifetime_days;
         let after = TenantPolicy {
-            access_token_seconds: self.access_token_seconds.unwrap_or(before.access_token_seconds),
-            refresh_token_seconds: self.refresh_token_seconds.over(before.refresh_token_seconds.as_ref()),
+            access_token_seconds: self
+                .access_token_seconds
+                .unwrap_or(before.access_token_seconds),
+            refresh_token_seconds: self
+                .refresh_token_seconds
+                .over(before.refresh_token_seconds.as_ref()),
             signing_algorithm: self.signing_algorithm.unwrap_or(before.signing_algorithm),
             allowed_auth_methods: self
                 .allowed_auth_methods
                 .clone()
                 .unwrap_or_else(|| before.allowed_auth_methods.clone()),
-            require_client_name: self.require_client_name.unwrap_or(before.require_client_name),
+            require_client_name: self
+                .require_client_name
+                .unwrap_or(before.require_client_name),
             allow_metadata: self.allow_metadata.unwrap_or(before.allow_metadata),
             client_lifetime_days: ClientLifetime {
                 default: self.client_lifetime_default.over(lifetime.default.as_ref()),
                 min: self.client_lifetime_min.unwrap_or(lifetime.min),
                 max: self.client_lifetime_max.over(lifetime.max.as_ref()),
             },
-            secret_lifetime_days: self.secret_lifetime_days.over(before.secret_lifetime_days.as_ref()),
+            secret_lifetime_days: self
+                .secret_lifetime_days
+                .over(before.secret_lifetime_days.as_ref()),
             max_live_secrets: self.max_live_secrets.unwrap_or(before.max_live_secrets),
             rotation_overlap_seconds: self
                 .rotation_overlap_seconds
                 .unwrap_or(before.rotation_overlap_seconds),
             rate_limit: RateLimits {
-                client: self.client_rate_limit.over(before.rate_limit.client.as_ref()),
-                tenant: self.tenant_rate_limit.over(before.rate_limit.tenant.as_ref()),
+                client: self
+                    .client_rate_limit
+                    .over(before.rate_limit.client.as_ref()),
+                tenant: self
+                    .tenant_rate_limit
+                    .over(before.rate_limit.tenant.as_ref()),
             },
         };
         after.check().map(|()| after)
@@ -299,12 +356,20 @@ mod tests {
             max_live_secrets: Some(6),
             client_lifetime_min: Some(10),
             client_lifetime_max: Patch::Set(9),
-            client_rate_limit: Patch::Set(RateLimit { requests: 0, window_seconds: 2_678_401, enforce: true }),
+            client_rate_limit: Patch::Set(RateLimit {
+                requests: 0,
+                window_seconds: 2_678_401,
+                enforce: true,
+            }),
             allowed_auth_methods: Some(BTreeSet::new()),
             ..PolicyChange::default()
         };
         let faults = change.over(&TenantPolicy::default()).unwrap_err();
-        let paths: Vec<_> = faults.into_vec().into_iter().map(|fault| fault.path).collect();
+        let paths: Vec<_> = faults
+            .into_vec()
+            .into_iter()
+            .map(|fault| fault.path)
+            .collect();
         assert_eq!(
             paths,
             [
@@ -320,11 +385,21 @@ mod tests {
 
     #[test]
     fn left_out_stays_and_null_turns_off() {
-        let before = TenantPolicy { refresh_token_seconds: Some(60), ..TenantPolicy::default() };
+        let before = TenantPolicy {
+            refresh_token_seconds: Some(60),
+            ..TenantPolicy::default()
+        };
         let kept = PolicyChange::default().over(&before).unwrap();
         assert_eq!(kept, before);
-        let off = PolicyChange { client_rate_limit: Patch::Clear, refresh_token_seconds: Patch::Clear, ..PolicyChange::default() };
+        let off = PolicyChange {
+            client_rate_limit: Patch::Clear,
+            refresh_token_seconds: Patch::Clear,
+            ..PolicyChange::default()
+        };
         let after = off.over(&before).unwrap();
-        assert_eq!((after.rate_limit.client, after.refresh_token_seconds), (None, None));
+        assert_eq!(
+            (after.rate_limit.client, after.refresh_token_seconds),
+            (None, None)
+        );
     }
 }

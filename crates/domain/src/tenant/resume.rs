@@ -27,7 +27,10 @@ impl Command for ResumeTenant {
         if read.tenant(self.tenant)?.open()?.state != TenantState::Suspended {
             return Err(TenantRefusal::NotSuspended.into());
         }
-        Ok(ChangeSet::of(StreamId::Tenant(self.tenant), [TenantEvent::TenantResumed {}]))
+        Ok(ChangeSet::of(
+            StreamId::Tenant(self.tenant),
+            [TenantEvent::TenantResumed {}],
+        ))
     }
 }
 
@@ -38,9 +41,17 @@ mod tests {
 
     #[test]
     fn only_a_suspended_tenant_is_resumed() {
-        let resume = ResumeTenant { tenant: ACME() };
-        testing::given(acme()).and([suspended()]).when(&resume).then([TenantEvent::TenantResumed {}]);
-        testing::given(acme()).when(&resume).refused(TenantRefusal::NotSuspended);
-        testing::given(acme()).and([suspended(), closed()]).when(&resume).refused(TenantRefusal::Closed);
+        let resume = ResumeTenant { tenant: ACME };
+        testing::given(acme())
+            .and([suspended()])
+            .when(&resume)
+            .then([TenantEvent::TenantResumed {}]);
+        testing::given(acme())
+            .when(&resume)
+            .refused(TenantRefusal::NotSuspended);
+        testing::given(acme())
+            .and([suspended(), closed()])
+            .when(&resume)
+            .refused(TenantRefusal::Closed);
     }
 }

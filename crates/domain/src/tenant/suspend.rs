@@ -36,7 +36,9 @@ impl Command for SuspendTenant {
         }
         Ok(ChangeSet::of(
             StreamId::Tenant(self.tenant),
-            [TenantEvent::TenantSuspended { reason: self.reason.clone() }],
+            [TenantEvent::TenantSuspended {
+                reason: self.reason.clone(),
+            }],
         ))
     }
 }
@@ -47,23 +49,38 @@ mod tests {
     use crate::testing::{self, ACME, SYSTEM, acme, closed, suspended, system};
 
     fn suspend(tenant: TenantId) -> SuspendTenant {
-        SuspendTenant { tenant, reason: Reason::parse("unpaid").unwrap() }
+        SuspendTenant {
+            tenant,
+            reason: Reason::parse("unpaid").unwrap(),
+        }
     }
 
     #[test]
     fn an_active_tenant_is_suspended() {
-        testing::given(acme()).when(&suspend(ACME())).then([suspended()]);
+        testing::given(acme())
+            .when(&suspend(ACME))
+            .then([suspended()]);
     }
 
     #[test]
     fn not_twice_not_when_closed_and_never_the_operators_own() {
-        testing::given(acme()).and([suspended()]).when(&suspend(ACME())).refused(TenantRefusal::AlreadySuspended);
-        testing::given(acme()).and([closed()]).when(&suspend(ACME())).refused(TenantRefusal::Closed);
-        testing::given(system()).when(&suspend(SYSTEM())).refused(TenantRefusal::IsSystem);
+        testing::given(acme())
+            .and([suspended()])
+            .when(&suspend(ACME))
+            .refused(TenantRefusal::AlreadySuspended);
+        testing::given(acme())
+            .and([closed()])
+            .when(&suspend(ACME))
+            .refused(TenantRefusal::Closed);
+        testing::given(system())
+            .when(&suspend(SYSTEM))
+            .refused(TenantRefusal::IsSystem);
     }
 
     #[test]
     fn an_unknown_tenant_is_not_found() {
-        testing::given([]).when(&suspend(ACME())).refused(Refusal::NotFound { what: "tenant" });
+        testing::given([])
+            .when(&suspend(ACME))
+            .refused(Refusal::NotFound { what: "tenant" });
     }
 }

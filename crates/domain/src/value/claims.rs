@@ -7,8 +7,26 @@ use crate::json::JsonObject;
 
 /// What a token or an introspection answer says itself, and configuration must not.
 const RESERVED: &[&str] = &[
-    "iss", "sub", "client_id", "tenant_id", "aud", "iat", "nbf", "exp", "jti", "scope", "scopes",
-    "roles", "type", "credential_id", "active", "token_type", "username", "cnf", "act", "may_act",
+    "iss",
+    "sub",
+    "client_id",
+    "tenant_id",
+    "aud",
+    "iat",
+    "nbf",
+    "exp",
+    "jti",
+    "scope",
+    "scopes",
+    "roles",
+    "type",
+    "credential_id",
+    "active",
+    "token_type",
+    "username",
+    "cnf",
+    "act",
+    "may_act",
     "azp",
 ];
 
@@ -25,8 +43,10 @@ impl CustomClaims {
         // Unicode case folding could turn another name into a reserved one (`ſub`), so both are
         // brought to lower case, and to upper case and back.
         let folded = |name: &str| name.to_lowercase().to_uppercase().to_lowercase();
-        if let Some(name) =
-            claims.members().keys().find(|name| RESERVED.contains(&folded(name).as_str()))
+        if let Some(name) = claims
+            .members()
+            .keys()
+            .find(|name| RESERVED.contains(&folded(name).as_str()))
         {
             return Err(Invalid::new(
                 "reserved_claim",
@@ -56,7 +76,11 @@ mod tests {
     #[test]
     fn registered_claims_cannot_be_configured_in_any_letter_case() {
         for name in RESERVED {
-            for name in [(*name).to_owned(), name.to_uppercase(), name.replace('s', "ſ")] {
+            for name in [
+                (*name).to_owned(),
+                name.to_uppercase(),
+                name.replace('s', "ſ"),
+            ] {
                 let refused = CustomClaims::parse(json!({ &name: 1 })).unwrap_err();
                 assert_eq!(refused.rule, "reserved_claim", "{name}");
             }

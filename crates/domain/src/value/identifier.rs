@@ -14,9 +14,13 @@ pub struct ApiIdentifier(String);
 impl ApiIdentifier {
     /// Takes an identifier, or says what one is.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let Some((scheme, rest)) = text.split_once(':') else { return Err(Self::refused()) };
+        let Some((scheme, rest)) = text.split_once(':') else {
+            return Err(Self::refused());
+        };
         let scheme_is_right = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+            && scheme
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
         let rest_is_right = !rest.is_empty() && rest != "//" && rest.bytes().all(is_uri_byte);
         if text.len() > 255 || !scheme_is_right || !rest_is_right {
             return Err(Self::refused());
@@ -43,7 +47,9 @@ impl ApiIdentifier {
 
     /// Whether only Chancery itself may use it, in any letter case (a URN's first two parts ignore it).
     pub fn is_reserved(&self) -> bool {
-        self.0.get(..RESERVED.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED))
+        self.0
+            .get(..RESERVED.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(RESERVED))
     }
 }
 
@@ -52,7 +58,7 @@ fn is_uri_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~:/?[]@!$&'()*+,;=%".contains(&byte)
 }
 
-parsed_text!(ApiIdentifier, None);
+parsed_text!(ApiIdentifier, {"format": "uri", "maxLength": 255});
 
 #[cfg(test)]
 mod tests {
@@ -60,18 +66,37 @@ mod tests {
 
     #[test]
     fn identifiers_are_uris_without_fragment() {
-        for right in ["https://orders.example", "urn:example:orders", "https://a.example/v1?x=1"] {
+        for right in [
+            "https://orders.example",
+            "urn:example:orders",
+            "https://a.example/v1?x=1",
+        ] {
             assert!(ApiIdentifier::parse(right).is_ok(), "{right}");
         }
         let long = format!("https://{}", "a".repeat(255));
-        for wrong in ["", "orders", ":x", "1a:x", "https:", "https://", "https://a#b", "a b:c", "urn:ä", &long] {
+        for wrong in [
+            "",
+            "orders",
+            ":x",
+            "1a:x",
+            "https:",
+            "https://",
+            "https://a#b",
+            "a b:c",
+            "urn:ä",
+            &long,
+        ] {
             assert!(ApiIdentifier::parse(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn ours_are_reserved_in_any_case() {
-        assert!(ApiIdentifier::parse("URN:Chancery:other").unwrap().is_reserved());
+        assert!(
+            ApiIdentifier::parse("URN:Chancery:other")
+                .unwrap()
+                .is_reserved()
+        );
         assert!(!ApiIdentifier::parse("urn:chancery").unwrap().is_reserved());
     }
 }

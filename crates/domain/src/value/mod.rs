@@ -1,15 +1,19 @@
 //! Values that are right once they exist: parsed at the edge, trusted afterwards.
 
 mod claims;
+mod hint;
 mod identifier;
 mod patch;
+mod public_jwk;
 mod scope;
 mod slug;
 mod text;
 
 pub use claims::CustomClaims;
+pub use hint::Hint;
 pub use identifier::{ADMIN_API, ApiIdentifier};
 pub use patch::Patch;
+pub use public_jwk::PublicJwk;
 pub use scope::{RoleName, Scope, ScopeSet};
 pub use slug::Slug;
 pub use text::{ApiName, ClientName, Description, DisplayName, Label, Reason};
@@ -27,7 +31,10 @@ pub struct Invalid {
 impl Invalid {
     /// A value that breaks this rule.
     pub fn new(rule: &'static str, message: impl Into<String>) -> Self {
-        Self { rule, message: message.into() }
+        Self {
+            rule,
+            message: message.into(),
+        }
     }
 }
 
@@ -57,7 +64,6 @@ impl Faults {
     }
 
     /// Like [`Faults::take`] for a value that may be left out: the outer `None` means faulty.
-    #[expect(clippy::option_option, reason = "faulty, absent and present are three things")]
     pub fn take_optional<T>(
         &mut self,
         path: impl Into<String>,
@@ -71,7 +77,10 @@ impl Faults {
 
     /// Notes a fault.
     pub fn add(&mut self, path: impl Into<String>, invalid: Invalid) {
-        self.0.push(Fault { path: path.into(), invalid });
+        self.0.push(Fault {
+            path: path.into(),
+            invalid,
+        });
     }
 
     /// Whether nothing is wrong so far.
@@ -107,9 +116,10 @@ impl Faults {
     }
 }
 
-/// `Serialize`, `Deserialize`, `FromStr`, `Display` and a JSON Schema for a text that parses.
+/// `Serialize`, `Deserialize`, `FromStr`, `Display` and a JSON Schema for a text that parses. The
+/// schema is given the bounds that it can express.
 macro_rules! parsed_text {
-    ($name:ident, $pattern:expr) => {
+    ($name:ident, { $($schema:tt)* }) => {
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
@@ -150,11 +160,7 @@ macro_rules! parsed_text {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                let pattern: Option<&str> = $pattern;
-                match pattern {
-                    Some(pattern) => schemars::json_schema!({"type": "string", "pattern": pattern}),
-                    None => schemars::json_schema!({"type": "string"}),
-                }
+                schemars::json_schema!({"type": "string", $($schema)*})
             }
         }
     };

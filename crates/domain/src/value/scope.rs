@@ -31,7 +31,7 @@ impl Scope {
     }
 }
 
-parsed_text!(Scope, Some(r"^[\x21\x23-\x5b\x5d-\x7e]{1,128}$"));
+parsed_text!(Scope, {"pattern": r"^[\x21\x23-\x5b\x5d-\x7e]{1,128}$"});
 
 /// The name of a role: the same characters as a scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +44,7 @@ impl RoleName {
     }
 }
 
-parsed_text!(RoleName, Some(r"^[\x21\x23-\x5b\x5d-\x7e]{1,128}$"));
+parsed_text!(RoleName, {"pattern": r"^[\x21\x23-\x5b\x5d-\x7e]{1,128}$"});
 
 /// Scopes, each once, sorted. As text, joined by single spaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -54,7 +54,10 @@ pub struct ScopeSet(BTreeSet<Scope>);
 impl ScopeSet {
     /// Takes space-separated scopes (RFC 6749, section 3.3). Repeated ones count once.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        text.split(' ').filter(|part| !part.is_empty()).map(Scope::parse).collect()
+        text.split(' ')
+            .filter(|part| !part.is_empty())
+            .map(Scope::parse)
+            .collect()
     }
 
     /// Whether the scope is among these.

@@ -12,7 +12,9 @@ impl Slug {
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let right = (3..=40).contains(&text.len())
             && text.starts_with(|first: char| first.is_ascii_lowercase())
-            && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+            && text
+                .bytes()
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
         if !right {
             return Err(Invalid::new(
                 "slug",
@@ -33,7 +35,7 @@ impl Slug {
     }
 }
 
-parsed_text!(Slug, Some("^[a-z][a-z0-9-]{2,39}$"));
+parsed_text!(Slug, {"pattern": "^[a-z][a-z0-9-]{2,39}$"});
 
 #[cfg(test)]
 mod tests {
@@ -44,7 +46,17 @@ mod tests {
         for right in ["acme", "a-1", "umbrella-corp", &"a".repeat(40)] {
             assert!(Slug::parse(right).is_ok(), "{right}");
         }
-        for wrong in ["", "ab", "1ab", "-ab", "Acme", "a_b", "a b", "äcme", &"a".repeat(41)] {
+        for wrong in [
+            "",
+            "ab",
+            "1ab",
+            "-ab",
+            "Acme",
+            "a_b",
+            "a b",
+            "äcme",
+            &"a".repeat(41),
+        ] {
             assert!(Slug::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -6,13 +6,22 @@ fn parse(text: &str, max: usize) -> Result<String, Invalid> {
         return Err(Invalid::new("empty", "must not be empty"));
     }
     if length > max {
-        return Err(Invalid::new("too_long", format!("must be at most {max} characters, and has {length}")));
+        return Err(Invalid::new(
+            "too_long",
+            format!("must be at most {max} characters, and has {length}"),
+        ));
     }
     if text.chars().any(char::is_control) {
-        return Err(Invalid::new("control_character", "must not contain control characters"));
+        return Err(Invalid::new(
+            "control_character",
+            "must not contain control characters",
+        ));
     }
     if text.trim() != text {
-        return Err(Invalid::new("outer_space", "must not begin or end with white space"));
+        return Err(Invalid::new(
+            "outer_space",
+            "must not begin or end with white space",
+        ));
     }
     Ok(text.to_owned())
 }
@@ -30,7 +39,7 @@ macro_rules! text {
             }
         }
 
-        parsed_text!($name, None);
+        parsed_text!($name, {"minLength": 1, "maxLength": $max});
     };
 }
 
@@ -80,7 +89,11 @@ mod tests {
             ("a\0", "control_character"),
             (&*"x".repeat(101), "too_long"),
         ] {
-            assert_eq!(ClientName::parse(wrong).unwrap_err().rule, rule, "{wrong:?}");
+            assert_eq!(
+                ClientName::parse(wrong).unwrap_err().rule,
+                rule,
+                "{wrong:?}"
+            );
         }
     }
 }

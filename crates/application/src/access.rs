@@ -1,0 +1,200 @@
+//! Who may do what. Every command has its line in the table at the end; one without it cannot be
+//! executed.
+
+use std::collections::BTreeSet;
+
+use chancery_domain::{
+    Actor, ChangeSet, ClientId, Command, ReadSet, StreamId, TenantId,
+    access::AdminScope,
+    api::CreateApi,
+    client::{Client, CreateClient, DeleteClient, DisableClient, EnableClient, UpdateClient},
+    secret_rotation::{IssueSecret, RevokeSecret, RotateSecret},
+    tenant::{CloseTenant, CreateTenant, ResumeTenant, SuspendTenant},
+};
+
+use crate::error::Error;
+
+/// Who asks, and what they may do. Made anew for each request from live state.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    actor: Actor,
+    home: Option<TenantId>,
+    scopes: BTreeSet<AdminScope>,
+}
+
+impl Caller {
+    /// A client of a tenant with these scopes. Scopes of the platform count only in `system`.
+    pub(crate) fn client(
+        actor: Actor,
+        home: TenantId,
+        of_system: bool,
+        scopes: impl IntoIterator<Item = AdminScope>,
+    ) -> Self {
+        let mut held: BTreeSet<_> =
+            scopes.into_iter().filter(|scope| of_system || !scope.is_platform()).collect();
+        if held.contains(&AdminScope::PlatformAdmin) {
+            held.extend(AdminScope::ALL);
+        }
+        if held.contains(&AdminScope::TenantAdmin) {
+            held.extend([AdminScope::TenantRead, AdminScope::AuditRead]);
+        }
+        Self { actor, home: Some(home), scopes: held }
+    }
+
+    /// A person at the command line of the machine that holds the database and the master key.
+    pub fn at_the_command_line(user: &str) -> Self {
+        Self {
+            actor: Actor::Cli(user.to_owned()),
+            home: None,
+            scopes: AdminScope::ALL.iter().copied().collect(),
+        }
+    }
+
+    /// Who is written into the roll.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// The caller's client and its tenant; `None` at the command line.
+    pub(crate) fn identity(&self) -> Option<(TenantId, ClientId)> {
+        match (self.home, &self.actor) {
+            (Some(home), Actor::Client(client)) => Some((home, *client)),
+            _ => None,
+        }
+    }
+
+    /// Every scope that the caller holds, by itself or within another.
+    pub(crate) fn scopes(&self) -> &BTreeSet<AdminScope> {
+        &self.scopes
+    }
+
+    /// Whether the caller holds a scope, by itself or within another.
+    pub fn holds(&self, scope: AdminScope) -> bool {
+        self.scopes.contains(&scope)
+    }
+
+    /// Whether the caller is somebody in this tenant: what it may not see does not exist for it.
+    pub(crate) fn sees(&self, tenant: TenantId) -> bool {
+        self.holds(AdminScope::PlatformRead)
+            || self.holds(AdminScope::PlatformAdmin)
+            || self.home == Some(tenant)
+    }
+
+    /// Lets the caller pass, or says why not.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the tenant is not the caller's to see, [`Error::Forbidden`] where
+    /// only the scope is missing.
+    pub(crate) fn require(&self, needs: Needs, tenant: TenantId) -> Result<(), Error> {
+        if needs != Needs::Platform && !self.sees(tenant) {
+            return Err(Error::NotFound { what: "tenant" });
+        }
+        let at_home = self.home == Some(tenant);
+        let enough = self.holds(AdminScope::PlatformAdmin)
+            || match needs {
+                Needs::Platform => false,
+                Needs::TenantAdmin => at_home && self.holds(AdminScope::TenantAdmin),
+                Needs::TenantRead => {
+                    self.holds(AdminScope::PlatformRead)
+                        || (at_home && self.holds(AdminScope::TenantRead))
+                }
+            };
+        if enough { Ok(()) } else { Err(Error::Forbidden { needs: needs.scope() }) }
+    }
+
+    /// Lets the caller read across tenants.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub(crate) fn require_platform_read(&self) -> Result<(), Error> {
+        if self.holds(AdminScope::PlatformRead) {
+            return Ok(());
+        }
+        Err(Error::Forbidden { needs: AdminScope::PlatformRead.as_str() })
+    }
+}
+
+/// What a command or a query asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// `platform:admin`.
+    Platform,
+    /// `tenant:admin` of the tenant, or `platform:admin`.
+    TenantAdmin,
+    /// `tenant:read` of the tenant, or `platform:read`.
+    TenantRead,
+}
+
+impl Needs {
+    /// The least scope that is enough.
+    pub fn scope(self) -> &'static str {
+        match self {
+            Self::Platform => AdminScope::PlatformAdmin.as_str(),
+            Self::TenantAdmin => AdminScope::TenantAdmin.as_str(),
+            Self::TenantRead => AdminScope::TenantRead.as_str(),
+        }
+    }
+}
+
+/// A command that says what it asks of its caller.
+pub(crate) trait Guarded: Command {
+    const NEEDS: Needs;
+}
+
+macro_rules! needs {
+    ($($command:ty: $needs:ident,)*) => {
+        $(impl Guarded for $command {
+            const NEEDS: Needs = Needs::$needs;
+        })*
+    };
+}
+
+needs! {
+    CreateTenant: Platform,
+    SuspendTenant: Platform,
+    ResumeTenant: Platform,
+    CloseTenant: Platform,
+    CreateApi: TenantAdmin,
+    CreateClient: TenantAdmin,
+    UpdateClient: TenantAdmin,
+    DisableClient: TenantAdmin,
+    EnableClient: TenantAdmin,
+    DeleteClient: TenantAdmin,
+    IssueSecret: TenantAdmin,
+    RotateSecret: TenantAdmin,
+    RevokeSecret: TenantAdmin,
+}
+
+/// The admin scopes that a client was granted.
+pub(crate) fn admin_scopes(client: &Client) -> BTreeSet<AdminScope> {
+    client
+        .grants
+        .values()
+        .filter(|grant| grant.identifier.is_admin())
+        .flat_map(|grant| AdminScope::among(&grant.scopes))
+        .collect()
+}
+
+/// Nobody makes, changes or gets the credentials of a client that may more than they do themselves.
+/// The check is made on the client before the change and after it.
+///
+/// # Errors
+/// [`Error::Guarded`].
+pub(crate) fn guard_escalation(caller: &Caller, read: &ReadSet, change: &ChangeSet) -> Result<(), Error> {
+    let after = read.after(change);
+    for (stream, _) in change.events() {
+        let (StreamId::Client(client) | StreamId::SecretRotation(client)) = *stream else { continue };
+        let granted = [read, &after]
+            .into_iter()
+            .filter_map(|state| state.client(client).ok())
+            .flat_map(admin_scopes)
+            .collect::<BTreeSet<_>>();
+        if !granted.is_subset(&caller.scopes) {
+            return Err(Error::Guarded {
+                rule: "EXCEEDS_CALLER",
+                message: "a caller cannot grant an admin scope that it does not hold, nor change or issue credentials for a client that holds one",
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,231 @@
+//! Clients: created, changed, disabled, enabled, deleted, read.
+
+use std::collections::BTreeSet;
+
+use chancery_domain::{
+    ApiId, ClientId, Row, TenantId,
+    client::{Client, CreateClient, DeleteClient, DisableClient, EnableClient, Expiry, GrantRequest, UpdateClient},
+    json::JsonObject,
+    secret_rotation::SecretRotation,
+    value::{ApiIdentifier, ClientName, CustomClaims, Description, Patch, Reason, RoleName, ScopeSet},
+};
+use chancery_projections::{client_secrets, clients};
+
+use crate::{
+    Application,
+    access::{Caller, Needs},
+    error::Error,
+    execute::{ClientAnswer, Executed, Request},
+    mint::IssuedSecret,
+    page::{Page, PageRequest},
+};
+
+/// What a client may ask for at one API, by the API's identifier.
+pub struct GrantInput {
+    /// The API.
+    pub api: ApiIdentifier,
+    /// Scopes of the API.
+    pub scopes: ScopeSet,
+    /// Roles of the API.
+    pub roles: BTreeSet<RoleName>,
+}
+
+/// A client to be created.
+pub struct NewClient {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The name for people.
+    pub name: Option<ClientName>,
+    /// What it is for.
+    pub description: Option<Description>,
+    /// What the operator notes about it.
+    pub metadata: JsonObject,
+    /// When it ends.
+    pub expiry: Option<Expiry>,
+    /// Claims that it adds to its tokens.
+    pub custom_claims: CustomClaims,
+    /// The APIs whose tokens it may introspect.
+    pub serves: Vec<ApiIdentifier>,
+    /// What it may ask for.
+    pub grants: Vec<GrantInput>,
+}
+
+/// What shall change about a client.
+pub struct ClientChange {
+    /// The client.
+    pub client: ClientId,
+    /// The name for people.
+    pub name: Patch<ClientName>,
+    /// What it is for.
+    pub description: Patch<Description>,
+    /// What the operator notes about it.
+    pub metadata: Option<JsonObject>,
+    /// When it ends.
+    pub expiry: Patch<Expiry>,
+    /// Claims that it adds to its tokens.
+    pub custom_claims: Option<CustomClaims>,
+    /// The APIs whose tokens it may introspect.
+    pub serves: Option<Vec<ApiIdentifier>>,
+    /// What it may ask for.
+    pub grants: Option<Vec<GrantInput>>,
+}
+
+/// A client that was created.
+pub struct ClientCreated {
+    /// The client.
+    pub client: ClientId,
+    /// Its first secret.
+    pub secret: IssuedSecret,
+    /// Whether a retry is answered.
+    pub replayed: bool,
+}
+
+impl Application {
+    /// Creates a client with its grants and its first secret.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn create_client(&self, caller: &Caller, input: NewClient, request: &Request) -> Result<ClientCreated, Error> {
+        caller.require(Needs::TenantAdmin, input.tenant)?;
+        let tenant = input.tenant;
+        if let Some(answer) = self.replayed::<ClientAnswer>(caller, request).await? {
+            return self.client_created(tenant, answer, None, true).await;
+        }
+        let client = ClientId::new(self.now(), self.random());
+        let serves = self.api_ids(tenant, &input.serves).await?;
+        let grants = self.grant_requests(tenant, input.grants).await?;
+        let (plaintext, secret) = self.mint_secret(client).await?;
+        let answer = ClientAnswer { client, secret: Some(secret.secret) };
+        let command = CreateClient {
+            tenant,
+            client,
+            name: input.name,
+            description: input.description,
+            metadata: input.metadata,
+            expiry: input.expiry,
+            custom_claims: input.custom_claims,
+            serves,
+            grants,
+            secret,
+        };
+        match self.execute(caller, command, request, answer).await? {
+            Executed::Done(answer) => self.client_created(tenant, answer, Some(plaintext), false).await,
+            Executed::Replayed(answer) => self.client_created(tenant, answer, None, true).await,
+        }
+    }
+
+    async fn client_created(
+        &self,
+        tenant: TenantId,
+        answer: ClientAnswer,
+        plaintext: Option<chancery_crypto::ClientSecret>,
+        replayed: bool,
+    ) -> Result<ClientCreated, Error> {
+        let secret = self.issued_secret(tenant, answer, plaintext).await?;
+        Ok(ClientCreated { client: answer.client, secret, replayed })
+    }
+
+    /// Changes a client.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn update_client(&self, caller: &Caller, change: ClientChange, request: &Request) -> Result<(ClientId, bool), Error> {
+        let client = change.client;
+        let tenant = self.tenant_of(caller, client).await?;
+        let serves = match &change.serves {
+            Some(identifiers) => Some(self.api_ids(tenant, identifiers).await?),
+            None => None,
+        };
+        let grants = match change.grants {
+            Some(grants) => Some(self.grant_requests(tenant, grants).await?),
+            None => None,
+        };
+        let command = UpdateClient {
+            tenant,
+            client,
+            name: change.name,
+            description: change.description,
+            metadata: change.metadata,
+            expiry: change.expiry,
+            custom_claims: change.custom_claims,
+            serves,
+            grants,
+        };
+        self.execute_for(caller, command, request, client).await
+    }
+
+    /// Stops a client from obtaining tokens until it is enabled.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn disable_client(&self, caller: &Caller, client: ClientId, reason: Reason, request: &Request) -> Result<(ClientId, bool), Error> {
+        let tenant = self.tenant_of(caller, client).await?;
+        self.execute_for(caller, DisableClient { tenant, client, reason }, request, client).await
+    }
+
+    /// Lets a disabled client obtain tokens again.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn enable_client(&self, caller: &Caller, client: ClientId, request: &Request) -> Result<(ClientId, bool), Error> {
+        let tenant = self.tenant_of(caller, client).await?;
+        self.execute_for(caller, EnableClient { tenant, client }, request, client).await
+    }
+
+    /// Ends a client for good.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn delete_client(&self, caller: &Caller, client: ClientId, reason: Reason, request: &Request) -> Result<(ClientId, bool), Error> {
+        let tenant = self.tenant_of(caller, client).await?;
+        self.execute_for(caller, DeleteClient { tenant, client, reason }, request, client).await
+    }
+
+    /// A client, of whichever tenant, as far as the caller sees it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn client(&self, caller: &Caller, client: ClientId) -> Result<Row<Client>, Error> {
+        let tenant = self.tenant_of(caller, client).await?;
+        caller.require(Needs::TenantRead, tenant)?;
+        clients::get(&self.parts.store, tenant, client).await?.ok_or(Error::NotFound { what: "client" })
+    }
+
+    /// A client's secrets: all that is known of them but themselves.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn client_secrets(&self, caller: &Caller, tenant: TenantId, client: ClientId) -> Result<SecretRotation, Error> {
+        caller.require(Needs::TenantRead, tenant)?;
+        let row = client_secrets::get(&self.parts.store, tenant, client).await?;
+        Ok(row.map(|row| row.state).unwrap_or_default())
+    }
+
+    /// A tenant's clients, oldest first, deleted ones included.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn clients(&self, caller: &Caller, tenant: TenantId, page: &PageRequest<ClientId>) -> Result<Page<(ClientId, Row<Client>)>, Error> {
+        caller.require(Needs::TenantRead, tenant)?;
+        let rows = clients::page(&self.parts.store, tenant, page.after, page.limit()).await?;
+        Ok(page.page(rows))
+    }
+
+    /// The tenant of a client that the caller sees.
+    pub(crate) async fn tenant_of(&self, caller: &Caller, client: ClientId) -> Result<TenantId, Error> {
+        match clients::platform_tenant_of(&self.parts.store, client).await? {
+            Some(tenant) if caller.sees(tenant) => Ok(tenant),
+            _ => Err(Error::NotFound { what: "client" }),
+        }
+    }
+
+    async fn grant_requests(&self, tenant: TenantId, grants: Vec<GrantInput>) -> Result<Vec<GrantRequest>, Error> {
+        let identifiers: Vec<_> = grants.iter().map(|grant| grant.api.clone()).collect();
+        let apis: Vec<ApiId> = self.api_ids(tenant, &identifiers).await?;
+        Ok(apis
+            .into_iter()
+            .zip(grants)
+            .map(|(api, grant)| GrantRequest { api, scopes: grant.scopes, roles: grant.roles })
+            .collect())
+    }
+}

@@ -1,0 +1,100 @@
+use chancery_crypto::{HasherError, SealError, SigningKeyError};
+use chancery_domain::{Faults, Refusal};
+use chancery_event_store::StoreError;
+
+/// Why something was not done. Nothing has changed, except where [`Error::Unavailable`] says that it
+/// is not known; then the same `commandId` finds out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller may see this, but not do it.
+    #[error("this needs the scope `{needs}`, which the token does not have")]
+    Forbidden {
+        /// The scope that would allow it.
+        needs: &'static str,
+    },
+    /// There is no such thing, or the caller may not see it.
+    #[error("there is no such {what}")]
+    NotFound {
+        /// The kind of thing.
+        what: &'static str,
+    },
+    /// Faulty input, every fault named.
+    #[error("the input has faults; each is named in `faults`")]
+    Invalid(Faults),
+    /// A rule forbids it.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// A rule of access forbids it.
+    #[error("{message}")]
+    Guarded {
+        /// The rule's name.
+        rule: &'static str,
+        /// The rule in words.
+        message: &'static str,
+    },
+    /// The same `commandId` came before with another input.
+    #[error("this commandId was used for another input in the last seven days; give another commandId")]
+    CommandReused,
+    /// Others changed the same thing at the same time.
+    #[error("others changed the same thing at the same moment; send the request again")]
+    Conflict,
+    /// The store cannot be reached, or a bounded pool is full.
+    #[error("the server cannot do this now; try again in a moment with the same commandId")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A defect, or data that cannot be read.
+    #[error("something went wrong inside the server; its log has the details under this trace")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotFound { what } => Self::NotFound { what },
+            Refusal::Invalid(faults) => Self::Invalid(faults),
+            refusal => Self::Refused(refusal),
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // A binary that is older than the schema changes nothing until it is replaced.
+            StoreError::Unavailable(_) | StoreError::SchemaNewer { .. } => Self::Unavailable(Box::new(error)),
+            error => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<HasherError> for Error {
+    fn from(error: HasherError) -> Self {
+        match error {
+            HasherError::Busy => Self::Unavailable(Box::new(error)),
+            error => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<SealError> for Error {
+    fn from(error: SealError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<SigningKeyError> for Error {
+    fn from(error: SigningKeyError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<tokio::task::JoinError> for Error {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}

@@ -1,0 +1,282 @@
+//! The change path: authorise, load, decide, append, fold, remember, commit.
+
+use std::sync::Arc;
+
+use chancery_crypto::sha256;
+use chancery_domain::{
+    ChangeSet, Command, CommandId, EventId, ReadSet, Recorded, TenantId, Timestamp,
+    api::ApiRefusal,
+    id::ClientId,
+    tenant::TenantRefusal,
+};
+use chancery_event_store::{Provenance, Remembered, StoreError, Tx, UniqueRule, Versions};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    Application,
+    access::{Caller, Guarded, guard_escalation},
+    error::Error,
+    operators,
+};
+
+/// The digest of what a command was asked: SHA-256 of the verb and its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputDigest([u8; 32]);
+
+impl InputDigest {
+    /// The digest of a verb with this input (without the command's id). The order of members and
+    /// the spelling of numbers make no difference (RFC 8785).
+    pub fn of(verb: &str, input: &serde_json::Value) -> Self {
+        Self(sha256(chancery_domain::json::canonical(&(verb, input)).as_bytes()))
+    }
+}
+
+/// What makes a retry harmless: the caller's own id for the command, and what it asked for.
+#[derive(Clone, Debug)]
+pub struct Remember {
+    /// The caller's id for the command.
+    pub command_id: CommandId,
+    /// The digest of the verb and its input.
+    pub digest: InputDigest,
+}
+
+/// What comes with a command, whatever it is.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// So that a retry is harmless.
+    pub remember: Option<Remember>,
+    /// The W3C trace in which it happens.
+    pub trace_id: Option<String>,
+}
+
+/// What a command came to.
+pub(crate) enum Executed<A> {
+    /// It was carried out now.
+    Done(A),
+    /// It was carried out before, under the same command id.
+    Replayed(A),
+}
+
+/// One attempt's way to the transaction.
+#[derive(Clone, Copy, PartialEq)]
+enum Attempt {
+    /// Load and decide without a lock; the versions are compared under it.
+    Optimistic,
+    /// Take the tenant's lock first, then load and decide: nobody can overtake.
+    Locked,
+}
+
+enum Outcome {
+    Committed,
+    /// A stream had moved since it was read.
+    Overtaken,
+    /// Somebody with the same command id was faster.
+    AlreadyRemembered,
+}
+
+impl Application {
+    /// The answer to a command that was carried out before; `None` when it was not.
+    ///
+    /// # Errors
+    /// [`Error::CommandReused`] when the same id came with another input.
+    pub(crate) async fn replayed<A: DeserializeOwned>(
+        &self,
+        caller: &Caller,
+        request: &Request,
+    ) -> Result<Option<A>, Error> {
+        let Some(remember) = &request.remember else { return Ok(None) };
+        let found = self.parts.store.remembered(caller.actor(), remember.command_id).await?;
+        match found {
+            None => Ok(None),
+            Some(found) if found.input_digest == remember.digest.0 => {
+                Ok(Some(serde_json::from_str(&found.result)?))
+            }
+            Some(_) => Err(Error::CommandReused),
+        }
+    }
+
+    /// Carries a command out: all of it or nothing. `answer` is what a retry will get.
+    ///
+    /// The change runs in a task of its own, so that a request that is dropped cannot tear it.
+    pub(crate) async fn execute<C, A>(
+        &self,
+        caller: &Caller,
+        command: C,
+        request: &Request,
+        answer: A,
+    ) -> Result<Executed<A>, Error>
+    where
+        C: Guarded + 'static,
+        A: Serialize + DeserializeOwned + Send + 'static,
+    {
+        caller.require(C::NEEDS, command.tenant())?;
+        let work = Work {
+            application: self.clone(),
+            caller: caller.clone(),
+            command: Arc::new(command),
+            request: request.clone(),
+            answer: serde_json::to_string(&answer)?,
+        };
+        let outcome = self.tasks.spawn(async move { work.run().await }).await??;
+        match outcome {
+            Outcome::Committed => Ok(Executed::Done(answer)),
+            Outcome::Overtaken => Err(Error::Conflict),
+            Outcome::AlreadyRemembered => match self.replayed(caller, request).await? {
+                Some(answer) => Ok(Executed::Replayed(answer)),
+                None => Err(Error::Conflict),
+            },
+        }
+    }
+
+    /// Ids for so many events.
+    pub(crate) fn event_ids(&self, count: usize, now: Timestamp) -> Vec<EventId> {
+        (0..count).map(|_| EventId::new(now, self.random())).collect()
+    }
+}
+
+struct Work {
+    application: Application,
+    caller: Caller,
+    command: Arc<dyn Command>,
+    request: Request,
+    answer: String,
+}
+
+impl Work {
+    async fn run(self) -> Result<Outcome, Error> {
+        match self.attempt(Attempt::Optimistic).await? {
+            Outcome::Overtaken => {
+                self.application.still_allowed(&self.caller).await?;
+                self.attempt(Attempt::Locked).await
+            }
+            outcome => Ok(outcome),
+        }
+    }
+
+    async fn attempt(&self, attempt: Attempt) -> Result<Outcome, Error> {
+        let parts = &self.application.parts;
+        let tenant = self.command.tenant();
+        let streams = self.command.reads();
+        let now = parts.clock.now();
+
+        let (mut tx, read, change) = match attempt {
+            Attempt::Optimistic => {
+                let read = parts.store.load(tenant, &streams).await?;
+                let change = self.decide(&read, now)?;
+                (parts.store.begin().await?, read, change)
+            }
+            Attempt::Locked => {
+                let mut tx = parts.store.begin().await?;
+                tx.take_numbers(tenant, 0, now).await?;
+                let read = tx.load(tenant, &streams).await?;
+                let change = self.decide(&read, now)?;
+                (tx, read, change)
+            }
+        };
+        if change.is_empty() && self.request.remember.is_none() {
+            return Ok(Outcome::Committed);
+        }
+        match self.write(&mut tx, tenant, &read, &change, now).await {
+            Ok(()) => {}
+            Err(WriteError::Overtaken) => return Ok(Outcome::Overtaken),
+            Err(WriteError::AlreadyRemembered) => return Ok(Outcome::AlreadyRemembered),
+            Err(WriteError::Failed(error)) => return Err(error),
+        }
+        tx.commit().await?;
+        Ok(Outcome::Committed)
+    }
+
+    fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Error> {
+        let change = self.command.decide(read, now)?;
+        guard_escalation(&self.caller, read, &change)?;
+        Ok(change)
+    }
+
+    async fn write(
+        &self,
+        tx: &mut Tx,
+        tenant: TenantId,
+        read: &ReadSet,
+        change: &ChangeSet,
+        now: Timestamp,
+    ) -> Result<(), WriteError> {
+        let provenance = Provenance {
+            actor: self.caller.actor().clone(),
+            command_id: self.request.remember.as_ref().map(|remember| remember.command_id),
+            trace_id: self.request.trace_id.clone(),
+        };
+        let ids = self.application.event_ids(change.events().len(), now);
+        write_change(tx, tenant, read, change, &provenance, ids, now).await?;
+        operators::guard_last_operator(tx, tenant, read, change, now).await?;
+        if let Some(remember) = &self.request.remember {
+            let remembered = Remembered {
+                input_digest: remember.digest.0.to_vec(),
+                result: self.answer.clone(),
+            };
+            tx.remember(self.caller.actor(), remember.command_id, &remembered, now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a change was not written.
+pub(crate) enum WriteError {
+    /// A stream had moved since it was read.
+    Overtaken,
+    /// The command id is taken.
+    AlreadyRemembered,
+    /// Anything else.
+    Failed(Error),
+}
+
+impl From<Error> for WriteError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<StoreError> for WriteError {
+    fn from(error: StoreError) -> Self {
+        let StoreError::Unique { rule } = error else { return Self::Failed(error.into()) };
+        match rule {
+            UniqueRule::TenantSlug => Self::Failed(Error::Refused(TenantRefusal::SlugTaken.into())),
+            UniqueRule::ApiIdentifier => Self::Failed(Error::Refused(ApiRefusal::IdentifierTaken.into())),
+            UniqueRule::Command => Self::AlreadyRemembered,
+            UniqueRule::StreamVersion => Self::Overtaken,
+            _ => Self::Failed(error.into()),
+        }
+    }
+}
+
+/// Takes the tenant's next numbers, compares what was read, and writes events, read-model rows and
+/// vault rows. The caller commits.
+pub(crate) async fn write_change(
+    tx: &mut Tx,
+    tenant: TenantId,
+    read: &ReadSet,
+    change: &ChangeSet,
+    provenance: &Provenance,
+    ids: Vec<EventId>,
+    now: Timestamp,
+) -> Result<Vec<Recorded>, WriteError> {
+    let numbers = tx.take_numbers(tenant, change.events().len(), now).await?;
+    let decided_on = Versions::of(read);
+    let streams: Vec<_> = read.streams().iter().map(|loaded| loaded.stream).collect();
+    if tx.versions(tenant, &streams).await? != decided_on {
+        return Err(WriteError::Overtaken);
+    }
+    let recorded = tx.append(numbers, change.events(), &decided_on, provenance, ids).await?;
+    chancery_projections::save(tx, &recorded).await?;
+    for row in change.vault() {
+        tx.keep(tenant, row).await?;
+    }
+    Ok(recorded)
+}
+
+/// The ids that an answer names; what a retry gets again.
+#[derive(Clone, Copy, Debug, Serialize, serde::Deserialize)]
+pub(crate) struct ClientAnswer {
+    pub(crate) client: ClientId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) secret: Option<chancery_domain::SecretId>,
+}

@@ -1,0 +1,84 @@
+#![doc = include_str!("../README.md")]
+
+mod access;
+mod apis;
+mod authenticate;
+mod clients;
+mod error;
+mod execute;
+mod install;
+mod issuer;
+mod mint;
+mod operators;
+mod page;
+mod secrets;
+mod tenants;
+
+use std::sync::Arc;
+
+pub use access::{Caller, Needs};
+pub use apis::NewApi;
+pub use authenticate::BearerRefused;
+pub use clients::{ClientChange, ClientCreated, GrantInput, NewClient};
+pub use error::Error;
+pub use execute::{InputDigest, Remember, Request};
+pub use install::{Installation, OpenError};
+pub use issuer::{InvalidPublicUrl, PublicUrl};
+pub use mint::IssuedSecret;
+pub use operators::OperatorCredential;
+pub use page::{Page, PageRequest};
+pub use secrets::{NewSecretInput, SecretIssued};
+pub use tenants::NewTenant;
+
+use chancery_crypto::{Entropy, Sealer, SecretHasher, SecretIssuer};
+use chancery_domain::Clock;
+use chancery_event_store::Store;
+use tokio_util::task::TaskTracker;
+
+/// What the application works with. Time and chance come in here and nowhere else.
+pub struct Parts {
+    /// Where everything is kept.
+    pub store: Store,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// What seals private keys.
+    pub sealer: Arc<Sealer>,
+    /// What mints client secrets.
+    pub secrets: Arc<SecretIssuer>,
+    /// What hashes client secrets.
+    pub hasher: SecretHasher,
+    /// The base of every issuer.
+    pub public_url: PublicUrl,
+}
+
+/// The one door for changes, and for what operators read. Cheap to clone.
+#[derive(Clone)]
+pub struct Application {
+    parts: Arc<Parts>,
+    tasks: TaskTracker,
+}
+
+impl Application {
+    /// The application on these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts), tasks: TaskTracker::new() }
+    }
+
+    /// Waits for the changes that are under way; call it when no new ones come in.
+    pub async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// The base of every issuer.
+    pub fn public_url(&self) -> &PublicUrl {
+        &self.parts.public_url
+    }
+
+    /// The present moment, as every decision sees it.
+    pub fn now(&self) -> chancery_domain::Timestamp {
+        self.parts.clock.now()
+    }
+}

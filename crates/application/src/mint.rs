@@ -1,0 +1,74 @@
+//! Ids, secrets and keys: made once, before the command that needs them.
+
+use chancery_crypto::{Algorithm, ClientSecret, Purpose, SealContext, SigningKey};
+use chancery_domain::{
+    ClientId, KeyId, SecretId, TenantId, Timestamp,
+    key_ring::NewKey,
+    secret_rotation::NewSecret,
+    tenant::SigningAlgorithm,
+};
+
+use crate::{Application, error::Error};
+
+/// A secret that was just issued: the only moment at which its text is known.
+pub struct IssuedSecret {
+    /// Its id.
+    pub id: SecretId,
+    /// Its text; `None` when a retry of the command is answered, since it was shown once.
+    pub plaintext: Option<ClientSecret>,
+    /// Its last four characters.
+    pub hint: String,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Application {
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+        self.parts.entropy.bytes()
+    }
+
+    /// A new secret for a client, with its hash.
+    pub(crate) async fn mint_secret(&self, client: ClientId) -> Result<(ClientSecret, NewSecret), Error> {
+        let parts = &self.parts;
+        let secret = SecretId::new(parts.clock.now(), self.random());
+        let plaintext = parts.secrets.mint(&client.to_string(), secret.to_bytes(), &*parts.entropy);
+        let verifier = parts.hasher.hash(&plaintext, &*parts.entropy).await?;
+        let new = NewSecret {
+            secret,
+            hint: plaintext.hint().to_owned(),
+            verifier: verifier.as_str().to_owned(),
+        };
+        Ok((plaintext, new))
+    }
+
+    /// A new signing key for a tenant, sealed.
+    pub(crate) async fn mint_key(&self, tenant: TenantId, algorithm: SigningAlgorithm) -> Result<NewKey, Error> {
+        let parts = &self.parts;
+        let key = KeyId::new(parts.clock.now(), self.random());
+        let (kid, tenant) = (key.to_string(), tenant.to_string());
+        // An RSA key takes some hundred milliseconds.
+        let generated = tokio::task::spawn_blocking({
+            let kid = kid.clone();
+            move || SigningKey::generate(crypto_algorithm(algorithm), &kid)
+        });
+        let (signing, pkcs8) = generated.await??;
+        let context = SealContext { purpose: Purpose::SigningKey, tenant: &tenant, row: &kid };
+        let sealed = parts.sealer.seal(&context, &pkcs8, &*parts.entropy)?;
+        Ok(NewKey {
+            key,
+            algorithm,
+            public_jwk: serde_json::from_value(serde_json::to_value(signing.public_jwk())?)?,
+            master_key_id: sealed.master_key_id,
+            sealed: sealed.bytes,
+        })
+    }
+}
+
+/// The domain's name of an algorithm as the cryptography's.
+fn crypto_algorithm(algorithm: SigningAlgorithm) -> Algorithm {
+    match algorithm {
+        SigningAlgorithm::Es256 => Algorithm::Es256,
+        SigningAlgorithm::Rs256 => Algorithm::Rs256,
+        SigningAlgorithm::EdDsa => Algorithm::EdDsa,
+    }
+}

@@ -1,0 +1,91 @@
+//! What the directory keeps: a tenant and a client as a token decision needs them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chancery_crypto::{JwkSet, SigningKey, Verifier};
+use chancery_domain::{
+    ApiId, ClientId, SecretId, TenantId, Timestamp,
+    api::Api,
+    client::Client,
+    secret_rotation::SecretRotation,
+    tenant::{SigningAlgorithm, Tenant},
+    value::ApiIdentifier,
+};
+
+/// A tenant, with everything that all its clients share.
+///
+/// Its parts were read one after the other, none before the stamp: each is at least as new as the
+/// tenant's roll was at `head`.
+#[derive(Debug)]
+pub struct TenantEntry {
+    /// The tenant.
+    pub id: TenantId,
+    /// The stamp: the number of the last entry of the tenant's roll, read before the rest.
+    pub head: i64,
+    /// When the newest of the entries that this is made of was recorded. A clock that is behind it
+    /// is wrong.
+    pub newest: Timestamp,
+    /// Its slug, state and policy.
+    pub tenant: Tenant,
+    /// Its APIs.
+    pub apis: Apis,
+    /// Its signing keys.
+    pub keys: Keys,
+}
+
+/// A tenant's APIs, found by id and by identifier.
+#[derive(Debug, Default)]
+pub struct Apis {
+    by_id: BTreeMap<ApiId, Api>,
+    by_identifier: BTreeMap<ApiIdentifier, ApiId>,
+}
+
+impl Apis {
+    /// The API of this id.
+    pub fn get(&self, id: ApiId) -> Option<&Api> {
+        self.by_id.get(&id)
+    }
+
+    /// The API of this identifier, compared byte for byte.
+    pub fn by_identifier(&self, identifier: &ApiIdentifier) -> Option<(ApiId, &Api)> {
+        let id = *self.by_identifier.get(identifier)?;
+        Some((id, self.by_id.get(&id)?))
+    }
+}
+
+impl FromIterator<(ApiId, Api)> for Apis {
+    fn from_iter<I: IntoIterator<Item = (ApiId, Api)>>(apis: I) -> Self {
+        let by_id: BTreeMap<_, _> = apis.into_iter().collect();
+        let by_identifier = by_id.iter().map(|(id, api)| (api.identifier.clone(), *id)).collect();
+        Self { by_id, by_identifier }
+    }
+}
+
+/// A tenant's signing keys: all that are published, and the one of each algorithm that signs.
+#[derive(Debug, Default)]
+pub struct Keys {
+    /// The number of the key ring's last event: another number, another key set.
+    pub version: i64,
+    /// The public key set (RFC 7517).
+    pub published: JwkSet,
+    /// The keys that sign, parsed.
+    pub signing: BTreeMap<SigningAlgorithm, Arc<SigningKey>>,
+}
+
+/// A client and its credentials.
+#[derive(Debug)]
+pub struct ClientEntry {
+    /// The client.
+    pub id: ClientId,
+    /// The stamp: the number of the last entry of the tenant's roll, read before the rest.
+    pub head: i64,
+    /// When the newest of the entries that this is made of was recorded.
+    pub newest: Timestamp,
+    /// Its standing, grants and claims.
+    pub client: Client,
+    /// The dates and states of its secrets.
+    pub secrets: SecretRotation,
+    /// What its secrets are matched against.
+    pub verifiers: BTreeMap<SecretId, Verifier>,
+}

@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+
+mod append;
+mod commands;
+mod config;
+mod connect;
+mod error;
+mod feed;
+mod library;
+mod load;
+mod migrate;
+mod numbers;
+mod postgres;
+mod query;
+mod row;
+mod sqlite;
+mod store;
+mod tx;
+mod unique;
+mod vault;
+mod versions;
+
+pub use append::Provenance;
+pub use commands::Remembered;
+pub use config::{Backend, StoreConfig, StoreLocation};
+pub use error::{Cause, EventName, StoreError};
+pub use migrate::{SchemaStatus, migrations};
+pub use numbers::Numbers;
+pub use query::{Connection, Held, Reads, Source};
+pub use store::Store;
+pub use tx::Tx;
+pub use unique::{UNIQUE_RULES, UniqueRule};
+pub use vault::{InstallationKey, SealedKey, Verifier};
+pub use versions::Versions;
+
+/// For the macros, and for `#[derive(FromRow)]` on the rows that they return.
+pub use sqlx;

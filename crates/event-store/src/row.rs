@@ -1,0 +1,80 @@
+//! From a stored row to an event. `domain::event::decode` is the one reader.
+
+use chancery_domain::{Actor, DecodeError, Event, Recorded, StreamId, Timestamp, event::decode};
+use serde_json::Value;
+
+use crate::error::{EventName, StoreError};
+
+/// The columns of a [`StoredEvent`], the payload as the text that was written.
+pub(crate) const COLUMNS: &str = "event_id, tenant_id, tenant_seq, recorded_at, aggregate_type, aggregate_id, \
+     sequence, event_type, event_version, CAST(payload AS TEXT) AS payload, actor_type, actor_id, command_id, trace_id";
+
+/// A row of `events`, not yet understood.
+#[derive(sqlx::FromRow)]
+pub(crate) struct StoredEvent {
+    event_id: String,
+    tenant_id: String,
+    tenant_seq: i64,
+    recorded_at: i64,
+    aggregate_type: String,
+    aggregate_id: String,
+    sequence: i64,
+    event_type: String,
+    event_version: String,
+    payload: String,
+    actor_type: String,
+    actor_id: String,
+    command_id: Option<String>,
+    trace_id: Option<String>,
+}
+
+impl StoredEvent {
+    pub(crate) fn read(self) -> Result<Recorded, StoreError> {
+        let name = EventName {
+            aggregate_type: self.aggregate_type,
+            aggregate_id: self.aggregate_id,
+            sequence: self.sequence,
+        };
+        let unreadable = |column: &str| StoreError::Corrupt(format!("{name} has no usable {column}"));
+        let stream = StreamId::parse(&name.aggregate_type, &name.aggregate_id)
+            .ok_or_else(|| unreadable("aggregate"))?;
+        let payload = serde_json::from_str(&self.payload).map_err(|error| error.to_string());
+        Ok(Recorded {
+            id: self.event_id.parse().map_err(|_| unreadable("event_id"))?,
+            tenant: self.tenant_id.parse().map_err(|_| unreadable("tenant_id"))?,
+            tenant_seq: self.tenant_seq,
+            recorded_at: Timestamp::from_micros(self.recorded_at),
+            stream,
+            sequence: self.sequence,
+            event: event(stream, self.sequence, &self.event_type, &self.event_version, payload)?,
+            actor: Actor::parse(&self.actor_type, &self.actor_id).ok_or_else(|| unreadable("actor"))?,
+            command_id: match self.command_id {
+                Some(id) => Some(id.parse().map_err(|_| unreadable("command_id"))?),
+                None => None,
+            },
+            trace_id: self.trace_id,
+        })
+    }
+}
+
+/// Reads one event of a stream. `Err` as payload: it is no JSON, and why.
+pub(crate) fn event(
+    stream: StreamId,
+    sequence: i64,
+    event_type: &str,
+    version: &str,
+    payload: Result<Value, String>,
+) -> Result<Event, StoreError> {
+    let name = || EventName::new(stream, sequence);
+    let Ok(version) = version.parse::<u32>() else {
+        return Err(StoreError::Corrupt(format!("{} has a version that is no number", name())));
+    };
+    let event = payload
+        .map_err(|cause| DecodeError::Payload { event_type: event_type.to_owned(), version, cause })
+        .and_then(|payload| decode(event_type, version, payload))
+        .map_err(|cause| StoreError::Poison { event: name(), cause })?;
+    if event.aggregate_type() != stream.aggregate_type() {
+        return Err(StoreError::Corrupt(format!("{} is a {event_type}, which does not belong there", name())));
+    }
+    Ok(event)
+}

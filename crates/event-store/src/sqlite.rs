@@ -1,0 +1,143 @@
+//! What is different on SQLite.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use chancery_domain::{Recorded, json::canonical};
+use sqlx::{
+    QueryBuilder, Sqlite, SqlitePool, Transaction,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{
+    config::StoreConfig,
+    error::{Cause, StoreError},
+};
+
+/// Takes the write lock at once: a transaction that reads first and writes later can fail in the
+/// middle, because somebody else wrote in between.
+pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
+
+/// Whether any migration was ever applied.
+pub(crate) const HAS_SCHEMA: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'chancery_schema'";
+
+/// How long one process waits for another: the command line beside a running server.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// SQLite takes at most 32,766 parameters in a statement; an event takes 14.
+const ROWS_PER_INSERT: usize = 1_000;
+
+/// Inserts of up to this many events are kept prepared; a longer one is too rare.
+const ROWS_WORTH_KEEPING: usize = 16;
+
+pub(crate) async fn connect(
+    path: &Path,
+    config: &StoreConfig,
+    lock: &FileLock,
+) -> Result<(SqlitePool, SqlitePool), StoreError> {
+    let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY).foreign_keys(true);
+    // SQLite connections do not break while nobody looks, and cost nothing while idle.
+    let pool = |connections| {
+        SqlitePoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(config.acquire_timeout)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+    };
+    // A new file becomes a write-ahead log only while nobody else has it open.
+    let held = lock.hold().await?;
+    let writer = pool(1)
+        .connect_with(
+            options
+                .clone()
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                // Else REPLACE would delete events past the trigger that refuses it.
+                .pragma("recursive_triggers", "ON"),
+        )
+        .await?;
+    drop(held);
+    let readers = pool(config.max_connections).connect_with(options.read_only(true)).await?;
+    Ok((writer, readers))
+}
+
+/// A lock between processes, in a file beside the database. It holds while one of them makes the
+/// database or migrates it.
+pub(crate) struct FileLock(PathBuf);
+
+impl FileLock {
+    pub(crate) fn beside(database: &Path) -> Self {
+        let mut path = database.as_os_str().to_owned();
+        path.push(".lock");
+        Self(path.into())
+    }
+
+    /// Waits for the lock; it is released when the file is dropped.
+    pub(crate) async fn hold(&self) -> Result<File, StoreError> {
+        let path = self.0.clone();
+        let lock = move || {
+            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        let held: std::io::Result<File> = match tokio::task::spawn_blocking(lock).await {
+            Ok(held) => held,
+            Err(ended) => Err(std::io::Error::other(ended)),
+        };
+        held.map_err(|error| {
+            let message = format!("{} cannot be locked: {error}", self.0.display());
+            StoreError::Unavailable(Cause { code: None, message })
+        })
+    }
+}
+
+const INSERT: &str = "INSERT INTO events (tenant_id, tenant_seq, recorded_at, event_id, aggregate_type, aggregate_id, \
+     sequence, event_type, event_version, payload, actor_type, actor_id, command_id, trace_id) ";
+
+pub(crate) async fn insert(
+    tx: &mut Transaction<'static, Sqlite>,
+    entries: &[Recorded],
+) -> Result<(), StoreError> {
+    for entries in entries.chunks(ROWS_PER_INSERT) {
+        let mut statement = QueryBuilder::<Sqlite>::new(INSERT);
+        statement.push_values(entries, |mut row, entry| {
+            let (event_type, version) = entry.event.kind();
+            row.push_bind(entry.tenant.to_string())
+                .push_bind(entry.tenant_seq)
+                .push_bind(entry.recorded_at.micros())
+                .push_bind(entry.id.to_string())
+                .push_bind(entry.stream.aggregate_type().as_str())
+                .push_bind(entry.stream.aggregate_id())
+                .push_bind(entry.sequence)
+                .push_bind(event_type)
+                .push_bind(version.to_string())
+                .push_bind(canonical(&entry.event.payload()))
+                .push_bind(entry.actor.kind())
+                .push_bind(entry.actor.id())
+                .push_bind(entry.command_id.map(|id| id.to_string()))
+                .push_bind(entry.trace_id.as_deref());
+        });
+        statement.build().persistent(entries.len() <= ROWS_WORTH_KEEPING).execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+/// Primary result codes after which the same request may succeed: BUSY, LOCKED, NOMEM, READONLY,
+/// IOERR, FULL, CANTOPEN.
+pub(crate) fn is_unavailable(code: &str) -> bool {
+    [5, 6, 7, 8, 10, 13, 14].contains(&primary(code))
+}
+
+/// CORRUPT and NOTADB.
+pub(crate) fn is_damage(code: &str) -> bool {
+    [11, 26].contains(&primary(code))
+}
+
+fn primary(extended: &str) -> i32 {
+    extended.parse::<i32>().map_or(0, |code| code & 0xff)
+}

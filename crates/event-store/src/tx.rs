@@ -1,0 +1,61 @@
+use sqlx::{Postgres, Sqlite, Transaction};
+
+use crate::{
+    error::StoreError,
+    postgres,
+    query::{Connection, Held, Reads, Source},
+    sqlite,
+    store::{Pools, Store},
+};
+
+/// A transaction: the only way to write. Dropped without a commit, it is rolled back.
+///
+/// After an error nothing may be committed: PostgreSQL has given the transaction up by then, and
+/// would answer the commit with a rollback.
+#[derive(Debug)]
+pub enum Tx {
+    /// On PostgreSQL.
+    Postgres(Transaction<'static, Postgres>),
+    /// On SQLite, where it is the only writer.
+    Sqlite(Transaction<'static, Sqlite>),
+}
+
+impl Store {
+    /// Begins a transaction. On SQLite this waits until no other is open, so nothing else may be
+    /// awaited while it is: never a query on the store inside a transaction.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        Ok(match &self.0 {
+            Pools::Postgres { pool, .. } => Tx::Postgres(pool.begin_with(postgres::BEGIN).await?),
+            Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with(sqlite::BEGIN).await?),
+        })
+    }
+}
+
+impl Tx {
+    /// Makes everything durable and visible.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(tx) => tx.commit().await?,
+            Self::Sqlite(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// Undoes everything, and waits until it is undone.
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(tx) => tx.rollback().await?,
+            Self::Sqlite(tx) => tx.rollback().await?,
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Reads<'a> for &'a mut Tx {
+    fn source(self) -> Source<'a> {
+        Source::Lent(match self {
+            Tx::Postgres(tx) => Connection::Postgres(Held::Lent(&mut **tx)),
+            Tx::Sqlite(tx) => Connection::Sqlite(Held::Lent(&mut **tx)),
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! The vault: hashes of secrets and sealed private keys. Its rows have no `Debug` and cannot be
+//! serialised, so that none of them ends in a log.
+
+use chancery_domain::{ClientId, KeyId, SecretId, TenantId, VaultRow};
+
+use crate::{error::StoreError, execute, fetch_all, fetch_optional, store::Store, tx::Tx};
+
+/// What a tenant's signing keys are sealed for: part of what the seal is bound to.
+const SIGNING_KEY: &str = "signing-key";
+
+/// The hash by which a client's secret is known.
+#[derive(Clone)]
+pub struct Verifier {
+    /// The secret.
+    pub secret: SecretId,
+    /// The client it belongs to.
+    pub client: ClientId,
+    /// The Argon2id hash with its parameters, in PHC form.
+    pub phc: String,
+}
+
+/// A tenant's private signing key, sealed.
+#[derive(Clone)]
+pub struct SealedKey {
+    /// The key.
+    pub key: KeyId,
+    /// Which master key sealed it.
+    pub master_key_id: String,
+    /// The sealed bytes.
+    pub sealed: Vec<u8>,
+}
+
+/// A key of the whole installation, sealed.
+#[derive(Clone, sqlx::FromRow)]
+pub struct InstallationKey {
+    /// Which master key sealed it.
+    pub master_key_id: String,
+    /// The sealed bytes.
+    pub sealed: Vec<u8>,
+}
+
+type VerifierRow = (String, String, String);
+
+impl Store {
+    /// The verifiers of all the secrets that a client ever had; which are live, the read models know.
+    pub async fn verifiers(&self, tenant: TenantId, client: ClientId) -> Result<Vec<Verifier>, StoreError> {
+        let rows = fetch_all!(
+            self,
+            VerifierRow,
+            "SELECT secret_id, client_id, phc FROM secret_verifiers
+              WHERE tenant_id = $1 AND client_id = $2 ORDER BY secret_id",
+            tenant.to_string(),
+            client.to_string()
+        )?;
+        rows.into_iter().map(verifier).collect()
+    }
+
+    /// The verifier of one secret.
+    pub async fn verifier(&self, tenant: TenantId, secret: SecretId) -> Result<Option<Verifier>, StoreError> {
+        let row = fetch_optional!(
+            self,
+            VerifierRow,
+            "SELECT secret_id, client_id, phc FROM secret_verifiers WHERE tenant_id = $1 AND secret_id = $2",
+            tenant.to_string(),
+            secret.to_string()
+        )?;
+        row.map(verifier).transpose()
+    }
+
+    /// All private keys of a tenant; which of them sign, the read models know.
+    pub async fn sealed_keys(&self, tenant: TenantId) -> Result<Vec<SealedKey>, StoreError> {
+        let rows = fetch_all!(
+            self,
+            (String, String, Vec<u8>),
+            "SELECT key_id, master_key_id, sealed FROM sealed_keys
+              WHERE tenant_id = $1 AND purpose = $2 ORDER BY key_id",
+            tenant.to_string(),
+            SIGNING_KEY
+        )?;
+        rows.into_iter()
+            .map(|(key, master_key_id, sealed)| Ok(SealedKey { key: id(&key)?, master_key_id, sealed }))
+            .collect()
+    }
+
+    /// The installation's key for this purpose.
+    pub async fn installation_key(&self, purpose: &str) -> Result<Option<InstallationKey>, StoreError> {
+        fetch_optional!(
+            self,
+            InstallationKey,
+            "SELECT master_key_id, sealed FROM installation_keys WHERE purpose = $1",
+            purpose
+        )
+    }
+}
+
+impl Tx {
+    /// Puts a row into the vault.
+    pub async fn keep(&mut self, tenant: TenantId, row: &VaultRow) -> Result<(), StoreError> {
+        match row {
+            VaultRow::Verifier { secret, client, phc } => execute!(
+                self,
+                "INSERT INTO secret_verifiers (secret_id, client_id, tenant_id, phc) VALUES ($1, $2, $3, $4)",
+                secret.to_string(),
+                client.to_string(),
+                tenant.to_string(),
+                &**phc
+            ),
+            VaultRow::SealedKey { key, master_key_id, sealed } => execute!(
+                self,
+                "INSERT INTO sealed_keys (key_id, tenant_id, purpose, master_key_id, sealed)
+                 VALUES ($1, $2, $3, $4, $5)",
+                key.to_string(),
+                tenant.to_string(),
+                SIGNING_KEY,
+                &**master_key_id,
+                &**sealed
+            ),
+        }
+        .map(drop)
+    }
+
+    /// Puts the installation's key for a purpose into the vault.
+    /// [`UniqueRule::InstallationKey`](crate::UniqueRule::InstallationKey): there is one; another
+    /// process was faster, so read that one.
+    pub async fn keep_installation_key(
+        &mut self,
+        purpose: &str,
+        key: &InstallationKey,
+    ) -> Result<(), StoreError> {
+        execute!(
+            self,
+            "INSERT INTO installation_keys (purpose, master_key_id, sealed) VALUES ($1, $2, $3)",
+            purpose,
+            &*key.master_key_id,
+            &*key.sealed
+        )
+        .map(drop)
+    }
+}
+
+fn verifier((secret, client, phc): VerifierRow) -> Result<Verifier, StoreError> {
+    Ok(Verifier { secret: id(&secret)?, client: id(&client)?, phc })
+}
+
+fn id<T: std::str::FromStr>(text: &str) -> Result<T, StoreError> {
+    text.parse().map_err(|_| StoreError::Corrupt(format!("the vault has a row for `{text}`, which is no id")))
+}

@@ -1,0 +1,50 @@
+use std::str::FromStr;
+
+use chancery_domain::{Fold, Invalid, Row, Timestamp};
+use chancery_event_store::StoreError;
+
+/// What every read model's row has.
+#[derive(sqlx::FromRow)]
+pub(crate) struct BodyRow {
+    id: String,
+    tenant_id: String,
+    version: i64,
+    created_at: i64,
+    changed_at: i64,
+    body: String,
+}
+
+impl BodyRow {
+    pub(crate) fn into_row<S: Fold>(self) -> Result<Row<S>, StoreError> {
+        let corrupt = |cause: String| StoreError::Corrupt(format!("the {} row {}: {cause}", S::TYPE, self.id));
+        Ok(Row {
+            tenant: self.tenant_id.parse().map_err(|invalid: Invalid| corrupt(invalid.to_string()))?,
+            version: self.version,
+            created_at: Timestamp::from_micros(self.created_at),
+            changed_at: Timestamp::from_micros(self.changed_at),
+            state: serde_json::from_str(&self.body).map_err(|error| corrupt(error.to_string()))?,
+        })
+    }
+
+    pub(crate) fn into_pair<I: FromStr<Err = Invalid>, S: Fold>(self) -> Result<(I, Row<S>), StoreError> {
+        let id = self.id.parse().map_err(|invalid: Invalid| {
+            StoreError::Corrupt(format!("the {} row {}: {invalid}", S::TYPE, self.id))
+        })?;
+        Ok((id, self.into_row()?))
+    }
+}
+
+/// Rows with their ids.
+pub(crate) fn pairs<I: FromStr<Err = Invalid>, S: Fold>(rows: Vec<BodyRow>) -> Result<Vec<(I, Row<S>)>, StoreError> {
+    rows.into_iter().map(BodyRow::into_pair).collect()
+}
+
+/// The state as a row's body holds it.
+pub(crate) fn body<S: Fold>(row: &Row<S>) -> String {
+    chancery_domain::json::canonical(&row.state)
+}
+
+/// Past which id a page begins: an empty text is before every id.
+pub(crate) fn past<I: ToString>(after: Option<I>) -> String {
+    after.map(|id| id.to_string()).unwrap_or_default()
+}

@@ -1,0 +1,58 @@
+use chancery_domain::{Fold, Recorded, Row, StreamId};
+use chancery_event_store::{StoreError, Tx};
+
+use crate::{apis, client_secrets, clients, key_rings, tenants};
+
+/// Folds new entries of the log into their rows, in the transaction that wrote the entries.
+///
+/// # Errors
+/// [`StoreError`], a unique rule of a read model among them.
+pub async fn save(tx: &mut Tx, entries: &[Recorded]) -> Result<(), StoreError> {
+    for (stream, entries) in by_stream(entries) {
+        let Some(tenant) = entries.first().map(|entry| entry.tenant) else { continue };
+        match stream {
+            StreamId::Tenant(id) => {
+                if let Some(row) = fold(tenants::get(&mut *tx, id).await?, &entries) {
+                    tenants::save(tx, id, &row).await?;
+                }
+            }
+            StreamId::KeyRing(id) => {
+                if let Some(row) = fold(key_rings::get(&mut *tx, id).await?, &entries) {
+                    key_rings::save(tx, id, &row).await?;
+                }
+            }
+            StreamId::Api(id) => {
+                if let Some(row) = fold(apis::get(&mut *tx, tenant, id).await?, &entries) {
+                    apis::save(tx, id, &row).await?;
+                }
+            }
+            StreamId::Client(id) => {
+                if let Some(row) = fold(clients::get(&mut *tx, tenant, id).await?, &entries) {
+                    clients::save(tx, id, &row).await?;
+                }
+            }
+            StreamId::SecretRotation(id) => {
+                if let Some(row) = fold(client_secrets::get(&mut *tx, tenant, id).await?, &entries) {
+                    client_secrets::save(tx, id, &row).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The entries of each stream, streams in the order of their first entry.
+fn by_stream(entries: &[Recorded]) -> Vec<(StreamId, Vec<&Recorded>)> {
+    let mut streams: Vec<(StreamId, Vec<&Recorded>)> = Vec::new();
+    for entry in entries {
+        match streams.iter_mut().find(|(stream, _)| *stream == entry.stream) {
+            Some((_, of_stream)) => of_stream.push(entry),
+            None => streams.push((entry.stream, vec![entry])),
+        }
+    }
+    streams
+}
+
+fn fold<S: Fold>(before: Option<Row<S>>, entries: &[&Recorded]) -> Option<Row<S>> {
+    entries.iter().fold(before, |row, entry| Row::project(row, entry))
+}

@@ -1,0 +1,9 @@
+use crate::{config::Config, exit::Failure, start};
+
+/// Brings the database to this binary's schema.
+pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
+    let opened = start::open(config).await?;
+    opened.store.close().await;
+    println!("the database has this binary's schema");
+    Ok(())
+}

@@ -1,0 +1,79 @@
+use std::{io, net::SocketAddr, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::{
+    config::Config,
+    exit::Failure,
+    platform::{Platform, Settings},
+    start,
+};
+
+/// How long requests that are under way may take once the server was told to stop.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Runs the server until it is told to stop.
+pub(crate) async fn run(config: Config) -> Result<(), Failure> {
+    // The port comes first: when it is taken, nothing has been made yet.
+    let listener = listen(config.listen).await?;
+    let address = listener.local_addr().map_err(Failure::system)?;
+    let config = config.bound_to(address).map_err(Failure::input)?;
+
+    let opened = start::open(&config).await?;
+    let platform = Platform::open(opened, Settings::of(&config)?).await?;
+    platform.install(&config.data_dir).await?;
+
+    tracing::info!(
+        address = %address,
+        public_url = config.public_url.as_str(),
+        store = platform.store.kind(),
+        "listening; the explorer is at {}/graphql",
+        config.public_url.as_str(),
+    );
+    serve(listener, platform).await
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "the port is in use; stop what uses it, or choose another with --listen".to_owned()
+            }
+            io::ErrorKind::PermissionDenied => {
+                "the system does not let this user listen there; choose a port above 1023 with --listen".to_owned()
+            }
+            _ => format!("{error}; choose an address of this machine with --listen"),
+        };
+        Failure::system(format!("cannot listen on {address}: {remedy}"))
+    })
+}
+
+/// Serves until the first signal, then lets what is under way finish.
+async fn serve(listener: TcpListener, platform: Platform) -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::system)?;
+    let (told, mut wait) = tokio::sync::watch::channel(false);
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        tracing::info!("stopping: requests that are under way may finish");
+        let _ = told.send(true);
+    };
+    let service = platform.router.clone().into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(stop);
+    let deadline = async {
+        let _ = wait.wait_for(|told| *told).await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = server => served.map_err(Failure::system)?,
+        () = deadline => tracing::warn!("some connections did not end in time and are cut"),
+    }
+    platform.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}

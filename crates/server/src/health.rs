@@ -1,0 +1,32 @@
+//! Liveness and readiness.
+
+use std::time::Duration;
+
+use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use chancery_event_store::Store;
+use serde_json::json;
+
+/// How long the store may take to answer before the server calls itself not ready.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// `/healthz`: the process answers. `/readyz`: it can do its work.
+pub(crate) fn routes(store: Store) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
+        .route("/readyz", get(ready).with_state(store))
+}
+
+async fn ready(State(store): State<Store>) -> impl IntoResponse {
+    match tokio::time::timeout(PATIENCE, store.ping()).await {
+        Ok(Ok(())) => (StatusCode::OK, Json(json!({"status": "ready"}))),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not ready: the store does not answer");
+            not_ready("the store cannot be reached; the log says why")
+        }
+        Err(_) => not_ready("the store does not answer in time"),
+    }
+}
+
+fn not_ready(reason: &str) -> (StatusCode, Json<serde_json::Value>) {
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not ready", "reason": reason})))
+}

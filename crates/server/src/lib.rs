@@ -1,0 +1,82 @@
+#![doc = include_str!("../README.md")]
+
+mod clock;
+mod config;
+mod exit;
+mod health;
+mod logging;
+pub mod platform;
+mod start;
+
+mod commands {
+    //! One file for each subcommand.
+    pub(crate) mod config;
+    pub(crate) mod migrate;
+    pub(crate) mod operator;
+    pub(crate) mod serve;
+}
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    config::{Config, ConfigFlags},
+    exit::Failure,
+};
+
+/// Chancery: an event-sourced, multi-tenant OAuth 2.0 authorization server for machines.
+#[derive(Debug, Parser)]
+#[command(name = "chancery", version, after_help = "Start with `chancery serve`, or see it all with `chancery demo`.")]
+struct Cli {
+    #[command(flatten)]
+    config: ConfigFlags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server; with nothing configured, on SQLite in ./chancery-data
+    #[command(after_help = "Example: chancery serve --listen 127.0.0.1:9090 --data-dir /var/lib/chancery")]
+    Serve,
+    /// Bring the database to this binary's schema
+    #[command(after_help = "Example: chancery migrate --database-url postgres://chancery@db/chancery")]
+    Migrate,
+    /// Make credentials for operators and tenant administrators
+    #[command(subcommand)]
+    Operator(commands::operator::OperatorCommand),
+    /// Print the effective configuration, each value with where it came from
+    #[command(after_help = "Example: chancery config --json")]
+    Config {
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Failure> {
+    let config = Config::load(&cli.config).map_err(Failure::input)?;
+    if let Command::Config { json } = cli.command {
+        return commands::config::run(&config, json);
+    }
+    logging::start(&config.log).map_err(Failure::input)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::system)?;
+    runtime.block_on(async {
+        match &cli.command {
+            Command::Serve => commands::serve::run(config).await,
+            Command::Migrate => commands::migrate::run(&config).await,
+            Command::Operator(command) => commands::operator::run(&config, command).await,
+            Command::Config { .. } => Ok(()),
+        }
+    })
+}

@@ -1,0 +1,190 @@
+//! The claims of an access token (RFC 9068).
+
+use std::{collections::BTreeSet, fmt};
+
+use chancery_domain::{
+    ClientId, SecretId, TenantId, Timestamp,
+    value::{ApiIdentifier, CustomClaims, RoleName, ScopeSet},
+};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+/// What the token says of itself. Custom claims of these names are left out, should any ever get
+/// past the configuration that refuses them.
+const OURS: [&str; 14] = [
+    "iss",
+    "sub",
+    "client_id",
+    "tenant_id",
+    "aud",
+    "iat",
+    "nbf",
+    "exp",
+    "jti",
+    "scope",
+    "scopes",
+    "roles",
+    "type",
+    "credential_id",
+];
+
+/// The claims of one token.
+#[derive(Serialize)]
+pub(crate) struct Claims<'a> {
+    pub(crate) iss: &'a str,
+    pub(crate) sub: ClientId,
+    pub(crate) client_id: ClientId,
+    pub(crate) tenant_id: TenantId,
+    pub(crate) aud: Audience<'a>,
+    pub(crate) iat: i64,
+    pub(crate) nbf: i64,
+    pub(crate) exp: i64,
+    pub(crate) jti: TokenId,
+    pub(crate) scope: &'a str,
+    pub(crate) scopes: &'a ScopeSet,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) roles: &'a BTreeSet<RoleName>,
+    #[serde(rename = "type")]
+    pub(crate) kind: Kind,
+    pub(crate) credential_id: SecretId,
+    #[serde(flatten)]
+    pub(crate) custom: Custom<'a>,
+}
+
+/// Between machines: nobody is logged in.
+#[derive(Serialize)]
+pub(crate) enum Kind {
+    #[serde(rename = "m2m")]
+    MachineToMachine,
+}
+
+/// One audience is a string, several are an array (RFC 7519, section 4.1.3).
+pub(crate) struct Audience<'a>(pub(crate) &'a [&'a ApiIdentifier]);
+
+impl Serialize for Audience<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            [one] => one.serialize(to),
+            several => several.serialize(to),
+        }
+    }
+}
+
+/// Claims that were configured for the client.
+pub(crate) struct Custom<'a>(pub(crate) &'a CustomClaims);
+
+impl Serialize for Custom<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        for (name, value) in self.0.members() {
+            if !OURS.contains(&name.as_str()) {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// A token's `jti`: a `UUIDv7`, so that tokens of one time stand together in an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TokenId(uuid::Uuid);
+
+impl TokenId {
+    pub(crate) fn new(at: Timestamp, random: &[u8; 10]) -> Self {
+        Self(uuid::Builder::from_unix_timestamp_millis(at.millis(), random).into_uuid())
+    }
+}
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Serialize for TokenId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_780_000_000_123_456);
+
+    fn claims(audiences: &[&str], scopes: &str, roles: &[&str], custom: Value) -> Value {
+        let audiences: Vec<_> =
+            audiences.iter().map(|text| ApiIdentifier::parse(text).unwrap()).collect();
+        let audiences: Vec<_> = audiences.iter().collect();
+        let scopes = ScopeSet::parse(scopes).unwrap();
+        let claims = Claims {
+            iss: "https://auth.example/t/acme",
+            sub: ClientId::from_bytes([1; 16]),
+            client_id: ClientId::from_bytes([1; 16]),
+            tenant_id: TenantId::from_bytes([2; 16]),
+            aud: Audience(&audiences),
+            iat: NOW.seconds(),
+            nbf: NOW.seconds(),
+            exp: NOW.seconds() + 60,
+            jti: TokenId::new(NOW, &[3; 10]),
+            scope: &scopes.to_string(),
+            scopes: &scopes,
+            roles: &roles.iter().map(|role| RoleName::parse(role).unwrap()).collect(),
+            kind: Kind::MachineToMachine,
+            credential_id: SecretId::from_bytes([4; 16]),
+            // As a store would give them back: not checked again.
+            custom: Custom(&serde_json::from_value(custom).unwrap()),
+        };
+        // By way of text, so that a repeated member would be seen.
+        let text = serde_json::to_string(&claims).unwrap();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        for name in value.as_object().unwrap().keys() {
+            assert_eq!(text.matches(&format!("\"{name}\":")).count(), 1, "{name} in {text}");
+        }
+        value
+    }
+
+    #[test]
+    fn one_audience_is_a_string_and_several_are_an_array() {
+        let one = claims(&["urn:x:a"], "b a", &["clerk"], json!({"plan": {"tier": 1}}));
+        assert_eq!(
+            one,
+            json!({
+                "iss": "https://auth.example/t/acme",
+                "sub": ClientId::from_bytes([1; 16]),
+                "client_id": ClientId::from_bytes([1; 16]),
+                "tenant_id": TenantId::from_bytes([2; 16]),
+                "aud": "urn:x:a",
+                "iat": 1_780_000_000, "nbf": 1_780_000_000, "exp": 1_780_000_060,
+                "jti": TokenId::new(NOW, &[3; 10]),
+                "scope": "a b", "scopes": ["a", "b"], "roles": ["clerk"],
+                "type": "m2m",
+                "credential_id": SecretId::from_bytes([4; 16]),
+                "plan": {"tier": 1},
+            })
+        );
+        let two = claims(&["urn:x:a", "urn:x:b"], "", &[], json!({}));
+        assert_eq!(two["aud"], json!(["urn:x:a", "urn:x:b"]));
+        assert_eq!((&two["scope"], &two["scopes"]), (&json!(""), &json!([])));
+        assert_eq!(two.get("roles"), None);
+    }
+
+    #[test]
+    fn no_custom_claim_takes_the_place_of_ours() {
+        let hostile: serde_json::Map<_, _> =
+            OURS.iter().map(|name| ((*name).to_owned(), json!("mine"))).collect();
+        let plain = claims(&["urn:x:a"], "a", &["clerk"], json!({}));
+        assert_eq!(claims(&["urn:x:a"], "a", &["clerk"], hostile.into()), plain);
+        assert!(OURS.iter().all(|name| plain.get(name).is_some()));
+    }
+
+    #[test]
+    fn a_token_id_is_a_uuid_of_its_moment() {
+        let id = TokenId::new(NOW, &[3; 10]);
+        assert_eq!(id.0.get_version_num(), 7);
+        assert!(id.to_string() < TokenId::new(NOW.plus_seconds(1), &[0; 10]).to_string());
+        assert_ne!(id, TokenId::new(NOW, &[4; 10]));
+    }
+}

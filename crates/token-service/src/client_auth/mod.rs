@@ -1,0 +1,201 @@
+//! Who asks, and with what proof.
+
+mod basic;
+mod secret;
+
+use chancery_domain::{
+    Timestamp,
+    client::{Client, ClientState},
+    secret_rotation::SecretState,
+    tenant::{AuthMethod, Tenant, TenantState, TokenAuthMethod},
+};
+use http::{HeaderMap, header::AUTHORIZATION};
+
+use self::basic::Authorization;
+use crate::parameters::{Malformed, Parameters, PresentedSecret};
+
+pub(crate) use secret::{Proof, ProofError, Prover};
+
+/// Why a client was not taken for who it says it is. The text is for the log; what is answered
+/// is [`Denial::description`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Denial {
+    #[error("no credential was given")]
+    NoCredential,
+    #[error("the Authorization header has another scheme than Basic")]
+    OtherScheme,
+    #[error("client assertions are not supported")]
+    Assertion,
+    #[error("the secret was not issued for this client")]
+    NotIssued,
+    #[error("there is no such tenant")]
+    NoTenant,
+    #[error("the client is not one of this tenant")]
+    NoClient,
+    #[error("the client has no such secret any more")]
+    NoSecret,
+    #[error("the secret is not accepted: {0:?}")]
+    SecretState(SecretState),
+    #[error("the secret does not match its verifier")]
+    Mismatch,
+    #[error("the tenant is suspended")]
+    TenantSuspended,
+    #[error("the tenant is closed")]
+    TenantClosed,
+    #[error("the client is disabled")]
+    ClientDisabled,
+    #[error("the client has expired")]
+    ClientExpired,
+    #[error("the client is deleted")]
+    ClientDeleted,
+    #[error("the client is not registered for this way of authenticating")]
+    MethodNotRegistered,
+    #[error("the tenant's policy does not allow {}", .0.as_str())]
+    MethodNotAllowed(TokenAuthMethod),
+}
+
+impl Denial {
+    /// Whether the client had proved who it is before it was turned away. Only then is it told why.
+    pub(crate) fn is_proved(self) -> bool {
+        match self {
+            Self::NoCredential
+            | Self::OtherScheme
+            | Self::Assertion
+            | Self::NotIssued
+            | Self::NoTenant
+            | Self::NoClient
+            | Self::NoSecret
+            | Self::SecretState(_)
+            | Self::Mismatch => false,
+            Self::TenantSuspended
+            | Self::TenantClosed
+            | Self::ClientDisabled
+            | Self::ClientExpired
+            | Self::ClientDeleted
+            | Self::MethodNotRegistered
+            | Self::MethodNotAllowed(_) => true,
+        }
+    }
+
+    /// What the client is told. What depends on the request alone is said as it is; everything that
+    /// would need a look-up is one sentence.
+    pub(crate) fn description(self) -> String {
+        match self {
+            Self::NoCredential => {
+                "no client authentication; send client_id and client_secret in an Authorization: \
+                 Basic header or in the body"
+                    .to_owned()
+            }
+            Self::OtherScheme => {
+                "the Authorization header must have the scheme Basic here".to_owned()
+            }
+            Self::Assertion => {
+                "client assertions are not supported; authenticate with the client secret".to_owned()
+            }
+            Self::NotIssued
+            | Self::NoTenant
+            | Self::NoClient
+            | Self::NoSecret
+            | Self::SecretState(_)
+            | Self::Mismatch => {
+                "client authentication failed; check the tenant in the URL, the client_id and the \
+                 client_secret"
+                    .to_owned()
+            }
+            Self::TenantSuspended
+            | Self::TenantClosed
+            | Self::ClientDisabled
+            | Self::ClientExpired
+            | Self::ClientDeleted => format!("{self}; ask the operator of the tenant"),
+            Self::MethodNotRegistered | Self::MethodNotAllowed(_) => {
+                format!("{self}; the metadata document names the ways that are allowed")
+            }
+        }
+    }
+}
+
+/// Whether a client that has proved who it is may obtain tokens now, this way.
+pub(crate) fn admit(
+    tenant: &Tenant,
+    client: &Client,
+    method: TokenAuthMethod,
+    now: Timestamp,
+) -> Result<(), Denial> {
+    match tenant.state {
+        TenantState::Active => {}
+        TenantState::Suspended => return Err(Denial::TenantSuspended),
+        TenantState::Closed => return Err(Denial::TenantClosed),
+    }
+    match client.state(now) {
+        ClientState::Active => {}
+        ClientState::Disabled => return Err(Denial::ClientDisabled),
+        ClientState::Expired => return Err(Denial::ClientExpired),
+        ClientState::Deleted => return Err(Denial::ClientDeleted),
+    }
+    let registered = match client.auth_method {
+        AuthMethod::ClientSecret => {
+            matches!(method, TokenAuthMethod::ClientSecretBasic | TokenAuthMethod::ClientSecretPost)
+        }
+        AuthMethod::ClientSecretJwt => method == TokenAuthMethod::ClientSecretJwt,
+        AuthMethod::PrivateKeyJwt => method == TokenAuthMethod::PrivateKeyJwt,
+    };
+    if !registered {
+        return Err(Denial::MethodNotRegistered);
+    }
+    if !tenant.policy.allowed_auth_methods.contains(&method) {
+        return Err(Denial::MethodNotAllowed(method));
+    }
+    Ok(())
+}
+
+/// How a request authenticates.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Presented {
+    /// With a secret.
+    Secret(Credentials),
+    /// In no way that could succeed.
+    Nothing(Denial),
+}
+
+/// A client's id and secret, as they came.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Credentials {
+    pub(crate) method: TokenAuthMethod,
+    pub(crate) client_id: String,
+    pub(crate) secret: PresentedSecret,
+}
+
+/// Finds the one way in which the request authenticates (RFC 6749, section 2.3).
+pub(crate) fn presented(headers: &HeaderMap, parameters: &Parameters) -> Result<Presented, Malformed> {
+    let mut authorizations = headers.get_all(AUTHORIZATION).iter();
+    let authorization = authorizations.next();
+    if authorizations.next().is_some() {
+        return Err(Malformed::Authorizations);
+    }
+    let authorization = authorization.map(|header| basic::parse(header.as_bytes())).transpose()?;
+    let Parameters { client_id, client_secret, assertion, .. } = parameters;
+    let ways = [authorization.is_some(), client_secret.is_some(), *assertion];
+    if ways.into_iter().filter(|used| *used).count() > 1 {
+        return Err(Malformed::TwoMethods);
+    }
+    match (authorization, client_secret) {
+        (Some(Authorization::Basic { client_id: id, secret }), _) => {
+            if client_id.as_ref().is_some_and(|other| *other != id) {
+                return Err(Malformed::TwoClients);
+            }
+            let method = TokenAuthMethod::ClientSecretBasic;
+            Ok(Presented::Secret(Credentials { method, client_id: id, secret }))
+        }
+        (Some(Authorization::OtherScheme), _) => Ok(Presented::Nothing(Denial::OtherScheme)),
+        (None, Some(secret)) => {
+            let client_id = client_id.clone().ok_or(Malformed::SecretAlone)?;
+            let method = TokenAuthMethod::ClientSecretPost;
+            Ok(Presented::Secret(Credentials { method, client_id, secret: secret.clone() }))
+        }
+        (None, None) if *assertion => Ok(Presented::Nothing(Denial::Assertion)),
+        (None, None) => Ok(Presented::Nothing(Denial::NoCredential)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

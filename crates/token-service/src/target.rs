@@ -1,0 +1,213 @@
+//! What a token is for: audiences, scopes and roles, decided from the request and the grants alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chancery_directory::Apis;
+use chancery_domain::{
+    ApiId,
+    api::{Api, ApiState},
+    client::Grant,
+    value::{ApiIdentifier, RoleName, Scope, ScopeSet},
+};
+
+use crate::text::shown;
+
+/// What the client asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish<'a> {
+    /// API identifiers as they came; none: the defaults.
+    pub(crate) audiences: &'a [String],
+    /// The scope parameter as it came.
+    pub(crate) scope: Option<&'a str>,
+}
+
+/// What it gets.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Target<'a> {
+    /// At least one, sorted.
+    pub(crate) audiences: Vec<&'a ApiIdentifier>,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) roles: BTreeSet<RoleName>,
+}
+
+/// Why it gets nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TargetError {
+    #[error("the client is not granted any API that is called {}; check the identifier, or have it granted", shown(.0))]
+    Audience(String),
+    #[error("the admin API must be the only audience; ask for the others in a request of their own")]
+    AdminNotAlone,
+    #[error("the client is granted no API; have one granted, or name the audience `urn:chancery:admin` if the admin API is meant")]
+    NothingGranted,
+    #[error("scope is not a list of scopes that are separated by single spaces (RFC 6749, section 3.3)")]
+    ScopeSyntax,
+    #[error("scope {} is not granted for {audiences}; leave it out, or have it granted", shown(.scope.as_str()))]
+    Scope { scope: Scope, audiences: String },
+    #[error("scope {} would also count at {}, where it is not granted; ask for fewer audiences", shown(.scope.as_str()), shown(.api.as_str()))]
+    ScopeElsewhere { scope: Scope, api: ApiIdentifier },
+    #[error("role {} would also count at {}, where it is not granted; ask for fewer audiences", shown(.role.as_str()), shown(.api.as_str()))]
+    RoleElsewhere { role: RoleName, api: ApiIdentifier },
+}
+
+impl TargetError {
+    /// Whether it is about the scope (`invalid_scope`) and not about the audience
+    /// (`invalid_target`).
+    pub(crate) fn is_scope(&self) -> bool {
+        matches!(self, Self::ScopeSyntax | Self::Scope { .. })
+    }
+}
+
+/// An API that the client is granted.
+struct Granted<'a> {
+    api: &'a Api,
+    grant: &'a Grant,
+    /// What the grant comes to: by name and by role, as far as the API still has it.
+    scopes: ScopeSet,
+}
+
+type Chosen<'a> = BTreeMap<&'a ApiIdentifier, Granted<'a>>;
+
+/// Decides what a token is for.
+pub(crate) fn resolve<'a>(
+    wish: Wish<'_>,
+    apis: &'a Apis,
+    grants: &'a BTreeMap<ApiId, Grant>,
+) -> Result<Target<'a>, TargetError> {
+    let requested = wish.scope.map(parse_scope).transpose();
+    let chosen = if wish.audiences.is_empty() {
+        // Which audiences are meant depends on the scopes, so here their syntax comes first.
+        defaults(apis, grants, requested.as_ref().map_err(Clone::clone)?.as_ref())?
+    } else {
+        named(wish.audiences, apis, grants)?
+    };
+    let scopes = match requested? {
+        Some(requested) => {
+            granted_somewhere(&requested, &chosen)?;
+            requested
+        }
+        None => chosen.values().flat_map(|audience| audience.scopes.iter().cloned()).collect(),
+    };
+    granted_everywhere(&scopes, &chosen)?;
+    let roles = roles(&scopes, &chosen)?;
+    Ok(Target { audiences: chosen.into_keys().collect(), scopes, roles })
+}
+
+/// Stricter than [`ScopeSet::parse`]: a scope parameter of nothing but spaces is not "every scope".
+fn parse_scope(text: &str) -> Result<ScopeSet, TargetError> {
+    let scopes = ScopeSet::parse(text).map_err(|_| TargetError::ScopeSyntax)?;
+    if scopes.is_empty() { Err(TargetError::ScopeSyntax) } else { Ok(scopes) }
+}
+
+fn granted<'a>(api: &'a Api, grant: &'a Grant) -> Option<(&'a ApiIdentifier, Granted<'a>)> {
+    match api.state {
+        ApiState::Active => {}
+    }
+    let scopes = api.effective(&grant.scopes, &grant.roles);
+    Some((&api.identifier, Granted { api, grant, scopes }))
+}
+
+/// The audiences that the client names. One that is unknown and one that is not granted are alike.
+fn named<'a>(
+    names: &[String],
+    apis: &'a Apis,
+    grants: &'a BTreeMap<ApiId, Grant>,
+) -> Result<Chosen<'a>, TargetError> {
+    let mut chosen = Chosen::new();
+    for name in names {
+        let (identifier, audience) = ApiIdentifier::parse(name)
+            .ok()
+            .and_then(|identifier| apis.by_identifier(&identifier))
+            .and_then(|(id, api)| granted(api, grants.get(&id)?))
+            .ok_or_else(|| TargetError::Audience(name.clone()))?;
+        chosen.insert(identifier, audience);
+    }
+    if chosen.len() > 1 && chosen.keys().any(|identifier| identifier.is_admin()) {
+        return Err(TargetError::AdminNotAlone);
+    }
+    Ok(chosen)
+}
+
+/// Every granted API but the admin API; with scopes, those of them that have one of the scopes.
+fn defaults<'a>(
+    apis: &'a Apis,
+    grants: &'a BTreeMap<ApiId, Grant>,
+    requested: Option<&ScopeSet>,
+) -> Result<Chosen<'a>, TargetError> {
+    let all: Chosen<'_> = grants
+        .iter()
+        .filter_map(|(id, grant)| granted(apis.get(*id)?, grant))
+        .filter(|(identifier, _)| !identifier.is_admin())
+        .collect();
+    if all.is_empty() {
+        return Err(TargetError::NothingGranted);
+    }
+    let Some(requested) = requested else { return Ok(all) };
+    let owns = |audience: &Granted<'_>| requested.iter().any(|scope| audience.api.scopes.contains_key(scope));
+    let owners: Chosen<'_> = all.into_iter().filter(|(_, audience)| owns(audience)).collect();
+    match requested.iter().next() {
+        Some(scope) if owners.is_empty() => Err(TargetError::Scope {
+            scope: scope.clone(),
+            audiences: "any API of this client".to_owned(),
+        }),
+        _ => Ok(owners),
+    }
+}
+
+/// Nothing is dropped: each scope must be granted at one of the audiences.
+fn granted_somewhere(requested: &ScopeSet, chosen: &Chosen<'_>) -> Result<(), TargetError> {
+    let missing = |scope: &&Scope| !chosen.values().any(|audience| audience.scopes.contains(scope));
+    let Some(scope) = requested.iter().find(missing) else { return Ok(()) };
+    let mut names = chosen.keys();
+    let audiences = match (names.next(), names.next()) {
+        (Some(only), None) => shown(only.as_str()).to_string(),
+        _ => "any of these audiences".to_owned(),
+    };
+    Err(TargetError::Scope { scope: scope.clone(), audiences })
+}
+
+/// A scope counts wherever it is defined, so it must be granted there.
+fn granted_everywhere(scopes: &ScopeSet, chosen: &Chosen<'_>) -> Result<(), TargetError> {
+    for (identifier, audience) in chosen {
+        let elsewhere = |scope: &&Scope| {
+            audience.api.scopes.contains_key(scope) && !audience.scopes.contains(scope)
+        };
+        if let Some(scope) = scopes.iter().find(elsewhere) {
+            let (scope, api) = (scope.clone(), (*identifier).clone());
+            return Err(TargetError::ScopeElsewhere { scope, api });
+        }
+    }
+    Ok(())
+}
+
+/// The client's roles whose scopes are all in the token. A role counts wherever one of its name is
+/// defined, so it must be granted there, and its scopes there must be in the token too.
+fn roles(scopes: &ScopeSet, chosen: &Chosen<'_>) -> Result<BTreeSet<RoleName>, TargetError> {
+    let carried = |audience: &Granted<'_>, role: &RoleName| {
+        audience.api.roles.get(role).is_some_and(|needed| needed.is_subset(scopes))
+    };
+    let candidates: BTreeSet<&RoleName> = chosen
+        .values()
+        .flat_map(|audience| audience.grant.roles.iter().filter(|role| carried(audience, role)))
+        .collect();
+    let mut roles = BTreeSet::new();
+    for role in candidates {
+        let mut everywhere = true;
+        for (identifier, audience) in chosen {
+            if !audience.api.roles.contains_key(role) {
+                continue;
+            }
+            if !audience.grant.roles.contains(role) {
+                let (role, api) = (role.clone(), (*identifier).clone());
+                return Err(TargetError::RoleElsewhere { role, api });
+            }
+            everywhere &= carried(audience, role);
+        }
+        if everywhere {
+            roles.insert(role.clone());
+        }
+    }
+    Ok(roles)
+}
+
+#[cfg(test)]
+mod tests;

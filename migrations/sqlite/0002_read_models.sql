@@ -1,0 +1,62 @@
+-- The read models: one row for each stream, which is a fold of its events. They can be dropped and
+-- rebuilt from the roll to the same rows. `body` is the aggregate's state as JSON; the columns beside
+-- it are what queries filter and sort by.
+
+CREATE TABLE tenants (
+    tenant_id    TEXT NOT NULL PRIMARY KEY,
+    slug         TEXT NOT NULL UNIQUE,
+    display_name TEXT NOT NULL,
+    state        TEXT NOT NULL,
+    version      INTEGER NOT NULL,
+    created_at   INTEGER NOT NULL,
+    changed_at   INTEGER NOT NULL,
+    body         TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE key_rings (
+    tenant_id  TEXT NOT NULL PRIMARY KEY,
+    version    INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    body       TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE apis (
+    api_id     TEXT NOT NULL PRIMARY KEY,
+    tenant_id  TEXT NOT NULL,
+    identifier TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    state      TEXT NOT NULL,
+    version    INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    body       TEXT NOT NULL,
+    UNIQUE (tenant_id, identifier)
+) STRICT;
+
+CREATE INDEX apis_tenant_idx ON apis (tenant_id, api_id);
+
+CREATE TABLE clients (
+    client_id  TEXT NOT NULL PRIMARY KEY,
+    tenant_id  TEXT NOT NULL,
+    name       TEXT,
+    state      TEXT NOT NULL,
+    expires_at INTEGER,
+    version    INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    body       TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX clients_tenant_idx ON clients (tenant_id, client_id);
+
+CREATE TABLE client_secrets (
+    client_id  TEXT NOT NULL PRIMARY KEY,
+    tenant_id  TEXT NOT NULL,
+    version    INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    body       TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX client_secrets_tenant_idx ON client_secrets (tenant_id, client_id);

@@ -1,0 +1,19 @@
+//! Stories across the whole system, on both stores, through the real HTTP server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+mod client_life;
+mod concurrency;
+mod first_token;
+mod refusals;
+mod repeated_commands;
+mod secrets_life;
+mod support;
+mod tenant_life;
+mod token_requests;

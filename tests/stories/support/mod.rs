@@ -1,0 +1,33 @@
+//! A platform in a box, and what the stories say to it.
+
+mod graphql;
+mod tokens;
+mod world;
+
+pub(crate) use graphql::{Answer, GraphQl};
+pub(crate) use tokens::{TokenAnswer, TokenRequest, claims};
+pub(crate) use world::{Acme, World};
+
+/// Makes a story into two tests, one for each store.
+macro_rules! story {
+    ($(#[$meta:meta])* async fn $name:ident($world:ident: World) $body:block) => {
+        mod $name {
+            use super::*;
+
+            async fn tell($world: World) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            $(#[$meta])*
+            async fn sqlite() {
+                tell(World::start(chancery_testkit::stores::sqlite().await).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            $(#[$meta])*
+            async fn postgres() {
+                tell(World::start(chancery_testkit::stores::postgres().await).await).await;
+            }
+        }
+    };
+}
+pub(crate) use story;

@@ -1,0 +1,92 @@
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::Value;
+
+use super::World;
+
+/// A token request, by Basic authentication unless it says otherwise.
+pub(crate) struct TokenRequest<'a> {
+    world: &'a World,
+    slug: String,
+    basic: Option<(String, String)>,
+    form: Vec<(String, String)>,
+}
+
+/// What the token endpoint answered.
+#[derive(Debug)]
+pub(crate) struct TokenAnswer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl<'a> TokenRequest<'a> {
+    pub(crate) fn new(world: &'a World, slug: &str, client: &str, secret: &str) -> Self {
+        Self {
+            world,
+            slug: slug.to_owned(),
+            basic: Some((client.to_owned(), secret.to_owned())),
+            form: vec![("grant_type".to_owned(), "client_credentials".to_owned())],
+        }
+    }
+
+    /// Adds a parameter.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.form.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sends id and secret in the body instead.
+    pub(crate) fn by_post(mut self) -> Self {
+        if let Some((client, secret)) = self.basic.take() {
+            self.form.push(("client_id".to_owned(), client));
+            self.form.push(("client_secret".to_owned(), secret));
+        }
+        self
+    }
+
+    pub(crate) async fn send(self) -> TokenAnswer {
+        let mut request = self.world.http.post(self.world.token_endpoint(&self.slug)).form(&self.form);
+        if let Some((client, secret)) = &self.basic {
+            request = request.basic_auth(client, Some(secret));
+        }
+        TokenAnswer::of(request.send().await.unwrap()).await
+    }
+}
+
+impl TokenAnswer {
+    pub(crate) async fn of(response: reqwest::Response) -> Self {
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let body = response.text().await.unwrap();
+        let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
+        Self { status, headers, body }
+    }
+
+    /// The token, when there is one.
+    pub(crate) fn token(&self) -> String {
+        assert_eq!(self.status, 200, "{:#}", self.body);
+        self.body["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// The claims of the token, unverified.
+    pub(crate) fn claims(&self) -> Value {
+        claims(&self.token())
+    }
+
+    /// The OAuth error.
+    pub(crate) fn error(&self) -> &str {
+        self.body["error"].as_str().unwrap_or_else(|| panic!("no error: {:#}", self.body))
+    }
+
+    /// Asserts an error with its status.
+    pub(crate) fn refused(&self, status: u16, error: &str) {
+        assert_eq!((self.status, self.error()), (status, error), "{:#}", self.body);
+        assert_eq!(self.headers["cache-control"], "no-store");
+    }
+}
+
+/// A token's claims, unverified.
+pub(crate) fn claims(token: &str) -> Value {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
+}
