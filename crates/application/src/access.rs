@@ -198,3 +198,101 @@ pub(crate) fn guard_escalation(caller: &Caller, read: &ReadSet, change: &ChangeS
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use chancery_domain::{
+        ClientId, Timestamp,
+        api::ApiEvent,
+        client::ClientEvent,
+        command::Loaded,
+        tenant::AuthMethod,
+        value::{ApiIdentifier, CustomClaims, ScopeSet},
+    };
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_780_000_000_000_000);
+
+    fn tenant(number: u8) -> TenantId {
+        TenantId::new(NOW, [number; 10])
+    }
+
+    fn client() -> ClientId {
+        ClientId::new(NOW, [9; 10])
+    }
+
+    fn caller(of_system: bool, scopes: &[AdminScope]) -> Caller {
+        Caller::client(Actor::Client(client()), tenant(1), of_system, scopes.iter().copied())
+    }
+
+    fn outcome(caller: &Caller, needs: Needs, of: u8) -> &'static str {
+        match caller.require(needs, tenant(of)) {
+            Ok(()) => "passes",
+            Err(Error::Forbidden { .. }) => "forbidden",
+            Err(Error::NotFound { .. }) => "not found",
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn who_may_do_what_where() {
+        use AdminScope as S;
+        use Needs as N;
+        for (of_system, scope, needs, at_home, elsewhere) in [
+            (true, S::PlatformAdmin, N::Platform, "passes", "passes"),
+            (true, S::PlatformAdmin, N::TenantAdmin, "passes", "passes"),
+            (true, S::PlatformRead, N::TenantRead, "passes", "passes"),
+            (true, S::PlatformRead, N::TenantAdmin, "forbidden", "forbidden"),
+            (true, S::PlatformRead, N::Platform, "forbidden", "forbidden"),
+            (false, S::TenantAdmin, N::TenantAdmin, "passes", "not found"),
+            (false, S::TenantAdmin, N::TenantRead, "passes", "not found"),
+            (false, S::TenantAdmin, N::Platform, "forbidden", "forbidden"),
+            (false, S::TenantRead, N::TenantRead, "passes", "not found"),
+            (false, S::TenantRead, N::TenantAdmin, "forbidden", "not found"),
+            (false, S::AuditRead, N::TenantRead, "forbidden", "not found"),
+            // Scopes of the platform count for nothing outside the operators' tenant.
+            (false, S::PlatformAdmin, N::TenantAdmin, "forbidden", "not found"),
+            (false, S::PlatformRead, N::TenantRead, "forbidden", "not found"),
+        ] {
+            let caller = caller(of_system, &[scope]);
+            assert_eq!(outcome(&caller, needs, 1), at_home, "{scope:?} {needs:?} at home");
+            assert_eq!(outcome(&caller, needs, 2), elsewhere, "{scope:?} {needs:?} elsewhere");
+        }
+    }
+
+    fn granted(scopes: &str) -> ClientEvent {
+        ClientEvent::ClientGranted {
+            api: chancery_domain::ApiId::new(NOW, [3; 10]),
+            identifier: ApiIdentifier::admin(),
+            scopes: ScopeSet::parse(scopes).unwrap(),
+            roles: [].into(),
+        }
+    }
+
+    fn client_with(scopes: &str) -> ReadSet {
+        let created = ClientEvent::ClientCreated {
+            name: None,
+            description: None,
+            metadata: chancery_domain::json::JsonObject::default(),
+            auth_method: AuthMethod::ClientSecret,
+            custom_claims: CustomClaims::default(),
+            serves: [].into(),
+            expires_at: None,
+        };
+        let change = ChangeSet::of(StreamId::Client(client()), [created, granted(scopes)]);
+        ReadSet::new(vec![Loaded::absent(StreamId::Client(client()))]).after(&change)
+    }
+
+    #[test]
+    fn nobody_touches_a_client_that_may_more_than_they_do() {
+        let admin = caller(false, &[AdminScope::TenantAdmin]);
+        let to = |scopes| ChangeSet::of(StreamId::Client(client()), [granted(scopes)]);
+        let guard = |before, change: &ChangeSet| guard_escalation(&admin, &client_with(before), change);
+        assert!(guard("", &to("tenant:read audit:read")).is_ok(), "what it holds within another");
+        assert!(guard("", &to("platform:admin")).is_err(), "a scope that it does not hold");
+        assert!(guard("platform:read", &to("")).is_err(), "taken from one who held more");
+        let other_stream = ChangeSet::of::<ApiEvent>(StreamId::Client(client()), []);
+        assert!(guard("platform:read", &other_stream).is_ok(), "nothing of the client changes");
+    }
+}

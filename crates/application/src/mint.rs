@@ -23,7 +23,8 @@ pub struct IssuedSecret {
 }
 
 impl Application {
-    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+    /// So many random bytes, through the one door.
+    pub fn random<const N: usize>(&self) -> [u8; N] {
         self.parts.entropy.bytes()
     }
 

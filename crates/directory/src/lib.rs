@@ -1,7 +1,11 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod directory;
 mod entry;
+mod fill;
+mod stamped;
 mod verified;
 
+pub use directory::{Capacity, Directory, Unavailable};
 pub use entry::{Apis, ClientEntry, Keys, TenantEntry};

@@ -31,3 +31,5 @@ pub use value::{Fault, Faults, Invalid};
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;

@@ -53,9 +53,14 @@ fn number(
     let mut entries = Vec::with_capacity(events.len());
     for ((tenant_seq, (stream, event)), id) in (numbers.first..).zip(events).zip(ids) {
         if event.aggregate_type() != stream.aggregate_type() {
-            return Err(StoreError::Misuse(format!("a {} does not belong into {stream}", event.kind().0)));
+            return Err(StoreError::Misuse(format!(
+                "a {} does not belong into {stream}",
+                event.kind().0
+            )));
         }
-        let sequence = sequences.entry(*stream).or_insert_with(|| read.get(*stream));
+        let sequence = sequences
+            .entry(*stream)
+            .or_insert_with(|| read.get(*stream));
         *sequence += 1;
         entries.push(Recorded {
             id,

@@ -56,7 +56,10 @@ impl Tx {
     }
 
     /// Forgets every command of every caller from before this moment. Gives how many there were.
-    pub async fn platform_forget_commands_before(&mut self, moment: Timestamp) -> Result<u64, StoreError> {
+    pub async fn platform_forget_commands_before(
+        &mut self,
+        moment: Timestamp,
+    ) -> Result<u64, StoreError> {
         execute!(self, "DELETE FROM commands WHERE at < $1", moment.micros())
     }
 }

@@ -51,6 +51,10 @@ pub struct StoreConfig {
 impl StoreConfig {
     /// The store at this place, with 16 connections and 10 s of patience.
     pub fn new(location: StoreLocation) -> Self {
-        Self { location, max_connections: 16, acquire_timeout: Duration::from_secs(10) }
+        Self {
+            location,
+            max_connections: 16,
+            acquire_timeout: Duration::from_secs(10),
+        }
     }
 }

@@ -24,7 +24,12 @@ impl Store {
                 let lock = Arc::new(sqlite::FileLock::beside(path));
                 let (writer, readers) = sqlite::connect(path, config, &lock).await?;
                 let streams = Arc::new(SqliteEventRepository::new(readers.clone()));
-                Pools::Sqlite { writer, readers, streams, lock }
+                Pools::Sqlite {
+                    writer,
+                    readers,
+                    streams,
+                    lock,
+                }
             }
         };
         Ok(Self(pools))

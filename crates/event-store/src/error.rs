@@ -47,7 +47,9 @@ pub enum StoreError {
         known: i64,
     },
     /// A migration was applied with another text than this binary has.
-    #[error("migration {version} ({name}) was applied with another text; use the binary that applied it")]
+    #[error(
+        "migration {version} ({name}) was applied with another text; use the binary that applied it"
+    )]
     SchemaChanged {
         /// The migration's number.
         version: i64,
@@ -108,14 +110,21 @@ impl EventName {
 
 impl fmt::Display for EventName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "event {} of {}/{}", self.sequence, self.aggregate_type, self.aggregate_id)
+        write!(
+            f,
+            "event {} of {}/{}",
+            self.sequence, self.aggregate_type, self.aggregate_id
+        )
     }
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error as E;
-        let cause = |error: &dyn fmt::Display| Cause { code: None, message: error.to_string() };
+        let cause = |error: &dyn fmt::Display| Cause {
+            code: None,
+            message: error.to_string(),
+        };
         match &error {
             E::Database(fault) => of_database(fault.as_ref()),
             E::Io(_)
@@ -135,9 +144,14 @@ fn of_database(fault: &dyn sqlx::error::DatabaseError) -> StoreError {
         return StoreError::Unique { rule };
     }
     let code = fault.code().map(std::borrow::Cow::into_owned);
-    let cause = Cause { code: code.clone(), message: fault.message().to_owned() };
+    let cause = Cause {
+        code: code.clone(),
+        message: fault.message().to_owned(),
+    };
     let code = code.as_deref().unwrap_or_default();
-    let of_sqlite = fault.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some();
+    let of_sqlite = fault
+        .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+        .is_some();
     let (unavailable, damaged) = if of_sqlite {
         (sqlite::is_unavailable(code), sqlite::is_damage(code))
     } else {
@@ -158,10 +172,16 @@ impl From<PersistenceError> for StoreError {
             PersistenceError::ConnectionError(cause) | PersistenceError::UnknownError(cause) => {
                 match cause.downcast::<sqlx::Error>() {
                     Ok(cause) => (*cause).into(),
-                    Err(cause) => Self::Failed(Cause { code: None, message: cause.to_string() }),
+                    Err(cause) => Self::Failed(Cause {
+                        code: None,
+                        message: cause.to_string(),
+                    }),
                 }
             }
-            other => Self::Failed(Cause { code: None, message: other.to_string() }),
+            other => Self::Failed(Cause {
+                code: None,
+                message: other.to_string(),
+            }),
         }
     }
 }

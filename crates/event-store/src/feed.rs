@@ -46,8 +46,12 @@ impl Tx {
 }
 
 async fn head<'a>(on: impl Reads<'a>, tenant: TenantId) -> Result<Option<i64>, StoreError> {
-    let head =
-        fetch_optional!(on, (i64,), "SELECT head FROM tenant_log WHERE tenant_id = $1", tenant.to_string())?;
+    let head = fetch_optional!(
+        on,
+        (i64,),
+        "SELECT head FROM tenant_log WHERE tenant_id = $1",
+        tenant.to_string()
+    )?;
     Ok(head.map(|(head,)| head))
 }
 
@@ -60,6 +64,13 @@ async fn events_page<'a>(
     let sql = format!(
         "SELECT {COLUMNS} FROM events WHERE tenant_id = $1 AND tenant_seq > $2 ORDER BY tenant_seq LIMIT $3"
     );
-    let rows = fetch_all!(on, StoredEvent, &sql, tenant.to_string(), after, i64::from(limit))?;
+    let rows = fetch_all!(
+        on,
+        StoredEvent,
+        &sql,
+        tenant.to_string(),
+        after,
+        i64::from(limit)
+    )?;
     rows.into_iter().map(StoredEvent::read).collect()
 }

@@ -31,15 +31,26 @@ pub(crate) async fn events(
     let Ok(events) = AssertUnwindSafe(read).catch_unwind().await else {
         return Ok(None);
     };
-    events?.into_iter().map(|event| understood(stream, event)).collect::<Result<_, _>>().map(Some)
+    events?
+        .into_iter()
+        .map(|event| understood(stream, event))
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 /// Type and version are looked at here, which the library's own conversion does not do.
 fn understood(stream: StreamId, event: SerializedEvent) -> Result<(i64, Event), StoreError> {
-    let sequence = i64::try_from(event.sequence)
-        .map_err(|_| StoreError::Corrupt(format!("{stream} has an event with a negative number")))?;
-    row::event(stream, sequence, &event.event_type, &event.event_version, Ok(event.payload))
-        .map(|event| (sequence, event))
+    let sequence = i64::try_from(event.sequence).map_err(|_| {
+        StoreError::Corrupt(format!("{stream} has an event with a negative number"))
+    })?;
+    row::event(
+        stream,
+        sequence,
+        &event.event_type,
+        &event.event_version,
+        Ok(event.payload),
+    )
+    .map(|event| (sequence, event))
 }
 
 async fn serialized(

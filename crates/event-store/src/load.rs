@@ -14,7 +14,11 @@ impl Store {
     /// Loads these streams of the tenant, each through the event-sourcing library. A stream of
     /// another tenant is absent. Streams are read one after the other; whether one of them moved in
     /// between, [`Tx::versions`] tells before anything is written.
-    pub async fn load(&self, tenant: TenantId, streams: &[StreamId]) -> Result<ReadSet, StoreError> {
+    pub async fn load(
+        &self,
+        tenant: TenantId,
+        streams: &[StreamId],
+    ) -> Result<ReadSet, StoreError> {
         let versions = versions(self, tenant, streams).await?;
         let mut loaded = Vec::with_capacity(streams.len());
         for stream in streams {
@@ -44,7 +48,11 @@ impl Store {
 impl Tx {
     /// Loads these streams of the tenant as they are within this transaction, in one round trip.
     /// Loaded after [`Tx::take_numbers`], they cannot move before this transaction ends.
-    pub async fn load(&mut self, tenant: TenantId, streams: &[StreamId]) -> Result<ReadSet, StoreError> {
+    pub async fn load(
+        &mut self,
+        tenant: TenantId,
+        streams: &[StreamId],
+    ) -> Result<ReadSet, StoreError> {
         read_streams(self, tenant, streams).await.map(ReadSet::new)
     }
 }
@@ -54,9 +62,15 @@ async fn read_streams<'a>(
     tenant: TenantId,
     streams: &[StreamId],
 ) -> Result<Vec<Loaded>, StoreError> {
-    let mut loaded: Vec<_> = streams.iter().map(|stream| Loaded::absent(*stream)).collect();
+    let mut loaded: Vec<_> = streams
+        .iter()
+        .map(|stream| Loaded::absent(*stream))
+        .collect();
     for entry in entries(on, tenant, streams).await? {
-        for loaded in loaded.iter_mut().filter(|loaded| loaded.stream == entry.stream) {
+        for loaded in loaded
+            .iter_mut()
+            .filter(|loaded| loaded.stream == entry.stream)
+        {
             loaded.apply(&entry.event);
             expect_next(loaded, entry.sequence)?;
         }
@@ -80,10 +94,14 @@ async fn entries<'a>(
     );
     let rows: Vec<StoredEvent> = match on.source().connection().await? {
         Connection::Postgres(mut held) => {
-            bind(sqlx::query_as(&sql), tenant, streams).fetch_all(&mut *held).await?
+            bind(sqlx::query_as(&sql), tenant, streams)
+                .fetch_all(&mut *held)
+                .await?
         }
         Connection::Sqlite(mut held) => {
-            bind(sqlx::query_as(&sql), tenant, streams).fetch_all(&mut *held).await?
+            bind(sqlx::query_as(&sql), tenant, streams)
+                .fetch_all(&mut *held)
+                .await?
         }
     };
     rows.into_iter().map(StoredEvent::read).collect()
@@ -95,5 +113,7 @@ fn expect_next(loaded: &Loaded, sequence: i64) -> Result<(), StoreError> {
         return Ok(());
     }
     let missing = EventName::new(loaded.stream, loaded.version);
-    Err(StoreError::Corrupt(format!("{missing} is missing; event {sequence} follows")))
+    Err(StoreError::Corrupt(format!(
+        "{missing} is missing; event {sequence} follows"
+    )))
 }

@@ -3,7 +3,9 @@ use sqlx::{Executor, raw_sql};
 use crate::{
     config::Backend,
     error::StoreError,
-    execute, fetch_all, fetch_one, postgres, query::Reads, sqlite,
+    execute, fetch_all, fetch_one, postgres,
+    query::Reads,
+    sqlite,
     store::{Pools, Store},
     tx::Tx,
 };
@@ -58,7 +60,9 @@ pub enum SchemaStatus {
 
 /// The SQL of every migration, in order.
 pub fn migrations(backend: Backend) -> impl Iterator<Item = &'static str> {
-    MIGRATIONS.iter().map(move |migration| migration.text(backend))
+    MIGRATIONS
+        .iter()
+        .map(move |migration| migration.text(backend))
 }
 
 impl Migration {
@@ -99,12 +103,18 @@ impl Store {
         let found = applied(&mut tx, self.backend()).await?;
         match compare(&found, self.backend())? {
             SchemaStatus::Current => return tx.rollback().await,
-            SchemaStatus::Newer { found, known } => return Err(StoreError::SchemaNewer { found, known }),
+            SchemaStatus::Newer { found, known } => {
+                return Err(StoreError::SchemaNewer { found, known });
+            }
             SchemaStatus::Older { .. } => {}
         }
         execute!(&mut tx, SCHEMA_TABLE)?;
         for migration in &MIGRATIONS[found.len()..] {
-            tracing::info!(version = migration.version, name = migration.name, "migrating");
+            tracing::info!(
+                version = migration.version,
+                name = migration.name,
+                "migrating"
+            );
             apply(&mut tx, migration, self.backend()).await?;
         }
         tx.commit().await
@@ -150,18 +160,34 @@ async fn applied<'a>(on: impl Reads<'a>, backend: Backend) -> Result<Vec<Applied
 fn compare(applied: &[Applied], backend: Backend) -> Result<SchemaStatus, StoreError> {
     for (migration, (version, name, sql)) in MIGRATIONS.iter().zip(applied) {
         if migration.version != *version || migration.text(backend) != sql {
-            return Err(StoreError::SchemaChanged { version: *version, name: name.clone() });
+            return Err(StoreError::SchemaChanged {
+                version: *version,
+                name: name.clone(),
+            });
         }
     }
     let found = applied.last().map_or(0, |(version, _, _)| *version);
     Ok(match found.cmp(&KNOWN) {
-        std::cmp::Ordering::Less => SchemaStatus::Older { found, needed: KNOWN },
+        std::cmp::Ordering::Less => SchemaStatus::Older {
+            found,
+            needed: KNOWN,
+        },
         std::cmp::Ordering::Equal => SchemaStatus::Current,
-        std::cmp::Ordering::Greater => SchemaStatus::Newer { found, known: KNOWN },
+        std::cmp::Ordering::Greater => SchemaStatus::Newer {
+            found,
+            known: KNOWN,
+        },
     })
 }
 
 /// Whether this binary may write with the store's schema.
 pub(crate) fn refuse_newer(found: i64) -> Result<(), StoreError> {
-    if found > KNOWN { Err(StoreError::SchemaNewer { found, known: KNOWN }) } else { Ok(()) }
+    if found > KNOWN {
+        Err(StoreError::SchemaNewer {
+            found,
+            known: KNOWN,
+        })
+    } else {
+        Ok(())
+    }
 }

@@ -55,9 +55,16 @@ impl Tx {
         count: usize,
         now: Timestamp,
     ) -> Result<Numbers, StoreError> {
-        let taken = i64::try_from(count).map_err(|_| StoreError::Misuse("too many numbers".to_owned()))?;
-        let (head, recorded_at, schema): (i64, i64, Option<i64>) =
-            fetch_one!(self, (i64, i64, Option<i64>), TAKE, tenant.to_string(), taken, now.micros())?;
+        let taken =
+            i64::try_from(count).map_err(|_| StoreError::Misuse("too many numbers".to_owned()))?;
+        let (head, recorded_at, schema): (i64, i64, Option<i64>) = fetch_one!(
+            self,
+            (i64, i64, Option<i64>),
+            TAKE,
+            tenant.to_string(),
+            taken,
+            now.micros()
+        )?;
         migrate::refuse_newer(schema.unwrap_or_default())?;
         Ok(Numbers {
             tenant,

@@ -7,6 +7,7 @@ use sqlx::{
     Connection, Executor, PgConnection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::time::timeout;
 
 use crate::{config::StoreConfig, error::StoreError};
 
@@ -18,7 +19,8 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// Limits for reads outside transactions. Behind pgbouncer they reach one server connection or
 /// another, which is why [`BEGIN`] says them again for each transaction.
-const LIMITS: &str = "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '15s'";
+const LIMITS: &str =
+    "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '15s'";
 
 /// One round trip. The level is said, because the numbers of the roll need it: whoever waited for the
 /// tenant's lock must then see what was committed meanwhile.
@@ -34,12 +36,20 @@ pub(crate) const BEGIN_MIGRATION: &str = "BEGIN ISOLATION LEVEL READ COMMITTED R
 pub(crate) const LOCK_MIGRATIONS: &str = "SELECT pg_advisory_xact_lock(7163082334074663545)";
 
 /// Whether any migration was ever applied.
-pub(crate) const HAS_SCHEMA: &str = "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('chancery_schema')";
+pub(crate) const HAS_SCHEMA: &str =
+    "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('chancery_schema')";
 
 pub(crate) async fn connect(url: &str, config: &StoreConfig) -> Result<PgPool, StoreError> {
     // pgbouncer refuses start-up parameters that it does not know, `extra_float_digits` among them.
-    let options = PgConnectOptions::from_str(url)?.extra_float_digits(None).application_name("chancery");
-    let pool = PgPoolOptions::new()
+    let options = PgConnectOptions::from_str(url)?
+        .extra_float_digits(None)
+        .application_name("chancery");
+    // The pool would try again until it runs out of time, and then not say why.
+    match timeout(config.acquire_timeout, check(&options)).await {
+        Ok(checked) => checked?,
+        Err(_) => return Err(sqlx::Error::PoolTimedOut.into()),
+    }
+    Ok(PgPoolOptions::new()
         .max_connections(config.max_connections)
         .acquire_timeout(config.acquire_timeout)
         .test_before_acquire(false)
@@ -51,19 +61,20 @@ pub(crate) async fn connect(url: &str, config: &StoreConfig) -> Result<PgPool, S
                 Ok(true)
             })
         })
-        .after_connect(|connection, _| Box::pin(async move { connection.execute(LIMITS).await.map(drop) }))
-        .connect_with(options)
-        .await?;
-    check(&pool).await?;
-    Ok(pool)
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute(LIMITS).await.map(drop) })
+        })
+        .connect_lazy_with(options))
 }
 
-async fn check(pool: &PgPool) -> Result<(), StoreError> {
+async fn check(options: &PgConnectOptions) -> Result<(), StoreError> {
+    let mut connection = PgConnection::connect_with(options).await?;
     let (version, encoding): (i32, String) = sqlx::query_as(
         "SELECT current_setting('server_version_num')::int / 10000, current_setting('server_encoding')",
     )
-    .fetch_one(pool)
+    .fetch_one(&mut connection)
     .await?;
+    connection.close().await?;
     if version < OLDEST {
         return Err(StoreError::Unsupported(format!(
             "PostgreSQL {OLDEST} or later is needed, and this is {version}; upgrade the server"
@@ -71,7 +82,8 @@ async fn check(pool: &PgPool) -> Result<(), StoreError> {
     }
     if encoding != "UTF8" {
         return Err(StoreError::Unsupported(format!(
-            "the database must have the encoding UTF8, and has {encoding}; create one with ENCODING 'UTF8' TEMPLATE template0"
+            "the database must have the encoding UTF8, and has {encoding}; \
+             create one with ENCODING 'UTF8' TEMPLATE template0"
         )));
     }
     Ok(())
@@ -92,10 +104,9 @@ pub(crate) async fn insert(
     tx: &mut Transaction<'static, Postgres>,
     entries: &[Recorded],
 ) -> Result<(), StoreError> {
-    let Some(first) = entries.first() else { return Ok(()) };
-    fn column<T>(entries: &[Recorded], value: impl FnMut(&Recorded) -> T) -> Vec<T> {
-        entries.iter().map(value).collect()
-    }
+    let Some(first) = entries.first() else {
+        return Ok(());
+    };
     let connection: &mut PgConnection = tx;
     sqlx::query(INSERT)
         .bind(first.tenant.to_string())
@@ -106,7 +117,9 @@ pub(crate) async fn insert(
         .bind(first.trace_id.as_deref())
         .bind(column(entries, |entry| entry.tenant_seq))
         .bind(column(entries, |entry| entry.id.to_string()))
-        .bind(column(entries, |entry| entry.stream.aggregate_type().to_string()))
+        .bind(column(entries, |entry| {
+            entry.stream.aggregate_type().to_string()
+        }))
         .bind(column(entries, |entry| entry.stream.aggregate_id()))
         .bind(column(entries, |entry| entry.sequence))
         .bind(column(entries, |entry| entry.event.kind().0))
@@ -117,11 +130,17 @@ pub(crate) async fn insert(
     Ok(())
 }
 
+fn column<T>(entries: &[Recorded], value: impl FnMut(&Recorded) -> T) -> Vec<T> {
+    entries.iter().map(value).collect()
+}
+
 /// SQLSTATE classes after which the same request may succeed: connection (08), no such database (3D)
 /// or password (28), aborted by a rival (40), out of something (53), ended or timed out (57), the
 /// system below (58); a standby, an idle transaction, a lock that was not to be had.
 pub(crate) fn is_unavailable(code: &str) -> bool {
-    ["08", "28", "3D", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class))
+    ["08", "28", "3D", "40", "53", "57", "58"]
+        .iter()
+        .any(|class| code.starts_with(class))
         || ["25006", "25P03", "55P03"].contains(&code)
 }
 

@@ -35,19 +35,30 @@ impl StoredEvent {
             aggregate_id: self.aggregate_id,
             sequence: self.sequence,
         };
-        let unreadable = |column: &str| StoreError::Corrupt(format!("{name} has no usable {column}"));
+        let unreadable =
+            |column: &str| StoreError::Corrupt(format!("{name} has no usable {column}"));
         let stream = StreamId::parse(&name.aggregate_type, &name.aggregate_id)
             .ok_or_else(|| unreadable("aggregate"))?;
         let payload = serde_json::from_str(&self.payload).map_err(|error| error.to_string());
         Ok(Recorded {
             id: self.event_id.parse().map_err(|_| unreadable("event_id"))?,
-            tenant: self.tenant_id.parse().map_err(|_| unreadable("tenant_id"))?,
+            tenant: self
+                .tenant_id
+                .parse()
+                .map_err(|_| unreadable("tenant_id"))?,
             tenant_seq: self.tenant_seq,
             recorded_at: Timestamp::from_micros(self.recorded_at),
             stream,
             sequence: self.sequence,
-            event: event(stream, self.sequence, &self.event_type, &self.event_version, payload)?,
-            actor: Actor::parse(&self.actor_type, &self.actor_id).ok_or_else(|| unreadable("actor"))?,
+            event: event(
+                stream,
+                self.sequence,
+                &self.event_type,
+                &self.event_version,
+                payload,
+            )?,
+            actor: Actor::parse(&self.actor_type, &self.actor_id)
+                .ok_or_else(|| unreadable("actor"))?,
             command_id: match self.command_id {
                 Some(id) => Some(id.parse().map_err(|_| unreadable("command_id"))?),
                 None => None,
@@ -67,14 +78,27 @@ pub(crate) fn event(
 ) -> Result<Event, StoreError> {
     let name = || EventName::new(stream, sequence);
     let Ok(version) = version.parse::<u32>() else {
-        return Err(StoreError::Corrupt(format!("{} has a version that is no number", name())));
+        return Err(StoreError::Corrupt(format!(
+            "{} has a version that is no number",
+            name()
+        )));
     };
     let event = payload
-        .map_err(|cause| DecodeError::Payload { event_type: event_type.to_owned(), version, cause })
+        .map_err(|cause| DecodeError::Payload {
+            event_type: event_type.to_owned(),
+            version,
+            cause,
+        })
         .and_then(|payload| decode(event_type, version, payload))
-        .map_err(|cause| StoreError::Poison { event: name(), cause })?;
+        .map_err(|cause| StoreError::Poison {
+            event: name(),
+            cause,
+        })?;
     if event.aggregate_type() != stream.aggregate_type() {
-        return Err(StoreError::Corrupt(format!("{} is a {event_type}, which does not belong there", name())));
+        return Err(StoreError::Corrupt(format!(
+            "{} is a {event_type}, which does not belong there",
+            name()
+        )));
     }
     Ok(event)
 }

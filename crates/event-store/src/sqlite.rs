@@ -22,7 +22,8 @@ use crate::{
 pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// Whether any migration was ever applied.
-pub(crate) const HAS_SCHEMA: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'chancery_schema'";
+pub(crate) const HAS_SCHEMA: &str =
+    "SELECT COUNT(*) FROM sqlite_master WHERE name = 'chancery_schema'";
 
 /// How long one process waits for another: the command line beside a running server.
 const BUSY: Duration = Duration::from_secs(10);
@@ -38,7 +39,10 @@ pub(crate) async fn connect(
     config: &StoreConfig,
     lock: &FileLock,
 ) -> Result<(SqlitePool, SqlitePool), StoreError> {
-    let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY).foreign_keys(true);
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY)
+        .foreign_keys(true);
     // SQLite connections do not break while nobody looks, and cost nothing while idle.
     let pool = |connections| {
         SqlitePoolOptions::new()
@@ -62,7 +66,9 @@ pub(crate) async fn connect(
         )
         .await?;
     drop(held);
-    let readers = pool(config.max_connections).connect_with(options.read_only(true)).await?;
+    let readers = pool(config.max_connections)
+        .connect_with(options.read_only(true))
+        .await?;
     Ok((writer, readers))
 }
 
@@ -81,7 +87,11 @@ impl FileLock {
     pub(crate) async fn hold(&self) -> Result<File, StoreError> {
         let path = self.0.clone();
         let lock = move || {
-            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+            let file = File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)?;
             file.lock()?;
             Ok(file)
         };
@@ -91,7 +101,10 @@ impl FileLock {
         };
         held.map_err(|error| {
             let message = format!("{} cannot be locked: {error}", self.0.display());
-            StoreError::Unavailable(Cause { code: None, message })
+            StoreError::Unavailable(Cause {
+                code: None,
+                message,
+            })
         })
     }
 }
@@ -122,7 +135,11 @@ pub(crate) async fn insert(
                 .push_bind(entry.command_id.map(|id| id.to_string()))
                 .push_bind(entry.trace_id.as_deref());
         });
-        statement.build().persistent(entries.len() <= ROWS_WORTH_KEEPING).execute(&mut **tx).await?;
+        statement
+            .build()
+            .persistent(entries.len() <= ROWS_WORTH_KEEPING)
+            .execute(&mut **tx)
+            .await?;
     }
     Ok(())
 }

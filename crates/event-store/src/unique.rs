@@ -48,26 +48,66 @@ impl fmt::Display for UniqueRule {
 /// Each rule, the PostgreSQL constraint and the SQLite columns by which it is known.
 pub const UNIQUE_RULES: &[(UniqueRule, &str, &str)] = &[
     (UniqueRule::TenantSlug, "tenants_slug_key", "tenants.slug"),
-    (UniqueRule::ApiIdentifier, "apis_tenant_id_identifier_key", "apis.tenant_id, apis.identifier"),
+    (
+        UniqueRule::ApiIdentifier,
+        "apis_tenant_id_identifier_key",
+        "apis.tenant_id, apis.identifier",
+    ),
     (
         UniqueRule::StreamVersion,
         "events_aggregate_type_aggregate_id_sequence_key",
         "events.aggregate_type, events.aggregate_id, events.sequence",
     ),
-    (UniqueRule::TenantSeq, "events_tenant_id_tenant_seq_key", "events.tenant_id, events.tenant_seq"),
-    (UniqueRule::EventId, "events_event_id_key", "events.event_id"),
+    (
+        UniqueRule::TenantSeq,
+        "events_tenant_id_tenant_seq_key",
+        "events.tenant_id, events.tenant_seq",
+    ),
+    (
+        UniqueRule::EventId,
+        "events_event_id_key",
+        "events.event_id",
+    ),
     (UniqueRule::EventId, "events_pkey", "events.position"),
-    (UniqueRule::Command, "commands_pkey", "commands.caller_id, commands.command_id"),
-    (UniqueRule::Vault, "secret_verifiers_pkey", "secret_verifiers.secret_id"),
+    (
+        UniqueRule::Command,
+        "commands_pkey",
+        "commands.caller_id, commands.command_id",
+    ),
+    (
+        UniqueRule::Vault,
+        "secret_verifiers_pkey",
+        "secret_verifiers.secret_id",
+    ),
     (UniqueRule::Vault, "sealed_keys_pkey", "sealed_keys.key_id"),
-    (UniqueRule::InstallationKey, "installation_keys_pkey", "installation_keys.purpose"),
+    (
+        UniqueRule::InstallationKey,
+        "installation_keys_pkey",
+        "installation_keys.purpose",
+    ),
     (UniqueRule::ReadModel, "tenants_pkey", "tenants.tenant_id"),
-    (UniqueRule::ReadModel, "key_rings_pkey", "key_rings.tenant_id"),
+    (
+        UniqueRule::ReadModel,
+        "key_rings_pkey",
+        "key_rings.tenant_id",
+    ),
     (UniqueRule::ReadModel, "apis_pkey", "apis.api_id"),
     (UniqueRule::ReadModel, "clients_pkey", "clients.client_id"),
-    (UniqueRule::ReadModel, "client_secrets_pkey", "client_secrets.client_id"),
-    (UniqueRule::Ledger, "tenant_log_pkey", "tenant_log.tenant_id"),
-    (UniqueRule::Ledger, "chancery_schema_pkey", "chancery_schema.version"),
+    (
+        UniqueRule::ReadModel,
+        "client_secrets_pkey",
+        "client_secrets.client_id",
+    ),
+    (
+        UniqueRule::Ledger,
+        "tenant_log_pkey",
+        "tenant_log.tenant_id",
+    ),
+    (
+        UniqueRule::Ledger,
+        "chancery_schema_pkey",
+        "chancery_schema.version",
+    ),
 ];
 
 impl UniqueRule {

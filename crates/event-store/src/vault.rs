@@ -43,7 +43,11 @@ type VerifierRow = (String, String, String);
 
 impl Store {
     /// The verifiers of all the secrets that a client ever had; which are live, the read models know.
-    pub async fn verifiers(&self, tenant: TenantId, client: ClientId) -> Result<Vec<Verifier>, StoreError> {
+    pub async fn verifiers(
+        &self,
+        tenant: TenantId,
+        client: ClientId,
+    ) -> Result<Vec<Verifier>, StoreError> {
         let rows = fetch_all!(
             self,
             VerifierRow,
@@ -56,7 +60,11 @@ impl Store {
     }
 
     /// The verifier of one secret.
-    pub async fn verifier(&self, tenant: TenantId, secret: SecretId) -> Result<Option<Verifier>, StoreError> {
+    pub async fn verifier(
+        &self,
+        tenant: TenantId,
+        secret: SecretId,
+    ) -> Result<Option<Verifier>, StoreError> {
         let row = fetch_optional!(
             self,
             VerifierRow,
@@ -78,12 +86,21 @@ impl Store {
             SIGNING_KEY
         )?;
         rows.into_iter()
-            .map(|(key, master_key_id, sealed)| Ok(SealedKey { key: id(&key)?, master_key_id, sealed }))
+            .map(|(key, master_key_id, sealed)| {
+                Ok(SealedKey {
+                    key: id(&key)?,
+                    master_key_id,
+                    sealed,
+                })
+            })
             .collect()
     }
 
     /// The installation's key for this purpose.
-    pub async fn installation_key(&self, purpose: &str) -> Result<Option<InstallationKey>, StoreError> {
+    pub async fn installation_key(
+        &self,
+        purpose: &str,
+    ) -> Result<Option<InstallationKey>, StoreError> {
         fetch_optional!(
             self,
             InstallationKey,
@@ -139,9 +156,15 @@ impl Tx {
 }
 
 fn verifier((secret, client, phc): VerifierRow) -> Result<Verifier, StoreError> {
-    Ok(Verifier { secret: id(&secret)?, client: id(&client)?, phc })
+    Ok(Verifier {
+        secret: id(&secret)?,
+        client: id(&client)?,
+        phc,
+    })
 }
 
 fn id<T: std::str::FromStr>(text: &str) -> Result<T, StoreError> {
-    text.parse().map_err(|_| StoreError::Corrupt(format!("the vault has a row for `{text}`, which is no id")))
+    text.parse().map_err(|_| {
+        StoreError::Corrupt(format!("the vault has a row for `{text}`, which is no id"))
+    })
 }

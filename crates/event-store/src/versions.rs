@@ -16,7 +16,10 @@ pub struct Versions(BTreeMap<StreamId, i64>);
 impl Versions {
     /// The versions that a decision was made on.
     pub fn of(read: &ReadSet) -> Self {
-        read.streams().iter().map(|loaded| (loaded.stream, loaded.version)).collect()
+        read.streams()
+            .iter()
+            .map(|loaded| (loaded.stream, loaded.version))
+            .collect()
     }
 
     /// The number of the stream's last event.
@@ -62,21 +65,31 @@ pub(crate) async fn versions<'a>(
     );
     let rows: Vec<(String, String, Option<i64>)> = match on.source().connection().await? {
         Connection::Postgres(mut held) => {
-            bind(sqlx::query_as(&sql), tenant, streams).fetch_all(&mut *held).await?
+            bind(sqlx::query_as(&sql), tenant, streams)
+                .fetch_all(&mut *held)
+                .await?
         }
         Connection::Sqlite(mut held) => {
-            bind(sqlx::query_as(&sql), tenant, streams).fetch_all(&mut *held).await?
+            bind(sqlx::query_as(&sql), tenant, streams)
+                .fetch_all(&mut *held)
+                .await?
         }
     };
-    let parsed = rows.into_iter().filter_map(|(aggregate_type, aggregate_id, version)| {
-        StreamId::parse(&aggregate_type, &aggregate_id).map(|stream| (stream, version.unwrap_or_default()))
-    });
+    let parsed = rows
+        .into_iter()
+        .filter_map(|(aggregate_type, aggregate_id, version)| {
+            StreamId::parse(&aggregate_type, &aggregate_id)
+                .map(|stream| (stream, version.unwrap_or_default()))
+        });
     Ok(parsed.collect())
 }
 
 /// `($2, $3), ($4, $5)` and so on, for this many streams; `$1` is the tenant.
 pub(crate) fn pairs(streams: usize) -> String {
-    (1..=streams).map(|n| format!("(${}, ${})", 2 * n, 2 * n + 1)).collect::<Vec<_>>().join(", ")
+    (1..=streams)
+        .map(|n| format!("(${}, ${})", 2 * n, 2 * n + 1))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Binds the tenant and the streams in the order of [`pairs`].
@@ -89,7 +102,11 @@ where
     DB: Database,
     String: Encode<'q, DB> + Type<DB>,
 {
-    streams.iter().fold(query.bind(tenant.to_string()), |query, stream| {
-        query.bind(stream.aggregate_type().to_string()).bind(stream.aggregate_id())
-    })
+    streams
+        .iter()
+        .fold(query.bind(tenant.to_string()), |query, stream| {
+            query
+                .bind(stream.aggregate_type().to_string())
+                .bind(stream.aggregate_id())
+        })
 }

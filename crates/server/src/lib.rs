@@ -11,6 +11,7 @@ mod start;
 mod commands {
     //! One file for each subcommand.
     pub(crate) mod config;
+    pub(crate) mod demo;
     pub(crate) mod migrate;
     pub(crate) mod operator;
     pub(crate) mod serve;
@@ -40,6 +41,9 @@ enum Command {
     /// Run the server; with nothing configured, on SQLite in ./chancery-data
     #[command(after_help = "Example: chancery serve --listen 127.0.0.1:9090 --data-dir /var/lib/chancery")]
     Serve,
+    /// Tell the whole story against a server of its own: tenant, client, token, rotation, replay
+    #[command(after_help = "Example: chancery demo --database-url postgres://chancery@localhost/chancery")]
+    Demo,
     /// Bring the database to this binary's schema
     #[command(after_help = "Example: chancery migrate --database-url postgres://chancery@db/chancery")]
     Migrate,
@@ -65,6 +69,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<(), Failure> {
+    if let Command::Demo = cli.command {
+        let runtime = tokio::runtime::Runtime::new().map_err(Failure::system)?;
+        return runtime.block_on(commands::demo::run(cli.config.database_url.as_deref()));
+    }
     let config = Config::load(&cli.config).map_err(Failure::input)?;
     if let Command::Config { json } = cli.command {
         return commands::config::run(&config, json);
@@ -76,7 +84,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
             Command::Serve => commands::serve::run(config).await,
             Command::Migrate => commands::migrate::run(&config).await,
             Command::Operator(command) => commands::operator::run(&config, command).await,
-            Command::Config { .. } => Ok(()),
+            Command::Config { .. } | Command::Demo => Ok(()),
         }
     })
 }

@@ -1,23 +1,20 @@
 //! The whole server but its socket: what the binary serves, and what tests serve in their own
 //! process with a clock of their own.
 
-use std::{num::NonZeroUsize, path::Path, sync::Arc};
+use std::{io, num::NonZeroUsize, sync::Arc};
 
 use axum::Router;
-use chancery_application::{Application, Installation, OperatorCredential, Parts, PublicUrl};
-use chancery_crypto::{Entropy, HashParameters, Sealer, SecretHasher, SystemEntropy};
-use chancery_directory::Directory;
+use chancery_application::{
+    Application, Error, Installation, InvalidPublicUrl, OpenError, OperatorCredential, Parts,
+    PublicUrl,
+};
+use chancery_crypto::{Entropy, HashParameters, Sealer, SecretHasher};
+use chancery_directory::{Capacity, Directory};
 use chancery_domain::Clock;
 use chancery_event_store::Store;
-use chancery_token_service::{TokenService, TokenServiceConfig};
+use chancery_token_service::{FailureLimit, TokenService, TokenServiceConfig, TrustedProxies};
 
-use crate::{
-    clock::SystemClock,
-    config::{Config, private_file},
-    exit::Failure,
-    health,
-    start::{self, Opened},
-};
+use crate::health;
 
 /// How many secrets may wait to be hashed before the answer is "try again".
 const WAITING_TO_HASH: usize = 256;
@@ -26,12 +23,32 @@ const WAITING_TO_HASH: usize = 256;
 pub struct Settings {
     /// The base of every issuer.
     pub public_url: PublicUrl,
-    /// Limits and proxies of the token endpoint.
+    /// What the token endpoint is told.
     pub token_service: TokenServiceConfig,
     /// The present.
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+}
+
+impl Settings {
+    /// The settings of a server with this base of every issuer, everything else by default.
+    ///
+    /// # Errors
+    /// [`InvalidPublicUrl`].
+    pub fn new(
+        public_url: &str,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, InvalidPublicUrl> {
+        let public_url = PublicUrl::parse(public_url)?;
+        let token_service = TokenServiceConfig {
+            public_url: public_url.as_str().to_owned(),
+            address_failures: FailureLimit::default(),
+            trusted_proxies: TrustedProxies::none(),
+        };
+        Ok(Self { public_url, token_service, clock, entropy })
+    }
 }
 
 /// The whole server but its socket.
@@ -42,31 +59,87 @@ pub struct Platform {
     pub router: Router,
     /// Where everything is kept.
     pub store: Store,
-    installation: Installation,
 }
 
-impl Settings {
-    /// The settings of a configured server, with the system's clock and chance.
-    pub(crate) fn of(config: &Config) -> Result<Self, Failure> {
-        let public_url = PublicUrl::parse(config.public_url.as_str()).map_err(Failure::input)?;
-        Ok(Self {
-            token_service: TokenServiceConfig {
-                public_url: config.public_url.as_str().to_owned(),
-            },
-            public_url,
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(SystemEntropy::new()),
-        })
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The installation cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The first start failed; nothing of it is left.
+    #[error("the first start failed, and nothing of it was kept: {}", reason(.0))]
+    Install(#[source] Error),
+}
+
+/// What lies at the bottom of an error, for one sentence.
+fn reason(error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
     }
+    deepest.to_string()
 }
 
 impl Platform {
-    /// Puts everything together on an open store.
-    pub(crate) async fn open(opened: Opened, settings: Settings) -> Result<Self, Failure> {
-        let Opened { store, sealer } = opened;
-        let installation = Installation::open(&store, &sealer, &*settings.entropy)
-            .await
-            .map_err(|error| start::open_failure(&error))?;
-        Ok(Self::assemble(store, sealer, installation, settings))
+    /// Opens the installation on a migrated store, and makes it on the first start: then `keep`
+    /// gets the first operator's credential before anything is committed.
+    ///
+    /// # Errors
+    /// [`StartError`]. A wrong master key is refused before anything is changed.
+    pub async fn open(
+        store: Store,
+        sealer: Arc<Sealer>,
+        settings: Settings,
+        keep: impl Fn(&OperatorCredential) -> io::Result<()>,
+    ) -> Result<Self, StartError> {
+        loop {
+            let installation = Installation::open(&store, &sealer, &*settings.entropy).await?;
+            let hasher = SecretHasher::new(HashParameters::default(), threads(), WAITING_TO_HASH);
+            let application = Application::new(Parts {
+                store: store.clone(),
+                clock: settings.clock.clone(),
+                entropy: settings.entropy.clone(),
+                sealer: sealer.clone(),
+                secrets: installation.secrets.clone(),
+                hasher: hasher.clone(),
+                public_url: settings.public_url.clone(),
+            });
+            let made = !installation.is_new()
+                || application.install(&installation, &keep).await.map_err(StartError::Install)?;
+            if !made {
+                // Another process was faster: its installation is the one to open.
+                continue;
+            }
+            let directory = Arc::new(Directory::new(
+                store.clone(),
+                sealer,
+                &*settings.entropy,
+                Capacity::default(),
+            ));
+            let token_service = TokenService::new(
+                settings.token_service,
+                directory,
+                hasher,
+                installation.secrets.clone(),
+                settings.clock,
+                settings.entropy,
+            );
+            let router = chancery_token_service::router(token_service)
+                .merge(chancery_admin_api::router(application.clone()))
+                .merge(health::routes(store.clone()));
+            return Ok(Self { application, router, store });
+        }
     }
+
+    /// Waits for the changes that are under way, then lets go of the store.
+    pub async fn close(self) {
+        self.application.drain().await;
+        self.store.close().await;
+    }
+}
+
+/// One hash at a time for each core.
+fn threads() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }

@@ -1,14 +1,18 @@
 //! What every command that needs the database does first.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
-use chancery_application::{Installation, OpenError};
+use chancery_application::Installation;
 use chancery_crypto::{Sealer, SystemEntropy};
-use chancery_event_store::{Store, StoreError, StoreLocation};
+use chancery_event_store::{SchemaStatus, Store, StoreConfig, StoreLocation};
+
+use chancery_token_service::{FailureLimit, TrustedProxies};
 
 use crate::{
-    config::{Config, DatabaseUrl, data_dir},
+    clock::SystemClock,
+    config::{Config, DatabaseUrl, data_dir, private_file},
     exit::Failure,
+    platform::{Platform, Settings},
 };
 
 /// An open store with what seals its private keys.
@@ -28,24 +32,41 @@ pub(crate) async fn open(config: &Config) -> Result<Opened, Failure> {
         DatabaseUrl::Sqlite { path } => StoreLocation::Sqlite(path.clone()),
         DatabaseUrl::Postgres(url) => StoreLocation::Postgres(url.reveal().to_owned()),
     };
-    let store = Store::connect(&location).await.map_err(|error| store_failure(&error))?;
-    if store.is_migrated().await.map_err(|error| store_failure(&error))? {
+    let store = Store::connect(&StoreConfig::new(location)).await.map_err(|error| Failure::store(&error))?;
+    let schema = store.schema_status().await.map_err(|error| Failure::store(&error))?;
+    if !matches!(schema, SchemaStatus::Older { found: 0, .. }) {
         // A wrong master key must be refused before anything is changed, the schema included.
-        Installation::open(&store, &sealer, &entropy).await.map_err(|error| open_failure(&error))?;
+        Installation::open(&store, &sealer, &entropy).await.map_err(|error| Failure::start(&error.into()))?;
     }
-    store.migrate().await.map_err(|error| store_failure(&error))?;
+    store.migrate().await.map_err(|error| Failure::store(&error))?;
     Ok(Opened { store, sealer })
 }
 
-/// The status of a store that cannot be used.
-pub(crate) fn store_failure(error: &StoreError) -> Failure {
-    if error.is_unavailable() { Failure::system(error) } else { Failure::input(error) }
+/// The whole server but its socket. On the first start it writes the first operator's credential to
+/// the data directory.
+pub(crate) async fn platform(config: &Config) -> Result<Platform, Failure> {
+    let Opened { store, sealer } = open(config).await?;
+    let file = config.data_dir.join("operator.json");
+    let platform = Platform::open(store, sealer, settings(config)?, |operator| {
+        private_file::replace(&file, &serde_json::to_vec_pretty(operator)?)
+    })
+    .await;
+    platform.map_err(|error| Failure::start(&error))
 }
 
-/// The status of an installation that cannot be opened.
-pub(crate) fn open_failure(error: &OpenError) -> Failure {
-    match error {
-        OpenError::Store(error) => store_failure(error),
-        error => Failure::input(error),
-    }
+/// The settings of a configured server, with the system's clock and chance.
+fn settings(config: &Config) -> Result<Settings, Failure> {
+    let mut settings =
+        Settings::new(config.public_url.as_str(), Arc::new(SystemClock), Arc::new(SystemEntropy::new()))
+            .map_err(Failure::input)?;
+    let limit = config.address_failures;
+    settings.token_service.address_failures = FailureLimit {
+        failures: limit.count,
+        // A day at most, by the configuration's own rule.
+        window_seconds: u32::try_from(limit.window.as_secs()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX),
+    };
+    let proxies = config.trusted_proxies.clone();
+    settings.token_service.trusted_proxies =
+        TrustedProxies::new(move |address| proxies.iter().any(|range| range.contains(address)));
+    Ok(settings)
 }

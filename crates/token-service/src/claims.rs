@@ -106,6 +106,17 @@ impl Serialize for TokenId {
     }
 }
 
+/// When a token of so many seconds ends, in Unix seconds: no later than its client, which is known to
+/// end after this moment.
+pub(crate) fn expiry(iat: i64, seconds: u32, client_ends: Option<Timestamp>) -> i64 {
+    let exp = iat + i64::from(seconds);
+    match client_ends {
+        // A token lives for whole seconds, so for one at least.
+        Some(end) => exp.min(end.seconds()).max(iat + 1),
+        None => exp,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -178,6 +189,15 @@ mod tests {
         let plain = claims(&["urn:x:a"], "a", &["clerk"], json!({}));
         assert_eq!(claims(&["urn:x:a"], "a", &["clerk"], hostile.into()), plain);
         assert!(OURS.iter().all(|name| plain.get(name).is_some()));
+    }
+
+    #[test]
+    fn a_token_does_not_outlive_its_client() {
+        let iat = NOW.seconds();
+        assert_eq!(expiry(iat, 60, None), iat + 60);
+        assert_eq!(expiry(iat, 60, Some(NOW.plus_seconds(61))), iat + 60);
+        assert_eq!(expiry(iat, 60, Some(NOW.plus_seconds(59))), iat + 59);
+        assert_eq!(expiry(iat, 60, Some(NOW)), iat + 1);
     }
 
     #[test]

@@ -1,1 +1,23 @@
-//! .
+#![doc = include_str!("../README.md")]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod address;
+mod claims;
+mod client_auth;
+mod error;
+mod form;
+mod json_body;
+mod jwks;
+mod limits;
+mod metadata;
+mod parameters;
+mod service;
+mod target;
+mod text;
+mod token;
+mod trace;
+mod window;
+
+pub use address::{FailureLimit, TrustedProxies};
+pub use service::{TokenService, TokenServiceConfig, router};
+pub use trace::TraceContext;

@@ -1,9 +1,11 @@
 //! A platform in a box, and what the stories say to it.
 
+mod dump;
 mod graphql;
 mod tokens;
 mod world;
 
+pub(crate) use dump::dump;
 pub(crate) use graphql::{Answer, GraphQl};
 pub(crate) use tokens::{TokenAnswer, TokenRequest, claims};
 pub(crate) use world::{Acme, World};
@@ -19,13 +21,13 @@ macro_rules! story {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             $(#[$meta])*
             async fn sqlite() {
-                tell(World::start(chancery_testkit::stores::sqlite().await).await).await;
+                tell(World::start(chancery_testkit::stores::TestStore::sqlite().await).await).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             $(#[$meta])*
             async fn postgres() {
-                tell(World::start(chancery_testkit::stores::postgres().await).await).await;
+                tell(World::start(chancery_testkit::stores::TestStore::postgres().await).await).await;
             }
         }
     };

@@ -56,8 +56,7 @@ impl World {
         let sealer = Arc::new(Sealer::new(MasterKey::from_base64(&master_key).unwrap(), None));
         let credential = Mutex::new(known);
         let settings = Settings::new(&url, clock.clone(), Arc::new(SystemEntropy::new())).unwrap();
-        let opened = store.connect().await;
-        opened.migrate().await.unwrap();
+        let opened = store.another().await;
         let platform = Platform::open(opened, sealer, settings, |made| {
             *credential.lock().unwrap() = Some(serde_json::to_value(made)?);
             Ok(())
@@ -149,8 +148,3 @@ impl World {
     }
 }
 
-impl Drop for World {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}

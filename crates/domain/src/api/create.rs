@@ -7,7 +7,7 @@ use crate::{
     refusal::Refusal,
     stream::StreamId,
     time::Timestamp,
-    value::{ApiIdentifier, ApiName, Description, Faults, Invalid},
+    value::{ApiIdentifier, ApiName, Description},
 };
 
 /// Creates an API of a tenant.
@@ -59,31 +59,25 @@ impl Command for CreateApi {
 
 /// The API through which a tenant is managed. The scopes of the whole platform exist in the
 /// operators' tenant alone.
-pub(crate) fn built_in_admin_api(of_system: bool) -> Result<ApiEvent, Refusal> {
-    let scopes: Result<Vec<_>, Invalid> = AdminScope::ALL
+#[expect(
+    clippy::expect_used,
+    reason = "fixed text within the bounds of its types; every creation of a tenant in the tests makes it"
+)]
+pub(crate) fn built_in_admin_api(of_system: bool) -> ApiEvent {
+    let scopes = AdminScope::ALL
         .iter()
         .filter(|scope| of_system || !scope.is_platform())
-        .map(|scope| {
-            Ok(ScopeDefinition {
-                name: scope.to_scope()?,
-                description: Some(Description::parse(scope.description())?),
-            })
-        })
-        .collect();
-    let definition =
-        scopes.and_then(|scopes| Ok((scopes, ApiName::parse("Chancery administration")?)));
-    let (scopes, name) = definition.map_err(|invalid| {
-        let mut faults = Faults::default();
-        faults.add("admin_api", invalid);
-        Refusal::Invalid(faults)
-    })?;
-    Ok(ApiEvent::ApiCreated {
+        .map(|scope| ScopeDefinition {
+            name: scope.to_scope().expect("a scope token"),
+            description: Some(Description::parse(scope.description()).expect("a description")),
+        });
+    ApiEvent::ApiCreated {
         identifier: ApiIdentifier::admin(),
-        name,
+        name: ApiName::parse("Chancery administration").expect("a name"),
         built_in: true,
-        scopes,
+        scopes: scopes.collect(),
         roles: Vec::new(),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -140,7 +134,7 @@ mod tests {
     #[test]
     fn platform_scopes_exist_in_the_operators_tenant_alone() {
         let scopes = |of_system| {
-            let ApiEvent::ApiCreated { scopes, .. } = built_in_admin_api(of_system).unwrap();
+            let ApiEvent::ApiCreated { scopes, .. } = built_in_admin_api(of_system);
             scopes
                 .into_iter()
                 .map(|scope| scope.name.to_string())

@@ -49,8 +49,7 @@ impl Command for CreateClient {
             StreamId::Client(self.client),
             StreamId::SecretRotation(self.client),
         ];
-        reads.extend(self.grants.iter().map(|grant| StreamId::Api(grant.api)));
-        reads.extend(self.serves.iter().copied().map(StreamId::Api));
+        reads.extend(grant::streams(&self.grants, &self.serves));
         reads
     }
 

@@ -5,6 +5,7 @@ use crate::{
     command::ReadSet,
     id::ApiId,
     refusal::Refusal,
+    stream::StreamId,
     value::{ApiIdentifier, RoleName, ScopeSet},
 };
 
@@ -24,6 +25,13 @@ fn joined<'a, T: ToString + 'a>(names: impl Iterator<Item = &'a T>) -> Option<St
         .map(|name| format!("`{}`", name.to_string()))
         .collect();
     (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// The streams of the APIs that a client is granted or serves, each once.
+pub(super) fn streams(grants: &[GrantRequest], serves: &[ApiId]) -> BTreeSet<StreamId> {
+    let granted = grants.iter().map(|grant| grant.api);
+    let apis = granted.chain(serves.iter().copied());
+    apis.map(StreamId::Api).collect()
 }
 
 /// The grants as they will be: each API once, with scopes and roles that it has.

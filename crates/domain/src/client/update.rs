@@ -40,13 +40,11 @@ impl Command for UpdateClient {
 
     fn reads(&self) -> Vec<StreamId> {
         let mut reads = vec![StreamId::Tenant(self.tenant), StreamId::Client(self.client)];
-        reads.extend(
-            self.grants
-                .iter()
-                .flatten()
-                .map(|grant| StreamId::Api(grant.api)),
-        );
-        reads.extend(self.serves.iter().flatten().copied().map(StreamId::Api));
+        let (grants, serves) = (self.grants.as_deref(), self.serves.as_deref());
+        reads.extend(grant::streams(
+            grants.unwrap_or_default(),
+            serves.unwrap_or_default(),
+        ));
         reads
     }
 

@@ -4,7 +4,7 @@ use crate::{
     change::ChangeSet,
     command::{Command, ReadSet},
     id::{ApiId, TenantId},
-    key_ring::{KeyRing, NewKey},
+    key_ring::{KeyRing, KeyRingRefusal, NewKey},
     refusal::Refusal,
     stream::StreamId,
     time::Timestamp,
@@ -55,6 +55,10 @@ impl CreateTenant {
             return Err(TenantRefusal::AlreadyExists.into());
         }
         self.policy.check().map_err(Refusal::Invalid)?;
+        let algorithm = self.policy.signing_algorithm;
+        if self.key.algorithm != algorithm {
+            return Err(KeyRingRefusal::NoActiveKey { algorithm }.into());
+        }
         let mut change = ChangeSet::of(
             StreamId::Tenant(self.tenant),
             [TenantEvent::TenantCreated {
@@ -66,7 +70,7 @@ impl CreateTenant {
         change.and(KeyRing::begin(self.tenant, &self.key, now));
         change.push(
             StreamId::Api(self.admin_api),
-            built_in_admin_api(self.slug.is_system())?,
+            built_in_admin_api(self.slug.is_system()),
         );
         Ok(change)
     }
@@ -78,6 +82,7 @@ mod tests {
     use crate::{
         event::Event,
         key_ring::KeyRingEvent,
+        tenant::SigningAlgorithm,
         testing::{self, acme, new_tenant},
     };
 
@@ -119,6 +124,17 @@ mod tests {
         testing::given(acme())
             .when(&new_tenant("acme"))
             .refused(TenantRefusal::AlreadyExists);
+    }
+
+    #[test]
+    fn the_first_key_is_of_the_policys_algorithm() {
+        let mut command = new_tenant("acme");
+        command.policy.signing_algorithm = SigningAlgorithm::EdDsa;
+        testing::given([])
+            .when(&command)
+            .refused(KeyRingRefusal::NoActiveKey {
+                algorithm: SigningAlgorithm::EdDsa,
+            });
     }
 
     #[test]

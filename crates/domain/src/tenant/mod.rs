@@ -7,6 +7,7 @@ mod install;
 mod policy;
 mod resume;
 mod suspend;
+mod update;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,7 @@ pub use policy::{
 };
 pub use resume::ResumeTenant;
 pub use suspend::SuspendTenant;
+pub use update::UpdateTenant;
 
 use crate::{
     aggregate::Fold,

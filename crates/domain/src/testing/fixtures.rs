@@ -6,7 +6,6 @@ use super::{History, given};
 use crate::{
     api::{ApiEvent, CreateApi, RoleDefinition, ScopeDefinition},
     client::{ClientEvent, CreateClient, GrantRequest},
-    command::Command,
     event::Event,
     id::{ApiId, ClientId, KeyId, SecretId, TenantId},
     json::JsonObject,
@@ -16,8 +15,8 @@ use crate::{
     tenant::{CreateTenant, Install, SigningAlgorithm, TenantEvent, TenantPolicy},
     time::Timestamp,
     value::{
-        ApiIdentifier, ApiName, ClientName, CustomClaims, DisplayName, PublicJwk, Reason, RoleName, ScopeSet,
-        Slug,
+        ApiIdentifier, ApiName, ClientName, CustomClaims, DisplayName, PublicJwk, Reason, RoleName,
+        ScopeSet, Slug,
     },
 };
 
@@ -87,7 +86,7 @@ pub(crate) fn acme() -> History {
         created("acme", ACME),
         (
             StreamId::Api(ADMIN_API_ID),
-            crate::api::built_in_admin_api(false).unwrap().into(),
+            crate::api::built_in_admin_api(false).into(),
         ),
     ]
 }

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+pub(crate) mod arbitrary;
+pub(crate) mod commands;
 mod fixtures;
+pub(crate) mod samples;
 
 use crate::{
     change::ChangeSet,
@@ -120,4 +123,3 @@ impl Outcome {
         }
     }
 }
-

@@ -8,7 +8,6 @@ use clap::Subcommand;
 use crate::{
     config::Config,
     exit::Failure,
-    platform::{Platform, Settings},
     start,
 };
 
@@ -46,15 +45,13 @@ pub(crate) async fn run(config: &Config, command: &OperatorCommand) -> Result<()
     let slug = Slug::parse(tenant).map_err(|invalid| Failure::input(format!("--tenant {invalid}")))?;
     let name = ClientName::parse(name).map_err(|invalid| Failure::input(format!("--name {invalid}")))?;
 
-    let opened = start::open(config).await?;
-    let platform = Platform::open(opened, Settings::of(config)?).await?;
-    platform.install(&config.data_dir).await?;
+    let platform = start::platform(config).await?;
     let caller = Caller::at_the_command_line(&user());
     let credential = platform
         .application
         .create_operator(&caller, &slug, name, scopes)
         .await
-        .map_err(Failure::of)?;
+        .map_err(|error| Failure::application(&error))?;
     let json = serde_json::to_string_pretty(&credential).map_err(Failure::system)?;
     platform.close().await;
     println!("{json}");

@@ -8,7 +8,7 @@ use tokio::{
 use crate::{
     config::Config,
     exit::Failure,
-    platform::{Platform, Settings},
+    platform::Platform,
     start,
 };
 
@@ -22,14 +22,12 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(Failure::system)?;
     let config = config.bound_to(address).map_err(Failure::input)?;
 
-    let opened = start::open(&config).await?;
-    let platform = Platform::open(opened, Settings::of(&config)?).await?;
-    platform.install(&config.data_dir).await?;
+    let platform = start::platform(&config).await?;
 
     tracing::info!(
         address = %address,
         public_url = config.public_url.as_str(),
-        store = platform.store.kind(),
+        store = ?platform.store.backend(),
         "listening; the explorer is at {}/graphql",
         config.public_url.as_str(),
     );

@@ -55,28 +55,6 @@ pub(crate) enum Denial {
 }
 
 impl Denial {
-    /// Whether the client had proved who it is before it was turned away. Only then is it told why.
-    pub(crate) fn is_proved(self) -> bool {
-        match self {
-            Self::NoCredential
-            | Self::OtherScheme
-            | Self::Assertion
-            | Self::NotIssued
-            | Self::NoTenant
-            | Self::NoClient
-            | Self::NoSecret
-            | Self::SecretState(_)
-            | Self::Mismatch => false,
-            Self::TenantSuspended
-            | Self::TenantClosed
-            | Self::ClientDisabled
-            | Self::ClientExpired
-            | Self::ClientDeleted
-            | Self::MethodNotRegistered
-            | Self::MethodNotAllowed(_) => true,
-        }
-    }
-
     /// What the client is told. What depends on the request alone is said as it is; everything that
     /// would need a look-up is one sentence.
     pub(crate) fn description(self) -> String {

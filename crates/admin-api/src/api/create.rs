@@ -1,0 +1,173 @@
+use async_graphql::{Context, InputObject, Object};
+use chancery_application::NewApi;
+use chancery_domain::{
+    Faults, Invalid,
+    api::{RoleDefinition, ScopeDefinition},
+    value::{ApiIdentifier, ApiName, Description, RoleName, Scope},
+};
+
+use super::ApiPayload;
+use crate::{
+    error::Failure,
+    input::{self, InTenant, Input},
+    session::Session,
+};
+
+/// An API to be created.
+#[derive(InputObject)]
+pub(crate) struct CreateApiInput {
+    /// The tenant's slug.
+    tenant: String,
+    /// The `aud` of the API's tokens, for ever: a URI without a fragment, at most 255 characters,
+    /// unique within the tenant. Those that begin with `urn:chancery:` are reserved.
+    identifier: String,
+    /// The name for people: 1 to 100 characters. Left out: the identifier, as far as it fits.
+    name: Option<String>,
+    /// The API's scopes: at most 500.
+    scopes: Option<Vec<ScopeInput>>,
+    /// The API's roles: at most 500.
+    roles: Option<Vec<RoleInput>>,
+    /// A UUID that makes a retry harmless: for seven days, the same id with the same input answers
+    /// with the same ids and changes nothing, and with another input is a `CONFLICT`.
+    command_id: Option<String>,
+}
+
+/// A scope of an API.
+#[derive(InputObject)]
+pub(crate) struct ScopeInput {
+    /// The scope, by custom `resource:action`: 1 to 128 printable ASCII characters without space,
+    /// `"` and `\`.
+    name: String,
+    /// What it allows, in words: 1 to 500 characters.
+    description: Option<String>,
+}
+
+/// A role of an API: a named set of its scopes.
+#[derive(InputObject)]
+pub(crate) struct RoleInput {
+    /// The role's name: the same characters as a scope.
+    name: String,
+    /// The scopes that it grants, each one of the API's.
+    scopes: Option<Vec<String>>,
+}
+
+impl Input for CreateApiInput {
+    type Parsed = InTenant<NewApi>;
+
+    fn command_id(&self) -> Option<&str> {
+        self.command_id.as_deref()
+    }
+
+    fn parse(self, faults: &mut Faults) -> Option<Self::Parsed> {
+        let identifier = faults.take("identifier", ApiIdentifier::parse(&self.identifier));
+        let name = match self.name {
+            Some(name) => faults.take("name", ApiName::parse(&name)),
+            None => identifier.as_ref().and_then(|identifier| faults.take("name", name_of(identifier))),
+        };
+        let scopes = self.scopes.unwrap_or_default().into_iter().enumerate();
+        let scopes = scopes.filter_map(|(index, scope)| scope.parse(index, faults)).collect();
+        let roles = self.roles.unwrap_or_default().into_iter().enumerate();
+        let roles = roles.filter_map(|(index, role)| role.parse(index, faults)).collect();
+        let (identifier, name) = identifier.zip(name)?;
+        let make = Box::new(|tenant| NewApi { tenant, identifier, name, scopes, roles });
+        Some(InTenant { slug: self.tenant, make })
+    }
+}
+
+/// The name of an API that was given none.
+fn name_of(identifier: &ApiIdentifier) -> Result<ApiName, Invalid> {
+    ApiName::parse(&identifier.as_str().chars().take(100).collect::<String>())
+}
+
+impl ScopeInput {
+    fn parse(self, index: usize, faults: &mut Faults) -> Option<ScopeDefinition> {
+        let name = faults.take(format!("scopes[{index}].name"), Scope::parse(&self.name));
+        let description = self.description.as_deref().map(Description::parse);
+        let description = faults.take_optional(format!("scopes[{index}].description"), description);
+        Some(ScopeDefinition { name: name?, description: description? })
+    }
+}
+
+impl RoleInput {
+    fn parse(self, index: usize, faults: &mut Faults) -> Option<RoleDefinition> {
+        let name = faults.take(format!("roles[{index}].name"), RoleName::parse(&self.name));
+        let scopes = self.scopes.unwrap_or_default();
+        let scopes = input::each(faults, &format!("roles[{index}].scopes"), &scopes, Scope::parse);
+        Some(RoleDefinition { name: name?, scopes: scopes.into_iter().collect() })
+    }
+}
+
+/// `createApi`.
+#[derive(Default)]
+pub(crate) struct CreateApi;
+
+#[Object]
+impl CreateApi {
+    /// Creates an API of a tenant. Needs `tenant:admin` of the tenant, or `platform:admin`.
+    async fn create_api(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The API.")] input: CreateApiInput,
+    ) -> Result<ApiPayload, Failure> {
+        let (InTenant { slug, make }, request) = input::parsed(ctx, input)?;
+        let session = Session::of(ctx)?;
+        let tenant = session.application.tenant_named(&session.caller, &slug).await?;
+        let created = session.application.create_api(&session.caller, make(tenant), &request).await?;
+        ApiPayload::of(session, created).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_domain::TenantId;
+
+    use super::*;
+    use crate::input::testing::{at, faults, right};
+
+    fn orders() -> CreateApiInput {
+        let scope = |name: &str| ScopeInput { name: name.into(), description: Some("Read orders".into()) };
+        CreateApiInput {
+            tenant: "acme".into(),
+            identifier: "https://orders.example".into(),
+            name: None,
+            scopes: Some(vec![scope("orders:read"), scope("orders:write")]),
+            roles: Some(vec![RoleInput { name: "clerk".into(), scopes: Some(vec!["orders:read".into()]) }]),
+            command_id: None,
+        }
+    }
+
+    fn made(input: CreateApiInput) -> NewApi {
+        (right(input).make)(TenantId::from_bytes([1; 16]))
+    }
+
+    #[test]
+    fn an_api_has_scopes_and_roles_and_is_called_by_its_identifier() {
+        let api = made(orders());
+        assert_eq!(api.name.as_str(), "https://orders.example");
+        assert_eq!((api.scopes.len(), api.roles.len()), (2, 1));
+        let long = format!("https://orders.example/{}", "a".repeat(200));
+        assert_eq!(made(CreateApiInput { identifier: long, ..orders() }).name.as_str().len(), 100);
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let input = CreateApiInput {
+            identifier: "orders".into(),
+            name: Some(String::new()),
+            scopes: Some(vec![ScopeInput { name: "a b".into(), description: Some(" ".into()) }]),
+            roles: Some(vec![RoleInput { name: "\"".into(), scopes: Some(vec!["ok".into(), "n o".into()]) }]),
+            ..orders()
+        };
+        assert_eq!(
+            faults(input),
+            at(&[
+                ("identifier", "identifier"),
+                ("name", "empty"),
+                ("scopes[0].name", "scope"),
+                ("scopes[0].description", "empty"),
+                ("roles[0].name", "role"),
+                ("roles[0].scopes[1]", "scope"),
+            ])
+        );
+    }
+}

@@ -1,0 +1,32 @@
+//! What creating and changing a client have in common.
+
+use chancery_domain::{Invalid, client::Expiry, json::JsonObject, value::CustomClaims};
+
+use crate::{
+    input::number,
+    scalars::{DateTime, Json},
+};
+
+/// How large metadata may be, in bytes of its compact JSON.
+const MAX_METADATA: usize = 4096;
+
+pub(super) fn metadata(given: Json) -> Result<JsonObject, Invalid> {
+    JsonObject::parse(given.0, MAX_METADATA)
+}
+
+pub(super) fn custom_claims(given: Json) -> Result<CustomClaims, Invalid> {
+    CustomClaims::parse(given.0)
+}
+
+pub(super) fn in_days(given: i64) -> Result<Expiry, Invalid> {
+    number(given).map(Expiry::InDays)
+}
+
+pub(super) fn at(given: &DateTime) -> Result<Expiry, Invalid> {
+    given.parse().map(Expiry::At)
+}
+
+/// The end was given twice.
+pub(super) fn two_ends() -> Invalid {
+    Invalid::new("one_of", "must not be given beside `expiresAt`; give one of them")
+}

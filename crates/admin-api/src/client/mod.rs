@@ -1,0 +1,81 @@
+//! Clients: what asks for tokens.
+
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod disable;
+pub(crate) mod enable;
+mod fields;
+mod grant;
+mod node;
+pub(crate) mod query;
+pub(crate) mod update;
+
+use async_graphql::{ID, InputObject, SimpleObject};
+use chancery_domain::{ClientId, Faults, value::Reason};
+
+pub(crate) use node::ClientNode;
+
+use crate::{error::Failure, input::Input, session::Session};
+
+/// What a change of a client came to.
+#[derive(SimpleObject)]
+pub(crate) struct ClientPayload {
+    /// The client as it is now.
+    client: ClientNode,
+    /// Whether the same `commandId` came before with the same input: then nothing was changed now.
+    replayed: bool,
+}
+
+impl ClientPayload {
+    pub(crate) async fn of(session: &Session, (client, replayed): (ClientId, bool)) -> Result<Self, Failure> {
+        Ok(Self { client: ClientNode::read(session, client).await?, replayed })
+    }
+}
+
+/// A client.
+#[derive(InputObject)]
+pub(crate) struct ClientInput {
+    /// The client's id.
+    client: ID,
+    /// A UUID that makes a retry harmless: for seven days, the same id with the same input answers
+    /// with the same ids and changes nothing, and with another input is a `CONFLICT`.
+    command_id: Option<String>,
+}
+
+impl Input for ClientInput {
+    type Parsed = ClientId;
+
+    fn command_id(&self) -> Option<&str> {
+        self.command_id.as_deref()
+    }
+
+    fn parse(self, faults: &mut Faults) -> Option<ClientId> {
+        faults.take("client", self.client.parse())
+    }
+}
+
+/// A client, and why it is changed.
+#[derive(InputObject)]
+pub(crate) struct ClientReasonInput {
+    /// The client's id.
+    client: ID,
+    /// Why: 1 to 500 characters. It is written to the roll.
+    reason: String,
+    /// A UUID that makes a retry harmless: for seven days, the same id with the same input answers
+    /// with the same ids and changes nothing, and with another input is a `CONFLICT`.
+    command_id: Option<String>,
+}
+
+impl Input for ClientReasonInput {
+    type Parsed = (ClientId, Reason);
+
+    fn command_id(&self) -> Option<&str> {
+        self.command_id.as_deref()
+    }
+
+    fn parse(self, faults: &mut Faults) -> Option<Self::Parsed> {
+        let client = faults.take("client", self.client.parse());
+        let reason = faults.take("reason", Reason::parse(&self.reason));
+        client.zip(reason)
+    }
+}

@@ -1,0 +1,131 @@
+use async_graphql::{Context, Enum, ID, Object};
+use chancery_domain::{ClientId, Row, TenantId, client::Client};
+
+use super::grant::GrantNode;
+use crate::{
+    error::Failure,
+    page::{self, Connection, Node},
+    scalars::{DateTime, Json},
+    secret::SecretNode,
+    session::Session,
+    tenant::{AuthMethodName, TenantNode},
+};
+
+/// A client.
+pub(crate) struct ClientNode {
+    id: ClientId,
+    row: Row<Client>,
+}
+
+impl ClientNode {
+    pub(crate) async fn read(session: &Session, id: ClientId) -> Result<Self, Failure> {
+        let row = session.application.client(&session.caller, id).await?;
+        Ok(Self { id, row })
+    }
+
+    pub(crate) async fn page(
+        session: &Session,
+        tenant: TenantId,
+        first: Option<i64>,
+        after: Option<&str>,
+    ) -> Result<Connection<Self>, Failure> {
+        let page = page::request(first, after)?;
+        let page = session.application.clients(&session.caller, tenant, &page).await?;
+        Ok(Connection::of(page, |(id, row)| Self { id, row }))
+    }
+}
+
+impl Node for ClientNode {
+    type Id = ClientId;
+
+    fn id(&self) -> &ClientId {
+        &self.id
+    }
+}
+
+/// Whether a client may obtain tokens.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "ClientState", remote = "chancery_domain::client::ClientState")]
+pub(crate) enum ClientStateName {
+    /// It may.
+    Active,
+    /// It may not until it is enabled.
+    Disabled,
+    /// It may not, because its end has passed.
+    Expired,
+    /// It may not any more.
+    Deleted,
+}
+
+/// A client of a tenant: a service that asks for tokens.
+#[Object(name = "Client")]
+impl ClientNode {
+    /// The client's id, like `client_01h…`: its `client_id` at the token endpoint.
+    #[graphql(name = "id")]
+    async fn client_id(&self) -> ID {
+        self.id.into()
+    }
+
+    /// The tenant that it belongs to.
+    async fn tenant(&self, ctx: &Context<'_>) -> Result<TenantNode, Failure> {
+        TenantNode::read(Session::of(ctx)?, self.row.tenant).await
+    }
+
+    /// The name for people.
+    async fn name(&self) -> Option<&str> {
+        self.row.state.name.as_ref().map(|name| name.as_str())
+    }
+
+    /// What it is for.
+    async fn description(&self) -> Option<&str> {
+        self.row.state.description.as_ref().map(|description| description.as_str())
+    }
+
+    /// What operators noted about it: a JSON object.
+    async fn metadata(&self) -> Json {
+        (&self.row.state.metadata).into()
+    }
+
+    /// Whether it may obtain tokens, at this moment.
+    async fn state(&self, ctx: &Context<'_>) -> Result<ClientStateName, Failure> {
+        let now = Session::of(ctx)?.application.now();
+        Ok(self.row.state.state(now).into())
+    }
+
+    /// What it authenticates with.
+    async fn auth_method(&self) -> AuthMethodName {
+        self.row.state.auth_method.into()
+    }
+
+    /// Claims that it adds to its tokens: a JSON object.
+    async fn custom_claims(&self) -> Json {
+        Json(self.row.state.custom_claims.members().clone().into())
+    }
+
+    /// The identifiers of the APIs that it serves: it may introspect their tokens.
+    async fn serves(&self) -> Vec<&str> {
+        self.row.state.serves.iter().map(|identifier| identifier.as_str()).collect()
+    }
+
+    /// When it ends. Null: it has no end.
+    async fn expires_at(&self) -> Option<DateTime> {
+        self.row.state.expires_at.map(Into::into)
+    }
+
+    /// When the client was created.
+    async fn created_at(&self) -> DateTime {
+        self.row.created_at.into()
+    }
+
+    /// What it may ask for, by API.
+    async fn grants(&self) -> Vec<GrantNode> {
+        self.row.state.grants.iter().map(GrantNode::from).collect()
+    }
+
+    /// Its secrets, oldest first, those that are not accepted any more included.
+    async fn secrets(&self, ctx: &Context<'_>) -> Result<Vec<SecretNode>, Failure> {
+        let session = Session::of(ctx)?;
+        let (rotation, now) = (session.secrets(self.row.tenant, self.id).await?, session.application.now());
+        Ok(rotation.secrets.iter().map(|(id, secret)| SecretNode::new(*id, secret, now)).collect())
+    }
+}

@@ -1,0 +1,204 @@
+//! `POST /graphql`: one GraphQL request, as JSON.
+
+use async_graphql::{Request, Variables};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{
+        DefaultBodyLimit, FromRequest, State,
+        rejection::{BytesRejection, FailedToBufferBody},
+    },
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use chancery_application::Application;
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    auth, document,
+    error::{self, Code},
+    explorer,
+    schema::{self, AdminSchema},
+    session::Session,
+    trace::{TRACEPARENT, Trace},
+};
+
+/// How large a request may be, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
+#[derive(Clone)]
+struct AdminApi {
+    application: Application,
+    schema: AdminSchema,
+}
+
+/// `POST /graphql`, the admin API; `GET /graphql`, its explorer with the files that it loads.
+pub fn router(application: Application) -> Router {
+    let api = AdminApi { application, schema: schema::build() };
+    Router::new()
+        .route("/graphql", get(explorer::page).post(answer))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .merge(explorer::assets())
+        .with_state(api)
+}
+
+async fn answer(State(api): State<AdminApi>, request: axum::extract::Request) -> Response {
+    let trace = Trace::of(request.headers(), || api.application.random());
+    let mut response = match api.answer(request, &trace).await {
+        Ok(response) => response,
+        Err(refused) => *refused,
+    };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(TRACEPARENT, trace.header);
+    response
+}
+
+impl AdminApi {
+    /// Authenticates before it reads the body, so that nobody unknown makes it work.
+    async fn answer(&self, request: axum::extract::Request, trace: &Trace) -> Result<Response, Box<Response>> {
+        let caller = auth::caller(&self.application, request.headers(), &trace.id).await?;
+        if !is_json(request.headers()) {
+            let message = "send the request as JSON, with `Content-Type: application/json`";
+            return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+        }
+        let body = Bytes::from_request(request, &()).await.map_err(|rejection| unread(&rejection))?;
+        let body = Body::parse(&body).map_err(|message| refused(StatusCode::BAD_REQUEST, &message))?;
+        let session = Session::new(self.application.clone(), caller, trace.id.clone());
+        let mut response = match body.prepare() {
+            Ok(request) => self.schema.execute(request.data(session)).await,
+            Err(error) => async_graphql::Response::from_errors(vec![*error]),
+        };
+        for error in &mut response.errors {
+            error::complete(error, &trace.id);
+        }
+        Ok(axum::Json(response).into_response())
+    }
+}
+
+/// A browser's forms cannot send this type, so no page can make them act for its reader.
+fn is_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// What a request holds. Other members are passed over.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body {
+    query: String,
+    #[serde(default)]
+    operation_name: Option<String>,
+    #[serde(default)]
+    variables: Option<Map<String, Value>>,
+}
+
+impl Body {
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        match bytes.trim_ascii_start().first() {
+            Some(b'{') => {}
+            Some(b'[') => return Err("one operation per request; a batch of them is not taken".to_owned()),
+            _ => return Err("the body must be a JSON object with the member `query`".to_owned()),
+        }
+        serde_json::from_slice(bytes).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let wrong = if error.is_data() { "is not a GraphQL request" } else { "is not JSON" };
+            format!("the body {wrong}, at line {line}, column {column}; it must have the member `query`")
+        })
+    }
+
+    fn prepare(self) -> Result<Request, Box<async_graphql::ServerError>> {
+        let variables = Variables::from_json(self.variables.unwrap_or_default().into());
+        let document = document::prepare(&self.query, self.operation_name.as_deref(), &variables)?;
+        let mut request = Request::new(self.query).variables(variables);
+        request.operation_name = self.operation_name;
+        request.set_parsed_query(document);
+        Ok(request)
+    }
+}
+
+fn unread(rejection: &BytesRejection) -> Box<Response> {
+    match rejection {
+        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => refused(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            &format!("the body must be at most {MAX_BODY} bytes"),
+        ),
+        _ => refused(StatusCode::BAD_REQUEST, "the body ended before it was complete"),
+    }
+}
+
+fn refused(status: StatusCode, message: &str) -> Box<Response> {
+    Box::new(refusal(status, Code::InvalidInput, message, None))
+}
+
+/// An answer of HTTP's own, in the form that every GraphQL client reads.
+pub(crate) fn refusal(status: StatusCode, code: Code, message: &str, trace_id: Option<&str>) -> Response {
+    let mut extensions = json!({"code": code.as_str()});
+    if let Some(trace_id) = trace_id {
+        extensions["traceId"] = trace_id.into();
+    }
+    let body = json!({"errors": [{"message": message, "extensions": extensions}]});
+    (status, axum::Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(body: &str) -> String {
+        match Body::parse(body.as_bytes()) {
+            Ok(_) => panic!("{body} was taken"),
+            Err(message) => message,
+        }
+    }
+
+    #[test]
+    fn a_request_is_an_object_with_a_query() {
+        let body = Body::parse(br#" {"query": "{a}", "variables": null, "extensions": {}} "#).unwrap();
+        assert_eq!((body.query.as_str(), body.operation_name, body.variables), ("{a}", None, None));
+    }
+
+    #[test]
+    fn batches_and_everything_else_are_refused() {
+        assert!(refused(r#"[{"query": "{a}"}]"#).contains("batch"));
+        assert!(refused(r#"["{a}"]"#).contains("batch"));
+        for wrong in [
+            "",
+            "null",
+            "\"{a}\"",
+            "{",
+            "{}",
+            r#"{"query": 1}"#,
+            r#"{"query": "{a}", "query": "{b}"}"#,
+            r#"{"query": "{a}", "variables": []}"#,
+            r#"{"query": "\ud800"}"#,
+        ] {
+            assert!(refused(wrong).contains("query"), "{wrong}");
+        }
+        assert!(Body::parse(b"{\"query\": \"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn a_message_about_the_body_does_not_repeat_it() {
+        assert!(!refused(r#"{"query": "{a}", "variables": "chs_secret"}"#).contains("chs_"));
+    }
+
+    #[test]
+    fn only_json_is_taken() {
+        let is = |value: &str| is_json(&HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_str(value).unwrap())]));
+        assert!(is("application/json") && is("Application/JSON; charset=utf-8"));
+        for form in ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain", "application/graphql"] {
+            assert!(!is(form), "{form}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

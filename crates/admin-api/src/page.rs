@@ -1,0 +1,155 @@
+//! Pages of lists: Relay connections with opaque cursors.
+
+use std::{fmt::Display, str::FromStr};
+
+use async_graphql::{ObjectType, SimpleObject};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chancery_application::{Page, PageRequest};
+use chancery_domain::{Faults, Invalid};
+
+use crate::{api::ApiNode, client::ClientNode, error::Failure, tenant::TenantNode};
+
+const DEFAULT_FIRST: u32 = 50;
+const MAX_FIRST: u32 = 1_000;
+
+/// A page of a list.
+#[derive(SimpleObject)]
+#[graphql(concrete(name = "TenantConnection", params(TenantNode)))]
+#[graphql(concrete(name = "ApiConnection", params(ApiNode)))]
+#[graphql(concrete(name = "ClientConnection", params(ClientNode)))]
+pub(crate) struct Connection<T: Node> {
+    /// What is on the page, in the list's order.
+    edges: Vec<Edge<T>>,
+    /// Whether more follows, and how to ask for it.
+    page_info: PageInfo,
+}
+
+/// A place in a list.
+#[derive(SimpleObject)]
+#[graphql(concrete(name = "TenantEdge", params(TenantNode)))]
+#[graphql(concrete(name = "ApiEdge", params(ApiNode)))]
+#[graphql(concrete(name = "ClientEdge", params(ClientNode)))]
+pub(crate) struct Edge<T: Node> {
+    /// The place, for `after`. Opaque: its form may change.
+    cursor: String,
+    /// What is there.
+    node: T,
+}
+
+/// Whether more follows, and how to ask for it.
+#[derive(SimpleObject)]
+pub(crate) struct PageInfo {
+    /// Whether the list goes on after this page.
+    has_next_page: bool,
+    /// The place of the page's last entry, for `after`. Null on an empty page.
+    end_cursor: Option<String>,
+}
+
+/// What lists are made of.
+pub(crate) trait Node: ObjectType {
+    /// What the list is sorted by.
+    type Id: Display;
+
+    /// This one's id.
+    fn id(&self) -> &Self::Id;
+}
+
+impl<T: Node> Connection<T>
+where
+    Edge<T>: async_graphql::OutputType,
+{
+    /// The page, each of its items as a node.
+    pub(crate) fn of<I>(page: Page<I>, node: impl Fn(I) -> T) -> Self {
+        let edges: Vec<_> = page
+            .items
+            .into_iter()
+            .map(node)
+            .map(|node| Edge { cursor: cursor(node.id()), node })
+            .collect();
+        let end_cursor = edges.last().map(|edge| edge.cursor.clone());
+        Self { edges, page_info: PageInfo { has_next_page: page.has_next, end_cursor } }
+    }
+}
+
+fn cursor(id: &impl Display) -> String {
+    URL_SAFE_NO_PAD.encode(id.to_string())
+}
+
+/// The place that a cursor of a list of these ids names.
+fn place<I: FromStr>(cursor: &str) -> Result<I, Invalid> {
+    URL_SAFE_NO_PAD
+        .decode(cursor)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .and_then(|id| id.parse().ok())
+        .ok_or_else(|| Invalid::new("cursor", "must be a cursor that an earlier page of this list gave"))
+}
+
+/// How many at most: 50, or what the caller says, up to 1,000.
+fn count(first: Option<i64>) -> Result<u32, Invalid> {
+    match first.map(u32::try_from) {
+        None => Ok(DEFAULT_FIRST),
+        Some(Ok(first @ 1..=MAX_FIRST)) => Ok(first),
+        Some(_) => Err(Invalid::new("range", format!("must be 1 to {MAX_FIRST}"))),
+    }
+}
+
+/// The page that these arguments ask for.
+pub(crate) fn request<I: FromStr>(first: Option<i64>, after: Option<&str>) -> Result<PageRequest<I>, Failure> {
+    let mut faults = Faults::default();
+    let first = faults.take("first", count(first));
+    let after = faults.take_optional("after", after.map(place));
+    faults
+        .finish(first.zip(after).map(|(first, after)| PageRequest { first, after }))
+        .map_err(Failure::Arguments)
+}
+
+/// What a list costs against the limit on complexity: what each of its entries costs, so many times
+/// as the page can hold.
+pub(crate) fn cost(first: Option<i64>, each: usize) -> usize {
+    let most = count(first).unwrap_or(MAX_FIRST);
+    each.saturating_mul(most as usize).saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_domain::{ClientId, TenantId};
+
+    use super::*;
+
+    const CLIENT: ClientId = ClientId::from_bytes([7; 16]);
+
+    fn refused(first: Option<i64>, after: Option<&str>) -> Vec<String> {
+        match request::<ClientId>(first, after) {
+            Err(Failure::Arguments(faults)) => faults.into_vec().into_iter().map(|fault| fault.path).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_cursor_leads_back_to_its_place() {
+        let page = request::<ClientId>(Some(1_000), Some(&cursor(&CLIENT))).unwrap();
+        assert_eq!((page.first, page.after), (1_000, Some(CLIENT)));
+        let page = request::<ClientId>(None, None).unwrap();
+        assert_eq!((page.first, page.after), (DEFAULT_FIRST, None));
+    }
+
+    #[test]
+    fn faulty_and_foreign_cursors_and_counts_are_named() {
+        let foreign = cursor(&TenantId::from_bytes([7; 16]));
+        for wrong in ["", "%", "client_", &CLIENT.to_string(), &foreign, &format!("{}=", cursor(&CLIENT))] {
+            assert_eq!(refused(None, Some(wrong)), ["after"], "{wrong}");
+        }
+        for wrong in [i64::MIN, -1, 0, 1_001, i64::MAX] {
+            assert_eq!(refused(Some(wrong), Some("%")), ["first", "after"], "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_list_costs_what_it_can_hold() {
+        assert_eq!(cost(None, 3), 151);
+        assert_eq!(cost(Some(1_000), 3), 3_001);
+        assert_eq!(cost(Some(i64::MAX), 3), 3_001);
+        assert_eq!(cost(Some(2), usize::MAX), usize::MAX);
+    }
+}

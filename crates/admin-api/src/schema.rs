@@ -1,0 +1,75 @@
+//! The schema as a whole, and what one operation may ask of it.
+
+use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema};
+
+use crate::{
+    api::{create::CreateApi, query::ApiQueries},
+    client::{
+        create::CreateClient, delete::DeleteClient, disable::DisableClient, enable::EnableClient,
+        query::ClientQueries, update::UpdateClient,
+    },
+    secret::{issue::IssueClientSecret, revoke::RevokeClientSecret, rotate::RotateClientSecret},
+    tenant::{
+        close::CloseTenant, create::CreateTenant, query::TenantQueries, resume::ResumeTenant,
+        suspend::SuspendTenant,
+    },
+};
+
+/// How deeply fields may be nested. Asking for the schema itself, as tools do, takes 15.
+const MAX_DEPTH: usize = 16;
+/// What an operation may cost: a field costs 1, a list as much as its longest page. A page of 1,000
+/// clients with everything that is known of them fits.
+const MAX_COMPLEXITY: usize = 100_000;
+/// How many directives a field may have.
+const MAX_DIRECTIVES_ON_A_FIELD: usize = 5;
+
+/// What can be read.
+#[derive(MergedObject, Default)]
+pub(crate) struct Query(TenantQueries, ClientQueries, ApiQueries);
+
+/// What can be changed. Every change is written to the roll of its tenant, in the same transaction.
+///
+/// Several changes in one request run one after the other, and when one fails the answer holds none
+/// of them: send one at a time.
+#[derive(MergedObject, Default)]
+pub(crate) struct Mutation(
+    CreateTenant,
+    SuspendTenant,
+    ResumeTenant,
+    CloseTenant,
+    CreateApi,
+    CreateClient,
+    UpdateClient,
+    DisableClient,
+    EnableClient,
+    DeleteClient,
+    RotateClientSecret,
+    IssueClientSecret,
+    RevokeClientSecret,
+);
+
+/// The admin API's schema.
+pub(crate) type AdminSchema = Schema<Query, Mutation, EmptySubscription>;
+
+/// The schema with its limits.
+pub(crate) fn build() -> AdminSchema {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .limit_depth(MAX_DEPTH)
+        .limit_complexity(MAX_COMPLEXITY)
+        .limit_directives(MAX_DIRECTIVES_ON_A_FIELD)
+        .finish()
+}
+
+/// The schema in GraphQL's schema language: the text of `schema/admin.graphql`.
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new()
+        .prefer_single_line_descriptions()
+        .include_specified_by()
+        .use_space_ident()
+        .indent_width(2);
+    let text = build().sdl_with_options(options);
+    format!("{}\n", text.trim())
+}
+
+#[cfg(test)]
+mod tests;

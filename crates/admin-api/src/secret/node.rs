@@ -1,0 +1,86 @@
+use async_graphql::{Enum, ID, SimpleObject};
+use chancery_application::IssuedSecret;
+use chancery_domain::{SecretId, Timestamp, secret_rotation::Secret};
+
+use crate::scalars::DateTime;
+
+/// A client's secret: everything that is known of it but the secret itself.
+#[derive(SimpleObject)]
+#[graphql(name = "Secret")]
+pub(crate) struct SecretNode {
+    /// The secret's id, like `secret_01h…`: the `credential_id` of the tokens that it obtains.
+    id: ID,
+    /// The name for people.
+    label: Option<String>,
+    /// Its last four characters.
+    hint: String,
+    /// Where it is in its life, at this moment.
+    state: SecretStateName,
+    /// When it was issued.
+    created_at: DateTime,
+    /// From when on it is accepted. Null: from the start.
+    not_before: Option<DateTime>,
+    /// From when on it is not accepted any more. Null: it has no end of its own.
+    expires_at: Option<DateTime>,
+    /// When it retires, because another took its place. Null: none did.
+    retires_at: Option<DateTime>,
+}
+
+/// Where a secret is in its life.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "SecretState", remote = "chancery_domain::secret_rotation::SecretState")]
+pub(crate) enum SecretStateName {
+    /// Not accepted yet.
+    Pending,
+    /// Accepted.
+    Active,
+    /// Accepted until it retires, because another took its place.
+    Retiring,
+    /// Not accepted any more, because another took its place.
+    Retired,
+    /// Not accepted any more, because its end has passed.
+    Expired,
+    /// Not accepted any more, because it was revoked.
+    Revoked,
+}
+
+impl SecretNode {
+    pub(crate) fn new(id: SecretId, secret: &Secret, now: Timestamp) -> Self {
+        Self {
+            id: id.into(),
+            label: secret.label.as_ref().map(ToString::to_string),
+            hint: secret.hint.clone(),
+            state: secret.state(now).into(),
+            created_at: secret.issued_at.into(),
+            not_before: secret.not_before.map(Into::into),
+            expires_at: secret.expires_at.map(Into::into),
+            retires_at: secret.retires_at.map(Into::into),
+        }
+    }
+}
+
+/// A secret that was just issued.
+#[derive(SimpleObject)]
+#[graphql(name = "IssuedSecret")]
+pub(crate) struct IssuedSecretNode {
+    /// The secret's id, like `secret_01h…`: the `credential_id` of the tokens that it obtains.
+    id: ID,
+    /// The secret itself, `chs_…`. It is shown this once and cannot be read again. Null when a retry
+    /// is answered.
+    plaintext: Option<String>,
+    /// Its last four characters.
+    hint: String,
+    /// From when on it is not accepted any more. Null: it has no end of its own.
+    expires_at: Option<DateTime>,
+}
+
+impl From<IssuedSecret> for IssuedSecretNode {
+    fn from(secret: IssuedSecret) -> Self {
+        Self {
+            id: secret.id.into(),
+            plaintext: secret.plaintext.map(|plaintext| plaintext.reveal()),
+            hint: secret.hint,
+            expires_at: secret.expires_at.map(Into::into),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What a resolver works with: the application, who asks, and reads that are shared between fields.
+
+use std::{collections::HashMap, convert::Infallible, sync::Arc};
+
+use async_graphql::{
+    Context,
+    dataloader::{DataLoader, Loader},
+};
+use chancery_application::{Application, Caller, Error};
+use chancery_domain::{
+    ApiId, ClientId, Row, TenantId, api::Api, secret_rotation::SecretRotation, tenant::Tenant,
+};
+
+use crate::error::Failure;
+
+/// One request's way to the application.
+pub(crate) struct Session {
+    pub(crate) application: Application,
+    pub(crate) caller: Caller,
+    /// The W3C trace id that a change is recorded with.
+    pub(crate) trace_id: String,
+    reads: DataLoader<Reads>,
+}
+
+impl Session {
+    /// The session of a caller that was authenticated for this request.
+    pub(crate) fn new(application: Application, caller: Caller, trace_id: String) -> Self {
+        let reads = Reads { application: application.clone(), caller: caller.clone() };
+        Self { application, caller, trace_id, reads: DataLoader::new(reads, tokio::spawn) }
+    }
+
+    /// The session in which a field is resolved.
+    pub(crate) fn of<'a>(ctx: &Context<'a>) -> Result<&'a Self, Failure> {
+        ctx.data_opt().ok_or(Failure::Defect("a field is resolved without a session"))
+    }
+
+    /// A tenant, read together with others that are asked for at the same time.
+    pub(crate) async fn tenant(&self, tenant: TenantId) -> Result<Arc<Row<Tenant>>, Failure> {
+        answer(self.reads.load_one(tenant).await)
+    }
+
+    /// An API, read together with others that are asked for at the same time.
+    pub(crate) async fn api(&self, api: ApiId) -> Result<Arc<Row<Api>>, Failure> {
+        answer(self.reads.load_one(api).await)
+    }
+
+    /// A client's secrets, read together with others that are asked for at the same time.
+    pub(crate) async fn secrets(&self, tenant: TenantId, client: ClientId) -> Result<Arc<SecretRotation>, Failure> {
+        answer(self.reads.load_one(SecretsOf { tenant, client }).await)
+    }
+}
+
+/// What was read for one key, or why it was not.
+type Read<T> = Result<Arc<T>, Arc<Error>>;
+
+fn answer<T>(read: Result<Option<Read<T>>, Infallible>) -> Result<Arc<T>, Failure> {
+    match read {
+        Ok(Some(read)) => read.map_err(Failure::from),
+        Ok(None) => Err(Failure::Defect("a read gave no answer")),
+        Err(never) => match never {},
+    }
+}
+
+/// Reads in batches: a page whose thousand clients name the same three APIs reads three rows. It
+/// keeps nothing, so that a read after a change in the same request sees the change.
+struct Reads {
+    application: Application,
+    caller: Caller,
+}
+
+/// The secrets of a client.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct SecretsOf {
+    tenant: TenantId,
+    client: ClientId,
+}
+
+impl Loader<TenantId> for Reads {
+    type Value = Read<Row<Tenant>>;
+    type Error = Infallible;
+
+    async fn load(&self, keys: &[TenantId]) -> Result<HashMap<TenantId, Self::Value>, Infallible> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for tenant in keys {
+            let read = self.application.tenant(&self.caller, *tenant).await;
+            found.insert(*tenant, read.map(Arc::new).map_err(Arc::new));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<ApiId> for Reads {
+    type Value = Read<Row<Api>>;
+    type Error = Infallible;
+
+    async fn load(&self, keys: &[ApiId]) -> Result<HashMap<ApiId, Self::Value>, Infallible> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for api in keys {
+            let read = self.application.api(&self.caller, *api).await;
+            found.insert(*api, read.map(Arc::new).map_err(Arc::new));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<SecretsOf> for Reads {
+    type Value = Read<SecretRotation>;
+    type Error = Infallible;
+
+    async fn load(&self, keys: &[SecretsOf]) -> Result<HashMap<SecretsOf, Self::Value>, Infallible> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for key in keys {
+            let read = self.application.client_secrets(&self.caller, key.tenant, key.client).await;
+            found.insert(*key, read.map(Arc::new).map_err(Arc::new));
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,127 @@
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, Object};
+use chancery_domain::{Row, TenantId, tenant::Tenant};
+
+use super::{policy::TenantPolicyNode, signing_key::SigningKeyNode};
+use crate::{
+    api::ApiNode,
+    client::ClientNode,
+    error::Failure,
+    page::{self, Connection, Node},
+    scalars::DateTime,
+    session::Session,
+};
+
+/// A tenant.
+pub(crate) struct TenantNode {
+    id: TenantId,
+    row: Arc<Row<Tenant>>,
+}
+
+impl TenantNode {
+    pub(crate) fn new(id: TenantId, row: Arc<Row<Tenant>>) -> Self {
+        Self { id, row }
+    }
+
+    pub(crate) async fn read(session: &Session, id: TenantId) -> Result<Self, Failure> {
+        Ok(Self::new(id, session.tenant(id).await?))
+    }
+}
+
+impl Node for TenantNode {
+    type Id = TenantId;
+
+    fn id(&self) -> &TenantId {
+        &self.id
+    }
+}
+
+/// Whether a tenant's clients may obtain tokens.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "TenantState", remote = "chancery_domain::tenant::TenantState")]
+pub(crate) enum TenantStateName {
+    /// They may.
+    Active,
+    /// They may not for now, and their tokens are introspected as inactive. Configuration stays
+    /// readable.
+    Suspended,
+    /// They may not any more. The roll stays.
+    Closed,
+}
+
+/// A tenant: a customer of the platform, with its own issuer, signing keys, APIs, clients and roll.
+#[Object(name = "Tenant")]
+impl TenantNode {
+    /// The tenant's id, like `tenant_01h…`.
+    #[graphql(name = "id")]
+    async fn tenant_id(&self) -> ID {
+        self.id.into()
+    }
+
+    /// The name in URLs. It never changes and is never given again.
+    async fn slug(&self) -> &str {
+        self.row.state.slug.as_str()
+    }
+
+    /// The name for people.
+    async fn display_name(&self) -> &str {
+        self.row.state.display_name.as_str()
+    }
+
+    /// Whether the tenant's clients may obtain tokens.
+    async fn state(&self) -> TenantStateName {
+        self.row.state.state.into()
+    }
+
+    /// What holds for the tenant's clients, secrets and tokens.
+    async fn policy(&self) -> TenantPolicyNode {
+        (&self.row.state.policy).into()
+    }
+
+    /// When the tenant was created.
+    async fn created_at(&self) -> DateTime {
+        self.row.created_at.into()
+    }
+
+    /// The issuer: the `iss` of the tenant's tokens, and the base of its endpoints.
+    async fn issuer(&self, ctx: &Context<'_>) -> Result<String, Failure> {
+        Ok(Session::of(ctx)?.application.public_url().issuer(&self.row.state.slug))
+    }
+
+    /// The tenant's APIs, oldest first; the built-in admin API is one of them.
+    #[graphql(complexity = "page::cost(first, child_complexity)")]
+    async fn apis(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many at most: 1 to 1,000; 50 when left out.")] first: Option<i64>,
+        #[graphql(desc = "Past this place: the `cursor` of an edge.")] after: Option<String>,
+    ) -> Result<Connection<ApiNode>, Failure> {
+        ApiNode::page(Session::of(ctx)?, self.id, first, after.as_deref()).await
+    }
+
+    /// The tenant's clients, oldest first; deleted ones are among them.
+    #[graphql(complexity = "page::cost(first, child_complexity)")]
+    async fn clients(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many at most: 1 to 1,000; 50 when left out.")] first: Option<i64>,
+        #[graphql(desc = "Past this place: the `cursor` of an edge.")] after: Option<String>,
+    ) -> Result<Connection<ClientNode>, Failure> {
+        ClientNode::page(Session::of(ctx)?, self.id, first, after.as_deref()).await
+    }
+
+    /// The keys that sign the tenant's tokens, oldest first: their public side.
+    async fn signing_keys(&self, ctx: &Context<'_>) -> Result<Vec<SigningKeyNode>, Failure> {
+        let session = Session::of(ctx)?;
+        let ring = session.application.key_ring(&session.caller, self.id).await?;
+        Ok(ring.keys.iter().map(SigningKeyNode::from).collect())
+    }
+
+    /// The number of the last entry of the tenant's roll, a 64-bit number as text. Two equal heads
+    /// mean that nothing was changed in between.
+    async fn head(&self, ctx: &Context<'_>) -> Result<String, Failure> {
+        let session = Session::of(ctx)?;
+        Ok(session.application.head(&session.caller, self.id).await?.to_string())
+    }
+}

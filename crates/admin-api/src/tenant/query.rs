@@ -1,0 +1,63 @@
+use async_graphql::{Context, ID, Object};
+use chancery_domain::{Faults, Invalid};
+
+use super::TenantNode;
+use crate::{
+    error::Failure,
+    page::{self, Connection},
+    session::Session,
+};
+
+/// What can be read of tenants.
+#[derive(Default)]
+pub(crate) struct TenantQueries;
+
+#[Object]
+impl TenantQueries {
+    /// Every tenant, oldest first; closed ones are among them. Needs `platform:read`.
+    #[graphql(complexity = "page::cost(first, child_complexity)")]
+    async fn tenants(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many at most: 1 to 1,000; 50 when left out.")] first: Option<i64>,
+        #[graphql(desc = "Past this place: the `cursor` of an edge.")] after: Option<String>,
+    ) -> Result<Connection<TenantNode>, Failure> {
+        let page = page::request(first, after.as_deref())?;
+        let session = Session::of(ctx)?;
+        let page = session.application.tenants(&session.caller, &page).await?;
+        Ok(Connection::of(page, |(id, row)| TenantNode::new(id, row.into())))
+    }
+
+    /// A tenant, by its slug or by its id. Needs `tenant:read` of it, or `platform:read`.
+    async fn tenant(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The tenant's slug.")] slug: Option<String>,
+        #[graphql(desc = "The tenant's id, instead of its slug.")] id: Option<ID>,
+    ) -> Option<Result<TenantNode, Failure>> {
+        Some(find(ctx, slug, id).await)
+    }
+}
+
+async fn find(ctx: &Context<'_>, slug: Option<String>, id: Option<ID>) -> Result<TenantNode, Failure> {
+    let mut faults = Faults::default();
+    let id = match (&slug, id) {
+        (None, Some(id)) => faults.take("id", id.parse()),
+        (Some(_), None) => None,
+        (None, None) | (Some(_), Some(_)) => {
+            faults.add("slug", Invalid::new("one_of", "must be given, or `id` instead of it, and not both"));
+            None
+        }
+    };
+    if !faults.is_empty() {
+        return Err(Failure::Arguments(faults));
+    }
+    let session = Session::of(ctx)?;
+    let id = match (id, slug) {
+        (Some(id), _) => id,
+        (None, slug) => {
+            session.application.tenant_named(&session.caller, &slug.unwrap_or_default()).await?
+        }
+    };
+    TenantNode::read(session, id).await
+}

@@ -1,0 +1,157 @@
+use std::{sync::Arc, time::Duration};
+
+use chancery_crypto::{Entropy, HasherError, SecretHasher, Sealer, Verifier};
+use chancery_domain::{ClientId, SecretId, TenantId, value::Slug};
+use chancery_event_store::{Store, StoreError};
+use chancery_projections::tenants;
+use quick_cache::sync::Cache;
+
+use crate::{
+    entry::{ClientEntry, TenantEntry},
+    fill::Fill,
+    stamped::Stamped,
+    verified::VerifiedSecrets,
+};
+
+/// How long a request waits for the store.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How many entries are kept at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Tenants, each with its APIs and keys.
+    pub tenants: usize,
+    /// Clients, and apart from them verified secrets.
+    pub clients: usize,
+}
+
+impl Default for Capacity {
+    /// 10,000 tenants and 200,000 clients.
+    fn default() -> Self {
+        Self { tenants: 10_000, clients: 200_000 }
+    }
+}
+
+/// Nothing can be said now. Whoever asks must not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store does not answer.
+    #[error("the store did not answer within {} s", PATIENCE.as_secs())]
+    Slow,
+    /// The tenant's signing keys cannot be used.
+    #[error("a signing key of {tenant} cannot be used: {cause}")]
+    Key {
+        /// Whose key.
+        tenant: TenantId,
+        /// What is wrong with it.
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// The directory: see the crate's documentation for how fresh its answers are.
+pub struct Directory {
+    fill: Fill,
+    /// Slugs are never given twice, so what is known of one stays true.
+    slugs: Cache<Slug, TenantId>,
+    tenants: Stamped<TenantId, TenantEntry>,
+    clients: Stamped<(TenantId, ClientId), ClientEntry>,
+    verified: VerifiedSecrets,
+}
+
+impl Directory {
+    /// A directory of this store, whose signing keys `sealer` opens.
+    pub fn new(store: Store, sealer: Arc<Sealer>, entropy: &dyn Entropy, capacity: Capacity) -> Self {
+        Self {
+            fill: Fill { store, sealer },
+            slugs: Cache::new(capacity.tenants),
+            tenants: Stamped::new(capacity.tenants),
+            clients: Stamped::new(capacity.clients),
+            verified: VerifiedSecrets::new(capacity.clients, entropy),
+        }
+    }
+
+    /// The tenant with this slug, no older than this call. `None`: there is none.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn tenant(&self, slug: &str) -> Result<Option<Arc<TenantEntry>>, Unavailable> {
+        let Ok(slug) = Slug::parse(slug) else { return Ok(None) };
+        patiently(self.find_tenant(&slug)).await
+    }
+
+    async fn find_tenant(&self, slug: &Slug) -> Result<Option<Arc<TenantEntry>>, Unavailable> {
+        let Some(id) = self.tenant_id(slug).await? else { return Ok(None) };
+        let Some(head) = self.fill.store.head(id).await? else { return Ok(None) };
+        if let Some(found) = self.tenants.at(&id, head) {
+            return Ok(found);
+        }
+        let Some(head) = self.head_again(id).await? else { return Ok(None) };
+        self.tenants.fill(&id, head, |before| self.fill.tenant(id, head, before)).await
+    }
+
+    async fn tenant_id(&self, slug: &Slug) -> Result<Option<TenantId>, StoreError> {
+        if let Some(id) = self.slugs.get(slug) {
+            return Ok(Some(id));
+        }
+        let Some((id, _)) = tenants::by_slug(&self.fill.store, slug).await? else { return Ok(None) };
+        self.slugs.insert(slug.clone(), id);
+        Ok(Some(id))
+    }
+
+    /// A client of this tenant, no older than the tenant's entry. `None`: the tenant has none of
+    /// this id, whether or not another tenant has.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn client(
+        &self,
+        tenant: &TenantEntry,
+        client: ClientId,
+    ) -> Result<Option<Arc<ClientEntry>>, Unavailable> {
+        let key = (tenant.id, client);
+        if let Some(found) = self.clients.at(&key, tenant.head) {
+            return Ok(found);
+        }
+        patiently(async {
+            let Some(head) = self.head_again(tenant.id).await? else { return Ok(None) };
+            self.clients.fill(&key, head, |_| self.fill.client(tenant.id, client, head)).await
+        })
+        .await
+    }
+
+    /// Something has changed since the entry was filled, or is just changing. A head that is read
+    /// now is as good, and requests that came before and after the change agree on it sooner.
+    async fn head_again(&self, tenant: TenantId) -> Result<Option<i64>, StoreError> {
+        self.fill.store.head(tenant).await
+    }
+
+    /// Whether the presented text is the secret of this id, which the entry says is accepted. Only
+    /// the first time on this node it costs Argon2id.
+    ///
+    /// # Errors
+    /// [`HasherError`].
+    pub async fn verify_secret(
+        &self,
+        hasher: &SecretHasher,
+        secret: SecretId,
+        presented: &str,
+        verifier: &Verifier,
+    ) -> Result<bool, HasherError> {
+        self.verified.verify(hasher, secret, presented, verifier).await
+    }
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Directory").field("store", &self.fill.store).finish_non_exhaustive()
+    }
+}
+
+async fn patiently<T>(
+    answer: impl Future<Output = Result<T, Unavailable>>,
+) -> Result<T, Unavailable> {
+    tokio::time::timeout(PATIENCE, answer).await.unwrap_or(Err(Unavailable::Slow))
+}

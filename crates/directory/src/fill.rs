@@ -1,0 +1,156 @@
+//! Reads entries from the read models and the vault. Nothing here writes.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chancery_crypto::{
+    Algorithm, JwkSet, PublicJwk, Purpose, SealContext, Sealed, Sealer, SigningKey, Verifier,
+};
+use chancery_domain::{
+    ClientId, KeyId, Row, TenantId, Timestamp,
+    key_ring::{KeyRing, KeyState},
+    tenant::SigningAlgorithm,
+};
+use chancery_event_store::Store;
+use chancery_projections::{apis, client_secrets, clients, key_rings, tenants};
+
+use crate::{
+    directory::Unavailable,
+    entry::{ClientEntry, Keys, TenantEntry},
+};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+const ALGORITHMS: [SigningAlgorithm; 3] =
+    [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::EdDsa];
+
+/// Where entries come from.
+pub(crate) struct Fill {
+    pub(crate) store: Store,
+    pub(crate) sealer: Arc<Sealer>,
+}
+
+impl Fill {
+    /// A tenant's entry. `head` was read before.
+    pub(crate) async fn tenant(
+        &self,
+        id: TenantId,
+        head: i64,
+        before: Option<Arc<TenantEntry>>,
+    ) -> Result<Option<Arc<TenantEntry>>, Unavailable> {
+        let Some(tenant) = tenants::get(&self.store, id).await? else { return Ok(None) };
+        let ring = key_rings::get(&self.store, id).await?;
+        let apis = apis::all(&self.store, id).await?;
+        let newest = apis
+            .iter()
+            .map(|(_, api)| api.changed_at)
+            .chain(ring.as_ref().map(|ring| ring.changed_at))
+            .fold(tenant.changed_at, Timestamp::max);
+        let keys = match ring {
+            Some(ring) => self.keys(id, &ring, before.as_deref()).await?,
+            None => Keys::default(),
+        };
+        tracing::debug!(tenant = %id, head, "directory: tenant filled");
+        let apis = apis.into_iter().map(|(id, api)| (id, api.state)).collect();
+        Ok(Some(Arc::new(TenantEntry { id, head, newest, tenant: tenant.state, apis, keys })))
+    }
+
+    /// The keys of a ring. Those that signed before are parsed already.
+    async fn keys(
+        &self,
+        tenant: TenantId,
+        ring: &Row<KeyRing>,
+        before: Option<&TenantEntry>,
+    ) -> Result<Keys, Unavailable> {
+        let unusable = |cause: BoxError| Unavailable::Key { tenant, cause };
+        let active = ALGORITHMS.into_iter().filter_map(|algorithm| {
+            ring.state.active(algorithm).map(|(id, _)| (algorithm, id))
+        });
+        let mut signing = BTreeMap::new();
+        let mut missing = Vec::new();
+        for (algorithm, id) in active {
+            let parsed = before.and_then(|before| before.keys.signing.get(&algorithm));
+            match parsed.filter(|key| key.kid() == id.to_string()) {
+                Some(key) => {
+                    signing.insert(algorithm, Arc::clone(key));
+                }
+                None => missing.push((algorithm, id)),
+            }
+        }
+        if !missing.is_empty() {
+            let sealed = self.store.sealed_keys(tenant).await?;
+            for (algorithm, id) in missing {
+                let row = sealed.iter().find(|row| row.key == id).ok_or_else(|| {
+                    unusable(format!("{id} signs, and the vault does not have it").into())
+                })?;
+                let sealed =
+                    Sealed { master_key_id: row.master_key_id.clone(), bytes: row.sealed.clone() };
+                let key = self.open(tenant, id, algorithm, &sealed).map_err(unusable)?;
+                signing.insert(algorithm, Arc::new(key));
+            }
+        }
+        let published = published(&ring.state).map_err(|error| unusable(error.into()))?;
+        Ok(Keys { version: ring.version, published, signing })
+    }
+
+    fn open(
+        &self,
+        tenant: TenantId,
+        id: KeyId,
+        algorithm: SigningAlgorithm,
+        sealed: &Sealed,
+    ) -> Result<SigningKey, BoxError> {
+        let (tenant, kid) = (tenant.to_string(), id.to_string());
+        let context = SealContext { purpose: Purpose::SigningKey, tenant: &tenant, row: &kid };
+        let pkcs8 = self.sealer.open(&context, sealed)?;
+        Ok(SigningKey::from_pkcs8(crypto_algorithm(algorithm), &kid, &pkcs8)?)
+    }
+
+    /// A client's entry. `head` was read before.
+    pub(crate) async fn client(
+        &self,
+        tenant: TenantId,
+        id: ClientId,
+        head: i64,
+    ) -> Result<Option<Arc<ClientEntry>>, Unavailable> {
+        let Some(client) = clients::get(&self.store, tenant, id).await? else { return Ok(None) };
+        let secrets = client_secrets::get(&self.store, tenant, id).await?;
+        let verifiers = self.store.verifiers(tenant, id).await?;
+        let newest = secrets.as_ref().map_or(client.changed_at, |secrets| {
+            secrets.changed_at.max(client.changed_at)
+        });
+        tracing::debug!(%tenant, client = %id, head, "directory: client filled");
+        Ok(Some(Arc::new(ClientEntry {
+            id,
+            head,
+            newest,
+            client: client.state,
+            secrets: secrets.map(|secrets| secrets.state).unwrap_or_default(),
+            verifiers: verifiers
+                .into_iter()
+                .map(|row| (row.secret, Verifier::from_stored(row.phc)))
+                .collect(),
+        })))
+    }
+}
+
+/// Every key that may have signed a token that still lives, or will sign soon.
+fn published(ring: &KeyRing) -> Result<JwkSet, serde_json::Error> {
+    let keys = ring
+        .keys
+        .values()
+        .filter(|key| match key.state() {
+            KeyState::Published | KeyState::Active => true,
+        })
+        .map(|key| serde_json::from_value::<PublicJwk>(key.public_jwk.members().clone().into()))
+        .collect::<Result<_, _>>()?;
+    Ok(JwkSet { keys })
+}
+
+/// The domain's name of an algorithm as the cryptography's.
+fn crypto_algorithm(algorithm: SigningAlgorithm) -> Algorithm {
+    match algorithm {
+        SigningAlgorithm::Es256 => Algorithm::Es256,
+        SigningAlgorithm::Rs256 => Algorithm::Rs256,
+        SigningAlgorithm::EdDsa => Algorithm::EdDsa,
+    }
+}

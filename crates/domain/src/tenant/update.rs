@@ -1,0 +1,171 @@
+use super::{PolicyChange, TenantEvent};
+use crate::{
+    change::ChangeSet,
+    command::{Command, ReadSet},
+    id::TenantId,
+    key_ring::KeyRingRefusal,
+    refusal::Refusal,
+    stream::StreamId,
+    time::Timestamp,
+    value::DisplayName,
+};
+
+/// Changes a tenant's name for people and its policy. What is left out stays; the slug stays for
+/// ever.
+pub struct UpdateTenant {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The name for people.
+    pub display_name: Option<DisplayName>,
+    /// What changes in the policy.
+    pub policy: PolicyChange,
+}
+
+impl Command for UpdateTenant {
+    fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    fn reads(&self) -> Vec<StreamId> {
+        vec![
+            StreamId::Tenant(self.tenant),
+            StreamId::KeyRing(self.tenant),
+        ]
+    }
+
+    fn decide(&self, read: &ReadSet, _: Timestamp) -> Result<ChangeSet, Refusal> {
+        let tenant = read.tenant(self.tenant)?.open()?;
+        let policy = self.policy.over(&tenant.policy).map_err(Refusal::Invalid)?;
+        let algorithm = policy.signing_algorithm;
+        if algorithm != tenant.policy.signing_algorithm
+            && read.key_ring(self.tenant)?.active(algorithm).is_none()
+        {
+            return Err(KeyRingRefusal::NoActiveKey { algorithm }.into());
+        }
+        let mut events = Vec::new();
+        if let Some(display_name) = &self.display_name
+            && *display_name != tenant.display_name
+        {
+            events.push(TenantEvent::TenantRenamed {
+                display_name: display_name.clone(),
+            });
+        }
+        if policy != tenant.policy {
+            events.push(TenantEvent::TenantPolicyChanged { policy });
+        }
+        Ok(ChangeSet::of(StreamId::Tenant(self.tenant), events))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        key_ring::{KeyRingEvent, NewKey},
+        tenant::{SigningAlgorithm, TenantRefusal},
+        testing::{self, ACME, NOW, acme, closed, new_key, policy, suspended},
+    };
+
+    fn nothing() -> UpdateTenant {
+        UpdateTenant {
+            tenant: ACME,
+            display_name: None,
+            policy: PolicyChange::default(),
+        }
+    }
+
+    fn overlap(seconds: u32) -> UpdateTenant {
+        let policy = PolicyChange {
+            rotation_overlap_seconds: Some(seconds),
+            ..PolicyChange::default()
+        };
+        UpdateTenant {
+            policy,
+            ..nothing()
+        }
+    }
+
+    fn signed_with(algorithm: SigningAlgorithm) -> UpdateTenant {
+        let policy = PolicyChange {
+            signing_algorithm: Some(algorithm),
+            ..PolicyChange::default()
+        };
+        UpdateTenant {
+            policy,
+            ..nothing()
+        }
+    }
+
+    #[test]
+    fn what_stays_the_same_is_no_event() {
+        testing::given(acme()).when(&nothing()).then_nothing();
+        let same = UpdateTenant {
+            display_name: Some(DisplayName::parse("Acme").unwrap()),
+            ..overlap(86_400)
+        };
+        testing::given(acme()).when(&same).then_nothing();
+    }
+
+    #[test]
+    fn a_name_and_a_policy_change_each_by_itself() {
+        let name = DisplayName::parse("Acme International").unwrap();
+        let both = UpdateTenant {
+            display_name: Some(name.clone()),
+            ..overlap(0)
+        };
+        testing::given(acme()).when(&both).then([
+            TenantEvent::TenantRenamed { display_name: name },
+            TenantEvent::TenantPolicyChanged {
+                policy: policy(|policy| policy.rotation_overlap_seconds = 0),
+            },
+        ]);
+        testing::given(acme())
+            .and([suspended()])
+            .when(&overlap(0))
+            .change();
+    }
+
+    #[test]
+    fn the_policy_is_checked_as_a_whole() {
+        let faults = testing::given(acme()).when(&overlap(2_592_001)).faults();
+        assert_eq!(faults, ["policy.rotationOverlapSeconds"]);
+    }
+
+    #[test]
+    fn tokens_are_signed_with_an_algorithm_that_has_an_active_key() {
+        use SigningAlgorithm::{EdDsa, Es256};
+        let ed_dsa = NewKey {
+            algorithm: EdDsa,
+            ..new_key()
+        };
+        let generated = KeyRingEvent::KeyGenerated {
+            key: ed_dsa.key,
+            algorithm: EdDsa,
+            public_jwk: ed_dsa.public_jwk,
+            generated_at: NOW,
+            activates_at: NOW,
+        };
+        let activated = KeyRingEvent::KeyActivated {
+            key: ed_dsa.key,
+            activated_at: NOW,
+        };
+        let with_key = || testing::given(acme()).and([generated.clone()]);
+        with_key()
+            .when(&signed_with(EdDsa))
+            .refused(KeyRingRefusal::NoActiveKey { algorithm: EdDsa });
+        with_key()
+            .and([activated])
+            .when(&signed_with(EdDsa))
+            .change();
+        // A tenant that keeps its algorithm keeps it, whatever became of its keys.
+        with_key().when(&signed_with(Es256)).then_nothing();
+    }
+
+    #[test]
+    fn a_closed_tenant_stays_as_it_was() {
+        testing::given(acme())
+            .and([closed()])
+            .when(&overlap(0))
+            .refused(TenantRefusal::Closed);
+    }
+}

@@ -1,0 +1,413 @@
+//! Sequences of commands at one tenant, from which property tests make histories.
+
+use std::{fmt, sync::Arc};
+
+use proptest::{
+    collection::vec,
+    option,
+    prelude::*,
+    sample::{select, subsequence},
+    strategy::Union,
+};
+
+use super::{ACME, ADMIN_API_ID, NOW, arbitrary, new_key, new_tenant};
+use crate::{
+    api::{CreateApi, RoleDefinition, ScopeDefinition},
+    change::ChangeSet,
+    client::{
+        CreateClient, DeleteClient, DisableClient, EnableClient, Expiry, GrantRequest, UpdateClient,
+    },
+    command::{Command, ReadSet},
+    id::{ApiId, ClientId, SecretId, TenantId},
+    key_ring::NewKey,
+    refusal::Refusal,
+    secret_rotation::{IssueSecret, NewSecret, RevokeSecret, RotateSecret},
+    stream::StreamId,
+    tenant::{
+        CloseTenant, CreateTenant, PolicyChange, ResumeTenant, SuspendTenant, TenantPolicy,
+        UpdateTenant,
+    },
+    time::Timestamp,
+    value::{ApiIdentifier, Patch, Reason},
+};
+
+/// A hash, which no event may hold.
+pub(crate) const VERIFIER: &str = "$argon2id$v=19$not-for-events";
+/// The name of a master key, which no event may hold.
+pub(crate) const MASTER_KEY_ID: &str = "master-key-not-for-events";
+/// Most of a secret, which no event may hold.
+pub(crate) const SECRET: &str = "chs_not-for-events";
+
+/// A command, and how much later than the one before it is given.
+pub(crate) struct Step {
+    label: String,
+    /// In seconds.
+    pub(crate) later: i64,
+    make: Box<dyn Fn(u8) -> Arc<dyn Command>>,
+}
+
+impl Step {
+    /// The command as the one with this number; a secret that it issues has the number too.
+    pub(crate) fn command(&self, number: u8) -> Arc<dyn Command> {
+        (self.make)(number)
+    }
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "+{} s {}", self.later, self.label)
+    }
+}
+
+impl Command for Arc<dyn Command> {
+    fn tenant(&self) -> TenantId {
+        (**self).tenant()
+    }
+
+    fn reads(&self) -> Vec<StreamId> {
+        (**self).reads()
+    }
+
+    fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Refusal> {
+        (**self).decide(read, now)
+    }
+}
+
+/// Steps that make their command from a generated input.
+fn step<I, C>(
+    input: impl Strategy<Value = I> + 'static,
+    make: impl Fn(&I, u8) -> C + Clone + 'static,
+) -> BoxedStrategy<Step>
+where
+    I: fmt::Debug + 'static,
+    C: Command + 'static,
+{
+    let later = prop_oneof![
+        Just(0),
+        1..100_000_i64,
+        (1..40_i64).prop_map(|days| days * 86_400)
+    ];
+    (input, later)
+        .prop_map(move |(input, later)| {
+            let make = make.clone();
+            Step {
+                label: format!("{} {input:?}", std::any::type_name::<C>()),
+                later,
+                make: Box::new(move |number| Arc::new(make(&input, number))),
+            }
+        })
+        .boxed()
+}
+
+/// A history: it begins with a tenant, an API and a client, and about half of the rest is not
+/// refused.
+pub(crate) fn history() -> impl Strategy<Value = Vec<Step>> {
+    let all = Union::new_weighted(vec![
+        (2, tenant()),
+        (2, create_api()),
+        (2, create_client()),
+        (4, update_client()),
+        (3, client()),
+        (6, secrets()),
+    ]);
+    let first = (create_tenant(), create_api(), create_client());
+    (first, vec(all, 0..30)).prop_map(|((tenant, api, client), rest)| {
+        [tenant, api, client].into_iter().chain(rest).collect()
+    })
+}
+
+fn create_tenant() -> BoxedStrategy<Step> {
+    let policy = prop_oneof![Just(TenantPolicy::default()), arbitrary::policy()];
+    step(policy, |policy, _| CreateTenant {
+        key: NewKey {
+            algorithm: policy.signing_algorithm,
+            master_key_id: MASTER_KEY_ID.to_owned(),
+            ..new_key()
+        },
+        policy: policy.clone(),
+        ..new_tenant("acme")
+    })
+}
+
+fn api() -> impl Strategy<Value = ApiId> {
+    prop_oneof![
+        1 => Just(ADMIN_API_ID),
+        9 => (1..3_u8).prop_map(|number| ApiId::new(NOW, [100 + number; 10])),
+    ]
+}
+
+fn client_id() -> impl Strategy<Value = ClientId> {
+    (0..2_u8).prop_map(|number| ClientId::new(NOW, [200 + number; 10]))
+}
+
+fn secret(number: u8) -> SecretId {
+    SecretId::new(NOW, [number; 10])
+}
+
+fn new_secret(number: u8) -> NewSecret {
+    NewSecret {
+        secret: secret(number),
+        hint: format!("{SECRET}-wxyz"),
+        verifier: VERIFIER.to_owned(),
+    }
+}
+
+const SCOPES: [&str; 4] = ["a:read", "a:write", "b:read", "b:write"];
+const ROLES: [&str; 2] = ["clerk", "reader"];
+
+fn grants() -> impl Strategy<Value = Vec<GrantRequest>> {
+    let grant = (api(), subsequence(&SCOPES, 0..3), subsequence(&ROLES, 0..2));
+    vec(grant, 0..3).prop_map(|grants| {
+        let grant = |(api, scopes, roles): &(ApiId, Vec<&str>, Vec<&str>)| GrantRequest {
+            api: *api,
+            scopes: scopes.iter().map(|scope| scope.parse().unwrap()).collect(),
+            roles: roles.iter().map(|role| role.parse().unwrap()).collect(),
+        };
+        grants.iter().map(grant).collect()
+    })
+}
+
+fn expiry() -> impl Strategy<Value = Expiry> {
+    prop_oneof![
+        (0..2_000_u32).prop_map(Expiry::InDays),
+        (0..2_000_i64).prop_map(|days| Expiry::At(NOW.plus_days(days))),
+    ]
+}
+
+fn patch<T: Clone + fmt::Debug>(
+    value: impl Strategy<Value = T>,
+) -> impl Strategy<Value = Patch<T>> {
+    prop_oneof![
+        Just(Patch::Keep),
+        Just(Patch::Clear),
+        value.prop_map(Patch::Set),
+    ]
+}
+
+fn policy_change() -> impl Strategy<Value = PolicyChange> {
+    (
+        option::of(arbitrary::algorithm()),
+        option::of(any::<bool>()),
+        option::of(any::<bool>()),
+        option::of(1..=6_u32),
+        option::of(0..=2_592_000_u32),
+        patch(1..=3_650_u32),
+        patch(1..=3_650_u32),
+    )
+        .prop_map(
+            |(algorithm, require_name, metadata, max_live, overlap, secret_days, client_days)| {
+                PolicyChange {
+                    signing_algorithm: algorithm,
+                    require_client_name: require_name,
+                    allow_metadata: metadata,
+                    max_live_secrets: max_live,
+                    rotation_overlap_seconds: overlap,
+                    secret_lifetime_days: secret_days,
+                    client_lifetime_max: client_days,
+                    ..PolicyChange::default()
+                }
+            },
+        )
+}
+
+fn tenant() -> BoxedStrategy<Step> {
+    Union::new_weighted(vec![
+        (
+            8,
+            step(
+                (option::of(arbitrary::text()), policy_change()),
+                |(display_name, policy), _| UpdateTenant {
+                    tenant: ACME,
+                    display_name: display_name.clone(),
+                    policy: policy.clone(),
+                },
+            ),
+        ),
+        (
+            4,
+            step(arbitrary::text::<Reason>(), |reason, _| SuspendTenant {
+                tenant: ACME,
+                reason: reason.clone(),
+            }),
+        ),
+        (4, step(Just(()), |(), _| ResumeTenant { tenant: ACME })),
+        (
+            1,
+            step(arbitrary::text::<Reason>(), |reason, _| CloseTenant {
+                tenant: ACME,
+                reason: reason.clone(),
+            }),
+        ),
+    ])
+    .boxed()
+}
+
+fn create_api() -> BoxedStrategy<Step> {
+    let input = (
+        1..3_u8,
+        subsequence(&SCOPES, 3..=4),
+        subsequence(&ROLES, 1..=2),
+        option::of(arbitrary::text()),
+    );
+    step(input, |(number, scopes, roles, description), _| CreateApi {
+        tenant: ACME,
+        api: ApiId::new(NOW, [100 + number; 10]),
+        identifier: ApiIdentifier::parse(&format!("https://api-{number}.example")).unwrap(),
+        name: "An API".parse().unwrap(),
+        scopes: scopes
+            .iter()
+            .map(|name| ScopeDefinition {
+                name: name.parse().unwrap(),
+                description: description.clone(),
+            })
+            .collect(),
+        roles: roles
+            .iter()
+            .map(|name| RoleDefinition {
+                name: name.parse().unwrap(),
+                scopes: scopes[0].parse().into_iter().collect(),
+            })
+            .collect(),
+    })
+}
+
+fn create_client() -> BoxedStrategy<Step> {
+    let people = (
+        option::weighted(0.8, arbitrary::text()),
+        option::of(arbitrary::text()),
+        arbitrary::object(),
+    );
+    let may = (option::of(expiry()), vec(api(), 0..2), grants());
+    let input = (client_id(), people, may, arbitrary::claims());
+    step(
+        input,
+        |(client, people, (expiry, serves, grants), claims), number| CreateClient {
+            tenant: ACME,
+            client: *client,
+            name: people.0.clone(),
+            description: people.1.clone(),
+            metadata: people.2.clone(),
+            expiry: *expiry,
+            custom_claims: claims.clone(),
+            serves: serves.clone(),
+            grants: grants.clone(),
+            secret: new_secret(number),
+        },
+    )
+}
+
+fn update_client() -> BoxedStrategy<Step> {
+    let people = (
+        patch(arbitrary::text()),
+        patch(arbitrary::text()),
+        option::of(arbitrary::object()),
+    );
+    let may = (
+        patch(expiry()),
+        option::of(vec(api(), 0..2)),
+        option::of(grants()),
+    );
+    let input = (client_id(), people, may, option::of(arbitrary::claims()));
+    step(
+        input,
+        |(client, people, (expiry, serves, grants), claims), _| UpdateClient {
+            tenant: ACME,
+            client: *client,
+            name: people.0.clone(),
+            description: people.1.clone(),
+            metadata: people.2.clone(),
+            expiry: expiry.clone(),
+            custom_claims: claims.clone(),
+            serves: serves.clone(),
+            grants: grants.clone(),
+        },
+    )
+}
+
+fn client() -> BoxedStrategy<Step> {
+    Union::new_weighted(vec![
+        (
+            4,
+            step(
+                (client_id(), arbitrary::text::<Reason>()),
+                |(client, reason), _| DisableClient {
+                    tenant: ACME,
+                    client: *client,
+                    reason: reason.clone(),
+                },
+            ),
+        ),
+        (
+            4,
+            step(client_id(), |client, _| EnableClient {
+                tenant: ACME,
+                client: *client,
+            }),
+        ),
+        (
+            1,
+            step(
+                (client_id(), arbitrary::text::<Reason>()),
+                |(client, reason), _| DeleteClient {
+                    tenant: ACME,
+                    client: *client,
+                    reason: reason.clone(),
+                },
+            ),
+        ),
+    ])
+    .boxed()
+}
+
+fn secrets() -> BoxedStrategy<Step> {
+    let day = || (0..100_i64).prop_map(|days| NOW.plus_days(days));
+    let issue = (
+        client_id(),
+        option::of(arbitrary::text()),
+        option::of(day()),
+        option::of(day()),
+    );
+    let rotate = (
+        client_id(),
+        option::of(arbitrary::text()),
+        option::of(select(vec![0, 60, 86_400, 2_592_000, 2_592_001])),
+    );
+    // One of the last few secrets that may have been issued.
+    let revoke = (
+        client_id(),
+        1..6_u8,
+        arbitrary::text::<Reason>(),
+        any::<bool>(),
+    );
+    prop_oneof![
+        step(issue, |(client, label, not_before, expires_at), number| {
+            IssueSecret {
+                tenant: ACME,
+                client: *client,
+                secret: new_secret(number),
+                label: label.clone(),
+                not_before: *not_before,
+                expires_at: *expires_at,
+            }
+        }),
+        step(rotate, |(client, label, overlap_seconds), number| {
+            RotateSecret {
+                tenant: ACME,
+                client: *client,
+                secret: new_secret(number),
+                label: label.clone(),
+                overlap_seconds: *overlap_seconds,
+            }
+        }),
+        step(revoke, |(client, back, reason, compromised), number| {
+            RevokeSecret {
+                tenant: ACME,
+                client: *client,
+                secret: secret(number.saturating_sub(*back)),
+                reason: reason.clone(),
+                compromised: *compromised,
+            }
+        }),
+    ]
+    .boxed()
+}

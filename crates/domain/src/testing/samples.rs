@@ -1,0 +1,285 @@
+//! One event of every kind, as it would stand in a roll: what new golden files are written from.
+
+use serde_json::json;
+
+use super::{NOW, ORDERS, new_key, new_secret};
+use crate::{
+    api::{ApiEvent, RoleDefinition, ScopeDefinition},
+    client::ClientEvent,
+    event::Event,
+    json::JsonObject,
+    key_ring::KeyRingEvent,
+    secret_rotation::{IssuedSecret, Retirement, SecretRotationEvent},
+    tenant::{
+        AuthMethod, ClientLifetime, RateLimit, RateLimits, SigningAlgorithm, TenantEvent,
+        TenantPolicy,
+    },
+    value::{CustomClaims, Hint, PublicJwk},
+};
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+/// Every kind once, with every field that it can have.
+pub(crate) fn full() -> Vec<Event> {
+    [tenant(), key_ring(), api(), client(), secrets()].concat()
+}
+
+/// Every kind that has fields which may be left out, without them.
+pub(crate) fn minimal() -> Vec<Event> {
+    vec![
+        TenantEvent::TenantCreated {
+            slug: parsed("acme"),
+            display_name: parsed("Acme"),
+            policy: least_policy(),
+        }
+        .into(),
+        TenantEvent::TenantPolicyChanged {
+            policy: least_policy(),
+        }
+        .into(),
+        ApiEvent::ApiCreated {
+            identifier: parsed("https://orders.example"),
+            name: parsed("Orders"),
+            built_in: false,
+            scopes: vec![scope("orders:read", None)],
+            roles: Vec::new(),
+        }
+        .into(),
+        ClientEvent::ClientCreated {
+            name: None,
+            description: None,
+            metadata: JsonObject::default(),
+            auth_method: AuthMethod::ClientSecret,
+            custom_claims: CustomClaims::default(),
+            serves: [].into(),
+            expires_at: None,
+        }
+        .into(),
+        ClientEvent::ClientDescribed {
+            name: None,
+            description: None,
+        }
+        .into(),
+        ClientEvent::ClientGranted {
+            api: ORDERS,
+            identifier: parsed("https://orders.example"),
+            scopes: [parsed("orders:read")].into_iter().collect(),
+            roles: [].into(),
+        }
+        .into(),
+        ClientEvent::ClientExpiryChanged { expires_at: None }.into(),
+        SecretRotationEvent::SecretIssued {
+            issued: least_issued(),
+        }
+        .into(),
+        SecretRotationEvent::SecretRotated {
+            issued: least_issued(),
+            retires: Vec::new(),
+        }
+        .into(),
+    ]
+}
+
+fn tenant() -> Vec<Event> {
+    [
+        TenantEvent::TenantCreated {
+            slug: parsed("acme"),
+            display_name: parsed("Acme, Inc. 🌙"),
+            policy: full_policy(),
+        },
+        TenantEvent::TenantRenamed {
+            display_name: parsed("Acme International"),
+        },
+        TenantEvent::TenantPolicyChanged {
+            policy: full_policy(),
+        },
+        TenantEvent::TenantSuspended {
+            reason: parsed("unpaid since March"),
+        },
+        TenantEvent::TenantResumed {},
+        TenantEvent::TenantClosed {
+            reason: parsed("left for \"good\""),
+        },
+    ]
+    .map(Event::from)
+    .into()
+}
+
+fn key_ring() -> Vec<Event> {
+    let key = new_key().key;
+    let public_jwk = PublicJwk::parse(json!({
+        "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": key.to_string(),
+        "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+        "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+    }));
+    [
+        KeyRingEvent::KeyGenerated {
+            key,
+            algorithm: SigningAlgorithm::Es256,
+            public_jwk: public_jwk.unwrap(),
+            generated_at: NOW,
+            activates_at: NOW.plus_seconds(3_600),
+        },
+        KeyRingEvent::KeyActivated {
+            key,
+            activated_at: NOW.plus_seconds(3_600),
+        },
+    ]
+    .map(Event::from)
+    .into()
+}
+
+fn api() -> Vec<Event> {
+    vec![
+        ApiEvent::ApiCreated {
+            identifier: parsed("https://orders.example"),
+            name: parsed("Orders"),
+            built_in: false,
+            scopes: vec![
+                scope("orders:read", Some("Read orders")),
+                scope("orders:write", Some("Place and change orders")),
+            ],
+            roles: vec![RoleDefinition {
+                name: parsed("clerk"),
+                scopes: [parsed("orders:read"), parsed("orders:write")]
+                    .into_iter()
+                    .collect(),
+            }],
+        }
+        .into(),
+    ]
+}
+
+fn client() -> Vec<Event> {
+    let metadata =
+        JsonObject::parse(json!({"cost": 1200, "on-call": null, "team": "Büro"}), 4096).unwrap();
+    let custom_claims = CustomClaims::parse(json!({"plan": "gold", "regions": ["eu"]})).unwrap();
+    [
+        ClientEvent::ClientCreated {
+            name: Some(parsed("billing")),
+            description: Some(parsed("The nightly invoices")),
+            metadata: metadata.clone(),
+            auth_method: AuthMethod::ClientSecret,
+            custom_claims: custom_claims.clone(),
+            serves: [parsed("https://orders.example")].into(),
+            expires_at: Some(NOW.plus_days(90)),
+        },
+        ClientEvent::ClientDescribed {
+            name: Some(parsed("billing")),
+            description: Some(parsed("The weekly invoices")),
+        },
+        ClientEvent::ClientMetadataChanged { metadata },
+        ClientEvent::ClientGranted {
+            api: ORDERS,
+            identifier: parsed("https://orders.example"),
+            scopes: [parsed("orders:read"), parsed("orders:write")]
+                .into_iter()
+                .collect(),
+            roles: [parsed("clerk")].into(),
+        },
+        ClientEvent::ClientGrantRevoked {
+            api: ORDERS,
+            identifier: parsed("https://orders.example"),
+        },
+        ClientEvent::ClientClaimsChanged { custom_claims },
+        ClientEvent::ClientServesChanged {
+            serves: [parsed("https://orders.example")].into(),
+        },
+        ClientEvent::ClientExpiryChanged {
+            expires_at: Some(NOW.plus_days(30)),
+        },
+        ClientEvent::ClientDisabled {
+            reason: parsed("its host was stolen"),
+        },
+        ClientEvent::ClientEnabled {},
+        ClientEvent::ClientDeleted {
+            reason: parsed("replaced by another"),
+        },
+    ]
+    .map(Event::from)
+    .into()
+}
+
+fn secrets() -> Vec<Event> {
+    [
+        SecretRotationEvent::SecretIssued {
+            issued: full_issued(1),
+        },
+        SecretRotationEvent::SecretRotated {
+            issued: full_issued(2),
+            retires: vec![Retirement {
+                secret: new_secret(1).secret,
+                retires_at: NOW.plus_days(1),
+            }],
+        },
+        SecretRotationEvent::SecretRevoked {
+            secret: new_secret(1).secret,
+            reason: parsed("seen in a log"),
+            compromised: true,
+        },
+    ]
+    .map(Event::from)
+    .into()
+}
+
+fn scope(name: &str, description: Option<&str>) -> ScopeDefinition {
+    ScopeDefinition {
+        name: parsed(name),
+        description: description.map(parsed),
+    }
+}
+
+fn full_policy() -> TenantPolicy {
+    let limit = RateLimit {
+        requests: 600,
+        window_seconds: 60,
+        enforce: true,
+    };
+    TenantPolicy {
+        refresh_token_seconds: Some(2_592_000),
+        client_lifetime_days: ClientLifetime {
+            default: Some(90),
+            min: 1,
+            max: Some(365),
+        },
+        secret_lifetime_days: Some(180),
+        rate_limit: RateLimits {
+            client: Some(limit),
+            tenant: Some(limit),
+        },
+        ..TenantPolicy::default()
+    }
+}
+
+fn least_policy() -> TenantPolicy {
+    TenantPolicy {
+        rate_limit: RateLimits {
+            client: None,
+            tenant: None,
+        },
+        ..TenantPolicy::default()
+    }
+}
+
+fn full_issued(number: u8) -> IssuedSecret {
+    IssuedSecret {
+        label: Some(parsed("blue")),
+        not_before: Some(NOW.plus_seconds(60)),
+        expires_at: Some(NOW.plus_days(180)),
+        secret: new_secret(number).secret,
+        ..least_issued()
+    }
+}
+
+fn least_issued() -> IssuedSecret {
+    IssuedSecret {
+        secret: new_secret(1).secret,
+        label: None,
+        hint: Hint::of("wxyz"),
+        issued_at: NOW,
+        not_before: None,
+        expires_at: None,
+    }
+}

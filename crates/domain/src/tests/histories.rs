@@ -1,0 +1,290 @@
+//! What holds after any sequence of commands.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::TestRunner};
+
+use crate::{
+    aggregate::{Fold, Row},
+    api::Api,
+    client::{Client, ClientEvent, Standing},
+    command::{Loaded, ReadSet, State},
+    envelope::{Actor, Recorded},
+    event::Event,
+    id::EventId,
+    key_ring::KeyRing,
+    secret_rotation::{SecretRotation, SecretRotationEvent},
+    stream::{AggregateType, StreamId},
+    tenant::{Tenant, TenantEvent, TenantState},
+    testing::{
+        ACME, NOW,
+        commands::{self, Step, history},
+    },
+};
+
+/// A tenant's roll, and what it has come to.
+pub(super) struct Roll {
+    pub(super) entries: Vec<Recorded>,
+    pub(super) now: ReadSet,
+}
+
+impl Roll {
+    /// Carries the steps out one after another and records what is not refused.
+    pub(super) fn of(steps: &[Step]) -> Self {
+        let mut roll = Self {
+            entries: Vec::new(),
+            now: ReadSet::default(),
+        };
+        let mut moment = NOW;
+        for (number, step) in steps.iter().enumerate() {
+            moment = moment.plus_seconds(step.later);
+            let command = step.command(number.try_into().unwrap());
+            let read = ReadSet::new(roll.read(&command.reads()));
+            let Ok(change) = command.decide(&read, moment) else {
+                continue;
+            };
+            for (stream, event) in change.events() {
+                let number = roll.entries.len() + 1;
+                let earlier = roll.entries.iter().filter(|entry| entry.stream == *stream);
+                let sequence = earlier.count() + 1;
+                roll.entries.push(Recorded {
+                    id: EventId::new(moment, [0; 10]),
+                    tenant: ACME,
+                    tenant_seq: number.try_into().unwrap(),
+                    recorded_at: moment,
+                    stream: *stream,
+                    sequence: sequence.try_into().unwrap(),
+                    event: event.clone(),
+                    actor: Actor::Steward,
+                    command_id: None,
+                    trace_id: None,
+                });
+            }
+            roll.now = roll.now.after(&change);
+        }
+        roll
+    }
+
+    fn read(&self, streams: &[StreamId]) -> Vec<Loaded> {
+        let all = self.now.streams();
+        let find = |stream| all.iter().find(|loaded| loaded.stream == stream).cloned();
+        let loaded = |stream: &StreamId| find(*stream).unwrap_or_else(|| Loaded::absent(*stream));
+        streams.iter().map(loaded).collect()
+    }
+
+    fn of_stream(&self, stream: StreamId) -> Vec<&Recorded> {
+        let entries = self.entries.iter();
+        entries.filter(|entry| entry.stream == stream).collect()
+    }
+}
+
+fn folded<'a, S: Fold>(
+    before: Option<S>,
+    entries: impl IntoIterator<Item = &'a Recorded>,
+) -> Option<S> {
+    let events = entries
+        .into_iter()
+        .filter_map(|entry| S::event(&entry.event));
+    events.fold(before, S::fold)
+}
+
+/// The state as it stands in a read model between two events.
+fn stored<S: Fold>(state: Option<S>) -> Option<S> {
+    state.map(|state| serde_json::from_value(serde_json::to_value(state).unwrap()).unwrap())
+}
+
+fn check_stream<S: Fold>(roll: &Roll, loaded: &Loaded, cut: usize) {
+    let entries = roll.of_stream(loaded.stream);
+    let all: Option<S> = folded(None, entries.iter().copied());
+    assert_eq!(S::into_state(all.clone()), loaded.state);
+
+    let (first, rest) = entries.split_at(cut.min(entries.len()));
+    let halfway = stored(folded::<S>(None, first.iter().copied()));
+    assert_eq!(folded(halfway, rest.iter().copied()), all);
+
+    let row = entries
+        .iter()
+        .fold(None, |row, entry| Row::<S>::project(row, entry));
+    let expected = all.map(|state| Row {
+        tenant: ACME,
+        version: loaded.version,
+        created_at: entries[0].recorded_at,
+        changed_at: entries[entries.len() - 1].recorded_at,
+        state,
+    });
+    assert_eq!(row, expected);
+
+    // Another stream's entries leave it alone.
+    for entry in &roll.entries {
+        if S::event(&entry.event).is_none() {
+            assert_eq!(Row::<S>::project(row.clone(), entry), row);
+        }
+    }
+}
+
+/// Calls the check for the kind of aggregate behind each stream.
+fn check(roll: &Roll, cut: usize) {
+    for loaded in roll.now.streams() {
+        match loaded.stream.aggregate_type() {
+            AggregateType::Tenant => check_stream::<Tenant>(roll, loaded, cut),
+            AggregateType::KeyRing => check_stream::<KeyRing>(roll, loaded, cut),
+            AggregateType::Api => check_stream::<Api>(roll, loaded, cut),
+            AggregateType::Client => check_stream::<Client>(roll, loaded, cut),
+            AggregateType::SecretRotation => check_stream::<SecretRotation>(roll, loaded, cut),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Load and decide, inline projection, replay and rebuild are the same fold, wherever it is
+    /// interrupted and stored.
+    #[test]
+    fn every_way_of_folding_a_stream_comes_to_the_same(steps in history(), cut in 0..12_usize) {
+        check(&Roll::of(&steps), cut);
+    }
+
+    /// A fold takes whatever stands in a log: it does not fail, and before there is an aggregate
+    /// nothing can happen to it.
+    #[test]
+    fn a_fold_takes_any_events_in_any_order(events in vec(crate::testing::arbitrary::event(), 0..20)) {
+        for kind in AggregateType::ALL {
+            let mut state = State::absent(*kind);
+            for event in &events {
+                let begins = ["TenantCreated", "KeyGenerated", "ApiCreated", "ClientCreated", "SecretIssued", "SecretRotated"]
+                    .contains(&event.kind().0);
+                let was_absent = state == State::absent(*kind);
+                state = state.after(event);
+                let is_absent = state == State::absent(*kind);
+                prop_assert_eq!(is_absent, was_absent && !(begins && event.aggregate_type() == *kind));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_final_stays(steps in history()) {
+        let roll = Roll::of(&steps);
+        let mut closed = false;
+        let mut deleted = BTreeSet::new();
+        for entry in &roll.entries {
+            prop_assert!(!closed, "{:?} after the end of the tenant", entry.event);
+            match &entry.event {
+                Event::Tenant(TenantEvent::TenantClosed { .. }) => closed = true,
+                Event::Client(event) => {
+                    prop_assert!(!deleted.contains(&entry.stream), "{:?} after the end of the client", event);
+                    if matches!(event, ClientEvent::ClientDeleted { .. }) {
+                        deleted.insert(entry.stream);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for loaded in roll.now.streams() {
+            match &loaded.state {
+                State::Tenant(tenant) => {
+                    prop_assert_eq!(closed, tenant.as_ref().unwrap().state == TenantState::Closed);
+                }
+                State::Client(client) => {
+                    let standing = client.as_ref().unwrap().standing;
+                    prop_assert_eq!(deleted.contains(&loaded.stream), standing == Standing::Deleted);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A tenant's slug, an API's identifier and whose it is, and a client's way to authenticate
+    /// are given once.
+    #[test]
+    fn what_is_given_once_never_changes(steps in history()) {
+        let roll = Roll::of(&steps);
+        let mut given = BTreeMap::new();
+        let mut read = ReadSet::default();
+        for entry in &roll.entries {
+            read = read.after(&crate::ChangeSet::of(entry.stream, [entry.event.clone()]));
+            for loaded in read.streams() {
+                let once = match &loaded.state {
+                    State::Tenant(Some(tenant)) => tenant.slug.to_string(),
+                    State::Api(Some(api)) => format!("{} {}", api.identifier, api.built_in),
+                    State::Client(Some(client)) => format!("{:?}", client.auth_method),
+                    _ => continue,
+                };
+                prop_assert_eq!(given.entry(loaded.stream).or_insert_with(|| once.clone()), &once);
+            }
+        }
+    }
+
+    /// After a secret was issued there are never more live ones than the policy allowed, and an end
+    /// that was set is never put off.
+    #[test]
+    fn secrets_stay_within_the_policy_and_keep_their_ends(steps in history()) {
+        let roll = Roll::of(&steps);
+        let mut read = ReadSet::default();
+        for entry in &roll.entries {
+            let before = read.clone();
+            read = read.after(&crate::ChangeSet::of(entry.stream, [entry.event.clone()]));
+            let StreamId::SecretRotation(client) = entry.stream else { continue };
+            let after = read.secrets(client);
+            if !matches!(&entry.event, Event::SecretRotation(SecretRotationEvent::SecretRevoked { .. })) {
+                let max = read.tenant(ACME).unwrap().policy.max_live_secrets as usize;
+                prop_assert!(after.live(entry.recorded_at).count() <= max);
+            }
+            for (id, old) in before.secrets(client).secrets {
+                let new = &after.secrets[&id];
+                if let Some(end) = old.retires_at {
+                    prop_assert!(new.retires_at.unwrap() <= end);
+                }
+                prop_assert_eq!(new.expires_at, old.expires_at);
+                prop_assert!(old.revoked.is_none() || new.revoked.is_some());
+            }
+        }
+    }
+
+    /// A grant never names more than the API has, and nobody serves the admin API.
+    #[test]
+    fn grants_are_within_what_the_apis_have(steps in history()) {
+        let roll = Roll::of(&steps);
+        for loaded in roll.now.streams() {
+            let State::Client(Some(client)) = &loaded.state else { continue };
+            for (api, grant) in &client.grants {
+                let api = roll.now.api(*api).unwrap();
+                prop_assert_eq!(&api.identifier, &grant.identifier);
+                prop_assert!(grant.scopes.iter().all(|scope| api.scopes.contains_key(scope)));
+                prop_assert!(grant.roles.iter().all(|role| api.roles.contains_key(role)));
+            }
+            prop_assert!(client.serves.iter().all(|identifier| !identifier.is_admin()));
+        }
+    }
+
+    /// What goes into the vault is nowhere in the roll.
+    #[test]
+    fn what_is_for_the_vault_is_not_in_the_roll(steps in history()) {
+        for entry in &Roll::of(&steps).entries {
+            let text = entry.event.payload().to_string();
+            prop_assert!(!text.contains(commands::VERIFIER), "{}", text);
+            prop_assert!(!text.contains(commands::MASTER_KEY_ID), "{}", text);
+            prop_assert!(!text.contains(commands::SECRET), "{}", text);
+        }
+    }
+}
+
+/// The properties above say something only if rolls are full of events.
+#[test]
+fn rolls_contain_every_kind_of_event() {
+    let mut runner = TestRunner::deterministic();
+    let mut seen = BTreeSet::new();
+    for _ in 0..200 {
+        let steps = history().new_tree(&mut runner).unwrap().current();
+        seen.extend(
+            Roll::of(&steps)
+                .entries
+                .iter()
+                .map(|entry| entry.event.kind()),
+        );
+    }
+    let all: BTreeSet<_> = Event::kinds()
+        .map(|(_, name, version)| (name, version))
+        .collect();
+    assert_eq!(seen, all);
+}

@@ -1,0 +1,191 @@
+//! Many writers at once.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use chancery_domain::StreamId;
+use chancery_event_store::{
+    Backend, Store, StoreError, Tx, UniqueRule, Versions, execute, fetch_one,
+};
+use chancery_testkit::{on_both_stores, stores::TestStore};
+use common::{
+    NOW, append, assert_dense, by_steward, client, client_created, disabled, ids, roll, tenant,
+};
+use tokio::task::JoinSet;
+
+const WRITERS: usize = 50;
+const COMMITS_EACH: usize = 4;
+
+/// One attempt of the change path: false when the stream moved after it was loaded.
+async fn attempt(store: &Store, stream: StreamId, reason: &str) -> Result<bool, StoreError> {
+    let read = store.load(tenant(1), &[stream]).await?;
+    let mut tx = store.begin().await?;
+    let numbers = tx.take_numbers(tenant(1), 1, NOW).await?;
+    let versions = tx.versions(tenant(1), &[stream]).await?;
+    if versions != Versions::of(&read) {
+        tx.rollback().await?;
+        return Ok(false);
+    }
+    tx.append(
+        numbers,
+        &[(stream, disabled(reason))],
+        &versions,
+        &by_steward(),
+        ids(),
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// The second attempt of the change path: the lock first, so nobody can be faster.
+async fn insist(store: &Store, stream: StreamId, reason: &str) -> Result<(), StoreError> {
+    let mut tx = store.begin().await?;
+    tx.take_numbers(tenant(1), 0, NOW).await?;
+    let read = tx.load(tenant(1), &[stream]).await?;
+    let numbers = tx.take_numbers(tenant(1), 1, NOW).await?;
+    tx.append(
+        numbers,
+        &[(stream, disabled(reason))],
+        &Versions::of(&read),
+        &by_steward(),
+        ids(),
+    )
+    .await?;
+    tx.commit().await
+}
+
+async fn save_tenant(tx: &mut Tx, number: u8, slug: &str) -> Result<u64, StoreError> {
+    execute!(
+        tx,
+        "INSERT INTO tenants (tenant_id, slug, display_name, state, version, created_at, changed_at, body)
+         VALUES ($1, $2, 'Acme', 'active', 1, 1, 1, '{}')",
+        tenant(number).to_string(),
+        slug
+    )
+}
+
+async fn save_api(tx: &mut Tx, tenant_number: u8, api: &str) -> Result<u64, StoreError> {
+    execute!(
+        tx,
+        "INSERT INTO apis (api_id, tenant_id, identifier, name, state, version, created_at, changed_at, body)
+         VALUES ($1, $2, 'https://orders.example', 'Orders', 'active', 1, 1, 1, '{}')",
+        api,
+        tenant(tenant_number).to_string()
+    )
+}
+
+/// Until another transaction waits for a lock. On SQLite it waits before it begins, which nobody can
+/// see and nothing depends on.
+async fn until_somebody_waits(store: &Store) {
+    let waiting = "SELECT COUNT(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while store.backend() == Backend::Postgres && fetch_one!(store, (i64,), waiting).unwrap().0 == 0
+    {
+        tokio::task::yield_now().await;
+    }
+}
+
+on_both_stores! {
+    async fn fifty_writers_on_one_aggregate(store: TestStore) {
+        let stream = StreamId::Client(client(1));
+        append(&store, tenant(1), &[(stream, client_created())], NOW).await.unwrap();
+        let mut writers = JoinSet::new();
+        for writer in 0..WRITERS {
+            let store = (*store).clone();
+            writers.spawn(async move {
+                for commit in 0..COMMITS_EACH {
+                    let reason = format!("{writer}/{commit}");
+                    if !attempt(&store, stream, &reason).await.unwrap() {
+                        insist(&store, stream, &reason).await.unwrap();
+                    }
+                }
+            });
+        }
+        while let Some(ended) = writers.join_next().await {
+            ended.unwrap();
+        }
+        let roll = roll(&store, tenant(1)).await;
+        assert_eq!(roll.len(), 1 + WRITERS * COMMITS_EACH);
+        assert_dense(&roll);
+        assert!(roll.iter().zip(1..).all(|(entry, n)| entry.sequence == n), "the stream is dense too");
+        let reasons: BTreeSet<_> = roll[1..].iter().map(|entry| entry.event.payload().to_string()).collect();
+        assert_eq!(reasons.len(), WRITERS * COMMITS_EACH, "each change is there once");
+    }
+
+    async fn tenants_do_not_share_numbers(store: TestStore) {
+        let mut writers = JoinSet::new();
+        for number in 1..=8 {
+            let store = (*store).clone();
+            writers.spawn(async move {
+                let stream = StreamId::Client(client(number));
+                append(&store, tenant(number), &[(stream, client_created())], NOW).await.unwrap();
+                for _ in 0..10 {
+                    append(&store, tenant(number), &[(stream, disabled("again"))], NOW).await.unwrap();
+                }
+            });
+        }
+        while let Some(ended) = writers.join_next().await {
+            ended.unwrap();
+        }
+        for number in 1..=8 {
+            let roll = roll(&store, tenant(number)).await;
+            assert_eq!(roll.len(), 11);
+            assert_dense(&roll);
+        }
+    }
+
+    async fn one_of_two_concurrent_slugs_is_refused_by_name(store: TestStore) {
+        let mut first = store.begin().await.unwrap();
+        first.take_numbers(tenant(1), 0, NOW).await.unwrap();
+        save_tenant(&mut first, 1, "acme").await.unwrap();
+        let second = tokio::spawn({
+            let store = (*store).clone();
+            async move {
+                let mut tx = store.begin().await?;
+                tx.take_numbers(tenant(2), 0, NOW).await?;
+                save_tenant(&mut tx, 2, "acme").await
+            }
+        });
+        until_somebody_waits(&store).await;
+        first.commit().await.unwrap();
+        assert_eq!(second.await.unwrap(), Err(StoreError::Unique { rule: UniqueRule::TenantSlug }));
+    }
+
+    async fn an_api_identifier_is_one_tenants_own(store: TestStore) {
+        let mut tx = store.begin().await.unwrap();
+        save_api(&mut tx, 1, "api_a").await.unwrap();
+        save_api(&mut tx, 2, "api_b").await.unwrap();
+        assert_eq!(
+            save_api(&mut tx, 1, "api_c").await,
+            Err(StoreError::Unique { rule: UniqueRule::ApiIdentifier })
+        );
+    }
+
+    async fn whoever_waits_for_the_lock_sees_what_was_committed(store: TestStore) {
+        let stream = StreamId::Client(client(1));
+        let mut first = store.begin().await.unwrap();
+        let numbers = first.take_numbers(tenant(1), 1, NOW).await.unwrap();
+        let second = tokio::spawn({
+            let store = (*store).clone();
+            async move {
+                let mut tx = store.begin().await?;
+                let numbers = tx.take_numbers(tenant(1), 1, NOW).await?;
+                let versions = tx.versions(tenant(1), &[stream]).await?;
+                let read = tx.load(tenant(1), &[stream]).await?;
+                Ok::<_, StoreError>((numbers.first(), versions, read))
+            }
+        });
+        until_somebody_waits(&store).await;
+        first
+            .append(numbers, &[(stream, client_created())], &Versions::default(), &by_steward(), ids())
+            .await
+            .unwrap();
+        first.commit().await.unwrap();
+        let (number, versions, read) = second.await.unwrap().unwrap();
+        assert_eq!((number, versions.get(stream)), (2, 1));
+        assert_eq!(Versions::of(&read), versions);
+    }
+}

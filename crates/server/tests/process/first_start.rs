@@ -1,0 +1,47 @@
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use crate::server::{Server, chancery, on_both_stores, output};
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+on_both_stores! {
+    async fn everything_is_made_at_the_first_start_and_kept_at_the_next(directory: &Path, arguments: &[String]) {
+        let server = Server::start(directory, arguments).await;
+        let data = directory.join("chancery-data");
+        assert_eq!(mode(&data), 0o700);
+        assert_eq!(mode(&data.join("operator.json")), 0o600);
+        for member in ["issuer", "token_endpoint", "graphql_endpoint", "audience", "client_id", "client_secret"] {
+            assert!(server.operator[member].is_string(), "{member}");
+        }
+        assert_eq!(server.get("/healthz").await.status(), 200);
+        assert_eq!(server.get("/readyz").await.status(), 200);
+        server.operator_token().await;
+        let before = fs::read(data.join("operator.json")).unwrap();
+        assert_eq!(server.terminate(), 0, "a stop that was asked for is a success");
+
+        let server = Server::start(directory, arguments).await;
+        server.operator_token().await;
+        assert_eq!(fs::read(data.join("operator.json")).unwrap(), before);
+    }
+}
+
+on_both_stores! {
+    async fn another_master_key_is_refused_and_changes_nothing(directory: &Path, arguments: &[String]) {
+        let server = Server::start(directory, arguments).await;
+        assert_eq!(server.terminate(), 0);
+        let other = directory.join("other.key");
+        fs::write(&other, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
+        let mut arguments: Vec<_> = arguments.to_vec();
+        if let Some(position) = arguments.iter().position(|argument| argument == "--master-key-file") {
+            arguments.drain(position..position + 2);
+        }
+        let mut command = chancery(directory);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--master-key-file"]).arg(&other).args(&arguments);
+        let (status, _, stderr) = output(command);
+        assert_eq!(status, 2, "{stderr}");
+        assert!(stderr.contains("the master key does not fit this database"), "{stderr}");
+        assert_eq!(stderr.trim().lines().count(), 1, "{stderr}");
+    }
+}

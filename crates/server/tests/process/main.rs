@@ -1,0 +1,14 @@
+//! The binary as a person starts it: first start, restart, faults at start, `kill -9`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+mod crash;
+mod first_start;
+mod operators;
+mod server;
+mod start_faults;

@@ -1,0 +1,29 @@
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::server::{Server, chancery, on_both_stores, output};
+
+on_both_stores! {
+    async fn an_operator_is_made_beside_a_running_server(directory: &Path, arguments: &[String]) {
+        let server = Server::start(directory, arguments).await;
+        let create = |extra: &[&str]| {
+            let mut command = chancery(directory);
+            command.args(["operator", "create", "--name", "reader"]).args(extra).args(arguments);
+            output(command)
+        };
+        let (status, stdout, stderr) = create(&["--scope", "platform:read"]);
+        assert_eq!(status, 0, "{stderr}");
+        let credential: Value = serde_json::from_str(&stdout).unwrap();
+        let text = |name: &str| credential[name].as_str().unwrap();
+        let token = server.token("system", text("client_id"), text("client_secret"), text("audience")).await.unwrap();
+        let answer = server.graphql(&token, "{ tenants { edges { node { slug } } } }").await.unwrap();
+        assert_eq!(answer["data"]["tenants"]["edges"][0]["node"]["slug"], "system");
+
+        let (status, _, stderr) = create(&["--scope", "platform:read", "--tenant", "nobody"]);
+        assert_eq!(status, 2, "{stderr}");
+        assert!(stderr.contains("there is no such tenant"), "{stderr}");
+        let (status, _, stderr) = create(&["--scope", "everything"]);
+        assert_eq!(status, 2, "{stderr}");
+    }
+}

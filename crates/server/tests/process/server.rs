@@ -1,0 +1,155 @@
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::Mutex,
+};
+
+use chancery_event_store::StoreLocation;
+use chancery_testkit::stores::TestDatabase;
+use serde_json::{Value, json};
+
+/// A running `chancery serve` in a directory of its own.
+pub(crate) struct Server {
+    child: Mutex<Child>,
+    pub(crate) url: String,
+    pub(crate) operator: Value,
+    http: reqwest::Client,
+}
+
+/// The binary with a clean environment.
+pub(crate) fn chancery(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
+    command.current_dir(directory).env_clear().env("PATH", "/usr/bin:/bin").env("USER", "tester");
+    command
+}
+
+/// What a command that ends by itself printed.
+pub(crate) fn output(mut command: Command) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+/// Makes a test into two, one for each store; `arguments` choose it on the command line.
+macro_rules! on_both_stores {
+    (async fn $name:ident($directory:ident: &Path, $arguments:ident: &[String]) $body:block) => {
+        mod $name {
+            use super::*;
+
+            async fn check($directory: &std::path::Path, $arguments: &[String]) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                let directory = tempfile::tempdir().unwrap();
+                check(directory.path(), &[]).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                let directory = tempfile::tempdir().unwrap();
+                let database = chancery_testkit::stores::TestDatabase::empty(chancery_event_store::Backend::Postgres).await;
+                let arguments = crate::server::arguments(directory.path(), &database);
+                check(directory.path(), &arguments).await;
+            }
+        }
+    };
+}
+pub(crate) use on_both_stores;
+
+/// PostgreSQL needs a master key of its own.
+pub(crate) fn arguments(directory: &Path, database: &TestDatabase) -> Vec<String> {
+    let key = directory.join("postgres-master.key");
+    fs::write(&key, "kG3sPMT0yUgEPZ1VUhnIXBD3hSY6Zy8s0jVtsXdNPLA=\n").unwrap();
+    let StoreLocation::Postgres(url) = database.location() else { panic!("{:?}", database.location()) };
+    vec![
+        "--database-url".to_owned(),
+        url.clone(),
+        "--master-key-file".to_owned(),
+        key.to_str().unwrap().to_owned(),
+    ]
+}
+
+impl Server {
+    /// Starts the server on a free port and waits until it listens.
+    pub(crate) async fn start(directory: &Path, arguments: &[String]) -> Self {
+        let mut child = chancery(directory)
+            .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        let url = loop {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0, "the server ended before it listened");
+            let entry: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
+            if let Some(url) = entry["public_url"].as_str() {
+                break url.to_owned();
+            }
+        };
+        // The rest of the log has to go somewhere, or the server would wait for a reader.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        let operator = fs::read(directory.join("chancery-data/operator.json")).unwrap();
+        let operator = serde_json::from_slice(&operator).unwrap();
+        Self { child: Mutex::new(child), url, operator, http: reqwest::Client::new() }
+    }
+
+    /// A token of a client, or the status.
+    pub(crate) async fn token(&self, slug: &str, client: &str, secret: &str, audience: &str) -> Result<String, u16> {
+        let answer = self
+            .http
+            .post(format!("{}/t/{slug}/oauth2/token", self.url))
+            .basic_auth(client, Some(secret))
+            .form(&[("grant_type", "client_credentials"), ("audience", audience)])
+            .send()
+            .await
+            .map_err(|_| 0_u16)?;
+        let status = answer.status().as_u16();
+        let body: Value = answer.json().await.map_err(|_| status)?;
+        body["access_token"].as_str().map(ToOwned::to_owned).ok_or(status)
+    }
+
+    /// A token of the first operator.
+    pub(crate) async fn operator_token(&self) -> String {
+        let text = |name: &str| self.operator[name].as_str().unwrap();
+        self.token("system", text("client_id"), text("client_secret"), "urn:chancery:admin").await.unwrap()
+    }
+
+    /// What GraphQL answers; `None` when the connection broke.
+    pub(crate) async fn graphql(&self, token: &str, query: &str) -> Option<Value> {
+        let request = self.http.post(format!("{}/graphql", self.url)).bearer_auth(token).json(&json!({"query": query}));
+        request.send().await.ok()?.json().await.ok()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
+        self.http.get(format!("{}{path}", self.url)).send().await.unwrap()
+    }
+
+    /// Tells the server to stop, and waits.
+    pub(crate) fn terminate(&self) -> i32 {
+        let mut child = self.child.lock().unwrap();
+        assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+        child.wait().unwrap().code().unwrap()
+    }
+
+    /// `kill -9`, while others may still talk to it.
+    pub(crate) fn kill(&self) {
+        let mut child = self.child.lock().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Ok(child) = self.child.get_mut() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

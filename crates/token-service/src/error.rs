@@ -1,0 +1,235 @@
+//! Why no token was issued, and the one map from that to the wire (RFC 6749, section 5.2).
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use chancery_crypto::HasherError;
+use chancery_directory::Unavailable;
+use chancery_domain::tenant::SigningAlgorithm;
+use http::{
+    HeaderValue, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use serde::Serialize;
+
+use crate::{
+    client_auth::{Denial, ProofError},
+    limits::Whose,
+    parameters::Malformed,
+    target::TargetError,
+    text::shown,
+    trace::TraceContext,
+};
+
+/// How long a client should wait for a store that does not answer, in seconds.
+const RETRY_STORE: i64 = 1;
+
+/// Why no token was issued. The text is for the log.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error(transparent)]
+    Client(#[from] Denial),
+    #[error("the grant type {} is not supported", shown(.0))]
+    GrantType(String),
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    #[error("too many failed authentications from this address")]
+    AddressLimit { retry_after: i64 },
+    #[error("the rate limit of this {} is reached", name_of(*.whose))]
+    RateLimit { whose: Whose, retry_after: i64 },
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    #[error(transparent)]
+    Hasher(#[from] HasherError),
+    #[error("this node's clock is behind what it has seen recorded")]
+    ClockBehind,
+    #[error("the tenant has no active {} key", .0.as_str())]
+    NoKey(SigningAlgorithm),
+    #[error("the token could not be made: {0}")]
+    Defect(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<ProofError> for Refusal {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Denied(denial) => denial.into(),
+            ProofError::Unavailable(error) => error.into(),
+            ProofError::Hasher(error) => error.into(),
+        }
+    }
+}
+
+fn name_of(whose: Whose) -> &'static str {
+    match whose {
+        Whose::Client => "client",
+        Whose::Tenant => "tenant",
+    }
+}
+
+/// The error codes of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    InvalidRequest,
+    InvalidClient,
+    UnsupportedGrantType,
+    InvalidScope,
+    InvalidTarget,
+    RateLimitExceeded,
+    TemporarilyUnavailable,
+    ServerError,
+}
+
+impl Code {
+    /// The code as the wire and the log have it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::RateLimitExceeded => "rate_limit_exceeded",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::ServerError => "server_error",
+        }
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidRequest
+            | Self::UnsupportedGrantType
+            | Self::InvalidScope
+            | Self::InvalidTarget => StatusCode::BAD_REQUEST,
+            Self::InvalidClient => StatusCode::UNAUTHORIZED,
+            Self::RateLimitExceeded => StatusCode::TOO_MANY_REQUESTS,
+            Self::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl Refusal {
+    /// The code on the wire.
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::Malformed(_) => Code::InvalidRequest,
+            Self::Client(_) => Code::InvalidClient,
+            Self::GrantType(_) => Code::UnsupportedGrantType,
+            Self::Target(error) if error.is_scope() => Code::InvalidScope,
+            Self::Target(_) => Code::InvalidTarget,
+            Self::AddressLimit { .. } | Self::RateLimit { .. } => Code::RateLimitExceeded,
+            Self::Unavailable(
+                Unavailable::Store(_) | Unavailable::Slow | Unavailable::Key { .. },
+            )
+            | Self::Hasher(HasherError::Busy)
+            | Self::ClockBehind => Code::TemporarilyUnavailable,
+            Self::Hasher(HasherError::UnreadableVerifier | HasherError::Failed)
+            | Self::NoKey(_)
+            | Self::Defect(_) => Code::ServerError,
+        }
+    }
+
+    /// What the client is told to do. What went wrong on our side is in the log, under the trace.
+    fn description(&self, trace: &TraceContext) -> String {
+        match self {
+            Self::Malformed(malformed) => malformed.to_string(),
+            Self::Client(denial) => denial.description(),
+            Self::GrantType(_) => format!("{self}; use client_credentials"),
+            Self::Target(error) => error.to_string(),
+            Self::AddressLimit { .. } | Self::RateLimit { .. } => {
+                format!("{self}; try again after the seconds in Retry-After")
+            }
+            Self::Unavailable(_) | Self::Hasher(HasherError::Busy) | Self::ClockBehind => {
+                "no token can be issued at the moment; try again after the seconds in Retry-After"
+                    .to_owned()
+            }
+            Self::Hasher(_) | Self::NoKey(_) | Self::Defect(_) => format!(
+                "a fault of the server; give its operator the trace id {}",
+                trace.trace_id()
+            ),
+        }
+    }
+
+    fn retry_after(&self) -> Option<i64> {
+        match self {
+            Self::AddressLimit { retry_after } | Self::RateLimit { retry_after, .. } => {
+                Some(*retry_after)
+            }
+            _ if self.code() == Code::TemporarilyUnavailable => Some(RETRY_STORE),
+            _ => None,
+        }
+    }
+
+    /// The answer. `by_header` says whether the request had an `Authorization` header.
+    pub(crate) fn response(&self, by_header: bool, trace: &TraceContext) -> Response {
+        let code = self.code();
+        let status = match self {
+            Self::Malformed(Malformed::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => code.status(),
+        };
+        let body = Body { error: code.as_str(), error_description: self.description(trace) };
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if code == Code::InvalidClient && by_header {
+            let challenge = HeaderValue::from_static("Basic realm=\"chancery\"");
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+#[derive(Serialize)]
+struct Body {
+    error: &'static str,
+    error_description: String,
+}
+
+/// An error outside OAuth (RFC 9457).
+#[derive(Serialize)]
+pub(crate) struct Problem {
+    status: u16,
+    title: &'static str,
+    detail: &'static str,
+}
+
+impl Problem {
+    pub(crate) const NO_TENANT: Self = Self {
+        status: 404,
+        title: "Not found",
+        detail: "there is no such tenant; check the slug in the URL",
+    };
+    pub(crate) const UNAVAILABLE: Self = Self {
+        status: 503,
+        title: "Temporarily unavailable",
+        detail: "the store cannot be read at the moment; try again after the seconds in Retry-After",
+    };
+    pub(crate) const METHOD: Self = Self {
+        status: 405,
+        title: "Method not allowed",
+        detail: "this URL takes the methods in the header Allow",
+    };
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(&self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, RETRY_STORE.into());
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! A tenant's public keys (RFC 7517).
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+};
+
+use crate::{
+    TokenService,
+    metadata::{TenantSlug, published},
+};
+
+/// A new key is published an hour before it signs, and a revoked one should be gone soon.
+const CACHED: &str = "public, max-age=300";
+
+/// `GET {issuer}/oauth2/jwks`
+pub(crate) async fn handle(
+    State(service): State<TokenService>,
+    slug: TenantSlug,
+    headers: HeaderMap,
+) -> Response {
+    let tenant = match published(&service, &slug).await {
+        Ok(tenant) => tenant,
+        Err(problem) => return problem.into_response(),
+    };
+    let tag = tag(tenant.keys.version);
+    let mut response = if headers.get_all(IF_NONE_MATCH).iter().any(|header| names(header, &tag)) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let mut response = Json(&tenant.keys.published).into_response();
+        let set = HeaderValue::from_static("application/jwk-set+json");
+        response.headers_mut().insert(CONTENT_TYPE, set);
+        response
+    };
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(CACHED));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// The set is a function of the key ring, so the ring's version names it, alike on every node. The
+/// first number is that of the way it is written: raise it when the same ring is written differently.
+fn tag(version: i64) -> String {
+    format!("\"1-{version}\"")
+}
+
+/// Whether `If-None-Match` names the tag (RFC 9110, section 13.1.2), weakly compared.
+fn names(header: &HeaderValue, tag: &str) -> bool {
+    let listed = |one: &[u8]| {
+        let one = one.trim_ascii();
+        one == b"*" || one.strip_prefix(b"W/").unwrap_or(one) == tag.as_bytes()
+    };
+    header.as_bytes().split(|byte| *byte == b',').any(listed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn if_none_match_is_a_list_of_tags() {
+        let tag = tag(7);
+        for (header, named) in [
+            ("\"1-7\"", true),
+            ("W/\"1-7\"", true),
+            ("\"1-6\", \"1-7\"", true),
+            ("*", true),
+            ("\"1-6\"", false),
+            ("1-7", false),
+            ("", false),
+        ] {
+            assert_eq!(names(&HeaderValue::from_static(header), &tag), named, "{header}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The metadata document (RFC 8414), also where `OpenID` Connect libraries look for it.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{FromRequestParts, Path, State},
+    response::{IntoResponse, Response},
+};
+use chancery_directory::TenantEntry;
+use chancery_domain::tenant::{TenantPolicy, TenantState, TokenAuthMethod};
+use http::{HeaderValue, header::CACHE_CONTROL, request::Parts};
+use serde::Serialize;
+
+use crate::{TokenService, error::Problem};
+
+/// What is named here changes with the tenant's policy.
+const CACHED: &str = "public, max-age=300";
+
+/// The slug in the URL, whatever stands there; empty where it cannot be read.
+pub(crate) struct TenantSlug(pub(crate) String);
+
+impl FromRequestParts<TokenService> for TenantSlug {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, service: &TokenService) -> Result<Self, Infallible> {
+        let slug = Path::<String>::from_request_parts(parts, service).await;
+        Ok(Self(slug.map(|Path(slug)| slug).unwrap_or_default()))
+    }
+}
+
+/// The document.
+#[derive(Debug, Serialize)]
+struct Metadata {
+    issuer: String,
+    token_endpoint: String,
+    token_endpoint_auth_methods_supported: Vec<&'static str>,
+    jwks_uri: String,
+    grant_types_supported: [&'static str; 1],
+    response_types_supported: [&'static str; 0],
+}
+
+/// `GET {public_url}/.well-known/oauth-authorization-server/t/{slug}` and
+/// `GET {issuer}/.well-known/openid-configuration`
+pub(crate) async fn handle(State(service): State<TokenService>, slug: TenantSlug) -> Response {
+    match published(&service, &slug).await {
+        Ok(tenant) => {
+            let issuer = service.issuer(&tenant.tenant.slug);
+            let document = document(&issuer, &tenant.tenant.policy);
+            ([(CACHE_CONTROL, HeaderValue::from_static(CACHED))], Json(document)).into_response()
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn document(issuer: &str, policy: &TenantPolicy) -> Metadata {
+    Metadata {
+        issuer: issuer.to_owned(),
+        token_endpoint: format!("{issuer}/oauth2/token"),
+        token_endpoint_auth_methods_supported: auth_methods(policy),
+        jwks_uri: format!("{issuer}/oauth2/jwks"),
+        grant_types_supported: ["client_credentials"],
+        response_types_supported: [],
+    }
+}
+
+/// What the tenant allows of the ways that there are.
+fn auth_methods(policy: &TenantPolicy) -> Vec<&'static str> {
+    policy
+        .allowed_auth_methods
+        .iter()
+        .filter(|method| match method {
+            TokenAuthMethod::ClientSecretBasic | TokenAuthMethod::ClientSecretPost => true,
+            TokenAuthMethod::ClientSecretJwt | TokenAuthMethod::PrivateKeyJwt => false,
+        })
+        .map(|method| method.as_str())
+        .collect()
+}
+
+/// The tenant, if its metadata and keys are published: a suspended one keeps them, so that what it
+/// issued can still be read; a closed one does not, so that nobody goes on trusting it.
+pub(crate) async fn published(
+    service: &TokenService,
+    slug: &TenantSlug,
+) -> Result<Arc<TenantEntry>, Problem> {
+    match service.directory().tenant(&slug.0).await {
+        Ok(Some(tenant)) => match tenant.tenant.state {
+            TenantState::Active | TenantState::Suspended => Ok(tenant),
+            TenantState::Closed => Err(Problem::NO_TENANT),
+        },
+        Ok(None) => Err(Problem::NO_TENANT),
+        Err(error) => {
+            tracing::error!(%error, "the directory is unavailable");
+            Err(Problem::UNAVAILABLE)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn it_names_what_there_is() {
+        let document = document("https://auth.example/t/acme", &TenantPolicy::default());
+        assert_eq!(
+            serde_json::to_value(document).unwrap(),
+            json!({
+                "issuer": "https://auth.example/t/acme",
+                "token_endpoint": "https://auth.example/t/acme/oauth2/token",
+                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+                "jwks_uri": "https://auth.example/t/acme/oauth2/jwks",
+                "grant_types_supported": ["client_credentials"],
+                "response_types_supported": [],
+            })
+        );
+    }
+
+    #[test]
+    fn ways_that_the_policy_forbids_are_not_named() {
+        let allowed_auth_methods =
+            [TokenAuthMethod::ClientSecretPost, TokenAuthMethod::PrivateKeyJwt].into();
+        let policy = TenantPolicy { allowed_auth_methods, ..TenantPolicy::default() };
+        assert_eq!(auth_methods(&policy), ["client_secret_post"]);
+    }
+}

@@ -1,0 +1,126 @@
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post},
+};
+use chancery_crypto::{Entropy, SecretHasher, SecretIssuer};
+use chancery_directory::Directory;
+use chancery_domain::{Clock, value::Slug};
+
+use crate::{
+    address::{AddressFailures, FailureLimit, TrustedProxies},
+    error::Problem,
+    jwks,
+    limits::Limits,
+    metadata,
+    parameters::MAX_BODY,
+    token, trace,
+};
+
+/// How the endpoints are configured.
+#[derive(Clone, Debug)]
+pub struct TokenServiceConfig {
+    /// Scheme and authority, without a slash at the end: the base of every issuer.
+    pub public_url: String,
+    /// How many failed authentications are borne from one address.
+    pub address_failures: FailureLimit,
+    /// Whose forwarded addresses are believed.
+    pub trusted_proxies: TrustedProxies,
+}
+
+/// The state of the endpoints. Cheap to clone; every clone counts with the others.
+#[derive(Clone)]
+pub struct TokenService(Arc<Parts>);
+
+struct Parts {
+    config: TokenServiceConfig,
+    directory: Arc<Directory>,
+    hasher: SecretHasher,
+    secrets: Arc<SecretIssuer>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    limits: Limits,
+    failures: AddressFailures,
+}
+
+impl TokenService {
+    /// The endpoints on these parts. `secrets` tells which secrets this installation issued; nothing
+    /// is minted with it here.
+    pub fn new(
+        config: TokenServiceConfig,
+        directory: Arc<Directory>,
+        hasher: SecretHasher,
+        secrets: Arc<SecretIssuer>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        let failures = AddressFailures::new(config.address_failures);
+        let limits = Limits::new();
+        Self(Arc::new(Parts { config, directory, hasher, secrets, clock, entropy, limits, failures }))
+    }
+
+    pub(crate) fn config(&self) -> &TokenServiceConfig {
+        &self.0.config
+    }
+
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.0.directory
+    }
+
+    pub(crate) fn hasher(&self) -> &SecretHasher {
+        &self.0.hasher
+    }
+
+    pub(crate) fn secrets(&self) -> &SecretIssuer {
+        &self.0.secrets
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &*self.0.entropy
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(crate) fn failures(&self) -> &AddressFailures {
+        &self.0.failures
+    }
+
+    /// A tenant's issuer.
+    pub(crate) fn issuer(&self, slug: &Slug) -> String {
+        format!("{}/t/{slug}", self.0.config.public_url)
+    }
+}
+
+/// The endpoints under every issuer, and the metadata documents. Serve it with
+/// `into_make_service_with_connect_info::<SocketAddr>()`: addresses are counted.
+pub fn router(service: TokenService) -> Router {
+    Router::new()
+        .route(
+            "/t/{slug}/oauth2/token",
+            post(token::handle).fallback(not_allowed).layer(DefaultBodyLimit::max(MAX_BODY)),
+        )
+        .route("/t/{slug}/oauth2/jwks", get(jwks::handle).fallback(not_allowed))
+        .route(
+            "/.well-known/oauth-authorization-server/t/{slug}",
+            get(metadata::handle).fallback(not_allowed),
+        )
+        .route(
+            "/t/{slug}/.well-known/openid-configuration",
+            get(metadata::handle).fallback(not_allowed),
+        )
+        .layer(middleware::from_fn_with_state(service.clone(), trace::layer))
+        .with_state(service)
+}
+
+async fn not_allowed() -> Problem {
+    Problem::METHOD
+}

@@ -1,0 +1,162 @@
+//! Bad input and missing rights: what is wrong is named, and nothing changes.
+
+use serde_json::json;
+
+use crate::support::{GraphQl, World, story};
+
+story! {
+    /// Every faulty field is named in one answer, with the value's path.
+    async fn every_fault_is_named_at_once(world: World) {
+        world.acme().await;
+        let operator = world.operator().await;
+        let answer = operator
+            .mutation(
+                "createClient",
+                "client { id }",
+                json!({
+                    "tenant": "acme",
+                    "name": " padded",
+                    "metadata": {"half": 0.5},
+                    "customClaims": {"SUB": "somebody else"},
+                    "expiresInDays": 1,
+                    "expiresAt": "2030-01-01T00:00:00Z",
+                    "grants": [{"api": "no uri", "scopes": ["a b", "fine"]}],
+                }),
+            )
+            .await;
+        let paths = answer.fault_paths();
+        for path in ["input.name", "input.metadata", "input.customClaims", "input.grants[0].api", "input.grants[0].scopes[0]"] {
+            assert!(paths.contains(&path), "{path} is missing in {paths:?}");
+        }
+        assert_eq!(paths.len(), 6, "{paths:?}");
+    }
+}
+
+story! {
+    /// A faulty policy is refused with all of its faults.
+    async fn every_fault_of_a_policy_is_named(world: World) {
+        let operator = world.operator().await;
+        let input = json!({"slug": "Acme!", "displayName": "", "policy": {"accessTokenSeconds": 5, "maxLiveSecrets": -1}});
+        let answer = operator.mutation("createTenant", "tenant { id }", input).await;
+        let mut paths = answer.fault_paths();
+        paths.sort_unstable();
+        assert_eq!(paths[..2], ["input.displayName", "input.policy.accessTokenSeconds"], "{paths:?}");
+        assert!(paths.contains(&"input.slug"));
+    }
+}
+
+story! {
+    /// A NUL in a string is refused; astral characters are kept as they are.
+    async fn text_is_kept_as_it_is_or_refused(world: World) {
+        world.acme().await;
+        let operator = world.operator().await;
+        let with = |name: &str| json!({"tenant": "acme", "name": name, "metadata": {"note": name}});
+        let answer = operator.mutation("createClient", "client { id }", with("a\0b")).await;
+        assert_eq!(answer.fault_paths(), ["input.name", "input.metadata"]);
+        let kept = operator.mutation("createClient", "client { name metadata }", with("𝔸𝕔𝕞𝕖 🌙")).await.data();
+        assert_eq!(kept["client"], json!({"name": "𝔸𝕔𝕞𝕖 🌙", "metadata": {"note": "𝔸𝕔𝕞𝕖 🌙"}}));
+        let large = json!({"tenant": "acme", "name": "large", "metadata": {"blob": "x".repeat(4_096 - 11)}});
+        operator.mutation("createClient", "client { id }", large).await.data();
+        let larger = json!({"tenant": "acme", "name": "larger", "metadata": {"blob": "x".repeat(4_096 - 10)}});
+        assert_eq!(operator.mutation("createClient", "client { id }", larger).await.fault_paths(), ["input.metadata"]);
+    }
+}
+
+story! {
+    /// Without a usable token the door stays shut.
+    async fn no_token_no_access(world: World) {
+        let acme = world.acme().await;
+        let for_orders = world.token("acme", &acme.client, &acme.secret).send().await.token();
+        let operator = world.operator["client_id"].as_str().unwrap();
+        let secret = world.operator["client_secret"].as_str().unwrap();
+        let expired = world.token("system", operator, secret).with("audience", "urn:chancery:admin").send().await.token();
+        world.clock.advance(3_601);
+        for token in ["", "nonsense", &for_orders, &expired] {
+            let answer = GraphQl::new(&world, token.to_owned()).query("tenants", "{ tenants { pageInfo { hasNextPage } } }").await;
+            assert_eq!((answer.status, answer.code()), (401, "UNAUTHENTICATED"), "{token}");
+        }
+    }
+}
+
+story! {
+    /// A disabled operator's token is worth nothing at once.
+    async fn a_disabled_operator_is_out_at_once(world: World) {
+        world.acme().await;
+        let operator = world.operator().await;
+        let input = json!({
+            "tenant": "system",
+            "name": "second operator",
+            "grants": [{"api": "urn:chancery:admin", "scopes": ["platform:admin"]}],
+        });
+        let second = operator.mutation("createClient", "client { id } secret { plaintext }", input).await.data();
+        let id = second["client"]["id"].as_str().unwrap();
+        let admin = world.admin("system", id, second["secret"]["plaintext"].as_str().unwrap()).await;
+        admin.query("tenant", "{ tenant(slug: \"acme\") { id } }").await.data();
+        operator.mutation("disableClient", "client { id }", json!({"client": id, "reason": "left"})).await.data();
+        let answer = admin.query("tenant", "{ tenant(slug: \"acme\") { id } }").await;
+        assert_eq!((answer.status, answer.code()), (401, "UNAUTHENTICATED"));
+    }
+}
+
+story! {
+    /// The last operator cannot lock everybody out.
+    async fn the_last_operator_stays(world: World) {
+        let operator = world.operator().await;
+        let me = world.operator["client_id"].as_str().unwrap();
+        for (verb, input) in [
+            ("disableClient", json!({"client": me, "reason": "tired"})),
+            ("deleteClient", json!({"client": me, "reason": "tired"})),
+            ("updateClient", json!({"client": me, "expiresInDays": 30})),
+            ("updateClient", json!({"client": me, "grants": []})),
+        ] {
+            assert_eq!(operator.mutation(verb, "client { id }", input).await.refusal(), "LAST_OPERATOR", "{verb}");
+        }
+    }
+}
+
+story! {
+    /// A tenant's administrator manages its own tenant, sees no other, and gives away no more than it
+    /// holds.
+    async fn a_tenant_admin_stays_at_home(world: World) {
+        let acme = world.acme().await;
+        let umbrella = world.tenant_like_acme("umbrella").await;
+        let operator = world.operator().await;
+        let input = json!({
+            "tenant": "acme",
+            "name": "acme admin",
+            "grants": [{"api": "urn:chancery:admin", "scopes": ["tenant:admin"]}],
+        });
+        let created = operator.mutation("createClient", "client { id } secret { plaintext }", input).await.data();
+        let admin = world
+            .admin("acme", created["client"]["id"].as_str().unwrap(), created["secret"]["plaintext"].as_str().unwrap())
+            .await;
+
+        let rotate = |client: &str| json!({"client": client});
+        admin.mutation("rotateClientSecret", "secret { id }", rotate(&acme.client)).await.data();
+        assert_eq!(admin.mutation("rotateClientSecret", "secret { id }", rotate(&umbrella.client)).await.code(), "NOT_FOUND");
+        for query in [
+            "{ tenant(slug: \"umbrella\") { id } }".to_owned(),
+            "{ tenant(slug: \"nobody\") { id } }".to_owned(),
+        ] {
+            assert_eq!(admin.query("tenant", &query).await.code(), "NOT_FOUND");
+        }
+        let query = format!("{{ client(id: \"{}\") {{ id }} }}", umbrella.client);
+        assert_eq!(admin.query("client", &query).await.code(), "NOT_FOUND");
+        let query = format!("{{ api(id: \"{}\") {{ id }} }}", umbrella.api);
+        assert_eq!(admin.query("api", &query).await.code(), "NOT_FOUND");
+        let in_umbrella = json!({"tenant": "umbrella", "name": "spy"});
+        assert_eq!(admin.mutation("createClient", "client { id }", in_umbrella).await.code(), "NOT_FOUND");
+        let tenant = json!({"slug": "mine", "displayName": "Mine"});
+        assert_eq!(admin.mutation("createTenant", "tenant { id }", tenant).await.code(), "FORBIDDEN");
+        let suspend = json!({"tenant": "acme", "reason": "why not"});
+        assert_eq!(admin.mutation("suspendTenant", "tenant { id }", suspend).await.code(), "FORBIDDEN");
+
+        // The platform's scopes do not exist in this tenant's admin API.
+        let more = json!({
+            "tenant": "acme",
+            "name": "more",
+            "grants": [{"api": "urn:chancery:admin", "scopes": ["platform:admin"]}],
+        });
+        assert_eq!(admin.mutation("createClient", "client { id }", more).await.refusal(), "UNKNOWN_SCOPE");
+    }
+}

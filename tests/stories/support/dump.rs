@@ -1,0 +1,43 @@
+use chancery_event_store::StoreLocation;
+use chancery_testkit::stores::TestDatabase;
+use sqlx::{Connection, PgConnection, Row, SqliteConnection};
+
+/// Every value of every row of every table, as text.
+pub(crate) async fn dump(database: &TestDatabase) -> String {
+    match database.location() {
+        StoreLocation::Postgres(url) => postgres(url).await,
+        StoreLocation::Sqlite(path) => sqlite(&format!("sqlite://{}", path.display())).await,
+    }
+}
+
+async fn postgres(url: &str) -> String {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let tables = sqlx::query("SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'");
+    let mut text = String::new();
+    for table in tables.fetch_all(&mut connection).await.unwrap() {
+        let query = format!("SELECT t::text FROM \"{}\" t", table.get::<String, _>(0));
+        for row in sqlx::query(&query).fetch_all(&mut connection).await.unwrap() {
+            text.push_str(&row.get::<String, _>(0));
+            text.push('\n');
+        }
+    }
+    text
+}
+
+async fn sqlite(url: &str) -> String {
+    let mut connection = SqliteConnection::connect(url).await.unwrap();
+    let tables = sqlx::query("SELECT name FROM sqlite_schema WHERE type = 'table'");
+    let mut text = String::new();
+    for table in tables.fetch_all(&mut connection).await.unwrap() {
+        let query = format!("SELECT * FROM \"{}\"", table.get::<String, _>(0));
+        for row in sqlx::query(&query).fetch_all(&mut connection).await.unwrap() {
+            for column in 0..row.len() {
+                if let Ok(value) = row.try_get_unchecked::<String, _>(column) {
+                    text.push_str(&value);
+                    text.push('\n');
+                }
+            }
+        }
+    }
+    text
+}
