@@ -53,7 +53,11 @@ story! {
 /// The `oauth2` crate speaks to any HTTP client through a function.
 fn oauth_http(
     http: reqwest::Client,
-) -> impl Fn(oauth2::HttpRequest) -> std::pin::Pin<Box<dyn Future<Output = Result<oauth2::HttpResponse, reqwest::Error>> + Send>> {
+) -> impl Fn(
+    oauth2::HttpRequest,
+) -> std::pin::Pin<
+    Box<dyn Future<Output = Result<oauth2::HttpResponse, reqwest::Error>> + Send>,
+> {
     move |request| {
         let http = http.clone();
         Box::pin(async move {
@@ -77,15 +81,25 @@ fn oauth_http(
 pub(crate) async fn verified_elsewhere(world: &World, slug: &str, token: &str) -> JWTClaims<Value> {
     let metadata: Value = world
         .http
-        .get(format!("{}/.well-known/oauth-authorization-server/t/{slug}", world.url))
+        .get(format!(
+            "{}/.well-known/oauth-authorization-server/t/{slug}",
+            world.url
+        ))
         .send()
         .await
         .unwrap()
         .json()
         .await
         .unwrap();
-    let keys: Value =
-        world.http.get(metadata["jwks_uri"].as_str().unwrap()).send().await.unwrap().json().await.unwrap();
+    let keys: Value = world
+        .http
+        .get(metadata["jwks_uri"].as_str().unwrap())
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     let header = Token::decode_metadata(token).unwrap();
     assert_eq!(header.signature_type(), Some("at+jwt"));
     let key = keys["keys"]
@@ -96,15 +110,22 @@ pub(crate) async fn verified_elsewhere(world: &World, slug: &str, token: &str) -
         .unwrap();
     let mut point = vec![4];
     for coordinate in ["x", "y"] {
-        point.extend(Base64UrlSafeNoPadding::decode_to_vec(key[coordinate].as_str().unwrap(), None).unwrap());
+        point.extend(
+            Base64UrlSafeNoPadding::decode_to_vec(key[coordinate].as_str().unwrap(), None).unwrap(),
+        );
     }
     let options = VerificationOptions {
         allowed_issuers: Some([metadata["issuer"].as_str().unwrap().to_owned()].into()),
         allowed_audiences: Some(["https://orders.example".to_owned()].into()),
-        artificial_time: Some(Duration::from_secs(world.now().seconds().try_into().unwrap())),
+        artificial_time: Some(Duration::from_secs(
+            world.now().seconds().try_into().unwrap(),
+        )),
         ..VerificationOptions::default()
     };
-    ES256PublicKey::from_bytes(&point).unwrap().verify_token::<Value>(token, Some(options)).unwrap()
+    ES256PublicKey::from_bytes(&point)
+        .unwrap()
+        .verify_token::<Value>(token, Some(options))
+        .unwrap()
 }
 
 /// A tenant's id.
@@ -117,7 +138,12 @@ pub(crate) async fn tenant_id(world: &World, slug: &str) -> String {
 /// A tenant's whole roll, from the store.
 pub(crate) async fn roll(world: &World, slug: &str) -> Vec<chancery_domain::Recorded> {
     let tenant = tenant_id(world, slug).await.parse().unwrap();
-    world.platform.store.events_page(tenant, 0, 10_000).await.unwrap()
+    world
+        .platform
+        .store
+        .events_page(tenant, 0, 10_000)
+        .await
+        .unwrap()
 }
 
 story! {

@@ -26,15 +26,21 @@ pub(crate) async fn caller(
     trace_id: &str,
 ) -> Result<Caller, Box<Response>> {
     let Some(token) = bearer(headers) else {
-        return Err(unauthenticated(HOW_TO, CHALLENGE));
+        return Err(unauthenticated(HOW_TO, CHALLENGE).into());
     };
-    application.authenticate(token).await.map_err(|refused| match refused {
-        BearerRefused::NotUsable(_) => unauthenticated(&refused.to_string(), CHALLENGE_AFTER_A_TOKEN),
+    let refused = match application.authenticate(token).await {
+        Ok(caller) => return Ok(caller),
+        Err(refused) => refused,
+    };
+    Err(Box::new(match refused {
+        BearerRefused::NotUsable(_) => {
+            unauthenticated(&refused.to_string(), CHALLENGE_AFTER_A_TOKEN)
+        }
         BearerRefused::Failed(error) => {
             error::log(&error, trace_id);
             failed(&error, trace_id)
         }
-    })
+    }))
 }
 
 /// The token of the only `Authorization` header, when its scheme is Bearer. What stands there is not
@@ -47,23 +53,32 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-fn unauthenticated(message: &str, challenge: &'static str) -> Box<Response> {
-    let mut response = refusal(StatusCode::UNAUTHORIZED, Code::Unauthenticated, message, None);
-    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-    Box::new(response)
+fn unauthenticated(message: &str, challenge: &'static str) -> Response {
+    let mut response = refusal(
+        StatusCode::UNAUTHORIZED,
+        Code::Unauthenticated,
+        message,
+        None,
+    );
+    response
+        .headers_mut()
+        .insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response
 }
 
 /// It could not be found out who the caller is.
-fn failed(error: &chancery_application::Error, trace_id: &str) -> Box<Response> {
+fn failed(error: &chancery_application::Error, trace_id: &str) -> Response {
     let code = Code::of(error);
     if code == Code::Internal {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
-        return Box::new(refusal(status, code, &error.to_string(), Some(trace_id)));
+        return refusal(status, code, &error.to_string(), Some(trace_id));
     }
     let status = StatusCode::SERVICE_UNAVAILABLE;
     let mut response = refusal(status, Code::Unavailable, &error.to_string(), None);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    Box::new(response)
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 #[cfg(test)]
@@ -82,7 +97,14 @@ mod tests {
     fn a_token_is_taken_from_the_only_bearer_header() {
         assert_eq!(sent(&["Bearer a.b.c"]).as_deref(), Some("a.b.c"));
         assert_eq!(sent(&["bearer  a.b.c "]).as_deref(), Some("a.b.c"));
-        for none in [&[][..], &["Basic YTpi"], &["Bearer"], &["Bearer "], &["a.b.c"], &["Bearer a", "Bearer b"]] {
+        for none in [
+            &[][..],
+            &["Basic YTpi"],
+            &["Bearer"],
+            &["Bearer "],
+            &["a.b.c"],
+            &["Bearer a", "Bearer b"],
+        ] {
             assert_eq!(sent(none), None, "{none:?}");
         }
     }
@@ -92,7 +114,10 @@ mod tests {
         let challenge = |challenge| {
             let response = unauthenticated(HOW_TO, challenge);
             assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-            response.headers()[WWW_AUTHENTICATE].to_str().unwrap().to_owned()
+            response.headers()[WWW_AUTHENTICATE]
+                .to_str()
+                .unwrap()
+                .to_owned()
         };
         assert!(!challenge(CHALLENGE).contains("error"));
         assert!(challenge(CHALLENGE_AFTER_A_TOKEN).contains("error=\"invalid_token\""));
@@ -104,7 +129,10 @@ mod tests {
         let response = failed(&error, "4bf92f35");
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[RETRY_AFTER], "1");
-        let response = failed(&chancery_application::Error::Internal("broken".into()), "4bf92f35");
+        let response = failed(
+            &chancery_application::Error::Internal("broken".into()),
+            "4bf92f35",
+        );
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

@@ -4,12 +4,16 @@
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::{
-    InputValue, Name, Positioned, ServerError, Variables,
+    Name, Positioned, ServerError, Variables,
     parser::{
         parse_query,
-        types::{DocumentOperations, ExecutableDocument, FragmentDefinition, OperationDefinition, Selection, SelectionSet},
+        types::{
+            DocumentOperations, ExecutableDocument, FragmentDefinition, OperationDefinition,
+            Selection, SelectionSet,
+        },
     },
 };
+use async_graphql_value::Value as InputValue;
 
 /// How deeply brackets of any kind may be nested. The parser calls itself for each level.
 const MAX_NESTING: usize = 64;
@@ -33,16 +37,26 @@ pub(crate) fn prepare(
     variables: &Variables,
 ) -> Result<ExecutableDocument, Box<ServerError>> {
     if nesting(query) > MAX_NESTING {
-        return Err(refused(format!("brackets may be nested at most {MAX_NESTING} levels deep")));
+        return Err(refused(format!(
+            "brackets may be nested at most {MAX_NESTING} levels deep"
+        ))
+        .into());
     }
     let mut document = parse_query(query).map_err(|error| Box::new(error.into()))?;
     if let Some(name) = operation_name {
         choose(&mut document, name);
     }
     if document.fragments.len() > MAX_FRAGMENTS {
-        return Err(refused(format!("one request may define at most {MAX_FRAGMENTS} fragments")));
+        return Err(refused(format!(
+            "one request may define at most {MAX_FRAGMENTS} fragments"
+        ))
+        .into());
     }
-    let mut sizes = Sizes { fragments: &document.fragments, known: HashMap::new(), open: HashSet::new() };
+    let mut sizes = Sizes {
+        fragments: &document.fragments,
+        known: HashMap::new(),
+        open: HashSet::new(),
+    };
     for (_, operation) in document.operations.iter() {
         sizes.of_operation(&operation.node)?.check()?;
     }
@@ -54,8 +68,8 @@ pub(crate) fn prepare(
     Ok(document)
 }
 
-fn refused(message: String) -> Box<ServerError> {
-    Box::new(ServerError::new(message, None))
+fn refused(message: String) -> ServerError {
+    ServerError::new(message, None)
 }
 
 /// How deeply brackets are nested outside of strings and comments.
@@ -73,9 +87,19 @@ fn nesting(query: &str) -> usize {
                 depth = depth.saturating_sub(1);
                 after
             }
-            b'#' => past(after, |rest| rest.starts_with(b"\n") || rest.starts_with(b"\r"), 0),
-            b'"' if after.starts_with(b"\"\"") => past(&after[2..], |rest| rest.starts_with(b"\"\"\""), 3),
-            b'"' => past(after, |rest| rest.starts_with(b"\"") || rest.starts_with(b"\n"), 1),
+            b'#' => past(
+                after,
+                |rest| rest.starts_with(b"\n") || rest.starts_with(b"\r"),
+                0,
+            ),
+            b'"' if after.starts_with(b"\"\"") => {
+                past(&after[2..], |rest| rest.starts_with(b"\"\"\""), 3)
+            }
+            b'"' => past(
+                after,
+                |rest| rest.starts_with(b"\"") || rest.starts_with(b"\n"),
+                1,
+            ),
             _ => after,
         };
     }
@@ -95,14 +119,18 @@ fn past(mut rest: &[u8], ends: impl Fn(&[u8]) -> bool, length: usize) -> &[u8] {
 /// Keeps the operation of this name, and the fragments that it needs: the others are not run, so
 /// they neither count nor need to be right.
 fn choose(document: &mut ExecutableDocument, name: &str) {
-    let DocumentOperations::Multiple(operations) = &mut document.operations else { return };
+    let DocumentOperations::Multiple(operations) = &mut document.operations else {
+        return;
+    };
     if operations.len() < 2 || !operations.contains_key(name) {
         return;
     }
     operations.retain(|operation, _| operation == name);
     let mut needed = HashSet::new();
-    let mut waiting: Vec<&SelectionSet> =
-        operations.values().map(|operation| &operation.node.selection_set.node).collect();
+    let mut waiting: Vec<&SelectionSet> = operations
+        .values()
+        .map(|operation| &operation.node.selection_set.node)
+        .collect();
     while let Some(selections) = waiting.pop() {
         for selection in &selections.items {
             match &selection.node {
@@ -146,7 +174,7 @@ impl Size {
             if size > most {
                 return Err(refused(format!(
                     "one request may ask for at most {most} {what}, each fragment counted wherever it is spread; ask in several requests"
-                )));
+                )).into());
             }
         }
         Ok(())
@@ -162,11 +190,16 @@ struct Sizes<'a> {
 }
 
 impl<'a> Sizes<'a> {
-    fn of_operation(&mut self, operation: &'a OperationDefinition) -> Result<Size, Box<ServerError>> {
+    fn of_operation(
+        &mut self,
+        operation: &'a OperationDefinition,
+    ) -> Result<Size, Box<ServerError>> {
         let mut size = self.of_selections(&operation.selection_set.node)?;
         size.directives = size.directives.saturating_add(operation.directives.len());
         for variable in &operation.variable_definitions {
-            size.directives = size.directives.saturating_add(variable.node.directives.len());
+            size.directives = size
+                .directives
+                .saturating_add(variable.node.directives.len());
         }
         Ok(size)
     }
@@ -176,12 +209,16 @@ impl<'a> Sizes<'a> {
             return Ok(*size);
         }
         // The validation says that there is no such fragment.
-        let Some(fragment) = self.fragments.get(name) else { return Ok(Size::default()) };
+        let Some(fragment) = self.fragments.get(name) else {
+            return Ok(Size::default());
+        };
         if !self.open.insert(name) {
-            return Err(refused(format!("the fragment `{name}` spreads itself")));
+            return Err(refused(format!("the fragment `{name}` spreads itself")).into());
         }
         let mut size = self.of_selections(&fragment.node.selection_set.node)?;
-        size.directives = size.directives.saturating_add(fragment.node.directives.len());
+        size.directives = size
+            .directives
+            .saturating_add(fragment.node.directives.len());
         self.open.remove(name);
         self.known.insert(name, size);
         Ok(size)
@@ -190,15 +227,26 @@ impl<'a> Sizes<'a> {
     fn of_selections(&mut self, selections: &'a SelectionSet) -> Result<Size, Box<ServerError>> {
         let mut size = Size::default();
         for selection in &selections.items {
-            size.add(Size { directives: selection.node.directives().len(), ..Size::default() });
-            size.add(match &selection.node {
-                Selection::Field(field) => {
-                    size.add(Size { fields: 1, aliases: usize::from(field.node.alias.is_some()), directives: 0 });
-                    self.of_selections(&field.node.selection_set.node)?
-                }
-                Selection::InlineFragment(inline) => self.of_selections(&inline.node.selection_set.node)?,
-                Selection::FragmentSpread(spread) => self.of_fragment(&spread.node.fragment_name.node)?,
+            size.add(Size {
+                directives: selection.node.directives().len(),
+                ..Size::default()
             });
+            match &selection.node {
+                Selection::Field(field) => {
+                    size.add(Size {
+                        fields: 1,
+                        aliases: usize::from(field.node.alias.is_some()),
+                        directives: 0,
+                    });
+                    size.add(self.of_selections(&field.node.selection_set.node)?);
+                }
+                Selection::InlineFragment(inline) => {
+                    size.add(self.of_selections(&inline.node.selection_set.node)?);
+                }
+                Selection::FragmentSpread(spread) => {
+                    size.add(self.of_fragment(&spread.node.fragment_name.node)?);
+                }
+            }
         }
         Ok(size)
     }
@@ -209,7 +257,9 @@ impl<'a> Sizes<'a> {
 /// the caller wants to keep.
 fn leave_out_absent(document: &mut ExecutableDocument, variables: &Variables) {
     let DocumentOperations::Single(operation) = &mut document.operations else {
-        let DocumentOperations::Multiple(operations) = &mut document.operations else { return };
+        let DocumentOperations::Multiple(operations) = &mut document.operations else {
+            return;
+        };
         if operations.len() == 1
             && let Some(operation) = operations.values_mut().next()
         {
@@ -250,7 +300,9 @@ fn leave_out_of_selections(selections: &mut SelectionSet, absent: &HashSet<Name>
         match &mut selection.node {
             Selection::Field(field) => {
                 let field = &mut field.node;
-                field.arguments.retain_mut(|(_, value)| stays(&mut value.node, absent));
+                field
+                    .arguments
+                    .retain_mut(|(_, value)| stays(&mut value.node, absent));
                 leave_out_of_selections(&mut field.selection_set.node, absent);
             }
             Selection::InlineFragment(inline) => {

@@ -25,7 +25,7 @@ use crate::{
     explorer,
     schema::{self, AdminSchema},
     session::Session,
-    trace::{TRACEPARENT, Trace},
+    trace::Trace,
 };
 
 /// How large a request may be, in bytes.
@@ -39,7 +39,10 @@ struct AdminApi {
 
 /// `POST /graphql`, the admin API; `GET /graphql`, its explorer with the files that it loads.
 pub fn router(application: Application) -> Router {
-    let api = AdminApi { application, schema: schema::build() };
+    let api = AdminApi {
+        application,
+        schema: schema::build(),
+    };
     Router::new()
         .route("/graphql", get(explorer::page).post(answer))
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -48,7 +51,13 @@ pub fn router(application: Application) -> Router {
 }
 
 async fn answer(State(api): State<AdminApi>, request: axum::extract::Request) -> Response {
-    let trace = Trace::of(request.headers(), || api.application.random());
+    let chance = &api.application;
+    let trace = Trace::of(request.headers(), || {
+        (
+            u128::from_be_bytes(chance.random()),
+            u64::from_be_bytes(chance.random()),
+        )
+    });
     let mut response = match api.answer(request, &trace).await {
         Ok(response) => response,
         Err(refused) => *refused,
@@ -56,20 +65,27 @@ async fn answer(State(api): State<AdminApi>, request: axum::extract::Request) ->
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(TRACEPARENT, trace.header);
+    trace.name_in(headers);
     response
 }
 
 impl AdminApi {
     /// Authenticates before it reads the body, so that nobody unknown makes it work.
-    async fn answer(&self, request: axum::extract::Request, trace: &Trace) -> Result<Response, Box<Response>> {
+    async fn answer(
+        &self,
+        request: axum::extract::Request,
+        trace: &Trace,
+    ) -> Result<Response, Box<Response>> {
         let caller = auth::caller(&self.application, request.headers(), &trace.id).await?;
         if !is_json(request.headers()) {
             let message = "send the request as JSON, with `Content-Type: application/json`";
-            return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+            return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into());
         }
-        let body = Bytes::from_request(request, &()).await.map_err(|rejection| unread(&rejection))?;
-        let body = Body::parse(&body).map_err(|message| refused(StatusCode::BAD_REQUEST, &message))?;
+        let body = Bytes::from_request(request, &())
+            .await
+            .map_err(|rejection| unread(&rejection))?;
+        let body =
+            Body::parse(&body).map_err(|message| refused(StatusCode::BAD_REQUEST, &message))?;
         let session = Session::new(self.application.clone(), caller, trace.id.clone());
         let mut response = match body.prepare() {
             Ok(request) => self.schema.execute(request.data(session)).await,
@@ -106,13 +122,21 @@ impl Body {
     fn parse(bytes: &[u8]) -> Result<Self, String> {
         match bytes.trim_ascii_start().first() {
             Some(b'{') => {}
-            Some(b'[') => return Err("one operation per request; a batch of them is not taken".to_owned()),
+            Some(b'[') => {
+                return Err("one operation per request; a batch of them is not taken".to_owned());
+            }
             _ => return Err("the body must be a JSON object with the member `query`".to_owned()),
         }
         serde_json::from_slice(bytes).map_err(|error| {
             let (line, column) = (error.line(), error.column());
-            let wrong = if error.is_data() { "is not a GraphQL request" } else { "is not JSON" };
-            format!("the body {wrong}, at line {line}, column {column}; it must have the member `query`")
+            let wrong = if error.is_data() {
+                "is not a GraphQL request"
+            } else {
+                "is not JSON"
+            };
+            format!(
+                "the body {wrong}, at line {line}, column {column}; it must have the member `query`"
+            )
         })
     }
 
@@ -126,22 +150,30 @@ impl Body {
     }
 }
 
-fn unread(rejection: &BytesRejection) -> Box<Response> {
+fn unread(rejection: &BytesRejection) -> Response {
     match rejection {
         BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => refused(
             StatusCode::PAYLOAD_TOO_LARGE,
             &format!("the body must be at most {MAX_BODY} bytes"),
         ),
-        _ => refused(StatusCode::BAD_REQUEST, "the body ended before it was complete"),
+        _ => refused(
+            StatusCode::BAD_REQUEST,
+            "the body ended before it was complete",
+        ),
     }
 }
 
-fn refused(status: StatusCode, message: &str) -> Box<Response> {
-    Box::new(refusal(status, Code::InvalidInput, message, None))
+fn refused(status: StatusCode, message: &str) -> Response {
+    refusal(status, Code::InvalidInput, message, None)
 }
 
 /// An answer of HTTP's own, in the form that every GraphQL client reads.
-pub(crate) fn refusal(status: StatusCode, code: Code, message: &str, trace_id: Option<&str>) -> Response {
+pub(crate) fn refusal(
+    status: StatusCode,
+    code: Code,
+    message: &str,
+    trace_id: Option<&str>,
+) -> Response {
     let mut extensions = json!({"code": code.as_str()});
     if let Some(trace_id) = trace_id {
         extensions["traceId"] = trace_id.into();
@@ -163,8 +195,12 @@ mod tests {
 
     #[test]
     fn a_request_is_an_object_with_a_query() {
-        let body = Body::parse(br#" {"query": "{a}", "variables": null, "extensions": {}} "#).unwrap();
-        assert_eq!((body.query.as_str(), body.operation_name, body.variables), ("{a}", None, None));
+        let body =
+            Body::parse(br#" {"query": "{a}", "variables": null, "extensions": {}} "#).unwrap();
+        assert_eq!(
+            (body.query.as_str(), body.operation_name, body.variables),
+            ("{a}", None, None)
+        );
     }
 
     #[test]
@@ -194,9 +230,19 @@ mod tests {
 
     #[test]
     fn only_json_is_taken() {
-        let is = |value: &str| is_json(&HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_str(value).unwrap())]));
+        let is = |value: &str| {
+            is_json(&HeaderMap::from_iter([(
+                CONTENT_TYPE,
+                HeaderValue::from_str(value).unwrap(),
+            )]))
+        };
         assert!(is("application/json") && is("Application/JSON; charset=utf-8"));
-        for form in ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain", "application/graphql"] {
+        for form in [
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "text/plain",
+            "application/graphql",
+        ] {
             assert!(!is(form), "{form}");
         }
         assert!(!is_json(&HeaderMap::new()));

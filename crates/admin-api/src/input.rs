@@ -33,13 +33,21 @@ pub(crate) struct InTenant<T> {
 ///
 /// # Errors
 /// [`Failure::Input`] with every fault.
-pub(crate) fn parsed<I: Input>(ctx: &Context<'_>, input: I) -> Result<(I::Parsed, Request), Failure> {
+pub(crate) fn parsed<I: Input>(
+    ctx: &Context<'_>,
+    input: I,
+) -> Result<(I::Parsed, Request), Failure> {
     let mut faults = Faults::default();
     let command_id = faults.take_optional("commandId", input.command_id().map(str::parse));
     let input = input.parse(&mut faults);
-    let (input, command_id) = faults.finish(input.zip(command_id)).map_err(Failure::Input)?;
+    let (input, command_id) = faults
+        .finish(input.zip(command_id))
+        .map_err(Failure::Input)?;
     let remember = match command_id {
-        Some(command_id) => Some(Remember { command_id, digest: digest(ctx)? }),
+        Some(command_id) => Some(Remember {
+            command_id,
+            digest: digest(ctx)?,
+        }),
         None => None,
     };
     let trace_id = Some(Session::of(ctx)?.trace_id.clone());
@@ -50,8 +58,13 @@ pub(crate) fn parsed<I: Input>(ctx: &Context<'_>, input: I) -> Result<(I::Parsed
 /// whichever order, makes no difference.
 fn digest(ctx: &Context<'_>) -> Result<InputDigest, Failure> {
     let field = ctx.field();
-    let arguments = field.arguments().map_err(|_| Failure::Defect("the arguments cannot be read"))?;
-    let input = arguments.into_iter().find(|(name, _)| name == "input").map(|(_, input)| input);
+    let arguments = field
+        .arguments()
+        .map_err(|_| Failure::Defect("the arguments cannot be read"))?;
+    let input = arguments
+        .into_iter()
+        .find(|(name, _)| name == "input")
+        .map(|(_, input)| input);
     let input = input.unwrap_or_default().into_json();
     let input = input.map_err(|_| Failure::Defect("the input cannot be read as JSON"))?;
     Ok(digest_of(field.name(), input))
@@ -82,7 +95,9 @@ pub(crate) fn patch<T, U>(
     match given {
         MaybeUndefined::Undefined => Patch::Keep,
         MaybeUndefined::Null => Patch::Clear,
-        MaybeUndefined::Value(value) => faults.take(path, parse(value)).map_or(Patch::Keep, Patch::Set),
+        MaybeUndefined::Value(value) => faults
+            .take(path, parse(value))
+            .map_or(Patch::Keep, Patch::Set),
     }
 }
 
@@ -92,7 +107,13 @@ pub(crate) fn kept<T>(faults: &mut Faults, path: &str, given: MaybeUndefined<T>)
         MaybeUndefined::Undefined => None,
         MaybeUndefined::Value(value) => Some(value),
         MaybeUndefined::Null => {
-            faults.add(path, Invalid::new("null", "must not be null; leave it out to keep what there is"));
+            faults.add(
+                path,
+                Invalid::new(
+                    "null",
+                    "must not be null; leave it out to keep what there is",
+                ),
+            );
             None
         }
     }
@@ -129,12 +150,18 @@ pub(crate) mod testing {
         let mut faults = Faults::default();
         let parsed = input.parse(&mut faults).map(|_| ());
         let faults = faults.finish(parsed).unwrap_err().into_vec();
-        faults.into_iter().map(|fault| (fault.path, fault.invalid.rule)).collect()
+        faults
+            .into_iter()
+            .map(|fault| (fault.path, fault.invalid.rule))
+            .collect()
     }
 
     /// These paths and rules.
     pub(crate) fn at(faults: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
-        faults.iter().map(|(path, rule)| ((*path).to_owned(), *rule)).collect()
+        faults
+            .iter()
+            .map(|(path, rule)| ((*path).to_owned(), *rule))
+            .collect()
     }
 }
 
@@ -147,12 +174,27 @@ mod tests {
 
     #[test]
     fn a_digest_is_of_the_verb_and_the_input_without_the_commands_id() {
-        let one = digest_of("createApi", json!({"tenant": "acme", "identifier": "a:b", "commandId": "x"}));
-        let same = digest_of("createApi", json!({"commandId": "y", "identifier": "a:b", "tenant": "acme"}));
+        let one = digest_of(
+            "createApi",
+            json!({"tenant": "acme", "identifier": "a:b", "commandId": "x"}),
+        );
+        let same = digest_of(
+            "createApi",
+            json!({"commandId": "y", "identifier": "a:b", "tenant": "acme"}),
+        );
         assert_eq!(one, same);
-        assert_ne!(one, digest_of("updateApi", json!({"tenant": "acme", "identifier": "a:b"})));
-        assert_ne!(one, digest_of("createApi", json!({"tenant": "acme", "identifier": "a:c"})));
-        let null = digest_of("createApi", json!({"tenant": "acme", "identifier": "a:b", "name": null}));
+        assert_ne!(
+            one,
+            digest_of("updateApi", json!({"tenant": "acme", "identifier": "a:b"}))
+        );
+        assert_ne!(
+            one,
+            digest_of("createApi", json!({"tenant": "acme", "identifier": "a:c"}))
+        );
+        let null = digest_of(
+            "createApi",
+            json!({"tenant": "acme", "identifier": "a:b", "name": null}),
+        );
         assert_ne!(one, null, "null takes away, and left out does not");
     }
 
@@ -172,9 +214,24 @@ mod tests {
         assert_eq!(patched(MaybeUndefined::Null), Patch::Clear);
         assert_eq!(patched(MaybeUndefined::Value(5)), Patch::Set(5));
         assert!(faults.is_empty());
-        assert_eq!(patch(&mut faults, "overlapSeconds", MaybeUndefined::Value(-5), number), Patch::Keep);
-        assert_eq!(kept::<bool>(&mut faults, "enforce", MaybeUndefined::Null), None);
-        let paths: Vec<_> = faults.into_vec().into_iter().map(|fault| fault.path).collect();
+        assert_eq!(
+            patch(
+                &mut faults,
+                "overlapSeconds",
+                MaybeUndefined::Value(-5),
+                number
+            ),
+            Patch::Keep
+        );
+        assert_eq!(
+            kept::<bool>(&mut faults, "enforce", MaybeUndefined::Null),
+            None
+        );
+        let paths: Vec<_> = faults
+            .into_vec()
+            .into_iter()
+            .map(|fault| fault.path)
+            .collect();
         assert_eq!(paths, ["overlapSeconds", "enforce"]);
     }
 }

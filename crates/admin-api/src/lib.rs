@@ -5,7 +5,7 @@ mod auth;
 mod client;
 mod document;
 mod error;
-mod explorer;
+pub mod explorer;
 mod http;
 mod input;
 mod page;

@@ -1,22 +1,20 @@
 //! Pages of lists: Relay connections with opaque cursors.
 
-use std::{fmt::Display, str::FromStr};
+use std::{borrow::Cow, fmt::Display, str::FromStr};
 
-use async_graphql::{ObjectType, SimpleObject};
+use async_graphql::{ObjectType, OutputType, SimpleObject, TypeName};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_application::{Page, PageRequest};
 use chancery_domain::{Faults, Invalid};
 
-use crate::{api::ApiNode, client::ClientNode, error::Failure, tenant::TenantNode};
+use crate::error::Failure;
 
 const DEFAULT_FIRST: u32 = 50;
 const MAX_FIRST: u32 = 1_000;
 
 /// A page of a list.
 #[derive(SimpleObject)]
-#[graphql(concrete(name = "TenantConnection", params(TenantNode)))]
-#[graphql(concrete(name = "ApiConnection", params(ApiNode)))]
-#[graphql(concrete(name = "ClientConnection", params(ClientNode)))]
+#[graphql(name_type)]
 pub(crate) struct Connection<T: Node> {
     /// What is on the page, in the list's order.
     edges: Vec<Edge<T>>,
@@ -26,9 +24,7 @@ pub(crate) struct Connection<T: Node> {
 
 /// A place in a list.
 #[derive(SimpleObject)]
-#[graphql(concrete(name = "TenantEdge", params(TenantNode)))]
-#[graphql(concrete(name = "ApiEdge", params(ApiNode)))]
-#[graphql(concrete(name = "ClientEdge", params(ClientNode)))]
+#[graphql(name_type)]
 pub(crate) struct Edge<T: Node> {
     /// The place, for `after`. Opaque: its form may change.
     cursor: String,
@@ -54,20 +50,38 @@ pub(crate) trait Node: ObjectType {
     fn id(&self) -> &Self::Id;
 }
 
-impl<T: Node> Connection<T>
-where
-    Edge<T>: async_graphql::OutputType,
-{
+impl<T: Node> TypeName for Connection<T> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Connection", <T as OutputType>::type_name()).into()
+    }
+}
+
+impl<T: Node> TypeName for Edge<T> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Edge", <T as OutputType>::type_name()).into()
+    }
+}
+
+impl<T: Node> Connection<T> {
     /// The page, each of its items as a node.
     pub(crate) fn of<I>(page: Page<I>, node: impl Fn(I) -> T) -> Self {
         let edges: Vec<_> = page
             .items
             .into_iter()
             .map(node)
-            .map(|node| Edge { cursor: cursor(node.id()), node })
+            .map(|node| Edge {
+                cursor: cursor(node.id()),
+                node,
+            })
             .collect();
         let end_cursor = edges.last().map(|edge| edge.cursor.clone());
-        Self { edges, page_info: PageInfo { has_next_page: page.has_next, end_cursor } }
+        Self {
+            edges,
+            page_info: PageInfo {
+                has_next_page: page.has_next,
+                end_cursor,
+            },
+        }
     }
 }
 
@@ -82,7 +96,12 @@ fn place<I: FromStr>(cursor: &str) -> Result<I, Invalid> {
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok())
         .and_then(|id| id.parse().ok())
-        .ok_or_else(|| Invalid::new("cursor", "must be a cursor that an earlier page of this list gave"))
+        .ok_or_else(|| {
+            Invalid::new(
+                "cursor",
+                "must be a cursor that an earlier page of this list gave",
+            )
+        })
 }
 
 /// How many at most: 50, or what the caller says, up to 1,000.
@@ -95,12 +114,19 @@ fn count(first: Option<i64>) -> Result<u32, Invalid> {
 }
 
 /// The page that these arguments ask for.
-pub(crate) fn request<I: FromStr>(first: Option<i64>, after: Option<&str>) -> Result<PageRequest<I>, Failure> {
+pub(crate) fn request<I: FromStr>(
+    first: Option<i64>,
+    after: Option<&str>,
+) -> Result<PageRequest<I>, Failure> {
     let mut faults = Faults::default();
     let first = faults.take("first", count(first));
     let after = faults.take_optional("after", after.map(place));
     faults
-        .finish(first.zip(after).map(|(first, after)| PageRequest { first, after }))
+        .finish(
+            first
+                .zip(after)
+                .map(|(first, after)| PageRequest { first, after }),
+        )
         .map_err(Failure::Arguments)
 }
 
@@ -121,7 +147,11 @@ mod tests {
 
     fn refused(first: Option<i64>, after: Option<&str>) -> Vec<String> {
         match request::<ClientId>(first, after) {
-            Err(Failure::Arguments(faults)) => faults.into_vec().into_iter().map(|fault| fault.path).collect(),
+            Err(Failure::Arguments(faults)) => faults
+                .into_vec()
+                .into_iter()
+                .map(|fault| fault.path)
+                .collect(),
             other => panic!("{other:?}"),
         }
     }
@@ -137,11 +167,22 @@ mod tests {
     #[test]
     fn faulty_and_foreign_cursors_and_counts_are_named() {
         let foreign = cursor(&TenantId::from_bytes([7; 16]));
-        for wrong in ["", "%", "client_", &CLIENT.to_string(), &foreign, &format!("{}=", cursor(&CLIENT))] {
+        for wrong in [
+            "",
+            "%",
+            "client_",
+            &CLIENT.to_string(),
+            &foreign,
+            &format!("{}=", cursor(&CLIENT)),
+        ] {
             assert_eq!(refused(None, Some(wrong)), ["after"], "{wrong}");
         }
         for wrong in [i64::MIN, -1, 0, 1_001, i64::MAX] {
-            assert_eq!(refused(Some(wrong), Some("%")), ["first", "after"], "{wrong}");
+            assert_eq!(
+                refused(Some(wrong), Some("%")),
+                ["first", "after"],
+                "{wrong}"
+            );
         }
     }
 

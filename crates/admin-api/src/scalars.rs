@@ -56,7 +56,10 @@ impl From<&JsonObject> for Json {
 
 /// A JSON value. Numbers are integers within ±(2⁵³−1); U+0000 and unpaired surrogates are refused,
 /// and so is nesting beyond 16 levels.
-#[Scalar(name = "JSON", specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259")]
+#[Scalar(
+    name = "JSON",
+    specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259"
+)]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {
         Ok(Self(value.into_json()?))
@@ -76,7 +79,10 @@ mod tests {
     #[test]
     fn a_moment_is_judged_with_the_other_faults_and_answered_in_utc() {
         let moment = <DateTime as ScalarType>::parse(value!("2026-11-20T18:00:00+01:00")).unwrap();
-        assert_eq!(DateTime::from(moment.parse().unwrap()).0, "2026-11-20T17:00:00.000000Z");
+        assert_eq!(
+            DateTime::from(moment.parse().unwrap()).0,
+            "2026-11-20T17:00:00.000000Z"
+        );
         let wrong = <DateTime as ScalarType>::parse(value!("tomorrow")).unwrap();
         assert_eq!(wrong.parse().unwrap_err().rule, "time");
         assert!(!DateTime::is_valid(&value!(1_700_000_000)));
@@ -84,7 +90,13 @@ mod tests {
 
     #[test]
     fn json_goes_through_unchanged() {
-        let value = value!({"team": "billing", "tags": ["a", null, true], "n": 9_007_199_254_740_991_i64});
-        assert_eq!(<Json as ScalarType>::parse(value.clone()).unwrap().to_value(), value);
+        let value =
+            value!({"team": "billing", "tags": ["a", null, true], "n": 9_007_199_254_740_991_i64});
+        assert_eq!(
+            <Json as ScalarType>::parse(value.clone())
+                .unwrap()
+                .to_value(),
+            value
+        );
     }
 }

@@ -29,8 +29,8 @@ pub(crate) struct Query(TenantQueries, ClientQueries, ApiQueries);
 
 /// What can be changed. Every change is written to the roll of its tenant, in the same transaction.
 ///
-/// Several changes in one request run one after the other, and when one fails the answer holds none
-/// of them: send one at a time.
+/// Several changes in one request run one after the other, each in a transaction of its own: one that
+/// fails does not stop those after it, and is missing from the answer beside its error.
 #[derive(MergedObject, Default)]
 pub(crate) struct Mutation(
     CreateTenant,

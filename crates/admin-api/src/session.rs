@@ -25,13 +25,22 @@ pub(crate) struct Session {
 impl Session {
     /// The session of a caller that was authenticated for this request.
     pub(crate) fn new(application: Application, caller: Caller, trace_id: String) -> Self {
-        let reads = Reads { application: application.clone(), caller: caller.clone() };
-        Self { application, caller, trace_id, reads: DataLoader::new(reads, tokio::spawn) }
+        let reads = Reads {
+            application: application.clone(),
+            caller: caller.clone(),
+        };
+        Self {
+            application,
+            caller,
+            trace_id,
+            reads: DataLoader::new(reads, tokio::spawn),
+        }
     }
 
     /// The session in which a field is resolved.
     pub(crate) fn of<'a>(ctx: &Context<'a>) -> Result<&'a Self, Failure> {
-        ctx.data_opt().ok_or(Failure::Defect("a field is resolved without a session"))
+        ctx.data_opt()
+            .ok_or(Failure::Defect("a field is resolved without a session"))
     }
 
     /// A tenant, read together with others that are asked for at the same time.
@@ -45,7 +54,11 @@ impl Session {
     }
 
     /// A client's secrets, read together with others that are asked for at the same time.
-    pub(crate) async fn secrets(&self, tenant: TenantId, client: ClientId) -> Result<Arc<SecretRotation>, Failure> {
+    pub(crate) async fn secrets(
+        &self,
+        tenant: TenantId,
+        client: ClientId,
+    ) -> Result<Arc<SecretRotation>, Failure> {
         answer(self.reads.load_one(SecretsOf { tenant, client }).await)
     }
 }
@@ -107,10 +120,16 @@ impl Loader<SecretsOf> for Reads {
     type Value = Read<SecretRotation>;
     type Error = Infallible;
 
-    async fn load(&self, keys: &[SecretsOf]) -> Result<HashMap<SecretsOf, Self::Value>, Infallible> {
+    async fn load(
+        &self,
+        keys: &[SecretsOf],
+    ) -> Result<HashMap<SecretsOf, Self::Value>, Infallible> {
         let mut found = HashMap::with_capacity(keys.len());
         for key in keys {
-            let read = self.application.client_secrets(&self.caller, key.tenant, key.client).await;
+            let read = self
+                .application
+                .client_secrets(&self.caller, key.tenant, key.client)
+                .await;
             found.insert(*key, read.map(Arc::new).map_err(Arc::new));
         }
         Ok(found)

@@ -30,15 +30,21 @@ impl Caller {
         of_system: bool,
         scopes: impl IntoIterator<Item = AdminScope>,
     ) -> Self {
-        let mut held: BTreeSet<_> =
-            scopes.into_iter().filter(|scope| of_system || !scope.is_platform()).collect();
+        let mut held: BTreeSet<_> = scopes
+            .into_iter()
+            .filter(|scope| of_system || !scope.is_platform())
+            .collect();
         if held.contains(&AdminScope::PlatformAdmin) {
             held.extend(AdminScope::ALL);
         }
         if held.contains(&AdminScope::TenantAdmin) {
             held.extend([AdminScope::TenantRead, AdminScope::AuditRead]);
         }
-        Self { actor, home: Some(home), scopes: held }
+        Self {
+            actor,
+            home: Some(home),
+            scopes: held,
+        }
     }
 
     /// A person at the command line of the machine that holds the database and the master key.
@@ -99,7 +105,13 @@ impl Caller {
                         || (at_home && self.holds(AdminScope::TenantRead))
                 }
             };
-        if enough { Ok(()) } else { Err(Error::Forbidden { needs: needs.scope() }) }
+        if enough {
+            Ok(())
+        } else {
+            Err(Error::Forbidden {
+                needs: needs.scope(),
+            })
+        }
     }
 
     /// Lets the caller read across tenants.
@@ -110,7 +122,9 @@ impl Caller {
         if self.holds(AdminScope::PlatformRead) {
             return Ok(());
         }
-        Err(Error::Forbidden { needs: AdminScope::PlatformRead.as_str() })
+        Err(Error::Forbidden {
+            needs: AdminScope::PlatformRead.as_str(),
+        })
     }
 }
 
@@ -180,10 +194,16 @@ pub(crate) fn admin_scopes(client: &Client) -> BTreeSet<AdminScope> {
 ///
 /// # Errors
 /// [`Error::Guarded`].
-pub(crate) fn guard_escalation(caller: &Caller, read: &ReadSet, change: &ChangeSet) -> Result<(), Error> {
+pub(crate) fn guard_escalation(
+    caller: &Caller,
+    read: &ReadSet,
+    change: &ChangeSet,
+) -> Result<(), Error> {
     let after = read.after(change);
     for (stream, _) in change.events() {
-        let (StreamId::Client(client) | StreamId::SecretRotation(client)) = *stream else { continue };
+        let (StreamId::Client(client) | StreamId::SecretRotation(client)) = *stream else {
+            continue;
+        };
         let granted = [read, &after]
             .into_iter()
             .filter_map(|state| state.client(client).ok())
@@ -223,7 +243,12 @@ mod tests {
     }
 
     fn caller(of_system: bool, scopes: &[AdminScope]) -> Caller {
-        Caller::client(Actor::Client(client()), tenant(1), of_system, scopes.iter().copied())
+        Caller::client(
+            Actor::Client(client()),
+            tenant(1),
+            of_system,
+            scopes.iter().copied(),
+        )
     }
 
     fn outcome(caller: &Caller, needs: Needs, of: u8) -> &'static str {
@@ -243,21 +268,53 @@ mod tests {
             (true, S::PlatformAdmin, N::Platform, "passes", "passes"),
             (true, S::PlatformAdmin, N::TenantAdmin, "passes", "passes"),
             (true, S::PlatformRead, N::TenantRead, "passes", "passes"),
-            (true, S::PlatformRead, N::TenantAdmin, "forbidden", "forbidden"),
+            (
+                true,
+                S::PlatformRead,
+                N::TenantAdmin,
+                "forbidden",
+                "forbidden",
+            ),
             (true, S::PlatformRead, N::Platform, "forbidden", "forbidden"),
             (false, S::TenantAdmin, N::TenantAdmin, "passes", "not found"),
             (false, S::TenantAdmin, N::TenantRead, "passes", "not found"),
             (false, S::TenantAdmin, N::Platform, "forbidden", "forbidden"),
             (false, S::TenantRead, N::TenantRead, "passes", "not found"),
-            (false, S::TenantRead, N::TenantAdmin, "forbidden", "not found"),
+            (
+                false,
+                S::TenantRead,
+                N::TenantAdmin,
+                "forbidden",
+                "not found",
+            ),
             (false, S::AuditRead, N::TenantRead, "forbidden", "not found"),
             // Scopes of the platform count for nothing outside the operators' tenant.
-            (false, S::PlatformAdmin, N::TenantAdmin, "forbidden", "not found"),
-            (false, S::PlatformRead, N::TenantRead, "forbidden", "not found"),
+            (
+                false,
+                S::PlatformAdmin,
+                N::TenantAdmin,
+                "forbidden",
+                "not found",
+            ),
+            (
+                false,
+                S::PlatformRead,
+                N::TenantRead,
+                "forbidden",
+                "not found",
+            ),
         ] {
             let caller = caller(of_system, &[scope]);
-            assert_eq!(outcome(&caller, needs, 1), at_home, "{scope:?} {needs:?} at home");
-            assert_eq!(outcome(&caller, needs, 2), elsewhere, "{scope:?} {needs:?} elsewhere");
+            assert_eq!(
+                outcome(&caller, needs, 1),
+                at_home,
+                "{scope:?} {needs:?} at home"
+            );
+            assert_eq!(
+                outcome(&caller, needs, 2),
+                elsewhere,
+                "{scope:?} {needs:?} elsewhere"
+            );
         }
     }
 
@@ -288,11 +345,24 @@ mod tests {
     fn nobody_touches_a_client_that_may_more_than_they_do() {
         let admin = caller(false, &[AdminScope::TenantAdmin]);
         let to = |scopes| ChangeSet::of(StreamId::Client(client()), [granted(scopes)]);
-        let guard = |before, change: &ChangeSet| guard_escalation(&admin, &client_with(before), change);
-        assert!(guard("", &to("tenant:read audit:read")).is_ok(), "what it holds within another");
-        assert!(guard("", &to("platform:admin")).is_err(), "a scope that it does not hold");
-        assert!(guard("platform:read", &to("")).is_err(), "taken from one who held more");
+        let guard =
+            |before, change: &ChangeSet| guard_escalation(&admin, &client_with(before), change);
+        assert!(
+            guard("", &to("tenant:read audit:read")).is_ok(),
+            "what it holds within another"
+        );
+        assert!(
+            guard("", &to("platform:admin")).is_err(),
+            "a scope that it does not hold"
+        );
+        assert!(
+            guard("platform:read", &to("")).is_err(),
+            "taken from one who held more"
+        );
         let other_stream = ChangeSet::of::<ApiEvent>(StreamId::Client(client()), []);
-        assert!(guard("platform:read", &other_stream).is_ok(), "nothing of the client changes");
+        assert!(
+            guard("platform:read", &other_stream).is_ok(),
+            "nothing of the client changes"
+        );
     }
 }

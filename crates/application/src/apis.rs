@@ -34,7 +34,12 @@ impl Application {
     ///
     /// # Errors
     /// [`Error`], for instance when the identifier was ever used in the tenant.
-    pub async fn create_api(&self, caller: &Caller, input: NewApi, request: &Request) -> Result<(ApiId, bool), Error> {
+    pub async fn create_api(
+        &self,
+        caller: &Caller,
+        input: NewApi,
+        request: &Request,
+    ) -> Result<(ApiId, bool), Error> {
         let api = ApiId::new(self.now(), self.random());
         let command = CreateApi {
             tenant: input.tenant,
@@ -53,7 +58,9 @@ impl Application {
     /// [`Error::NotFound`], [`Error::Forbidden`].
     pub async fn api(&self, caller: &Caller, api: ApiId) -> Result<Row<Api>, Error> {
         let none = Error::NotFound { what: "API" };
-        let Some(row) = apis::platform_get(&self.parts.store, api).await? else { return Err(none) };
+        let Some(row) = apis::platform_get(&self.parts.store, api).await? else {
+            return Err(none);
+        };
         if !caller.sees(row.tenant) {
             return Err(none);
         }
@@ -65,14 +72,23 @@ impl Application {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].
-    pub async fn apis(&self, caller: &Caller, tenant: TenantId, page: &PageRequest<ApiId>) -> Result<Page<(ApiId, Row<Api>)>, Error> {
+    pub async fn apis(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        page: &PageRequest<ApiId>,
+    ) -> Result<Page<(ApiId, Row<Api>)>, Error> {
         caller.require(Needs::TenantRead, tenant)?;
         let rows = apis::page(&self.parts.store, tenant, page.after, page.limit()).await?;
         Ok(page.page(rows))
     }
 
     /// The ids of a tenant's APIs with these identifiers, in the same order.
-    pub(crate) async fn api_ids(&self, tenant: TenantId, identifiers: &[ApiIdentifier]) -> Result<Vec<ApiId>, Error> {
+    pub(crate) async fn api_ids(
+        &self,
+        tenant: TenantId,
+        identifiers: &[ApiIdentifier],
+    ) -> Result<Vec<ApiId>, Error> {
         let mut ids = Vec::with_capacity(identifiers.len());
         for identifier in identifiers {
             let id = apis::id_of(&self.parts.store, tenant, identifier).await?;

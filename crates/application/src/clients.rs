@@ -4,10 +4,15 @@ use std::collections::BTreeSet;
 
 use chancery_domain::{
     ApiId, ClientId, Row, TenantId,
-    client::{Client, CreateClient, DeleteClient, DisableClient, EnableClient, Expiry, GrantRequest, UpdateClient},
+    client::{
+        Client, CreateClient, DeleteClient, DisableClient, EnableClient, Expiry, GrantRequest,
+        UpdateClient,
+    },
     json::JsonObject,
     secret_rotation::SecretRotation,
-    value::{ApiIdentifier, ClientName, CustomClaims, Description, Patch, Reason, RoleName, ScopeSet},
+    value::{
+        ApiIdentifier, ClientName, CustomClaims, Description, Patch, Reason, RoleName, ScopeSet,
+    },
 };
 use chancery_projections::{client_secrets, clients};
 
@@ -85,7 +90,12 @@ impl Application {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn create_client(&self, caller: &Caller, input: NewClient, request: &Request) -> Result<ClientCreated, Error> {
+    pub async fn create_client(
+        &self,
+        caller: &Caller,
+        input: NewClient,
+        request: &Request,
+    ) -> Result<ClientCreated, Error> {
         caller.require(Needs::TenantAdmin, input.tenant)?;
         let tenant = input.tenant;
         if let Some(answer) = self.replayed::<ClientAnswer>(caller, request).await? {
@@ -95,7 +105,10 @@ impl Application {
         let serves = self.api_ids(tenant, &input.serves).await?;
         let grants = self.grant_requests(tenant, input.grants).await?;
         let (plaintext, secret) = self.mint_secret(client).await?;
-        let answer = ClientAnswer { client, secret: Some(secret.secret) };
+        let answer = ClientAnswer {
+            client,
+            secret: Some(secret.secret),
+        };
         let command = CreateClient {
             tenant,
             client,
@@ -109,7 +122,10 @@ impl Application {
             secret,
         };
         match self.execute(caller, command, request, answer).await? {
-            Executed::Done(answer) => self.client_created(tenant, answer, Some(plaintext), false).await,
+            Executed::Done(answer) => {
+                self.client_created(tenant, answer, Some(plaintext), false)
+                    .await
+            }
             Executed::Replayed(answer) => self.client_created(tenant, answer, None, true).await,
         }
     }
@@ -122,14 +138,23 @@ impl Application {
         replayed: bool,
     ) -> Result<ClientCreated, Error> {
         let secret = self.issued_secret(tenant, answer, plaintext).await?;
-        Ok(ClientCreated { client: answer.client, secret, replayed })
+        Ok(ClientCreated {
+            client: answer.client,
+            secret,
+            replayed,
+        })
     }
 
     /// Changes a client.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn update_client(&self, caller: &Caller, change: ClientChange, request: &Request) -> Result<(ClientId, bool), Error> {
+    pub async fn update_client(
+        &self,
+        caller: &Caller,
+        change: ClientChange,
+        request: &Request,
+    ) -> Result<(ClientId, bool), Error> {
         let client = change.client;
         let tenant = self.tenant_of(caller, client).await?;
         let serves = match &change.serves {
@@ -158,27 +183,65 @@ impl Application {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn disable_client(&self, caller: &Caller, client: ClientId, reason: Reason, request: &Request) -> Result<(ClientId, bool), Error> {
+    pub async fn disable_client(
+        &self,
+        caller: &Caller,
+        client: ClientId,
+        reason: Reason,
+        request: &Request,
+    ) -> Result<(ClientId, bool), Error> {
         let tenant = self.tenant_of(caller, client).await?;
-        self.execute_for(caller, DisableClient { tenant, client, reason }, request, client).await
+        self.execute_for(
+            caller,
+            DisableClient {
+                tenant,
+                client,
+                reason,
+            },
+            request,
+            client,
+        )
+        .await
     }
 
     /// Lets a disabled client obtain tokens again.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn enable_client(&self, caller: &Caller, client: ClientId, request: &Request) -> Result<(ClientId, bool), Error> {
+    pub async fn enable_client(
+        &self,
+        caller: &Caller,
+        client: ClientId,
+        request: &Request,
+    ) -> Result<(ClientId, bool), Error> {
         let tenant = self.tenant_of(caller, client).await?;
-        self.execute_for(caller, EnableClient { tenant, client }, request, client).await
+        self.execute_for(caller, EnableClient { tenant, client }, request, client)
+            .await
     }
 
     /// Ends a client for good.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn delete_client(&self, caller: &Caller, client: ClientId, reason: Reason, request: &Request) -> Result<(ClientId, bool), Error> {
+    pub async fn delete_client(
+        &self,
+        caller: &Caller,
+        client: ClientId,
+        reason: Reason,
+        request: &Request,
+    ) -> Result<(ClientId, bool), Error> {
         let tenant = self.tenant_of(caller, client).await?;
-        self.execute_for(caller, DeleteClient { tenant, client, reason }, request, client).await
+        self.execute_for(
+            caller,
+            DeleteClient {
+                tenant,
+                client,
+                reason,
+            },
+            request,
+            client,
+        )
+        .await
     }
 
     /// A client, of whichever tenant, as far as the caller sees it.
@@ -188,14 +251,21 @@ impl Application {
     pub async fn client(&self, caller: &Caller, client: ClientId) -> Result<Row<Client>, Error> {
         let tenant = self.tenant_of(caller, client).await?;
         caller.require(Needs::TenantRead, tenant)?;
-        clients::get(&self.parts.store, tenant, client).await?.ok_or(Error::NotFound { what: "client" })
+        clients::get(&self.parts.store, tenant, client)
+            .await?
+            .ok_or(Error::NotFound { what: "client" })
     }
 
     /// A client's secrets: all that is known of them but themselves.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].
-    pub async fn client_secrets(&self, caller: &Caller, tenant: TenantId, client: ClientId) -> Result<SecretRotation, Error> {
+    pub async fn client_secrets(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        client: ClientId,
+    ) -> Result<SecretRotation, Error> {
         caller.require(Needs::TenantRead, tenant)?;
         let row = client_secrets::get(&self.parts.store, tenant, client).await?;
         Ok(row.map(|row| row.state).unwrap_or_default())
@@ -205,27 +275,44 @@ impl Application {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].
-    pub async fn clients(&self, caller: &Caller, tenant: TenantId, page: &PageRequest<ClientId>) -> Result<Page<(ClientId, Row<Client>)>, Error> {
+    pub async fn clients(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        page: &PageRequest<ClientId>,
+    ) -> Result<Page<(ClientId, Row<Client>)>, Error> {
         caller.require(Needs::TenantRead, tenant)?;
         let rows = clients::page(&self.parts.store, tenant, page.after, page.limit()).await?;
         Ok(page.page(rows))
     }
 
     /// The tenant of a client that the caller sees.
-    pub(crate) async fn tenant_of(&self, caller: &Caller, client: ClientId) -> Result<TenantId, Error> {
+    pub(crate) async fn tenant_of(
+        &self,
+        caller: &Caller,
+        client: ClientId,
+    ) -> Result<TenantId, Error> {
         match clients::platform_tenant_of(&self.parts.store, client).await? {
             Some(tenant) if caller.sees(tenant) => Ok(tenant),
             _ => Err(Error::NotFound { what: "client" }),
         }
     }
 
-    async fn grant_requests(&self, tenant: TenantId, grants: Vec<GrantInput>) -> Result<Vec<GrantRequest>, Error> {
+    async fn grant_requests(
+        &self,
+        tenant: TenantId,
+        grants: Vec<GrantInput>,
+    ) -> Result<Vec<GrantRequest>, Error> {
         let identifiers: Vec<_> = grants.iter().map(|grant| grant.api.clone()).collect();
         let apis: Vec<ApiId> = self.api_ids(tenant, &identifiers).await?;
         Ok(apis
             .into_iter()
             .zip(grants)
-            .map(|(api, grant)| GrantRequest { api, scopes: grant.scopes, roles: grant.roles })
+            .map(|(api, grant)| GrantRequest {
+                api,
+                scopes: grant.scopes,
+                roles: grant.roles,
+            })
             .collect())
     }
 }

@@ -33,7 +33,9 @@ pub enum Error {
         message: &'static str,
     },
     /// The same `commandId` came before with another input.
-    #[error("this commandId was used for another input in the last seven days; give another commandId")]
+    #[error(
+        "this commandId was used for another input in the last seven days; give another commandId"
+    )]
     CommandReused,
     /// Others changed the same thing at the same time.
     #[error("others changed the same thing at the same moment; send the request again")]
@@ -60,7 +62,9 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             // A binary that is older than the schema changes nothing until it is replaced.
-            StoreError::Unavailable(_) | StoreError::SchemaNewer { .. } => Self::Unavailable(Box::new(error)),
+            StoreError::Unavailable(_) | StoreError::SchemaNewer { .. } => {
+                Self::Unavailable(Box::new(error))
+            }
             error => Self::Internal(Box::new(error)),
         }
     }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use chancery_crypto::sha256;
 use chancery_domain::{
     ChangeSet, Command, CommandId, EventId, ReadSet, Recorded, TenantId, Timestamp,
-    api::ApiRefusal,
-    id::ClientId,
-    tenant::TenantRefusal,
+    api::ApiRefusal, id::ClientId, tenant::TenantRefusal,
 };
 use chancery_event_store::{Provenance, Remembered, StoreError, Tx, UniqueRule, Versions};
 use serde::{Serialize, de::DeserializeOwned};
@@ -27,7 +25,9 @@ impl InputDigest {
     /// The digest of a verb with this input (without the command's id). The order of members and
     /// the spelling of numbers make no difference (RFC 8785).
     pub fn of(verb: &str, input: &serde_json::Value) -> Self {
-        Self(sha256(chancery_domain::json::canonical(&(verb, input)).as_bytes()))
+        Self(sha256(
+            chancery_domain::json::canonical(&(verb, input)).as_bytes(),
+        ))
     }
 }
 
@@ -84,8 +84,14 @@ impl Application {
         caller: &Caller,
         request: &Request,
     ) -> Result<Option<A>, Error> {
-        let Some(remember) = &request.remember else { return Ok(None) };
-        let found = self.parts.store.remembered(caller.actor(), remember.command_id).await?;
+        let Some(remember) = &request.remember else {
+            return Ok(None);
+        };
+        let found = self
+            .parts
+            .store
+            .remembered(caller.actor(), remember.command_id)
+            .await?;
         match found {
             None => Ok(None),
             Some(found) if found.input_digest == remember.digest.0 => {
@@ -130,7 +136,9 @@ impl Application {
 
     /// Ids for so many events.
     pub(crate) fn event_ids(&self, count: usize, now: Timestamp) -> Vec<EventId> {
-        (0..count).map(|_| EventId::new(now, self.random())).collect()
+        (0..count)
+            .map(|_| EventId::new(now, self.random()))
+            .collect()
     }
 }
 
@@ -202,7 +210,11 @@ impl Work {
     ) -> Result<(), WriteError> {
         let provenance = Provenance {
             actor: self.caller.actor().clone(),
-            command_id: self.request.remember.as_ref().map(|remember| remember.command_id),
+            command_id: self
+                .request
+                .remember
+                .as_ref()
+                .map(|remember| remember.command_id),
             trace_id: self.request.trace_id.clone(),
         };
         let ids = self.application.event_ids(change.events().len(), now);
@@ -213,7 +225,8 @@ impl Work {
                 input_digest: remember.digest.0.to_vec(),
                 result: self.answer.clone(),
             };
-            tx.remember(self.caller.actor(), remember.command_id, &remembered, now).await?;
+            tx.remember(self.caller.actor(), remember.command_id, &remembered, now)
+                .await?;
         }
         Ok(())
     }
@@ -237,10 +250,14 @@ impl From<Error> for WriteError {
 
 impl From<StoreError> for WriteError {
     fn from(error: StoreError) -> Self {
-        let StoreError::Unique { rule } = error else { return Self::Failed(error.into()) };
+        let StoreError::Unique { rule } = error else {
+            return Self::Failed(error.into());
+        };
         match rule {
             UniqueRule::TenantSlug => Self::Failed(Error::Refused(TenantRefusal::SlugTaken.into())),
-            UniqueRule::ApiIdentifier => Self::Failed(Error::Refused(ApiRefusal::IdentifierTaken.into())),
+            UniqueRule::ApiIdentifier => {
+                Self::Failed(Error::Refused(ApiRefusal::IdentifierTaken.into()))
+            }
             UniqueRule::Command => Self::AlreadyRemembered,
             UniqueRule::StreamVersion => Self::Overtaken,
             _ => Self::Failed(error.into()),
@@ -265,7 +282,9 @@ pub(crate) async fn write_change(
     if tx.versions(tenant, &streams).await? != decided_on {
         return Err(WriteError::Overtaken);
     }
-    let recorded = tx.append(numbers, change.events(), &decided_on, provenance, ids).await?;
+    let recorded = tx
+        .append(numbers, change.events(), &decided_on, provenance, ids)
+        .await?;
     chancery_projections::save(tx, &recorded).await?;
     for row in change.vault() {
         tx.keep(tenant, row).await?;

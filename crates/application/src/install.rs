@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use chancery_crypto::{Entropy, InstallationKey, Purpose, SealContext, Sealed, Sealer, SecretIssuer};
+use chancery_crypto::{
+    Entropy, InstallationKey, Purpose, SealContext, Sealed, Sealer, SecretIssuer,
+};
 use chancery_domain::{
     Actor, ApiId, ClientId, Command, ReadSet, TenantId,
     access::AdminScope,
@@ -13,7 +15,9 @@ use chancery_domain::{
     tenant::{CreateTenant, Install, TenantPolicy},
     value::{ClientName, CustomClaims, DisplayName, ScopeSet, Slug},
 };
-use chancery_event_store::{InstallationKey as StoredKey, Provenance, Store, StoreError, UniqueRule};
+use chancery_event_store::{
+    InstallationKey as StoredKey, Provenance, Store, StoreError, UniqueRule,
+};
 
 use crate::{
     Application,
@@ -31,7 +35,9 @@ const NO_TENANT: &str = "";
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The master key is another one than that which sealed this database.
-    #[error("the master key does not fit this database: {0}. Give the key that it was created with; nothing was changed")]
+    #[error(
+        "the master key does not fit this database: {0}. Give the key that it was created with; nothing was changed"
+    )]
     WrongMasterKey(#[source] chancery_crypto::OpenError),
     /// The store cannot be used.
     #[error(transparent)]
@@ -54,18 +60,39 @@ impl Installation {
     ///
     /// # Errors
     /// [`OpenError::WrongMasterKey`] before anything was written.
-    pub async fn open(store: &Store, sealer: &Sealer, entropy: &dyn Entropy) -> Result<Self, OpenError> {
-        let context = SealContext { purpose: Purpose::InstallationKey, tenant: NO_TENANT, row: ROW };
+    pub async fn open(
+        store: &Store,
+        sealer: &Sealer,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, OpenError> {
+        let context = SealContext {
+            purpose: Purpose::InstallationKey,
+            tenant: NO_TENANT,
+            row: ROW,
+        };
         let defect = |error: Box<dyn std::error::Error + Send + Sync>| OpenError::Key(error);
         if let Some(row) = store.installation_key(ROW).await? {
-            let sealed = Sealed { master_key_id: row.master_key_id, bytes: row.sealed };
-            let bytes = sealer.open(&context, &sealed).map_err(OpenError::WrongMasterKey)?;
+            let sealed = Sealed {
+                master_key_id: row.master_key_id,
+                bytes: row.sealed,
+            };
+            let bytes = sealer
+                .open(&context, &sealed)
+                .map_err(OpenError::WrongMasterKey)?;
             let key = InstallationKey::from_opened(&bytes).map_err(|error| defect(error.into()))?;
-            return Ok(Self { secrets: Arc::new(SecretIssuer::new(&key)), unsaved: None });
+            return Ok(Self {
+                secrets: Arc::new(SecretIssuer::new(&key)),
+                unsaved: None,
+            });
         }
         let key = InstallationKey::generate(entropy);
-        let sealed = sealer.seal(&context, key.as_bytes(), entropy).map_err(|error| defect(error.into()))?;
-        Ok(Self { secrets: Arc::new(SecretIssuer::new(&key)), unsaved: Some(sealed) })
+        let sealed = sealer
+            .seal(&context, key.as_bytes(), entropy)
+            .map_err(|error| defect(error.into()))?;
+        Ok(Self {
+            secrets: Arc::new(SecretIssuer::new(&key)),
+            unsaved: Some(sealed),
+        })
     }
 
     /// Whether this is the first start on this database.
@@ -88,7 +115,9 @@ impl Application {
         installation: &Installation,
         keep: impl FnOnce(&OperatorCredential) -> std::io::Result<()>,
     ) -> Result<bool, Error> {
-        let Some(key) = &installation.unsaved else { return Ok(false) };
+        let Some(key) = &installation.unsaved else {
+            return Ok(false);
+        };
         let now = self.now();
         let tenant = TenantId::new(now, self.random());
         let admin_api = ApiId::new(now, self.random());
@@ -116,7 +145,9 @@ impl Application {
                 serves: Vec::new(),
                 grants: vec![GrantRequest {
                     api: admin_api,
-                    scopes: ScopeSet::from_iter([AdminScope::PlatformAdmin.to_scope().map_err(defect)?]),
+                    scopes: ScopeSet::from_iter([AdminScope::PlatformAdmin
+                        .to_scope()
+                        .map_err(defect)?]),
                     roles: [].into(),
                 }],
                 secret,
@@ -126,18 +157,29 @@ impl Application {
         let change = command.decide(&read, now)?;
 
         let mut tx = self.parts.store.begin().await?;
-        let row = StoredKey { master_key_id: key.master_key_id.clone(), sealed: key.bytes.clone() };
+        let row = StoredKey {
+            master_key_id: key.master_key_id.clone(),
+            sealed: key.bytes.clone(),
+        };
         match tx.keep_installation_key(ROW, &row).await {
             Ok(()) => {}
-            Err(StoreError::Unique { rule: UniqueRule::InstallationKey }) => return Ok(false),
+            Err(StoreError::Unique {
+                rule: UniqueRule::InstallationKey,
+            }) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
-        let provenance = Provenance { actor: Actor::Installation, command_id: None, trace_id: None };
+        let provenance = Provenance {
+            actor: Actor::Installation,
+            command_id: None,
+            trace_id: None,
+        };
         let ids = self.event_ids(change.events().len(), now);
         match write_change(&mut tx, tenant, &read, &change, &provenance, ids, now).await {
             Ok(_) => {}
             Err(WriteError::Failed(error)) => return Err(error),
-            Err(WriteError::Overtaken | WriteError::AlreadyRemembered) => return Err(Error::Conflict),
+            Err(WriteError::Overtaken | WriteError::AlreadyRemembered) => {
+                return Err(Error::Conflict);
+            }
         }
         let credential = OperatorCredential::new(self, &Slug::system(), client, plaintext);
         keep(&credential).map_err(|error| Error::Internal(Box::new(error)))?;

@@ -22,8 +22,14 @@ impl PublicUrl {
             .or_else(|| text.strip_prefix("http://"))
             .ok_or(InvalidPublicUrl)?;
         let right = !authority.is_empty()
-            && authority.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
-        if right { Ok(Self(text.to_owned())) } else { Err(InvalidPublicUrl) }
+            && authority
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
+        if right {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidPublicUrl)
+        }
     }
 
     /// The URL as text.
@@ -59,14 +65,26 @@ mod tests {
         let slug = Slug::parse("acme").unwrap();
         assert_eq!(url.issuer(&slug), "https://auth.example.com/t/acme");
         assert_eq!(url.slug_of("https://auth.example.com/t/acme"), Some(slug));
-        for other in ["https://auth.example.com/t/acme/", "https://evil.example/t/acme", "https://auth.example.com.evil/t/acme"] {
+        for other in [
+            "https://auth.example.com/t/acme/",
+            "https://evil.example/t/acme",
+            "https://auth.example.com.evil/t/acme",
+        ] {
             assert_eq!(url.slug_of(other), None, "{other}");
         }
     }
 
     #[test]
     fn only_scheme_and_authority() {
-        for wrong in ["", "auth.example", "ftp://a", "https://", "https://a/b", "https://a?b", "https://u@a"] {
+        for wrong in [
+            "",
+            "auth.example",
+            "ftp://a",
+            "https://",
+            "https://a/b",
+            "https://a?b",
+            "https://u@a",
+        ] {
             assert!(PublicUrl::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -63,7 +63,10 @@ pub struct Application {
 impl Application {
     /// The application on these parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), tasks: TaskTracker::new() }
+        Self {
+            parts: Arc::new(parts),
+            tasks: TaskTracker::new(),
+        }
     }
 
     /// Waits for the changes that are under way; call it when no new ones come in.

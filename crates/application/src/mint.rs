@@ -2,9 +2,7 @@
 
 use chancery_crypto::{Algorithm, ClientSecret, Purpose, SealContext, SigningKey};
 use chancery_domain::{
-    ClientId, KeyId, SecretId, TenantId, Timestamp,
-    key_ring::NewKey,
-    secret_rotation::NewSecret,
+    ClientId, KeyId, SecretId, TenantId, Timestamp, key_ring::NewKey, secret_rotation::NewSecret,
     tenant::SigningAlgorithm,
 };
 
@@ -29,10 +27,15 @@ impl Application {
     }
 
     /// A new secret for a client, with its hash.
-    pub(crate) async fn mint_secret(&self, client: ClientId) -> Result<(ClientSecret, NewSecret), Error> {
+    pub(crate) async fn mint_secret(
+        &self,
+        client: ClientId,
+    ) -> Result<(ClientSecret, NewSecret), Error> {
         let parts = &self.parts;
         let secret = SecretId::new(parts.clock.now(), self.random());
-        let plaintext = parts.secrets.mint(&client.to_string(), secret.to_bytes(), &*parts.entropy);
+        let plaintext = parts
+            .secrets
+            .mint(&client.to_string(), secret.to_bytes(), &*parts.entropy);
         let verifier = parts.hasher.hash(&plaintext, &*parts.entropy).await?;
         let new = NewSecret {
             secret,
@@ -43,7 +46,11 @@ impl Application {
     }
 
     /// A new signing key for a tenant, sealed.
-    pub(crate) async fn mint_key(&self, tenant: TenantId, algorithm: SigningAlgorithm) -> Result<NewKey, Error> {
+    pub(crate) async fn mint_key(
+        &self,
+        tenant: TenantId,
+        algorithm: SigningAlgorithm,
+    ) -> Result<NewKey, Error> {
         let parts = &self.parts;
         let key = KeyId::new(parts.clock.now(), self.random());
         let (kid, tenant) = (key.to_string(), tenant.to_string());
@@ -53,7 +60,11 @@ impl Application {
             move || SigningKey::generate(crypto_algorithm(algorithm), &kid)
         });
         let (signing, pkcs8) = generated.await??;
-        let context = SealContext { purpose: Purpose::SigningKey, tenant: &tenant, row: &kid };
+        let context = SealContext {
+            purpose: Purpose::SigningKey,
+            tenant: &tenant,
+            row: &kid,
+        };
         let sealed = parts.sealer.seal(&context, &pkcs8, &*parts.entropy)?;
         Ok(NewKey {
             key,

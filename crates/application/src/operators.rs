@@ -32,7 +32,12 @@ pub struct OperatorCredential {
 }
 
 impl OperatorCredential {
-    pub(crate) fn new(application: &Application, slug: &Slug, client: ClientId, secret: ClientSecret) -> Self {
+    pub(crate) fn new(
+        application: &Application,
+        slug: &Slug,
+        client: ClientId,
+        secret: ClientSecret,
+    ) -> Self {
         let public_url = application.public_url();
         let issuer = public_url.issuer(slug);
         Self {
@@ -59,7 +64,10 @@ impl Application {
         scopes: &[AdminScope],
     ) -> Result<OperatorCredential, Error> {
         let tenant = self.tenant_named(caller, slug.as_str()).await?;
-        let scopes = scopes.iter().filter_map(|scope| scope.to_scope().ok()).collect::<ScopeSet>();
+        let scopes = scopes
+            .iter()
+            .filter_map(|scope| scope.to_scope().ok())
+            .collect::<ScopeSet>();
         let input = NewClient {
             tenant,
             name: Some(name),
@@ -68,9 +76,15 @@ impl Application {
             expiry: None,
             custom_claims: CustomClaims::default(),
             serves: Vec::new(),
-            grants: vec![GrantInput { api: ApiIdentifier::admin(), scopes, roles: [].into() }],
+            grants: vec![GrantInput {
+                api: ApiIdentifier::admin(),
+                scopes,
+                roles: [].into(),
+            }],
         };
-        let created = self.create_client(caller, input, &Request::default()).await?;
+        let created = self
+            .create_client(caller, input, &Request::default())
+            .await?;
         let secret = created.secret.plaintext.ok_or(Error::Conflict)?;
         Ok(OperatorCredential::new(self, slug, created.client, secret))
     }
@@ -94,16 +108,25 @@ pub(crate) async fn guard_last_operator(
 ) -> Result<(), WriteError> {
     let after = read.after(change);
     let loses_one = change.events().iter().any(|(stream, _)| {
-        let StreamId::Client(client) = *stream else { return false };
-        let was = read.client(client).is_ok_and(|client| is_lasting_admin(client, now));
-        was && !after.client(client).is_ok_and(|client| is_lasting_admin(client, now))
+        let StreamId::Client(client) = *stream else {
+            return false;
+        };
+        let was = read
+            .client(client)
+            .is_ok_and(|client| is_lasting_admin(client, now));
+        was && !after
+            .client(client)
+            .is_ok_and(|client| is_lasting_admin(client, now))
     });
     if !loses_one {
         return Ok(());
     }
     // The rows are already those after the change. Operators are few: all of them fit.
     let clients = clients::all(&mut *tx, tenant).await?;
-    if clients.iter().any(|(_, row)| is_lasting_admin(&row.state, now)) {
+    if clients
+        .iter()
+        .any(|(_, row)| is_lasting_admin(&row.state, now))
+    {
         return Ok(());
     }
     Err(WriteError::Failed(Error::Guarded {

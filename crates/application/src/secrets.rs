@@ -43,8 +43,18 @@ impl Application {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn issue_secret(&self, caller: &Caller, input: NewSecretInput, request: &Request) -> Result<SecretIssued, Error> {
-        let NewSecretInput { client, label, not_before, expires_at } = input;
+    pub async fn issue_secret(
+        &self,
+        caller: &Caller,
+        input: NewSecretInput,
+        request: &Request,
+    ) -> Result<SecretIssued, Error> {
+        let NewSecretInput {
+            client,
+            label,
+            not_before,
+            expires_at,
+        } = input;
         self.issue(caller, client, request, |tenant, secret| IssueSecret {
             tenant,
             client,
@@ -92,7 +102,13 @@ impl Application {
         request: &Request,
     ) -> Result<(ClientId, bool), Error> {
         let tenant = self.tenant_of(caller, client).await?;
-        let command = RevokeSecret { tenant, client, secret, reason, compromised };
+        let command = RevokeSecret {
+            tenant,
+            client,
+            secret,
+            reason,
+            compromised,
+        };
         self.execute_for(caller, command, request, client).await
     }
 
@@ -109,17 +125,32 @@ impl Application {
             return self.secret_issued(tenant, answer, None).await;
         }
         let (plaintext, secret) = self.mint_secret(client).await?;
-        let answer = ClientAnswer { client, secret: Some(secret.secret) };
-        match self.execute(caller, command(tenant, secret), request, answer).await? {
+        let answer = ClientAnswer {
+            client,
+            secret: Some(secret.secret),
+        };
+        match self
+            .execute(caller, command(tenant, secret), request, answer)
+            .await?
+        {
             Executed::Done(answer) => self.secret_issued(tenant, answer, Some(plaintext)).await,
             Executed::Replayed(answer) => self.secret_issued(tenant, answer, None).await,
         }
     }
 
-    async fn secret_issued(&self, tenant: TenantId, answer: ClientAnswer, plaintext: Option<ClientSecret>) -> Result<SecretIssued, Error> {
+    async fn secret_issued(
+        &self,
+        tenant: TenantId,
+        answer: ClientAnswer,
+        plaintext: Option<ClientSecret>,
+    ) -> Result<SecretIssued, Error> {
         let replayed = plaintext.is_none();
         let secret = self.issued_secret(tenant, answer, plaintext).await?;
-        Ok(SecretIssued { client: answer.client, secret, replayed })
+        Ok(SecretIssued {
+            client: answer.client,
+            secret,
+            replayed,
+        })
     }
 
     /// What an answer says of a secret: from the read model, so that a retry says the same.
@@ -131,8 +162,15 @@ impl Application {
     ) -> Result<IssuedSecret, Error> {
         let none = Error::NotFound { what: "secret" };
         let row = client_secrets::get(&self.parts.store, tenant, answer.client).await?;
-        let Some((id, row)) = answer.secret.zip(row) else { return Err(none) };
+        let Some((id, row)) = answer.secret.zip(row) else {
+            return Err(none);
+        };
         let secret = row.state.secrets.get(&id).ok_or(none)?;
-        Ok(IssuedSecret { id, plaintext, hint: secret.hint.clone(), expires_at: secret.expires_at })
+        Ok(IssuedSecret {
+            id,
+            plaintext,
+            hint: secret.hint.clone(),
+            expires_at: secret.expires_at,
+        })
     }
 }

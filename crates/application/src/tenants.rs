@@ -3,7 +3,9 @@
 use chancery_domain::{
     ApiId, Row, TenantId,
     key_ring::KeyRing,
-    tenant::{CloseTenant, CreateTenant, PolicyChange, ResumeTenant, SuspendTenant, Tenant, TenantPolicy},
+    tenant::{
+        CloseTenant, CreateTenant, PolicyChange, ResumeTenant, SuspendTenant, Tenant, TenantPolicy,
+    },
     value::{DisplayName, Reason, Slug},
 };
 use chancery_projections::{key_rings, tenants};
@@ -31,13 +33,21 @@ impl Application {
     ///
     /// # Errors
     /// [`Error`], for instance when the slug was ever used.
-    pub async fn create_tenant(&self, caller: &Caller, input: NewTenant, request: &Request) -> Result<(TenantId, bool), Error> {
+    pub async fn create_tenant(
+        &self,
+        caller: &Caller,
+        input: NewTenant,
+        request: &Request,
+    ) -> Result<(TenantId, bool), Error> {
         let tenant = TenantId::new(self.now(), self.random());
         caller.require(Needs::Platform, tenant)?;
         if let Some(tenant) = self.replayed(caller, request).await? {
             return Ok((tenant, true));
         }
-        let policy = input.policy.over(&TenantPolicy::default()).map_err(Error::Invalid)?;
+        let policy = input
+            .policy
+            .over(&TenantPolicy::default())
+            .map_err(Error::Invalid)?;
         let command = CreateTenant {
             tenant,
             slug: input.slug,
@@ -53,24 +63,44 @@ impl Application {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn suspend_tenant(&self, caller: &Caller, tenant: TenantId, reason: Reason, request: &Request) -> Result<(TenantId, bool), Error> {
-        self.execute_for(caller, SuspendTenant { tenant, reason }, request, tenant).await
+    pub async fn suspend_tenant(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        reason: Reason,
+        request: &Request,
+    ) -> Result<(TenantId, bool), Error> {
+        self.execute_for(caller, SuspendTenant { tenant, reason }, request, tenant)
+            .await
     }
 
     /// Lets a suspended tenant obtain tokens again.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn resume_tenant(&self, caller: &Caller, tenant: TenantId, request: &Request) -> Result<(TenantId, bool), Error> {
-        self.execute_for(caller, ResumeTenant { tenant }, request, tenant).await
+    pub async fn resume_tenant(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        request: &Request,
+    ) -> Result<(TenantId, bool), Error> {
+        self.execute_for(caller, ResumeTenant { tenant }, request, tenant)
+            .await
     }
 
     /// Ends a tenant for good.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn close_tenant(&self, caller: &Caller, tenant: TenantId, reason: Reason, request: &Request) -> Result<(TenantId, bool), Error> {
-        self.execute_for(caller, CloseTenant { tenant, reason }, request, tenant).await
+    pub async fn close_tenant(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        reason: Reason,
+        request: &Request,
+    ) -> Result<(TenantId, bool), Error> {
+        self.execute_for(caller, CloseTenant { tenant, reason }, request, tenant)
+            .await
     }
 
     /// The tenant with this slug, as far as the caller sees it.
@@ -79,7 +109,9 @@ impl Application {
     /// [`Error::NotFound`] for one that is not there or not the caller's to see.
     pub async fn tenant_named(&self, caller: &Caller, slug: &str) -> Result<TenantId, Error> {
         let none = Error::NotFound { what: "tenant" };
-        let Ok(slug) = Slug::parse(slug) else { return Err(none) };
+        let Ok(slug) = Slug::parse(slug) else {
+            return Err(none);
+        };
         match tenants::by_slug(&self.parts.store, &slug).await? {
             Some((tenant, _)) if caller.sees(tenant) => Ok(tenant),
             _ => Err(none),
@@ -92,7 +124,9 @@ impl Application {
     /// [`Error::NotFound`], [`Error::Forbidden`].
     pub async fn tenant(&self, caller: &Caller, tenant: TenantId) -> Result<Row<Tenant>, Error> {
         caller.require(Needs::TenantRead, tenant)?;
-        tenants::get(&self.parts.store, tenant).await?.ok_or(Error::NotFound { what: "tenant" })
+        tenants::get(&self.parts.store, tenant)
+            .await?
+            .ok_or(Error::NotFound { what: "tenant" })
     }
 
     /// A tenant's signing keys.
@@ -102,7 +136,8 @@ impl Application {
     pub async fn key_ring(&self, caller: &Caller, tenant: TenantId) -> Result<KeyRing, Error> {
         caller.require(Needs::TenantRead, tenant)?;
         let row = key_rings::get(&self.parts.store, tenant).await?;
-        row.map(|row| row.state).ok_or(Error::NotFound { what: "tenant" })
+        row.map(|row| row.state)
+            .ok_or(Error::NotFound { what: "tenant" })
     }
 
     /// The number of the last entry of a tenant's roll.
@@ -111,21 +146,35 @@ impl Application {
     /// [`Error::NotFound`], [`Error::Forbidden`].
     pub async fn head(&self, caller: &Caller, tenant: TenantId) -> Result<i64, Error> {
         caller.require(Needs::TenantRead, tenant)?;
-        self.parts.store.head(tenant).await?.ok_or(Error::NotFound { what: "tenant" })
+        self.parts
+            .store
+            .head(tenant)
+            .await?
+            .ok_or(Error::NotFound { what: "tenant" })
     }
 
     /// The tenants that the caller sees, oldest first.
     ///
     /// # Errors
     /// [`Error::Forbidden`].
-    pub async fn tenants(&self, caller: &Caller, page: &PageRequest<TenantId>) -> Result<Page<(TenantId, Row<Tenant>)>, Error> {
+    pub async fn tenants(
+        &self,
+        caller: &Caller,
+        page: &PageRequest<TenantId>,
+    ) -> Result<Page<(TenantId, Row<Tenant>)>, Error> {
         caller.require_platform_read()?;
         let rows = tenants::platform_page(&self.parts.store, page.after, page.limit()).await?;
         Ok(page.page(rows))
     }
 
     /// Carries a command out whose answer is the id that it was called with.
-    pub(crate) async fn execute_for<C, A>(&self, caller: &Caller, command: C, request: &Request, answer: A) -> Result<(A, bool), Error>
+    pub(crate) async fn execute_for<C, A>(
+        &self,
+        caller: &Caller,
+        command: C,
+        request: &Request,
+        answer: A,
+    ) -> Result<(A, bool), Error>
     where
         C: crate::access::Guarded + 'static,
         A: serde::Serialize + serde::de::DeserializeOwned + Send + 'static,
@@ -134,9 +183,11 @@ impl Application {
         if let Some(answer) = self.replayed(caller, request).await? {
             return Ok((answer, true));
         }
-        Ok(match self.execute(caller, command, request, answer).await? {
-            Executed::Done(answer) => (answer, false),
-            Executed::Replayed(answer) => (answer, true),
-        })
+        Ok(
+            match self.execute(caller, command, request, answer).await? {
+                Executed::Done(answer) => (answer, false),
+                Executed::Replayed(answer) => (answer, true),
+            },
+        )
     }
 }

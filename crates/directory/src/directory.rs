@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use chancery_crypto::{Entropy, HasherError, SecretHasher, Sealer, Verifier};
+use chancery_crypto::{Entropy, HasherError, Sealer, SecretHasher, Verifier};
 use chancery_domain::{ClientId, SecretId, TenantId, value::Slug};
 use chancery_event_store::{Store, StoreError};
 use chancery_projections::tenants;
@@ -28,7 +28,10 @@ pub struct Capacity {
 impl Default for Capacity {
     /// 10,000 tenants and 200,000 clients.
     fn default() -> Self {
-        Self { tenants: 10_000, clients: 200_000 }
+        Self {
+            tenants: 10_000,
+            clients: 200_000,
+        }
     }
 }
 
@@ -63,7 +66,12 @@ pub struct Directory {
 
 impl Directory {
     /// A directory of this store, whose signing keys `sealer` opens.
-    pub fn new(store: Store, sealer: Arc<Sealer>, entropy: &dyn Entropy, capacity: Capacity) -> Self {
+    pub fn new(
+        store: Store,
+        sealer: Arc<Sealer>,
+        entropy: &dyn Entropy,
+        capacity: Capacity,
+    ) -> Self {
         Self {
             fill: Fill { store, sealer },
             slugs: Cache::new(capacity.tenants),
@@ -78,25 +86,37 @@ impl Directory {
     /// # Errors
     /// [`Unavailable`].
     pub async fn tenant(&self, slug: &str) -> Result<Option<Arc<TenantEntry>>, Unavailable> {
-        let Ok(slug) = Slug::parse(slug) else { return Ok(None) };
+        let Ok(slug) = Slug::parse(slug) else {
+            return Ok(None);
+        };
         patiently(self.find_tenant(&slug)).await
     }
 
     async fn find_tenant(&self, slug: &Slug) -> Result<Option<Arc<TenantEntry>>, Unavailable> {
-        let Some(id) = self.tenant_id(slug).await? else { return Ok(None) };
-        let Some(head) = self.fill.store.head(id).await? else { return Ok(None) };
+        let Some(id) = self.tenant_id(slug).await? else {
+            return Ok(None);
+        };
+        let Some(head) = self.fill.store.head(id).await? else {
+            return Ok(None);
+        };
         if let Some(found) = self.tenants.at(&id, head) {
             return Ok(found);
         }
-        let Some(head) = self.head_again(id).await? else { return Ok(None) };
-        self.tenants.fill(&id, head, |before| self.fill.tenant(id, head, before)).await
+        let Some(head) = self.head_again(id).await? else {
+            return Ok(None);
+        };
+        self.tenants
+            .fill(&id, head, |before| self.fill.tenant(id, head, before))
+            .await
     }
 
     async fn tenant_id(&self, slug: &Slug) -> Result<Option<TenantId>, StoreError> {
         if let Some(id) = self.slugs.get(slug) {
             return Ok(Some(id));
         }
-        let Some((id, _)) = tenants::by_slug(&self.fill.store, slug).await? else { return Ok(None) };
+        let Some((id, _)) = tenants::by_slug(&self.fill.store, slug).await? else {
+            return Ok(None);
+        };
         self.slugs.insert(slug.clone(), id);
         Ok(Some(id))
     }
@@ -116,8 +136,12 @@ impl Directory {
             return Ok(found);
         }
         patiently(async {
-            let Some(head) = self.head_again(tenant.id).await? else { return Ok(None) };
-            self.clients.fill(&key, head, |_| self.fill.client(tenant.id, client, head)).await
+            let Some(head) = self.head_again(tenant.id).await? else {
+                return Ok(None);
+            };
+            self.clients
+                .fill(&key, head, |_| self.fill.client(tenant.id, client, head))
+                .await
         })
         .await
     }
@@ -140,18 +164,24 @@ impl Directory {
         presented: &str,
         verifier: &Verifier,
     ) -> Result<bool, HasherError> {
-        self.verified.verify(hasher, secret, presented, verifier).await
+        self.verified
+            .verify(hasher, secret, presented, verifier)
+            .await
     }
 }
 
 impl std::fmt::Debug for Directory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Directory").field("store", &self.fill.store).finish_non_exhaustive()
+        f.debug_struct("Directory")
+            .field("store", &self.fill.store)
+            .finish_non_exhaustive()
     }
 }
 
 async fn patiently<T>(
     answer: impl Future<Output = Result<T, Unavailable>>,
 ) -> Result<T, Unavailable> {
-    tokio::time::timeout(PATIENCE, answer).await.unwrap_or(Err(Unavailable::Slow))
+    tokio::time::timeout(PATIENCE, answer)
+        .await
+        .unwrap_or(Err(Unavailable::Slow))
 }

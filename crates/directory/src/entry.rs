@@ -57,8 +57,14 @@ impl Apis {
 impl FromIterator<(ApiId, Api)> for Apis {
     fn from_iter<I: IntoIterator<Item = (ApiId, Api)>>(apis: I) -> Self {
         let by_id: BTreeMap<_, _> = apis.into_iter().collect();
-        let by_identifier = by_id.iter().map(|(id, api)| (api.identifier.clone(), *id)).collect();
-        Self { by_id, by_identifier }
+        let by_identifier = by_id
+            .iter()
+            .map(|(id, api)| (api.identifier.clone(), *id))
+            .collect();
+        Self {
+            by_id,
+            by_identifier,
+        }
     }
 }
 

@@ -20,8 +20,11 @@ use crate::{
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-const ALGORITHMS: [SigningAlgorithm; 3] =
-    [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::EdDsa];
+const ALGORITHMS: [SigningAlgorithm; 3] = [
+    SigningAlgorithm::Es256,
+    SigningAlgorithm::Rs256,
+    SigningAlgorithm::EdDsa,
+];
 
 /// Where entries come from.
 pub(crate) struct Fill {
@@ -37,7 +40,9 @@ impl Fill {
         head: i64,
         before: Option<Arc<TenantEntry>>,
     ) -> Result<Option<Arc<TenantEntry>>, Unavailable> {
-        let Some(tenant) = tenants::get(&self.store, id).await? else { return Ok(None) };
+        let Some(tenant) = tenants::get(&self.store, id).await? else {
+            return Ok(None);
+        };
         let ring = key_rings::get(&self.store, id).await?;
         let apis = apis::all(&self.store, id).await?;
         let newest = apis
@@ -51,7 +56,14 @@ impl Fill {
         };
         tracing::debug!(tenant = %id, head, "directory: tenant filled");
         let apis = apis.into_iter().map(|(id, api)| (id, api.state)).collect();
-        Ok(Some(Arc::new(TenantEntry { id, head, newest, tenant: tenant.state, apis, keys })))
+        Ok(Some(Arc::new(TenantEntry {
+            id,
+            head,
+            newest,
+            tenant: tenant.state,
+            apis,
+            keys,
+        })))
     }
 
     /// The keys of a ring. Those that signed before are parsed already.
@@ -62,9 +74,9 @@ impl Fill {
         before: Option<&TenantEntry>,
     ) -> Result<Keys, Unavailable> {
         let unusable = |cause: BoxError| Unavailable::Key { tenant, cause };
-        let active = ALGORITHMS.into_iter().filter_map(|algorithm| {
-            ring.state.active(algorithm).map(|(id, _)| (algorithm, id))
-        });
+        let active = ALGORITHMS
+            .into_iter()
+            .filter_map(|algorithm| ring.state.active(algorithm).map(|(id, _)| (algorithm, id)));
         let mut signing = BTreeMap::new();
         let mut missing = Vec::new();
         for (algorithm, id) in active {
@@ -82,14 +94,22 @@ impl Fill {
                 let row = sealed.iter().find(|row| row.key == id).ok_or_else(|| {
                     unusable(format!("{id} signs, and the vault does not have it").into())
                 })?;
-                let sealed =
-                    Sealed { master_key_id: row.master_key_id.clone(), bytes: row.sealed.clone() };
-                let key = self.open(tenant, id, algorithm, &sealed).map_err(unusable)?;
+                let sealed = Sealed {
+                    master_key_id: row.master_key_id.clone(),
+                    bytes: row.sealed.clone(),
+                };
+                let key = self
+                    .open(tenant, id, algorithm, &sealed)
+                    .map_err(unusable)?;
                 signing.insert(algorithm, Arc::new(key));
             }
         }
         let published = published(&ring.state).map_err(|error| unusable(error.into()))?;
-        Ok(Keys { version: ring.version, published, signing })
+        Ok(Keys {
+            version: ring.version,
+            published,
+            signing,
+        })
     }
 
     fn open(
@@ -100,9 +120,17 @@ impl Fill {
         sealed: &Sealed,
     ) -> Result<SigningKey, BoxError> {
         let (tenant, kid) = (tenant.to_string(), id.to_string());
-        let context = SealContext { purpose: Purpose::SigningKey, tenant: &tenant, row: &kid };
+        let context = SealContext {
+            purpose: Purpose::SigningKey,
+            tenant: &tenant,
+            row: &kid,
+        };
         let pkcs8 = self.sealer.open(&context, sealed)?;
-        Ok(SigningKey::from_pkcs8(crypto_algorithm(algorithm), &kid, &pkcs8)?)
+        Ok(SigningKey::from_pkcs8(
+            crypto_algorithm(algorithm),
+            &kid,
+            &pkcs8,
+        )?)
     }
 
     /// A client's entry. `head` was read before.
@@ -112,7 +140,9 @@ impl Fill {
         id: ClientId,
         head: i64,
     ) -> Result<Option<Arc<ClientEntry>>, Unavailable> {
-        let Some(client) = clients::get(&self.store, tenant, id).await? else { return Ok(None) };
+        let Some(client) = clients::get(&self.store, tenant, id).await? else {
+            return Ok(None);
+        };
         let secrets = client_secrets::get(&self.store, tenant, id).await?;
         let verifiers = self.store.verifiers(tenant, id).await?;
         let newest = secrets.as_ref().map_or(client.changed_at, |secrets| {

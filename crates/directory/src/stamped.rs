@@ -15,7 +15,10 @@ struct Filled<V> {
 
 impl<V> Clone for Filled<V> {
     fn clone(&self) -> Self {
-        Self { head: self.head, value: self.value.clone() }
+        Self {
+            head: self.head,
+            value: self.value.clone(),
+        }
     }
 }
 
@@ -25,9 +28,15 @@ impl<K: Clone + Eq + Hash, V> Stamped<K, V> {
     }
 
     /// What was filled at this very head. The outer `None` says that nothing was.
-    #[expect(clippy::option_option, reason = "unknown, absent and present are three things")]
+    #[expect(
+        clippy::option_option,
+        reason = "unknown, absent and present are three things"
+    )]
     pub(crate) fn at(&self, key: &K, head: i64) -> Option<Option<Arc<V>>> {
-        self.0.get(key).filter(|filled| filled.head == head).map(|filled| filled.value)
+        self.0
+            .get(key)
+            .filter(|filled| filled.head == head)
+            .map(|filled| filled.value)
     }
 
     /// What was filled at this head; otherwise what `fill` makes of the entry that it replaces.
@@ -58,7 +67,10 @@ impl<K: Clone + Eq + Hash, V> Stamped<K, V> {
         let value = fill(before).await?;
         if let Some(guard) = guard {
             // Refused where the place was given to another meanwhile: then the next request fills.
-            let _ = guard.insert(Filled { head, value: value.clone() });
+            let _ = guard.insert(Filled {
+                head,
+                value: value.clone(),
+            });
         }
         Ok(value)
     }
@@ -72,7 +84,11 @@ mod tests {
 
     async fn filled(cache: &Stamped<u8, u8>, head: i64, value: u8) -> Option<u8> {
         let fill = |_| async move { Ok::<_, ()>(Some(Arc::new(value))) };
-        cache.fill(&1, head, fill).await.unwrap().map(|value| *value)
+        cache
+            .fill(&1, head, fill)
+            .await
+            .unwrap()
+            .map(|value| *value)
     }
 
     #[tokio::test]
@@ -89,7 +105,10 @@ mod tests {
     async fn absence_is_kept_like_presence() {
         let cache = Stamped::<u8, u8>::new(8);
         assert_eq!(cache.at(&1, 5), None);
-        let absent = cache.fill(&1, 5, |_| async { Ok::<_, ()>(None) }).await.unwrap();
+        let absent = cache
+            .fill(&1, 5, |_| async { Ok::<_, ()>(None) })
+            .await
+            .unwrap();
         assert_eq!((absent, cache.at(&1, 5)), (None, Some(None)));
         assert_eq!(filled(&cache, 5, 50).await, None);
         assert_eq!(filled(&cache, 6, 60).await, Some(60));
@@ -116,7 +135,11 @@ mod tests {
                     let fill = |_| async {
                         let first = fills.fetch_add(1, Ordering::SeqCst) == 0;
                         tokio::task::yield_now().await;
-                        if first { Err(()) } else { Ok(Some(Arc::new(7))) }
+                        if first {
+                            Err(())
+                        } else {
+                            Ok(Some(Arc::new(7)))
+                        }
                     };
                     cache.fill(&1, 5, fill).await
                 })

@@ -14,7 +14,10 @@ pub(crate) struct VerifiedSecrets {
 
 impl VerifiedSecrets {
     pub(crate) fn new(capacity: usize, entropy: &dyn Entropy) -> Self {
-        Self { key: DigestKey::generate(entropy), digests: Cache::new(capacity) }
+        Self {
+            key: DigestKey::generate(entropy),
+            digests: Cache::new(capacity),
+        }
     }
 
     /// Whether the presented text is the secret. Requests that bring the same secret for the first
@@ -31,13 +34,13 @@ impl VerifiedSecrets {
             Ok(known) if known == digest => Ok(true),
             Ok(_) => hasher.verify(presented, verifier).await,
             Err(guard) => {
-                let verified = hasher.verify(presented, verifier).await?;
-                if verified {
+                let matches = hasher.verify(presented, verifier).await?;
+                if matches {
                     // The cache refuses where the place was given to another meanwhile: then the
                     // next request hashes again.
                     let _ = guard.insert(digest);
                 }
-                Ok(verified)
+                Ok(matches)
             }
         }
     }
@@ -45,69 +48,79 @@ impl VerifiedSecrets {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroUsize;
+    use std::{num::NonZeroUsize, sync::Arc};
 
     use chancery_crypto::{HashParameters, InstallationKey, SecretIssuer, SeededEntropy};
 
     use super::*;
 
     struct World {
-        verified: VerifiedSecrets,
+        known: VerifiedSecrets,
         id: SecretId,
         secret: String,
         verifier: Verifier,
+        hasher: SecretHasher,
     }
 
-    async fn world() -> World {
-        let entropy = SeededEntropy::new(1);
-        let issuer = SecretIssuer::new(&InstallationKey::generate(&entropy));
-        let id = SecretId::from_bytes([1; 16]);
-        let secret = issuer.mint("client_a", id.to_bytes(), &entropy);
-        let verifier = hasher(1, 1).hash(&secret, &entropy).await.unwrap();
-        let verified = VerifiedSecrets::new(8, &entropy);
-        World { verified, id, secret: secret.reveal(), verifier }
-    }
+    impl World {
+        async fn new() -> Self {
+            let entropy = SeededEntropy::new(1);
+            let issuer = SecretIssuer::new(&InstallationKey::generate(&entropy));
+            let id = SecretId::from_bytes([1; 16]);
+            let secret = issuer.mint("client_a", id.to_bytes(), &entropy);
+            // One thread and nowhere to wait: two hashes at the same time are one too many.
+            let cheap = HashParameters::new(8, 1, 1).unwrap();
+            let hasher = SecretHasher::new(cheap, NonZeroUsize::MIN, 0);
+            let verifier = hasher.hash(&secret, &entropy).await.unwrap();
+            let known = VerifiedSecrets::new(8, &entropy);
+            Self {
+                known,
+                id,
+                secret: secret.reveal(),
+                verifier,
+                hasher,
+            }
+        }
 
-    fn hasher(threads: usize, waiting: usize) -> SecretHasher {
-        let cheap = HashParameters::new(8, 1, 1).unwrap();
-        SecretHasher::new(cheap, NonZeroUsize::new(threads).unwrap(), waiting)
+        async fn verify(&self, presented: &str) -> Result<bool, HasherError> {
+            let Self { known, hasher, .. } = self;
+            known
+                .verify(hasher, self.id, presented, &self.verifier)
+                .await
+        }
     }
 
     #[tokio::test]
     async fn a_verified_secret_needs_no_hash_again() {
-        let World { verified, id, secret, verifier } = world().await;
-        assert_eq!(verified.verify(&hasher(1, 0), id, &secret, &verifier).await, Ok(true));
-        let useless = Verifier::from_stored("not a hash".to_owned());
-        assert_eq!(verified.verify(&hasher(1, 0), id, &secret, &useless).await, Ok(true));
+        let mut world = World::new().await;
+        assert_eq!(world.verify(&world.secret).await, Ok(true));
+        world.verifier = Verifier::from_stored("not a hash".to_owned());
+        assert_eq!(world.verify(&world.secret).await, Ok(true));
     }
 
     #[tokio::test]
     async fn another_text_under_a_verified_id_is_hashed_and_refused() {
-        let World { verified, id, secret, verifier } = world().await;
-        verified.verify(&hasher(1, 0), id, &secret, &verifier).await.unwrap();
-        assert_eq!(verified.verify(&hasher(1, 0), id, "chs_other", &verifier).await, Ok(false));
-        assert_eq!(verified.verify(&hasher(1, 0), id, &secret, &verifier).await, Ok(true));
+        let world = World::new().await;
+        assert_eq!(world.verify(&world.secret).await, Ok(true));
+        assert_eq!(world.verify("chs_other").await, Ok(false));
+        assert_eq!(world.verify(&world.secret).await, Ok(true));
     }
 
     #[tokio::test]
     async fn a_refused_secret_is_not_remembered() {
-        let World { verified, id, secret, verifier } = world().await;
-        assert_eq!(verified.verify(&hasher(1, 0), id, "chs_other", &verifier).await, Ok(false));
-        assert_eq!(verified.verify(&hasher(1, 0), id, "chs_other", &verifier).await, Ok(false));
-        assert_eq!(verified.verify(&hasher(1, 0), id, &secret, &verifier).await, Ok(true));
+        let world = World::new().await;
+        assert_eq!(world.verify("chs_other").await, Ok(false));
+        assert_eq!(world.verify("chs_other").await, Ok(false));
+        assert_eq!(world.verify(&world.secret).await, Ok(true));
     }
 
     #[tokio::test]
     async fn many_first_requests_share_one_hash() {
-        let World { verified, id, secret, verifier } = world().await;
-        let verified = std::sync::Arc::new(verified);
-        // One thread and nowhere to wait: a second hash at the same time would be refused.
-        let hasher = hasher(1, 0);
+        let world = Arc::new(World::new().await);
         let tasks: Vec<_> = (0..32)
             .map(|_| {
-                let (verified, hasher) = (verified.clone(), hasher.clone());
-                let (secret, verifier) = (secret.clone(), verifier.clone());
-                tokio::spawn(async move { verified.verify(&hasher, id, &secret, &verifier).await })
+                let world = world.clone();
+                tokio::spawn(async move { world.verify(&world.secret).await })
             })
             .collect();
         for task in tasks {

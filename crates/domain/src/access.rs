@@ -73,3 +73,20 @@ impl AdminScope {
         Scope::parse(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn admin_scopes_are_found_among_others() {
+        let scopes = AdminScope::ALL.iter();
+        let every: ScopeSet = scopes.map(|scope| scope.to_scope().unwrap()).collect();
+        assert_eq!(
+            AdminScope::among(&every),
+            AdminScope::ALL.iter().copied().collect()
+        );
+        let mixed = ScopeSet::parse("orders:read tenant:read").unwrap();
+        assert_eq!(AdminScope::among(&mixed), [AdminScope::TenantRead].into());
+    }
+}

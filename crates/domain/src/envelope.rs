@@ -85,3 +85,24 @@ pub struct Recorded {
     /// The W3C trace in which it happened: 32 hexadecimal digits.
     pub trace_id: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::BILLING;
+
+    #[test]
+    fn an_actor_is_read_as_it_was_written() {
+        for actor in [
+            Actor::Client(BILLING),
+            Actor::Steward,
+            Actor::Cli("deploy".to_owned()),
+            Actor::Installation,
+        ] {
+            let (kind, id) = (actor.kind(), actor.id());
+            assert_eq!(Actor::parse(kind, &id), Some(actor));
+        }
+        assert_eq!(Actor::parse("client", "nobody"), None);
+        assert_eq!(Actor::parse("", ""), None);
+    }
+}

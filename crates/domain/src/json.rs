@@ -116,7 +116,9 @@ mod tests {
         assert_eq!(rule(json!({"a\0": 1})), "json_nul");
         assert_eq!(rule(json!({"a": ["x\0"]})), "json_nul");
         assert_eq!(rule(json!([])), "json_object");
-        assert_eq!(rule(json!({"a": "x".repeat(4096)})), "json_size");
+        let of_size = |bytes: usize| json!({"a": "x".repeat(bytes - r#"{"a":""}"#.len())});
+        assert_eq!(rule(of_size(4_096)), "none");
+        assert_eq!(rule(of_size(4_097)), "json_size");
     }
 
     #[test]

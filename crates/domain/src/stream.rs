@@ -70,3 +70,27 @@ impl fmt::Display for StreamId {
         write!(f, "{}/{}", self.aggregate_type(), self.aggregate_id())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ACME, BILLING, ORDERS};
+
+    #[test]
+    fn a_stream_is_read_as_it_was_written() {
+        let streams = [
+            StreamId::Tenant(ACME),
+            StreamId::KeyRing(ACME),
+            StreamId::Api(ORDERS),
+            StreamId::Client(BILLING),
+            StreamId::SecretRotation(BILLING),
+        ];
+        assert_eq!(streams.map(StreamId::aggregate_type), AggregateType::ALL);
+        for stream in streams {
+            let (kind, id) = (stream.aggregate_type().as_str(), stream.aggregate_id());
+            assert_eq!(StreamId::parse(kind, &id), Some(stream));
+        }
+        assert_eq!(StreamId::parse("client", &ACME.to_string()), None);
+        assert_eq!(StreamId::parse("nothing", &ACME.to_string()), None);
+    }
+}

@@ -12,10 +12,18 @@ pub struct ThrowawaySchema {
 impl ThrowawaySchema {
     /// Makes a schema with this name, which must be lower-case letters, digits and underscores.
     pub async fn create(url: &str, name: &str) -> Result<Self, StoreError> {
-        if !name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')) {
-            return Err(StoreError::Misuse(format!("`{name}` is no name for a schema")));
+        if !name
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        {
+            return Err(StoreError::Misuse(format!(
+                "`{name}` is no name for a schema"
+            )));
         }
-        let schema = Self { url: url.to_owned(), name: name.to_owned() };
+        let schema = Self {
+            url: url.to_owned(),
+            name: name.to_owned(),
+        };
         schema.run(&format!("CREATE SCHEMA {name}")).await?;
         Ok(schema)
     }
@@ -23,12 +31,16 @@ impl ThrowawaySchema {
     /// A store in this schema.
     pub fn location(&self) -> StoreLocation {
         let separator = if self.url.contains('?') { '&' } else { '?' };
-        StoreLocation::Postgres(format!("{}{separator}options=-csearch_path%3D{}", self.url, self.name))
+        StoreLocation::Postgres(format!(
+            "{}{separator}options=-csearch_path%3D{}",
+            self.url, self.name
+        ))
     }
 
     /// Removes the schema with everything in it.
     pub async fn remove(self) -> Result<(), StoreError> {
-        self.run(&format!("DROP SCHEMA {} CASCADE", self.name)).await
+        self.run(&format!("DROP SCHEMA {} CASCADE", self.name))
+            .await
     }
 
     async fn run(&self, sql: &str) -> Result<(), StoreError> {

@@ -29,7 +29,11 @@ pub async fn platform_get(on: impl Reads<'_>, api: ApiId) -> Result<Option<Row<A
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn get(on: impl Reads<'_>, tenant: TenantId, api: ApiId) -> Result<Option<Row<Api>>, StoreError> {
+pub async fn get(
+    on: impl Reads<'_>,
+    tenant: TenantId,
+    api: ApiId,
+) -> Result<Option<Row<Api>>, StoreError> {
     fetch_optional!(
         on,
         BodyRow,
@@ -46,7 +50,11 @@ pub async fn get(on: impl Reads<'_>, tenant: TenantId, api: ApiId) -> Result<Opt
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn id_of(on: impl Reads<'_>, tenant: TenantId, identifier: &ApiIdentifier) -> Result<Option<ApiId>, StoreError> {
+pub async fn id_of(
+    on: impl Reads<'_>,
+    tenant: TenantId,
+    identifier: &ApiIdentifier,
+) -> Result<Option<ApiId>, StoreError> {
     let found = fetch_optional!(
         on,
         BodyRow,
@@ -55,7 +63,10 @@ pub async fn id_of(on: impl Reads<'_>, tenant: TenantId, identifier: &ApiIdentif
         tenant.to_string(),
         identifier.as_str()
     )?;
-    Ok(found.map(BodyRow::into_pair::<ApiId, Api>).transpose()?.map(|(id, _)| id))
+    Ok(found
+        .map(BodyRow::into_pair::<ApiId, Api>)
+        .transpose()?
+        .map(|(id, _)| id))
 }
 
 /// So many of a tenant's APIs past this one, oldest first.
@@ -83,7 +94,10 @@ pub async fn page(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn all(on: impl Reads<'_>, tenant: TenantId) -> Result<Vec<(ApiId, Row<Api>)>, StoreError> {
+pub async fn all(
+    on: impl Reads<'_>,
+    tenant: TenantId,
+) -> Result<Vec<(ApiId, Row<Api>)>, StoreError> {
     pairs(fetch_all!(
         on,
         BodyRow,

@@ -16,9 +16,14 @@ pub(crate) struct BodyRow {
 
 impl BodyRow {
     pub(crate) fn into_row<S: Fold>(self) -> Result<Row<S>, StoreError> {
-        let corrupt = |cause: String| StoreError::Corrupt(format!("the {} row {}: {cause}", S::TYPE, self.id));
+        let corrupt = |cause: String| {
+            StoreError::Corrupt(format!("the {} row {}: {cause}", S::TYPE, self.id))
+        };
         Ok(Row {
-            tenant: self.tenant_id.parse().map_err(|invalid: Invalid| corrupt(invalid.to_string()))?,
+            tenant: self
+                .tenant_id
+                .parse()
+                .map_err(|invalid: Invalid| corrupt(invalid.to_string()))?,
             version: self.version,
             created_at: Timestamp::from_micros(self.created_at),
             changed_at: Timestamp::from_micros(self.changed_at),
@@ -26,7 +31,9 @@ impl BodyRow {
         })
     }
 
-    pub(crate) fn into_pair<I: FromStr<Err = Invalid>, S: Fold>(self) -> Result<(I, Row<S>), StoreError> {
+    pub(crate) fn into_pair<I: FromStr<Err = Invalid>, S: Fold>(
+        self,
+    ) -> Result<(I, Row<S>), StoreError> {
         let id = self.id.parse().map_err(|invalid: Invalid| {
             StoreError::Corrupt(format!("the {} row {}: {invalid}", S::TYPE, self.id))
         })?;
@@ -35,7 +42,9 @@ impl BodyRow {
 }
 
 /// Rows with their ids.
-pub(crate) fn pairs<I: FromStr<Err = Invalid>, S: Fold>(rows: Vec<BodyRow>) -> Result<Vec<(I, Row<S>)>, StoreError> {
+pub(crate) fn pairs<I: FromStr<Err = Invalid>, S: Fold>(
+    rows: Vec<BodyRow>,
+) -> Result<Vec<(I, Row<S>)>, StoreError> {
     rows.into_iter().map(BodyRow::into_pair).collect()
 }
 

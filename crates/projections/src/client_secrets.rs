@@ -9,7 +9,11 @@ use crate::body::{BodyRow, body};
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn get(on: impl Reads<'_>, tenant: TenantId, client: ClientId) -> Result<Option<Row<SecretRotation>>, StoreError> {
+pub async fn get(
+    on: impl Reads<'_>,
+    tenant: TenantId,
+    client: ClientId,
+) -> Result<Option<Row<SecretRotation>>, StoreError> {
     fetch_optional!(
         on,
         BodyRow,
@@ -22,7 +26,11 @@ pub async fn get(on: impl Reads<'_>, tenant: TenantId, client: ClientId) -> Resu
     .transpose()
 }
 
-pub(crate) async fn save(tx: &mut Tx, client: ClientId, row: &Row<SecretRotation>) -> Result<(), StoreError> {
+pub(crate) async fn save(
+    tx: &mut Tx,
+    client: ClientId,
+    row: &Row<SecretRotation>,
+) -> Result<(), StoreError> {
     execute!(
         tx,
         "INSERT INTO client_secrets (client_id, tenant_id, version, created_at, changed_at, body)

@@ -12,7 +12,11 @@ use crate::body::{BodyRow, body, pairs, past};
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn get(on: impl Reads<'_>, tenant: TenantId, client: ClientId) -> Result<Option<Row<Client>>, StoreError> {
+pub async fn get(
+    on: impl Reads<'_>,
+    tenant: TenantId,
+    client: ClientId,
+) -> Result<Option<Row<Client>>, StoreError> {
     fetch_optional!(
         on,
         BodyRow,
@@ -29,7 +33,10 @@ pub async fn get(on: impl Reads<'_>, tenant: TenantId, client: ClientId) -> Resu
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn platform_tenant_of(on: impl Reads<'_>, client: ClientId) -> Result<Option<TenantId>, StoreError> {
+pub async fn platform_tenant_of(
+    on: impl Reads<'_>,
+    client: ClientId,
+) -> Result<Option<TenantId>, StoreError> {
     let found = fetch_optional!(
         on,
         BodyRow,
@@ -37,7 +44,10 @@ pub async fn platform_tenant_of(on: impl Reads<'_>, client: ClientId) -> Result<
          FROM clients WHERE client_id = $1",
         client.to_string()
     )?;
-    Ok(found.map(BodyRow::into_row::<Client>).transpose()?.map(|row| row.tenant))
+    Ok(found
+        .map(BodyRow::into_row::<Client>)
+        .transpose()?
+        .map(|row| row.tenant))
 }
 
 /// So many of a tenant's clients past this one, oldest first.
@@ -65,7 +75,10 @@ pub async fn page(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn all(on: impl Reads<'_>, tenant: TenantId) -> Result<Vec<(ClientId, Row<Client>)>, StoreError> {
+pub async fn all(
+    on: impl Reads<'_>,
+    tenant: TenantId,
+) -> Result<Vec<(ClientId, Row<Client>)>, StoreError> {
     pairs(fetch_all!(
         on,
         BodyRow,
@@ -75,7 +88,11 @@ pub async fn all(on: impl Reads<'_>, tenant: TenantId) -> Result<Vec<(ClientId, 
     )?)
 }
 
-pub(crate) async fn save(tx: &mut Tx, client: ClientId, row: &Row<Client>) -> Result<(), StoreError> {
+pub(crate) async fn save(
+    tx: &mut Tx,
+    client: ClientId,
+    row: &Row<Client>,
+) -> Result<(), StoreError> {
     execute!(
         tx,
         "INSERT INTO clients (client_id, tenant_id, name, state, expires_at, version, created_at, changed_at, body)

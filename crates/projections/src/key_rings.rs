@@ -21,7 +21,11 @@ pub async fn get(on: impl Reads<'_>, tenant: TenantId) -> Result<Option<Row<KeyR
     .transpose()
 }
 
-pub(crate) async fn save(tx: &mut Tx, tenant: TenantId, row: &Row<KeyRing>) -> Result<(), StoreError> {
+pub(crate) async fn save(
+    tx: &mut Tx,
+    tenant: TenantId,
+    row: &Row<KeyRing>,
+) -> Result<(), StoreError> {
     execute!(
         tx,
         "INSERT INTO key_rings (tenant_id, version, created_at, changed_at, body)

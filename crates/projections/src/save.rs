@@ -9,7 +9,9 @@ use crate::{apis, client_secrets, clients, key_rings, tenants};
 /// [`StoreError`], a unique rule of a read model among them.
 pub async fn save(tx: &mut Tx, entries: &[Recorded]) -> Result<(), StoreError> {
     for (stream, entries) in by_stream(entries) {
-        let Some(tenant) = entries.first().map(|entry| entry.tenant) else { continue };
+        let Some(tenant) = entries.first().map(|entry| entry.tenant) else {
+            continue;
+        };
         match stream {
             StreamId::Tenant(id) => {
                 if let Some(row) = fold(tenants::get(&mut *tx, id).await?, &entries) {
@@ -32,7 +34,8 @@ pub async fn save(tx: &mut Tx, entries: &[Recorded]) -> Result<(), StoreError> {
                 }
             }
             StreamId::SecretRotation(id) => {
-                if let Some(row) = fold(client_secrets::get(&mut *tx, tenant, id).await?, &entries) {
+                if let Some(row) = fold(client_secrets::get(&mut *tx, tenant, id).await?, &entries)
+                {
                     client_secrets::save(tx, id, &row).await?;
                 }
             }
@@ -45,7 +48,10 @@ pub async fn save(tx: &mut Tx, entries: &[Recorded]) -> Result<(), StoreError> {
 fn by_stream(entries: &[Recorded]) -> Vec<(StreamId, Vec<&Recorded>)> {
     let mut streams: Vec<(StreamId, Vec<&Recorded>)> = Vec::new();
     for entry in entries {
-        match streams.iter_mut().find(|(stream, _)| *stream == entry.stream) {
+        match streams
+            .iter_mut()
+            .find(|(stream, _)| *stream == entry.stream)
+        {
             Some((_, of_stream)) => of_stream.push(entry),
             None => streams.push((entry.stream, vec![entry])),
         }
@@ -54,5 +60,7 @@ fn by_stream(entries: &[Recorded]) -> Vec<(StreamId, Vec<&Recorded>)> {
 }
 
 fn fold<S: Fold>(before: Option<Row<S>>, entries: &[&Recorded]) -> Option<Row<S>> {
-    entries.iter().fold(before, |row, entry| Row::project(row, entry))
+    entries
+        .iter()
+        .fold(before, |row, entry| Row::project(row, entry))
 }

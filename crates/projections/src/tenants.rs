@@ -29,7 +29,10 @@ pub async fn get(on: impl Reads<'_>, tenant: TenantId) -> Result<Option<Row<Tena
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn by_slug(on: impl Reads<'_>, slug: &Slug) -> Result<Option<(TenantId, Row<Tenant>)>, StoreError> {
+pub async fn by_slug(
+    on: impl Reads<'_>,
+    slug: &Slug,
+) -> Result<Option<(TenantId, Row<Tenant>)>, StoreError> {
     fetch_optional!(
         on,
         BodyRow,
@@ -60,7 +63,11 @@ pub async fn platform_page(
     )?)
 }
 
-pub(crate) async fn save(tx: &mut Tx, tenant: TenantId, row: &Row<Tenant>) -> Result<(), StoreError> {
+pub(crate) async fn save(
+    tx: &mut Tx,
+    tenant: TenantId,
+    row: &Row<Tenant>,
+) -> Result<(), StoreError> {
     execute!(
         tx,
         "INSERT INTO tenants (tenant_id, slug, display_name, state, version, created_at, changed_at, body)

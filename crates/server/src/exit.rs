@@ -17,17 +17,26 @@ pub(crate) struct Failure {
 impl Failure {
     /// Unusable input: status 2.
     pub(crate) fn input(error: impl Display) -> Self {
-        Self { status: 2, sentence: error.to_string() }
+        Self {
+            status: 2,
+            sentence: error.to_string(),
+        }
     }
 
     /// The answer is no: status 1.
     pub(crate) fn refused(error: impl Display) -> Self {
-        Self { status: 1, sentence: error.to_string() }
+        Self {
+            status: 1,
+            sentence: error.to_string(),
+        }
     }
 
     /// The system is not reachable: status 3.
     pub(crate) fn system(error: impl Display) -> Self {
-        Self { status: 3, sentence: error.to_string() }
+        Self {
+            status: 3,
+            sentence: error.to_string(),
+        }
     }
 
     /// What the store says: out of reach, or unusable as it is.

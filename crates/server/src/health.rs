@@ -28,5 +28,8 @@ async fn ready(State(store): State<Store>) -> impl IntoResponse {
 }
 
 fn not_ready(reason: &str) -> (StatusCode, Json<serde_json::Value>) {
-    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not ready", "reason": reason})))
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        Json(json!({"status": "not ready", "reason": reason})),
+    )
 }

@@ -28,7 +28,11 @@ use crate::{
 
 /// Chancery: an event-sourced, multi-tenant OAuth 2.0 authorization server for machines.
 #[derive(Debug, Parser)]
-#[command(name = "chancery", version, after_help = "Start with `chancery serve`, or see it all with `chancery demo`.")]
+#[command(
+    name = "chancery",
+    version,
+    after_help = "Start with `chancery serve`, or see it all with `chancery demo`."
+)]
 struct Cli {
     #[command(flatten)]
     config: ConfigFlags,
@@ -39,13 +43,19 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server; with nothing configured, on SQLite in ./chancery-data
-    #[command(after_help = "Example: chancery serve --listen 127.0.0.1:9090 --data-dir /var/lib/chancery")]
+    #[command(
+        after_help = "Example: chancery serve --listen 127.0.0.1:9090 --data-dir /var/lib/chancery"
+    )]
     Serve,
     /// Tell the whole story against a server of its own: tenant, client, token, rotation, replay
-    #[command(after_help = "Example: chancery demo --database-url postgres://chancery@localhost/chancery")]
+    #[command(
+        after_help = "Example: chancery demo --database-url postgres://chancery@localhost/chancery"
+    )]
     Demo,
     /// Bring the database to this binary's schema
-    #[command(after_help = "Example: chancery migrate --database-url postgres://chancery@db/chancery")]
+    #[command(
+        after_help = "Example: chancery migrate --database-url postgres://chancery@db/chancery"
+    )]
     Migrate,
     /// Make credentials for operators and tenant administrators
     #[command(subcommand)]

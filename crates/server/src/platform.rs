@@ -47,7 +47,12 @@ impl Settings {
             address_failures: FailureLimit::default(),
             trusted_proxies: TrustedProxies::none(),
         };
-        Ok(Self { public_url, token_service, clock, entropy })
+        Ok(Self {
+            public_url,
+            token_service,
+            clock,
+            entropy,
+        })
     }
 }
 
@@ -106,7 +111,10 @@ impl Platform {
                 public_url: settings.public_url.clone(),
             });
             let made = !installation.is_new()
-                || application.install(&installation, &keep).await.map_err(StartError::Install)?;
+                || application
+                    .install(&installation, &keep)
+                    .await
+                    .map_err(StartError::Install)?;
             if !made {
                 // Another process was faster: its installation is the one to open.
                 continue;
@@ -128,7 +136,11 @@ impl Platform {
             let router = chancery_token_service::router(token_service)
                 .merge(chancery_admin_api::router(application.clone()))
                 .merge(health::routes(store.clone()));
-            return Ok(Self { application, router, store });
+            return Ok(Self {
+                application,
+                router,
+                store,
+            });
         }
     }
 

@@ -32,13 +32,23 @@ pub(crate) async fn open(config: &Config) -> Result<Opened, Failure> {
         DatabaseUrl::Sqlite { path } => StoreLocation::Sqlite(path.clone()),
         DatabaseUrl::Postgres(url) => StoreLocation::Postgres(url.reveal().to_owned()),
     };
-    let store = Store::connect(&StoreConfig::new(location)).await.map_err(|error| Failure::store(&error))?;
-    let schema = store.schema_status().await.map_err(|error| Failure::store(&error))?;
+    let store = Store::connect(&StoreConfig::new(location))
+        .await
+        .map_err(|error| Failure::store(&error))?;
+    let schema = store
+        .schema_status()
+        .await
+        .map_err(|error| Failure::store(&error))?;
     if !matches!(schema, SchemaStatus::Older { found: 0, .. }) {
         // A wrong master key must be refused before anything is changed, the schema included.
-        Installation::open(&store, &sealer, &entropy).await.map_err(|error| Failure::start(&error.into()))?;
+        Installation::open(&store, &sealer, &entropy)
+            .await
+            .map_err(|error| Failure::start(&error.into()))?;
     }
-    store.migrate().await.map_err(|error| Failure::store(&error))?;
+    store
+        .migrate()
+        .await
+        .map_err(|error| Failure::store(&error))?;
     Ok(Opened { store, sealer })
 }
 
@@ -56,14 +66,20 @@ pub(crate) async fn platform(config: &Config) -> Result<Platform, Failure> {
 
 /// The settings of a configured server, with the system's clock and chance.
 fn settings(config: &Config) -> Result<Settings, Failure> {
-    let mut settings =
-        Settings::new(config.public_url.as_str(), Arc::new(SystemClock), Arc::new(SystemEntropy::new()))
-            .map_err(Failure::input)?;
+    let mut settings = Settings::new(
+        config.public_url.as_str(),
+        Arc::new(SystemClock),
+        Arc::new(SystemEntropy::new()),
+    )
+    .map_err(Failure::input)?;
     let limit = config.address_failures;
     settings.token_service.address_failures = FailureLimit {
         failures: limit.count,
         // A day at most, by the configuration's own rule.
-        window_seconds: u32::try_from(limit.window.as_secs()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX),
+        window_seconds: u32::try_from(limit.window.as_secs())
+            .ok()
+            .and_then(NonZeroU32::new)
+            .unwrap_or(NonZeroU32::MAX),
     };
     let proxies = config.trusted_proxies.clone();
     settings.token_service.trusted_proxies =

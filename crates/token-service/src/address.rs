@@ -28,6 +28,16 @@ pub struct FailureLimit {
     pub window_seconds: NonZeroU32,
 }
 
+impl Default for FailureLimit {
+    /// 300 in 60 seconds.
+    fn default() -> Self {
+        Self {
+            failures: NonZeroU32::MIN.saturating_add(299),
+            window_seconds: NonZeroU32::MIN.saturating_add(59),
+        }
+    }
+}
+
 /// The proxies whose `X-Forwarded-For` is believed.
 #[derive(Clone)]
 pub struct TrustedProxies(Arc<dyn Fn(IpAddr) -> bool + Send + Sync>);
@@ -60,16 +70,25 @@ impl std::fmt::Debug for TrustedProxies {
 ///
 /// The header is read from its end, since each proxy appends the address it saw: the first one that is
 /// not a trusted proxy's is the client's. What stands before that was written by anybody.
-pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
+pub(crate) fn client_address(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    trusted: &TrustedProxies,
+) -> IpAddr {
     let mut address = peer.to_canonical();
     if !trusted.trust(address) {
         return address;
     }
     let values: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
-    let hops = values.iter().rev().flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
+    let hops = values
+        .iter()
+        .rev()
+        .flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
     for hop in hops {
         // Whoever forwards something unreadable is the last that is known.
-        let Some(before) = hop_address(hop) else { break };
+        let Some(before) = hop_address(hop) else {
+            break;
+        };
         address = before.to_canonical();
         if !trusted.trust(address) {
             break;
@@ -83,7 +102,12 @@ fn hop_address(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(hop).ok()?.trim();
     text.parse()
         .or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()))
-        .or_else(|_| text.trim_start_matches('[').trim_end_matches(']').parse::<Ipv6Addr>().map(IpAddr::V6))
+        .or_else(|_| {
+            text.trim_start_matches('[')
+                .trim_end_matches(']')
+                .parse::<Ipv6Addr>()
+                .map(IpAddr::V6)
+        })
         .ok()
 }
 
@@ -95,12 +119,21 @@ pub(crate) struct ClientAddress(pub(crate) IpAddr);
 impl FromRequestParts<TokenService> for ClientAddress {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, service: &TokenService) -> Result<Self, Infallible> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        service: &TokenService,
+    ) -> Result<Self, Infallible> {
         let peer = parts
             .extensions
             .get::<ConnectInfo<SocketAddr>>()
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
-        Ok(Self(client_address(peer, &parts.headers, &service.config().trusted_proxies)))
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| {
+                peer.ip()
+            });
+        Ok(Self(client_address(
+            peer,
+            &parts.headers,
+            &service.config().trusted_proxies,
+        )))
     }
 }
 
@@ -113,7 +146,10 @@ pub(crate) struct AddressFailures {
 
 impl AddressFailures {
     pub(crate) fn new(limit: FailureLimit) -> Self {
-        Self { limit, windows: Windows::new(ADDRESSES) }
+        Self {
+            limit,
+            windows: Windows::new(ADDRESSES),
+        }
     }
 
     /// For how many seconds failures from this address are beyond the limit; `None`: they are not.
@@ -154,7 +190,10 @@ mod tests {
     fn seen(peer: &str, forwarded: &[&[u8]]) -> String {
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", http::HeaderValue::from_bytes(value).unwrap());
+            headers.append(
+                "x-forwarded-for",
+                http::HeaderValue::from_bytes(value).unwrap(),
+            );
         }
         let trusted = TrustedProxies::new(|address| match address {
             IpAddr::V4(v4) => v4.octets()[0] == 10,
@@ -172,8 +211,16 @@ mod tests {
             ("10.0.0.1", &[b"203.0.113.9"], "203.0.113.9"),
             ("::ffff:10.0.0.1", &[b"203.0.113.9"], "203.0.113.9"),
             ("10.0.0.1", &[b"1.2.3.4, 203.0.113.9"], "203.0.113.9"),
-            ("10.0.0.1", &[b"203.0.113.9,10.0.0.2 , 10.0.0.3"], "203.0.113.9"),
-            ("10.0.0.1", &[b"1.2.3.4", b"203.0.113.9", b"10.0.0.2"], "203.0.113.9"),
+            (
+                "10.0.0.1",
+                &[b"203.0.113.9,10.0.0.2 , 10.0.0.3"],
+                "203.0.113.9",
+            ),
+            (
+                "10.0.0.1",
+                &[b"1.2.3.4", b"203.0.113.9", b"10.0.0.2"],
+                "203.0.113.9",
+            ),
             ("10.0.0.1", &[b"10.0.0.3,10.0.0.2"], "10.0.0.3"),
             ("10.0.0.1", &[b"203.0.113.9, unknown"], "10.0.0.1"),
             ("10.0.0.1", &[b"203.0.113.9, \xff, 10.0.0.2"], "10.0.0.2"),

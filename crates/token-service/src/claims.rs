@@ -126,8 +126,10 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_micros(1_780_000_000_123_456);
 
     fn claims(audiences: &[&str], scopes: &str, roles: &[&str], custom: Value) -> Value {
-        let audiences: Vec<_> =
-            audiences.iter().map(|text| ApiIdentifier::parse(text).unwrap()).collect();
+        let audiences: Vec<_> = audiences
+            .iter()
+            .map(|text| ApiIdentifier::parse(text).unwrap())
+            .collect();
         let audiences: Vec<_> = audiences.iter().collect();
         let scopes = ScopeSet::parse(scopes).unwrap();
         let claims = Claims {
@@ -142,7 +144,10 @@ mod tests {
             jti: TokenId::new(NOW, &[3; 10]),
             scope: &scopes.to_string(),
             scopes: &scopes,
-            roles: &roles.iter().map(|role| RoleName::parse(role).unwrap()).collect(),
+            roles: &roles
+                .iter()
+                .map(|role| RoleName::parse(role).unwrap())
+                .collect(),
             kind: Kind::MachineToMachine,
             credential_id: SecretId::from_bytes([4; 16]),
             // As a store would give them back: not checked again.
@@ -152,14 +157,23 @@ mod tests {
         let text = serde_json::to_string(&claims).unwrap();
         let value: Value = serde_json::from_str(&text).unwrap();
         for name in value.as_object().unwrap().keys() {
-            assert_eq!(text.matches(&format!("\"{name}\":")).count(), 1, "{name} in {text}");
+            assert_eq!(
+                text.matches(&format!("\"{name}\":")).count(),
+                1,
+                "{name} in {text}"
+            );
         }
         value
     }
 
     #[test]
     fn one_audience_is_a_string_and_several_are_an_array() {
-        let one = claims(&["urn:x:a"], "b a", &["clerk"], json!({"plan": {"tier": 1}}));
+        let one = claims(
+            &["urn:x:a"],
+            "b a",
+            &["clerk"],
+            json!({"plan": {"tier": 1}}),
+        );
         assert_eq!(
             one,
             json!({
@@ -184,8 +198,10 @@ mod tests {
 
     #[test]
     fn no_custom_claim_takes_the_place_of_ours() {
-        let hostile: serde_json::Map<_, _> =
-            OURS.iter().map(|name| ((*name).to_owned(), json!("mine"))).collect();
+        let hostile: serde_json::Map<_, _> = OURS
+            .iter()
+            .map(|name| ((*name).to_owned(), json!("mine")))
+            .collect();
         let plain = claims(&["urn:x:a"], "a", &["clerk"], json!({}));
         assert_eq!(claims(&["urn:x:a"], "a", &["clerk"], hostile.into()), plain);
         assert!(OURS.iter().all(|name| plain.get(name).is_some()));

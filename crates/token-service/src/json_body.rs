@@ -24,7 +24,9 @@ pub(crate) fn parse(body: &[u8]) -> Result<Parameters, Malformed> {
             Value::String(text) => parameters.take(name, Cow::Owned(text))?,
             Value::Array(items) if is_list(name) => {
                 for item in items {
-                    let Value::String(text) = item else { return Err(Malformed::NotStrings(name)) };
+                    let Value::String(text) = item else {
+                        return Err(Malformed::NotStrings(name));
+                    };
                     parameters.take(name, Cow::Owned(text))?;
                 }
             }
@@ -114,13 +116,25 @@ mod tests {
         for (body, why) in [
             (&br#"{"scope":"a","scope":"a"}"#[..], repeated("scope")),
             (br#"{"scope":"a","sc\u006fpe":"b"}"#, repeated("scope")),
-            (br#"{"audience":"a:b","audience":"c:d"}"#, repeated("audience")),
+            (
+                br#"{"audience":"a:b","audience":"c:d"}"#,
+                repeated("audience"),
+            ),
             (br#"{"other":1,"other":2}"#, repeated("other")),
             (br#"{"scope":["a"]}"#, Malformed::NotAString("scope")),
             (br#"{"client_id":1}"#, Malformed::NotAString("client_id")),
-            (br#"{"audience":{"a":1}}"#, Malformed::NotStrings("audience")),
-            (br#"{"audience":["a:b",1]}"#, Malformed::NotStrings("audience")),
-            (br#"{"resource":[["a:b"]]}"#, Malformed::NotStrings("resource")),
+            (
+                br#"{"audience":{"a":1}}"#,
+                Malformed::NotStrings("audience"),
+            ),
+            (
+                br#"{"audience":["a:b",1]}"#,
+                Malformed::NotStrings("audience"),
+            ),
+            (
+                br#"{"resource":[["a:b"]]}"#,
+                Malformed::NotStrings("resource"),
+            ),
             (br#"{"scope":"a\u0000"}"#, Malformed::Nul),
             (br#"{"scope":"\ud800"}"#, Malformed::Json),
             (b"{\"scope\":\"\xff\"}", Malformed::Json),

@@ -29,7 +29,11 @@ pub(crate) async fn handle(
         Err(problem) => return problem.into_response(),
     };
     let tag = tag(tenant.keys.version);
-    let mut response = if headers.get_all(IF_NONE_MATCH).iter().any(|header| names(header, &tag)) {
+    let mut response = if headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .any(|header| names(header, &tag))
+    {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let mut response = Json(&tenant.keys.published).into_response();
@@ -37,7 +41,9 @@ pub(crate) async fn handle(
         response.headers_mut().insert(CONTENT_TYPE, set);
         response
     };
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(CACHED));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static(CACHED));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(ETAG, tag);
     }
@@ -75,7 +81,11 @@ mod tests {
             ("1-7", false),
             ("", false),
         ] {
-            assert_eq!(names(&HeaderValue::from_static(header), &tag), named, "{header}");
+            assert_eq!(
+                names(&HeaderValue::from_static(header), &tag),
+                named,
+                "{header}"
+            );
         }
     }
 }

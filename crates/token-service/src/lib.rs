@@ -1,5 +1,21 @@
 #![doc = include_str!("../README.md")]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test that panics has failed, which is what it is for"
+    )
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unnecessary_wraps,
+        clippy::needless_pass_by_value,
+        reason = "the small words that tables of tests are written in read better so"
+    )
+)]
 
 mod address;
 mod claims;

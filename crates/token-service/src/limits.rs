@@ -44,7 +44,10 @@ pub(crate) struct Verdict {
 
 impl Limits {
     pub(crate) fn new() -> Self {
-        Self { clients: Windows::new(CLIENTS), tenants: Windows::new(TENANTS) }
+        Self {
+            clients: Windows::new(CLIENTS),
+            tenants: Windows::new(TENANTS),
+        }
     }
 
     /// Counts an authenticated request, unless it is refused: requests beyond one limit use up
@@ -56,11 +59,17 @@ impl Limits {
         policy: &RateLimits,
         now: Timestamp,
     ) -> Verdict {
-        let client = policy.client.map(|limit| (limit, self.clients.of(&(tenant, client))));
+        let client = policy
+            .client
+            .map(|limit| (limit, self.clients.of(&(tenant, client))));
         let tenant = policy.tenant.map(|limit| (limit, self.tenants.of(&tenant)));
         // Always in this order, so two requests cannot wait for each other.
-        let mut client = client.as_ref().map(|(limit, window)| (*limit, locked(window)));
-        let mut tenant = tenant.as_ref().map(|(limit, window)| (*limit, locked(window)));
+        let mut client = client
+            .as_ref()
+            .map(|(limit, window)| (*limit, locked(window)));
+        let mut tenant = tenant
+            .as_ref()
+            .map(|(limit, window)| (*limit, locked(window)));
         let mut limits = Vec::with_capacity(2);
         if let Some((limit, window)) = &mut client {
             limits.push((Whose::Client, *limit, &mut **window));
@@ -78,7 +87,8 @@ fn judge(limits: &mut [(Whose, RateLimit, &mut Window)], now: Timestamp) -> Verd
     for (whose, limit, window) in &mut *limits {
         let (count, end) = window.at(now, limit.window_seconds);
         let wait = seconds_until(end, now);
-        if limit.enforce && count >= limit.requests && refused.is_none_or(|(_, other)| other < wait) {
+        if limit.enforce && count >= limit.requests && refused.is_none_or(|(_, other)| other < wait)
+        {
             refused = Some((*whose, wait));
         }
     }
@@ -93,7 +103,8 @@ fn judge(limits: &mut [(Whose, RateLimit, &mut Window)], now: Timestamp) -> Verd
             remaining: limit.requests.saturating_sub(count),
             reset: end.seconds(),
         };
-        let tighter = |other: Standing| (this.remaining, -this.reset) < (other.remaining, -other.reset);
+        let tighter =
+            |other: Standing| (this.remaining, -this.reset) < (other.remaining, -other.reset);
         if standing.is_none_or(tighter) {
             standing = Some(this);
         }
@@ -108,41 +119,89 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_micros(1_780_000_000_000_000);
 
     fn limit(requests: u32, window_seconds: u32) -> Option<RateLimit> {
-        Some(RateLimit { requests, window_seconds, enforce: true })
+        Some(RateLimit {
+            requests,
+            window_seconds,
+            enforce: true,
+        })
     }
 
     struct World(Limits);
 
     impl World {
-        fn take(&self, client: u8, client_limit: Option<RateLimit>, tenant_limit: Option<RateLimit>, at: i64) -> Verdict {
-            let policy = RateLimits { client: client_limit, tenant: tenant_limit };
-            let (tenant, client) = (TenantId::from_bytes([1; 16]), ClientId::from_bytes([client; 16]));
+        fn take(
+            &self,
+            client: u8,
+            client_limit: Option<RateLimit>,
+            tenant_limit: Option<RateLimit>,
+            at: i64,
+        ) -> Verdict {
+            let policy = RateLimits {
+                client: client_limit,
+                tenant: tenant_limit,
+            };
+            let (tenant, client) = (
+                TenantId::from_bytes([1; 16]),
+                ClientId::from_bytes([client; 16]),
+            );
             self.0.take(tenant, client, &policy, NOW.plus_seconds(at))
         }
     }
 
     fn standing(limit: u32, remaining: u32, reset_in: i64) -> Option<Standing> {
-        Some(Standing { limit, remaining, reset: NOW.seconds() + reset_in })
+        Some(Standing {
+            limit,
+            remaining,
+            reset: NOW.seconds() + reset_in,
+        })
     }
 
     #[test]
     fn so_many_pass_in_a_window_and_no_more() {
         let world = World(Limits::new());
         let two = limit(2, 60);
-        assert_eq!(world.take(1, two, None, 0), Verdict { standing: standing(2, 1, 60), refused: None });
-        assert_eq!(world.take(1, two, None, 10), Verdict { standing: standing(2, 0, 60), refused: None });
-        let refused = Verdict { standing: standing(2, 0, 60), refused: Some((Whose::Client, 40)) };
+        assert_eq!(
+            world.take(1, two, None, 0),
+            Verdict {
+                standing: standing(2, 1, 60),
+                refused: None
+            }
+        );
+        assert_eq!(
+            world.take(1, two, None, 10),
+            Verdict {
+                standing: standing(2, 0, 60),
+                refused: None
+            }
+        );
+        let refused = Verdict {
+            standing: standing(2, 0, 60),
+            refused: Some((Whose::Client, 40)),
+        };
         assert_eq!(world.take(1, two, None, 20), refused);
-        assert_eq!(world.take(2, two, None, 20).refused, None, "another client has its own");
+        assert_eq!(
+            world.take(2, two, None, 20).refused,
+            None,
+            "another client has its own"
+        );
         assert_eq!(world.take(1, two, None, 60).refused, None);
     }
 
     #[test]
     fn a_limit_that_is_not_enforced_counts_and_lets_pass() {
         let world = World(Limits::new());
-        let lenient = limit(1, 60).map(|limit| RateLimit { enforce: false, ..limit });
+        let lenient = limit(1, 60).map(|limit| RateLimit {
+            enforce: false,
+            ..limit
+        });
         for _ in 0..3 {
-            assert_eq!(world.take(1, lenient, None, 0), Verdict { standing: standing(1, 0, 60), refused: None });
+            assert_eq!(
+                world.take(1, lenient, None, 0),
+                Verdict {
+                    standing: standing(1, 0, 60),
+                    refused: None
+                }
+            );
         }
     }
 
@@ -152,21 +211,46 @@ mod tests {
         let (client, tenant) = (limit(1, 60), limit(3, 60));
         assert_eq!(world.take(1, client, tenant, 0).refused, None);
         for _ in 0..5 {
-            assert_eq!(world.take(1, client, tenant, 0).refused, Some((Whose::Client, 60)));
+            assert_eq!(
+                world.take(1, client, tenant, 0).refused,
+                Some((Whose::Client, 60))
+            );
         }
         assert_eq!(world.take(2, client, tenant, 0).refused, None);
         assert_eq!(world.take(3, client, tenant, 0).refused, None);
-        assert_eq!(world.take(4, client, tenant, 0).refused, Some((Whose::Tenant, 60)));
-        assert_eq!(world.take(4, client, None, 0).refused, None, "the refusal used nothing up");
+        assert_eq!(
+            world.take(4, client, tenant, 0).refused,
+            Some((Whose::Tenant, 60))
+        );
+        assert_eq!(
+            world.take(4, client, None, 0).refused,
+            None,
+            "the refusal used nothing up"
+        );
     }
 
     #[test]
     fn the_tightest_limit_is_reported() {
         let world = World(Limits::new());
-        assert_eq!(world.take(1, limit(5, 60), limit(9, 10), 0).standing, standing(5, 4, 60));
-        assert_eq!(world.take(1, limit(5, 60), limit(4, 10), 0).standing, standing(4, 2, 10));
-        assert_eq!(world.take(1, limit(5, 60), limit(5, 10), 0).standing, standing(5, 2, 60));
-        assert_eq!(world.take(1, None, None, 0), Verdict { standing: None, refused: None });
+        assert_eq!(
+            world.take(1, limit(5, 60), limit(9, 10), 0).standing,
+            standing(5, 4, 60)
+        );
+        assert_eq!(
+            world.take(1, limit(5, 60), limit(4, 10), 0).standing,
+            standing(4, 2, 10)
+        );
+        assert_eq!(
+            world.take(1, limit(5, 60), limit(5, 10), 0).standing,
+            standing(5, 2, 60)
+        );
+        assert_eq!(
+            world.take(1, None, None, 0),
+            Verdict {
+                standing: None,
+                refused: None
+            }
+        );
     }
 
     #[test]
@@ -174,6 +258,9 @@ mod tests {
         let world = World(Limits::new());
         let (client, tenant) = (limit(1, 10), limit(1, 60));
         world.take(1, client, tenant, 0);
-        assert_eq!(world.take(1, client, tenant, 0).refused, Some((Whose::Tenant, 60)));
+        assert_eq!(
+            world.take(1, client, tenant, 0).refused,
+            Some((Whose::Tenant, 60))
+        );
     }
 }

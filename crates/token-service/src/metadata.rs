@@ -23,7 +23,10 @@ pub(crate) struct TenantSlug(pub(crate) String);
 impl FromRequestParts<TokenService> for TenantSlug {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, service: &TokenService) -> Result<Self, Infallible> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        service: &TokenService,
+    ) -> Result<Self, Infallible> {
         let slug = Path::<String>::from_request_parts(parts, service).await;
         Ok(Self(slug.map(|Path(slug)| slug).unwrap_or_default()))
     }
@@ -47,7 +50,11 @@ pub(crate) async fn handle(State(service): State<TokenService>, slug: TenantSlug
         Ok(tenant) => {
             let issuer = service.issuer(&tenant.tenant.slug);
             let document = document(&issuer, &tenant.tenant.policy);
-            ([(CACHE_CONTROL, HeaderValue::from_static(CACHED))], Json(document)).into_response()
+            (
+                [(CACHE_CONTROL, HeaderValue::from_static(CACHED))],
+                Json(document),
+            )
+                .into_response()
         }
         Err(problem) => problem.into_response(),
     }
@@ -120,9 +127,15 @@ mod tests {
 
     #[test]
     fn ways_that_the_policy_forbids_are_not_named() {
-        let allowed_auth_methods =
-            [TokenAuthMethod::ClientSecretPost, TokenAuthMethod::PrivateKeyJwt].into();
-        let policy = TenantPolicy { allowed_auth_methods, ..TenantPolicy::default() };
+        let allowed_auth_methods = [
+            TokenAuthMethod::ClientSecretPost,
+            TokenAuthMethod::PrivateKeyJwt,
+        ]
+        .into();
+        let policy = TenantPolicy {
+            allowed_auth_methods,
+            ..TenantPolicy::default()
+        };
         assert_eq!(auth_methods(&policy), ["client_secret_post"]);
     }
 }

@@ -14,7 +14,9 @@ pub(crate) enum Malformed {
     TooLarge,
     #[error("the body could not be read to its end; send it again")]
     Interrupted,
-    #[error("send the parameters as application/x-www-form-urlencoded or as application/json, with that Content-Type")]
+    #[error(
+        "send the parameters as application/x-www-form-urlencoded or as application/json, with that Content-Type"
+    )]
     ContentType,
     #[error("the form is not percent-encoded: after every % come two hexadecimal digits")]
     Escape,
@@ -30,11 +32,15 @@ pub(crate) enum Malformed {
     NotAString(&'static str),
     #[error("the member {0} must be a string or an array of strings")]
     NotStrings(&'static str),
-    #[error("the Authorization header is not Basic with base64 of id:secret (RFC 6749, section 2.3.1)")]
+    #[error(
+        "the Authorization header is not Basic with base64 of id:secret (RFC 6749, section 2.3.1)"
+    )]
     Basic,
     #[error("give one Authorization header")]
     Authorizations,
-    #[error("the client authenticates in two ways at once; use the Authorization header or the body")]
+    #[error(
+        "the client authenticates in two ways at once; use the Authorization header or the body"
+    )]
     TwoMethods,
     #[error("client_id differs from the one in the Authorization header; leave it out")]
     TwoClients,

@@ -59,7 +59,16 @@ impl TokenService {
     ) -> Self {
         let failures = AddressFailures::new(config.address_failures);
         let limits = Limits::new();
-        Self(Arc::new(Parts { config, directory, hasher, secrets, clock, entropy, limits, failures }))
+        Self(Arc::new(Parts {
+            config,
+            directory,
+            hasher,
+            secrets,
+            clock,
+            entropy,
+            limits,
+            failures,
+        }))
     }
 
     pub(crate) fn config(&self) -> &TokenServiceConfig {
@@ -106,9 +115,14 @@ pub fn router(service: TokenService) -> Router {
     Router::new()
         .route(
             "/t/{slug}/oauth2/token",
-            post(token::handle).fallback(not_allowed).layer(DefaultBodyLimit::max(MAX_BODY)),
+            post(token::handle)
+                .fallback(not_allowed)
+                .layer(DefaultBodyLimit::max(MAX_BODY)),
         )
-        .route("/t/{slug}/oauth2/jwks", get(jwks::handle).fallback(not_allowed))
+        .route(
+            "/t/{slug}/oauth2/jwks",
+            get(jwks::handle).fallback(not_allowed),
+        )
         .route(
             "/.well-known/oauth-authorization-server/t/{slug}",
             get(metadata::handle).fallback(not_allowed),
@@ -117,7 +131,10 @@ pub fn router(service: TokenService) -> Router {
             "/t/{slug}/.well-known/openid-configuration",
             get(metadata::handle).fallback(not_allowed),
         )
-        .layer(middleware::from_fn_with_state(service.clone(), trace::layer))
+        .layer(middleware::from_fn_with_state(
+            service.clone(),
+            trace::layer,
+        ))
         .with_state(service)
 }
 

@@ -35,11 +35,17 @@ pub(crate) struct Target<'a> {
 pub(crate) enum TargetError {
     #[error("the client is not granted any API that is called {}; check the identifier, or have it granted", shown(.0))]
     Audience(String),
-    #[error("the admin API must be the only audience; ask for the others in a request of their own")]
+    #[error(
+        "the admin API must be the only audience; ask for the others in a request of their own"
+    )]
     AdminNotAlone,
-    #[error("the client is granted no API; have one granted, or name the audience `urn:chancery:admin` if the admin API is meant")]
+    #[error(
+        "the client is granted no API; have one granted, or name the audience `urn:chancery:admin` if the admin API is meant"
+    )]
     NothingGranted,
-    #[error("scope is not a list of scopes that are separated by single spaces (RFC 6749, section 3.3)")]
+    #[error(
+        "scope is not a list of scopes that are separated by single spaces (RFC 6749, section 3.3)"
+    )]
     ScopeSyntax,
     #[error("scope {} is not granted for {audiences}; leave it out, or have it granted", shown(.scope.as_str()))]
     Scope { scope: Scope, audiences: String },
@@ -76,7 +82,11 @@ pub(crate) fn resolve<'a>(
     let requested = wish.scope.map(parse_scope).transpose();
     let chosen = if wish.audiences.is_empty() {
         // Which audiences are meant depends on the scopes, so here their syntax comes first.
-        defaults(apis, grants, requested.as_ref().map_err(Clone::clone)?.as_ref())?
+        defaults(
+            apis,
+            grants,
+            requested.as_ref().map_err(Clone::clone)?.as_ref(),
+        )?
     } else {
         named(wish.audiences, apis, grants)?
     };
@@ -85,25 +95,35 @@ pub(crate) fn resolve<'a>(
             granted_somewhere(&requested, &chosen)?;
             requested
         }
-        None => chosen.values().flat_map(|audience| audience.scopes.iter().cloned()).collect(),
+        None => chosen
+            .values()
+            .flat_map(|audience| audience.scopes.iter().cloned())
+            .collect(),
     };
     granted_everywhere(&scopes, &chosen)?;
     let roles = roles(&scopes, &chosen)?;
-    Ok(Target { audiences: chosen.into_keys().collect(), scopes, roles })
+    Ok(Target {
+        audiences: chosen.into_keys().collect(),
+        scopes,
+        roles,
+    })
 }
 
 /// Stricter than [`ScopeSet::parse`]: a scope parameter of nothing but spaces is not "every scope".
 fn parse_scope(text: &str) -> Result<ScopeSet, TargetError> {
     let scopes = ScopeSet::parse(text).map_err(|_| TargetError::ScopeSyntax)?;
-    if scopes.is_empty() { Err(TargetError::ScopeSyntax) } else { Ok(scopes) }
+    if scopes.is_empty() {
+        Err(TargetError::ScopeSyntax)
+    } else {
+        Ok(scopes)
+    }
 }
 
-fn granted<'a>(api: &'a Api, grant: &'a Grant) -> Option<(&'a ApiIdentifier, Granted<'a>)> {
-    match api.state {
-        ApiState::Active => {}
-    }
-    let scopes = api.effective(&grant.scopes, &grant.roles);
-    Some((&api.identifier, Granted { api, grant, scopes }))
+fn granted<'a>(api: &'a Api, grant: &'a Grant) -> (&'a ApiIdentifier, Granted<'a>) {
+    let scopes = match api.state {
+        ApiState::Active => api.effective(&grant.scopes, &grant.roles),
+    };
+    (&api.identifier, Granted { api, grant, scopes })
 }
 
 /// The audiences that the client names. One that is unknown and one that is not granted are alike.
@@ -117,7 +137,7 @@ fn named<'a>(
         let (identifier, audience) = ApiIdentifier::parse(name)
             .ok()
             .and_then(|identifier| apis.by_identifier(&identifier))
-            .and_then(|(id, api)| granted(api, grants.get(&id)?))
+            .and_then(|(id, api)| Some(granted(api, grants.get(&id)?)))
             .ok_or_else(|| TargetError::Audience(name.clone()))?;
         chosen.insert(identifier, audience);
     }
@@ -135,15 +155,24 @@ fn defaults<'a>(
 ) -> Result<Chosen<'a>, TargetError> {
     let all: Chosen<'_> = grants
         .iter()
-        .filter_map(|(id, grant)| granted(apis.get(*id)?, grant))
+        .filter_map(|(id, grant)| Some(granted(apis.get(*id)?, grant)))
         .filter(|(identifier, _)| !identifier.is_admin())
         .collect();
     if all.is_empty() {
         return Err(TargetError::NothingGranted);
     }
-    let Some(requested) = requested else { return Ok(all) };
-    let owns = |audience: &Granted<'_>| requested.iter().any(|scope| audience.api.scopes.contains_key(scope));
-    let owners: Chosen<'_> = all.into_iter().filter(|(_, audience)| owns(audience)).collect();
+    let Some(requested) = requested else {
+        return Ok(all);
+    };
+    let owns = |audience: &Granted<'_>| {
+        requested
+            .iter()
+            .any(|scope| audience.api.scopes.contains_key(scope))
+    };
+    let owners: Chosen<'_> = all
+        .into_iter()
+        .filter(|(_, audience)| owns(audience))
+        .collect();
     match requested.iter().next() {
         Some(scope) if owners.is_empty() => Err(TargetError::Scope {
             scope: scope.clone(),
@@ -155,14 +184,23 @@ fn defaults<'a>(
 
 /// Nothing is dropped: each scope must be granted at one of the audiences.
 fn granted_somewhere(requested: &ScopeSet, chosen: &Chosen<'_>) -> Result<(), TargetError> {
-    let missing = |scope: &&Scope| !chosen.values().any(|audience| audience.scopes.contains(scope));
-    let Some(scope) = requested.iter().find(missing) else { return Ok(()) };
+    let missing = |scope: &&Scope| {
+        !chosen
+            .values()
+            .any(|audience| audience.scopes.contains(scope))
+    };
+    let Some(scope) = requested.iter().find(missing) else {
+        return Ok(());
+    };
     let mut names = chosen.keys();
     let audiences = match (names.next(), names.next()) {
         (Some(only), None) => shown(only.as_str()).to_string(),
         _ => "any of these audiences".to_owned(),
     };
-    Err(TargetError::Scope { scope: scope.clone(), audiences })
+    Err(TargetError::Scope {
+        scope: scope.clone(),
+        audiences,
+    })
 }
 
 /// A scope counts wherever it is defined, so it must be granted there.
@@ -183,11 +221,21 @@ fn granted_everywhere(scopes: &ScopeSet, chosen: &Chosen<'_>) -> Result<(), Targ
 /// defined, so it must be granted there, and its scopes there must be in the token too.
 fn roles(scopes: &ScopeSet, chosen: &Chosen<'_>) -> Result<BTreeSet<RoleName>, TargetError> {
     let carried = |audience: &Granted<'_>, role: &RoleName| {
-        audience.api.roles.get(role).is_some_and(|needed| needed.is_subset(scopes))
+        audience
+            .api
+            .roles
+            .get(role)
+            .is_some_and(|needed| needed.is_subset(scopes))
     };
     let candidates: BTreeSet<&RoleName> = chosen
         .values()
-        .flat_map(|audience| audience.grant.roles.iter().filter(|role| carried(audience, role)))
+        .flat_map(|audience| {
+            audience
+                .grant
+                .roles
+                .iter()
+                .filter(|role| carried(audience, role))
+        })
         .collect();
     let mut roles = BTreeSet::new();
     for role in candidates {

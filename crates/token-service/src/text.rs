@@ -5,8 +5,11 @@ use std::fmt;
 /// The most characters of a text of others that are repeated.
 const MOST: usize = 64;
 
-/// A text that somebody sent, cut short and with everything replaced that an `error_description`
-/// must not contain (RFC 6749, section 5.2).
+/// How client secrets begin. People paste them into the wrong field.
+const SECRET: &str = "chs_";
+
+/// A text that somebody sent, cut short, with everything replaced that an `error_description` must
+/// not contain (RFC 6749, section 5.2), and without what looks like a secret.
 pub(crate) struct Shown<'a>(&'a str);
 
 pub(crate) fn shown(text: &str) -> Shown<'_> {
@@ -15,12 +18,19 @@ pub(crate) fn shown(text: &str) -> Shown<'_> {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.contains(SECRET) {
+            return write!(f, "`{SECRET}...`");
+        }
         let allowed = |c: char| matches!(c, ' '..='!' | '#'..='[' | ']'..='~');
         f.write_str("`")?;
         for c in self.0.chars().take(MOST) {
             fmt::Write::write_char(f, if allowed(c) { c } else { '?' })?;
         }
-        f.write_str(if self.0.chars().nth(MOST).is_some() { "...`" } else { "`" })
+        f.write_str(if self.0.chars().nth(MOST).is_some() {
+            "...`"
+        } else {
+            "`"
+        })
     }
 }
 
@@ -33,9 +43,16 @@ mod tests {
     #[test]
     fn others_text_is_cut_and_cleaned() {
         assert_eq!(shown("orders:read").to_string(), "`orders:read`");
+        assert_eq!(shown("a chs_0123").to_string(), "`chs_...`");
         assert_eq!(shown("a\"b\\c\nä").to_string(), "`a?b?c??`");
-        assert_eq!(shown(&"x".repeat(64)).to_string(), format!("`{}`", "x".repeat(64)));
-        assert_eq!(shown(&"ä".repeat(65)).to_string(), format!("`{}...`", "?".repeat(64)));
+        assert_eq!(
+            shown(&"x".repeat(64)).to_string(),
+            format!("`{}`", "x".repeat(64))
+        );
+        assert_eq!(
+            shown(&"ä".repeat(65)).to_string(),
+            format!("`{}...`", "?".repeat(64))
+        );
     }
 
     proptest! {

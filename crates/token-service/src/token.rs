@@ -42,7 +42,12 @@ pub(crate) async fn handle(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let request = Request { service: &service, slug: &slug, address, headers: &headers };
+    let request = Request {
+        service: &service,
+        slug: &slug,
+        address,
+        headers: &headers,
+    };
     let mut seen = Seen::default();
     let outcome = request.decide(body, &mut seen).await;
     seen.log(&slug, &outcome, &trace);
@@ -55,9 +60,18 @@ pub(crate) async fn handle(
     };
     if let Some(standing) = seen.standing {
         let headers = response.headers_mut();
-        headers.insert(HeaderName::from_static("x-ratelimit-limit"), standing.limit.into());
-        headers.insert(HeaderName::from_static("x-ratelimit-remaining"), standing.remaining.into());
-        headers.insert(HeaderName::from_static("x-ratelimit-reset"), standing.reset.into());
+        headers.insert(
+            HeaderName::from_static("x-ratelimit-limit"),
+            standing.limit.into(),
+        );
+        headers.insert(
+            HeaderName::from_static("x-ratelimit-remaining"),
+            standing.remaining.into(),
+        );
+        headers.insert(
+            HeaderName::from_static("x-ratelimit-reset"),
+            standing.reset.into(),
+        );
     }
     response
 }
@@ -129,20 +143,20 @@ impl Request<'_> {
         let now = self.service.clock().now();
         // Beyond the address's limit a correct credential still passes, so there it is asked for
         // before anything else is said.
-        let proof = match self.service.failures().exhausted(self.address, now) {
-            Some(retry_after) => match self.prove(&presented, now).await {
-                Err(Refusal::Client(_)) => return Err(Refusal::AddressLimit { retry_after }),
-                proof => {
-                    let proof = proof?;
-                    client_credentials(&parameters)?;
-                    proof
-                }
-            },
-            None => {
-                client_credentials(&parameters)?;
-                self.prove(&presented, now).await?
-            }
-        };
+        let exhausted = self.service.failures().exhausted(self.address, now);
+        if exhausted.is_none() {
+            client_credentials(&parameters)?;
+        }
+        let proof =
+            self.prove(&presented, now)
+                .await
+                .map_err(|refusal| match (refusal, exhausted) {
+                    (Refusal::Client(_), Some(retry_after)) => {
+                        Refusal::AddressLimit { retry_after }
+                    }
+                    (refusal, _) => refusal,
+                })?;
+        client_credentials(&parameters)?;
         // A proof may have waited for its turn.
         let now = self.service.clock().now();
         self.grant(&proof, &presented, &parameters, now, seen)
@@ -176,7 +190,11 @@ impl Request<'_> {
         now: Timestamp,
         seen: &mut Seen,
     ) -> Result<Issued, Refusal> {
-        let Proof { tenant, client, credential } = proof;
+        let Proof {
+            tenant,
+            client,
+            credential,
+        } = proof;
         let newest = tenant.newest.max(client.newest);
         if now.plus_seconds(CLOCK_TOLERANCE) < newest {
             return Err(Refusal::ClockBehind);
@@ -188,16 +206,26 @@ impl Request<'_> {
             }
             Presented::Nothing(denial) => return Err((*denial).into()),
         }
-        let verdict = self.service.limits().take(tenant.id, client.id, &policy.rate_limit, now);
+        let verdict = self
+            .service
+            .limits()
+            .take(tenant.id, client.id, &policy.rate_limit, now);
         seen.standing = verdict.standing;
         if let Some((whose, retry_after)) = verdict.refused {
             return Err(Refusal::RateLimit { whose, retry_after });
         }
-        let wish = Wish { audiences: &parameters.audiences, scope: parameters.scope.as_deref() };
+        let wish = Wish {
+            audiences: &parameters.audiences,
+            scope: parameters.scope.as_deref(),
+        };
         let target = target::resolve(wish, &tenant.apis, &client.client.grants)?;
 
         let algorithm = policy.signing_algorithm;
-        let key = tenant.keys.signing.get(&algorithm).ok_or(Refusal::NoKey(algorithm))?;
+        let key = tenant
+            .keys
+            .signing
+            .get(&algorithm)
+            .ok_or(Refusal::NoKey(algorithm))?;
         let issuer = self.service.issuer(&tenant.tenant.slug);
         let scope = target.scopes.to_string();
         let iat = now.seconds();
@@ -221,13 +249,24 @@ impl Request<'_> {
             custom: Custom(&client.client.custom_claims),
         };
         let claims = serde_json::to_vec(&claims).map_err(|error| Refusal::Defect(error.into()))?;
-        let access_token = key.sign_jwt(&claims).map_err(|error| Refusal::Defect(error.into()))?;
-        Ok(Issued { access_token, token_type: "Bearer", expires_in: exp - iat, scope, jti })
+        let access_token = key
+            .sign_jwt(&claims)
+            .map_err(|error| Refusal::Defect(error.into()))?;
+        Ok(Issued {
+            access_token,
+            token_type: "Bearer",
+            expires_in: exp - iat,
+            scope,
+            jti,
+        })
     }
 }
 
 /// Reads the body as what it says it is.
-fn parameters(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Parameters, Malformed> {
+fn parameters(
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Parameters, Malformed> {
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Malformed::TooLarge,
         _ => Malformed::Interrupted,
@@ -236,7 +275,11 @@ fn parameters(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Resul
     let (Some(content_type), None) = (types.next(), types.next()) else {
         return Err(Malformed::ContentType);
     };
-    let essence = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    let essence = content_type
+        .as_bytes()
+        .split(|byte| *byte == b';')
+        .next()
+        .unwrap_or_default();
     let essence = essence.trim_ascii();
     if essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
         form::parse(&body)

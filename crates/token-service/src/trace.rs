@@ -24,11 +24,18 @@ impl TraceContext {
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(TRACEPARENT).iter();
         let value = values.next()?.to_str().ok()?;
-        if values.next().is_some() { None } else { Self::parse(value) }
+        if values.next().is_some() {
+            None
+        } else {
+            Self::parse(value)
+        }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let hex = |part: &str| {
+            part.bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        };
         let zero = |part: &str| part.bytes().all(|byte| byte == b'0');
         let mut parts = text.splitn(5, '-');
         let (version, trace, parent, flags) =
@@ -68,7 +75,11 @@ impl fmt::Debug for TraceContext {
 }
 
 /// Gives every request its trace, as an extension, and names it in the response.
-pub(crate) async fn layer(State(service): State<TokenService>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn layer(
+    State(service): State<TokenService>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let trace = TraceContext::from_headers(request.headers())
         .unwrap_or_else(|| TraceContext::begin(service.entropy()));
     let header = trace.header();
@@ -97,7 +108,10 @@ mod tests {
         for later in ["cc", "01"] {
             let later = VALID.replacen("00", later, 1);
             assert_eq!(TraceContext::parse(&later).as_ref(), Some(&trace));
-            assert_eq!(TraceContext::parse(&format!("{later}-more-of-it")).as_ref(), Some(&trace));
+            assert_eq!(
+                TraceContext::parse(&format!("{later}-more-of-it")).as_ref(),
+                Some(&trace)
+            );
         }
     }
 
@@ -128,7 +142,10 @@ mod tests {
     fn what_begins_here_is_valid_and_new() {
         let entropy = SeededEntropy::new(1);
         let (one, two) = (TraceContext::begin(&entropy), TraceContext::begin(&entropy));
-        assert_eq!(TraceContext::parse(&format!("{one:?}")).as_ref(), Some(&one));
+        assert_eq!(
+            TraceContext::parse(&format!("{one:?}")).as_ref(),
+            Some(&one)
+        );
         assert_ne!(one.trace_id(), two.trace_id());
     }
 

@@ -58,7 +58,10 @@ impl<K: Clone + Eq + Hash> Windows<K> {
 
     /// The window of this key.
     pub(crate) fn of(&self, key: &K) -> Arc<Mutex<Window>> {
-        match self.0.get_or_insert_with(key, || Ok::<_, std::convert::Infallible>(Arc::default())) {
+        match self
+            .0
+            .get_or_insert_with(key, || Ok::<_, std::convert::Infallible>(Arc::default()))
+        {
             Ok(window) => window,
         }
     }
@@ -91,8 +94,14 @@ mod tests {
         let mut window = Window::default();
         assert_eq!(counted(&mut window, 0), 1);
         assert_eq!(counted(&mut window, 59), 2);
-        assert_eq!(window.at(NOW.plus_seconds(59), 60), (2, NOW.plus_seconds(60)));
-        assert_eq!(window.at(NOW.plus_seconds(60), 60), (0, NOW.plus_seconds(120)));
+        assert_eq!(
+            window.at(NOW.plus_seconds(59), 60),
+            (2, NOW.plus_seconds(60))
+        );
+        assert_eq!(
+            window.at(NOW.plus_seconds(60), 60),
+            (0, NOW.plus_seconds(120))
+        );
         assert_eq!(counted(&mut window, 200), 1);
     }
 
@@ -107,8 +116,14 @@ mod tests {
     #[test]
     fn retry_after_is_rounded_up() {
         assert_eq!(seconds_until(NOW.plus_seconds(60), NOW), 60);
-        assert_eq!(seconds_until(Timestamp::from_micros(NOW.micros() + 1), NOW), 1);
-        assert_eq!(seconds_until(Timestamp::from_micros(NOW.micros() + 1_000_001), NOW), 2);
+        assert_eq!(
+            seconds_until(Timestamp::from_micros(NOW.micros() + 1), NOW),
+            1
+        );
+        assert_eq!(
+            seconds_until(Timestamp::from_micros(NOW.micros() + 1_000_001), NOW),
+            2
+        );
         assert_eq!(seconds_until(NOW, NOW), 1);
         assert_eq!(seconds_until(NOW, NOW.plus_seconds(5)), 1);
     }
@@ -119,6 +134,11 @@ mod tests {
         for key in 0..10_000 {
             locked(&windows.of(&key)).count();
         }
-        assert!((0..10_000).filter(|key| windows.known(key).is_some()).count() <= 100);
+        assert!(
+            (0..10_000)
+                .filter(|key| windows.known(key).is_some())
+                .count()
+                <= 100
+        );
     }
 }

@@ -12,11 +12,17 @@ pub(crate) async fn dump(database: &TestDatabase) -> String {
 
 async fn postgres(url: &str) -> String {
     let mut connection = PgConnection::connect(url).await.unwrap();
-    let tables = sqlx::query("SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'");
+    let tables = sqlx::query(
+        "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'",
+    );
     let mut text = String::new();
     for table in tables.fetch_all(&mut connection).await.unwrap() {
         let query = format!("SELECT t::text FROM \"{}\" t", table.get::<String, _>(0));
-        for row in sqlx::query(&query).fetch_all(&mut connection).await.unwrap() {
+        for row in sqlx::query(&query)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap()
+        {
             text.push_str(&row.get::<String, _>(0));
             text.push('\n');
         }
@@ -30,7 +36,11 @@ async fn sqlite(url: &str) -> String {
     let mut text = String::new();
     for table in tables.fetch_all(&mut connection).await.unwrap() {
         let query = format!("SELECT * FROM \"{}\"", table.get::<String, _>(0));
-        for row in sqlx::query(&query).fetch_all(&mut connection).await.unwrap() {
+        for row in sqlx::query(&query)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap()
+        {
             for column in 0..row.len() {
                 if let Ok(value) = row.try_get_unchecked::<String, _>(column) {
                     text.push_str(&value);

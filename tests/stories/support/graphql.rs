@@ -32,7 +32,8 @@ impl<'a> GraphQl<'a> {
             "EnableClientInput" => "ClientInput",
             kind => kind,
         };
-        let query = format!("mutation M($input: {kind}!) {{ {name}(input: $input) {{ {fields} }} }}");
+        let query =
+            format!("mutation M($input: {kind}!) {{ {name}(input: $input) {{ {fields} }} }}");
         self.send(name, &query, json!({ "input": input })).await
     }
 
@@ -53,7 +54,11 @@ impl<'a> GraphQl<'a> {
             .unwrap();
         let status = response.status().as_u16();
         let body = response.json().await.unwrap();
-        Answer { status, body, field: field.to_owned() }
+        Answer {
+            status,
+            body,
+            field: field.to_owned(),
+        }
     }
 }
 
@@ -66,19 +71,28 @@ impl Answer {
 
     /// The first error's code.
     pub(crate) fn code(&self) -> &str {
-        self.body["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no error: {:#}", self.body))
+        self.body["errors"][0]["extensions"]["code"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no error: {:#}", self.body))
     }
 
     /// The rule of the first error's refusal.
     pub(crate) fn refusal(&self) -> &str {
         assert_eq!(self.code(), "REFUSED", "{:#}", self.body);
-        self.body["errors"][0]["extensions"]["refusal"].as_str().unwrap_or_else(|| panic!("{:#}", self.body))
+        self.body["errors"][0]["extensions"]["refusal"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{:#}", self.body))
     }
 
     /// The paths of the faulty values.
     pub(crate) fn fault_paths(&self) -> Vec<&str> {
         assert_eq!(self.code(), "INVALID_INPUT", "{:#}", self.body);
-        let faults = self.body["errors"][0]["extensions"]["faults"].as_array().unwrap();
-        faults.iter().map(|fault| fault["path"].as_str().unwrap()).collect()
+        let faults = self.body["errors"][0]["extensions"]["faults"]
+            .as_array()
+            .unwrap();
+        faults
+            .iter()
+            .map(|fault| fault["path"].as_str().unwrap())
+            .collect()
     }
 }

@@ -45,7 +45,11 @@ impl<'a> TokenRequest<'a> {
     }
 
     pub(crate) async fn send(self) -> TokenAnswer {
-        let mut request = self.world.http.post(self.world.token_endpoint(&self.slug)).form(&self.form);
+        let mut request = self
+            .world
+            .http
+            .post(self.world.token_endpoint(&self.slug))
+            .form(&self.form);
         if let Some((client, secret)) = &self.basic {
             request = request.basic_auth(client, Some(secret));
         }
@@ -59,7 +63,11 @@ impl TokenAnswer {
         let headers = response.headers().clone();
         let body = response.text().await.unwrap();
         let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
-        Self { status, headers, body }
+        Self {
+            status,
+            headers,
+            body,
+        }
     }
 
     /// The token, when there is one.
@@ -75,18 +83,27 @@ impl TokenAnswer {
 
     /// The OAuth error.
     pub(crate) fn error(&self) -> &str {
-        self.body["error"].as_str().unwrap_or_else(|| panic!("no error: {:#}", self.body))
+        self.body["error"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no error: {:#}", self.body))
     }
 
     /// Asserts an error with its status.
     pub(crate) fn refused(&self, status: u16, error: &str) {
-        assert_eq!((self.status, self.error()), (status, error), "{:#}", self.body);
+        assert_eq!(
+            (self.status, self.error()),
+            (status, error),
+            "{:#}",
+            self.body
+        );
         assert_eq!(self.headers["cache-control"], "no-store");
     }
 }
 
 /// A token's claims, unverified.
 pub(crate) fn claims(token: &str) -> Value {
-    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    let payload = URL_SAFE_NO_PAD
+        .decode(token.split('.').nth(1).unwrap())
+        .unwrap();
     serde_json::from_slice(&payload).unwrap()
 }

@@ -37,23 +37,41 @@ pub(crate) struct Acme {
 impl World {
     /// The first start on an empty store.
     pub(crate) async fn start(store: TestStore) -> Self {
-        let master_key = MasterKey::generate(&SystemEntropy::new()).to_base64().to_string();
+        let master_key = MasterKey::generate(&SystemEntropy::new())
+            .to_base64()
+            .to_string();
         Self::start_with(store, Arc::new(TestClock::default()), master_key, None).await
     }
 
     /// Stops the server and starts another one on the same store.
     pub(crate) async fn restart(self) -> Self {
-        let Self { server, platform, store, clock, master_key, operator, .. } = self;
+        let Self {
+            server,
+            platform,
+            store,
+            clock,
+            master_key,
+            operator,
+            ..
+        } = self;
         server.abort();
         let _ = server.await;
         platform.close().await;
         Self::start_with(store, clock, master_key, Some(operator)).await
     }
 
-    async fn start_with(store: TestStore, clock: Arc<TestClock>, master_key: String, known: Option<Value>) -> Self {
+    async fn start_with(
+        store: TestStore,
+        clock: Arc<TestClock>,
+        master_key: String,
+        known: Option<Value>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let sealer = Arc::new(Sealer::new(MasterKey::from_base64(&master_key).unwrap(), None));
+        let sealer = Arc::new(Sealer::new(
+            MasterKey::from_base64(&master_key).unwrap(),
+            None,
+        ));
         let credential = Mutex::new(known);
         let settings = Settings::new(&url, clock.clone(), Arc::new(SystemEntropy::new())).unwrap();
         let opened = store.another().await;
@@ -66,9 +84,21 @@ impl World {
         let mut operator = credential.into_inner().unwrap().unwrap();
         // After a restart the port is another one.
         operator["token_endpoint"] = json!(format!("{url}/t/system/oauth2/token"));
-        let service = platform.router.clone().into_make_service_with_connect_info::<SocketAddr>();
+        let service = platform
+            .router
+            .clone()
+            .into_make_service_with_connect_info::<SocketAddr>();
         let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { url, http: reqwest::Client::new(), clock, platform, operator, store, master_key, server }
+        Self {
+            url,
+            http: reqwest::Client::new(),
+            clock,
+            platform,
+            operator,
+            store,
+            master_key,
+            server,
+        }
     }
 
     /// The present of the story.
@@ -95,7 +125,11 @@ impl World {
 
     /// GraphQL as a client that holds scopes of a tenant's admin API.
     pub(crate) async fn admin(&self, slug: &str, client: &str, secret: &str) -> GraphQl<'_> {
-        let answer = self.token(slug, client, secret).with("audience", "urn:chancery:admin").send().await;
+        let answer = self
+            .token(slug, client, secret)
+            .with("audience", "urn:chancery:admin")
+            .send()
+            .await;
         GraphQl::new(self, answer.token())
     }
 
@@ -108,7 +142,11 @@ impl World {
     pub(crate) async fn tenant_like_acme(&self, slug: &str) -> Acme {
         let operator = self.operator().await;
         operator
-            .mutation("createTenant", "tenant { id }", json!({"slug": slug, "displayName": slug}))
+            .mutation(
+                "createTenant",
+                "tenant { id }",
+                json!({"slug": slug, "displayName": slug}),
+            )
             .await
             .data();
         let api = operator
@@ -137,7 +175,13 @@ impl World {
             )
             .await
             .data();
-        let text = |pointer: &str| created.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
+        let text = |pointer: &str| {
+            created
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap()
+                .to_owned()
+        };
         Acme {
             slug: slug.to_owned(),
             api: api["api"]["id"].as_str().unwrap().to_owned(),
@@ -147,4 +191,3 @@ impl World {
         }
     }
 }
-

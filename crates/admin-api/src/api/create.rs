@@ -62,15 +62,30 @@ impl Input for CreateApiInput {
         let identifier = faults.take("identifier", ApiIdentifier::parse(&self.identifier));
         let name = match self.name {
             Some(name) => faults.take("name", ApiName::parse(&name)),
-            None => identifier.as_ref().and_then(|identifier| faults.take("name", name_of(identifier))),
+            None => identifier
+                .as_ref()
+                .and_then(|identifier| faults.take("name", name_of(identifier))),
         };
         let scopes = self.scopes.unwrap_or_default().into_iter().enumerate();
-        let scopes = scopes.filter_map(|(index, scope)| scope.parse(index, faults)).collect();
+        let scopes = scopes
+            .filter_map(|(index, scope)| scope.parse(index, faults))
+            .collect();
         let roles = self.roles.unwrap_or_default().into_iter().enumerate();
-        let roles = roles.filter_map(|(index, role)| role.parse(index, faults)).collect();
+        let roles = roles
+            .filter_map(|(index, role)| role.parse(index, faults))
+            .collect();
         let (identifier, name) = identifier.zip(name)?;
-        let make = Box::new(|tenant| NewApi { tenant, identifier, name, scopes, roles });
-        Some(InTenant { slug: self.tenant, make })
+        let make = Box::new(|tenant| NewApi {
+            tenant,
+            identifier,
+            name,
+            scopes,
+            roles,
+        });
+        Some(InTenant {
+            slug: self.tenant,
+            make,
+        })
     }
 }
 
@@ -84,7 +99,10 @@ impl ScopeInput {
         let name = faults.take(format!("scopes[{index}].name"), Scope::parse(&self.name));
         let description = self.description.as_deref().map(Description::parse);
         let description = faults.take_optional(format!("scopes[{index}].description"), description);
-        Some(ScopeDefinition { name: name?, description: description? })
+        Some(ScopeDefinition {
+            name: name?,
+            description: description?,
+        })
     }
 }
 
@@ -92,8 +110,16 @@ impl RoleInput {
     fn parse(self, index: usize, faults: &mut Faults) -> Option<RoleDefinition> {
         let name = faults.take(format!("roles[{index}].name"), RoleName::parse(&self.name));
         let scopes = self.scopes.unwrap_or_default();
-        let scopes = input::each(faults, &format!("roles[{index}].scopes"), &scopes, Scope::parse);
-        Some(RoleDefinition { name: name?, scopes: scopes.into_iter().collect() })
+        let scopes = input::each(
+            faults,
+            &format!("roles[{index}].scopes"),
+            &scopes,
+            Scope::parse,
+        );
+        Some(RoleDefinition {
+            name: name?,
+            scopes: scopes.into_iter().collect(),
+        })
     }
 }
 
@@ -111,8 +137,14 @@ impl CreateApi {
     ) -> Result<ApiPayload, Failure> {
         let (InTenant { slug, make }, request) = input::parsed(ctx, input)?;
         let session = Session::of(ctx)?;
-        let tenant = session.application.tenant_named(&session.caller, &slug).await?;
-        let created = session.application.create_api(&session.caller, make(tenant), &request).await?;
+        let tenant = session
+            .application
+            .tenant_named(&session.caller, &slug)
+            .await?;
+        let created = session
+            .application
+            .create_api(&session.caller, make(tenant), &request)
+            .await?;
         ApiPayload::of(session, created).await
     }
 }
@@ -125,13 +157,19 @@ mod tests {
     use crate::input::testing::{at, faults, right};
 
     fn orders() -> CreateApiInput {
-        let scope = |name: &str| ScopeInput { name: name.into(), description: Some("Read orders".into()) };
+        let scope = |name: &str| ScopeInput {
+            name: name.into(),
+            description: Some("Read orders".into()),
+        };
         CreateApiInput {
             tenant: "acme".into(),
             identifier: "https://orders.example".into(),
             name: None,
             scopes: Some(vec![scope("orders:read"), scope("orders:write")]),
-            roles: Some(vec![RoleInput { name: "clerk".into(), scopes: Some(vec!["orders:read".into()]) }]),
+            roles: Some(vec![RoleInput {
+                name: "clerk".into(),
+                scopes: Some(vec!["orders:read".into()]),
+            }]),
             command_id: None,
         }
     }
@@ -146,7 +184,16 @@ mod tests {
         assert_eq!(api.name.as_str(), "https://orders.example");
         assert_eq!((api.scopes.len(), api.roles.len()), (2, 1));
         let long = format!("https://orders.example/{}", "a".repeat(200));
-        assert_eq!(made(CreateApiInput { identifier: long, ..orders() }).name.as_str().len(), 100);
+        assert_eq!(
+            made(CreateApiInput {
+                identifier: long,
+                ..orders()
+            })
+            .name
+            .as_str()
+            .len(),
+            100
+        );
     }
 
     #[test]
@@ -154,8 +201,14 @@ mod tests {
         let input = CreateApiInput {
             identifier: "orders".into(),
             name: Some(String::new()),
-            scopes: Some(vec![ScopeInput { name: "a b".into(), description: Some(" ".into()) }]),
-            roles: Some(vec![RoleInput { name: "\"".into(), scopes: Some(vec!["ok".into(), "n o".into()]) }]),
+            scopes: Some(vec![ScopeInput {
+                name: "a b".into(),
+                description: Some(" ".into()),
+            }]),
+            roles: Some(vec![RoleInput {
+                name: "\"".into(),
+                scopes: Some(vec!["ok".into(), "n o".into()]),
+            }]),
             ..orders()
         };
         assert_eq!(

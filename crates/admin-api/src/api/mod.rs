@@ -22,6 +22,9 @@ pub(crate) struct ApiPayload {
 
 impl ApiPayload {
     async fn of(session: &Session, (api, replayed): (ApiId, bool)) -> Result<Self, Failure> {
-        Ok(Self { api: ApiNode::read(session, api).await?, replayed })
+        Ok(Self {
+            api: ApiNode::read(session, api).await?,
+            replayed,
+        })
     }
 }

@@ -24,12 +24,20 @@ pub(crate) struct ApiNode {
 
 impl ApiNode {
     fn new(id: ApiId, row: Arc<Row<Api>>) -> Self {
-        Self { id, identifier: row.state.identifier.clone(), row: Some(row) }
+        Self {
+            id,
+            identifier: row.state.identifier.clone(),
+            row: Some(row),
+        }
     }
 
     /// The API that a grant names.
     pub(crate) fn named(id: ApiId, identifier: ApiIdentifier) -> Self {
-        Self { id, identifier, row: None }
+        Self {
+            id,
+            identifier,
+            row: None,
+        }
     }
 
     pub(crate) async fn read(session: &Session, id: ApiId) -> Result<Self, Failure> {
@@ -43,7 +51,10 @@ impl ApiNode {
         after: Option<&str>,
     ) -> Result<Connection<Self>, Failure> {
         let page = page::request(first, after)?;
-        let page = session.application.apis(&session.caller, tenant, &page).await?;
+        let page = session
+            .application
+            .apis(&session.caller, tenant, &page)
+            .await?;
         Ok(Connection::of(page, |(id, row)| Self::new(id, row.into())))
     }
 
@@ -128,9 +139,11 @@ impl ApiNode {
     /// The API's scopes, sorted by name.
     async fn scopes(&self, ctx: &Context<'_>) -> Result<Vec<ScopeNode>, Failure> {
         let row = self.row(ctx).await?;
-        let node = |(name, description): (&chancery_domain::value::Scope, &Option<Description>)| ScopeNode {
-            name: name.to_string(),
-            description: description.as_ref().map(ToString::to_string),
+        let node = |(name, description): (&chancery_domain::value::Scope, &Option<Description>)| {
+            ScopeNode {
+                name: name.to_string(),
+                description: description.as_ref().map(ToString::to_string),
+            }
         };
         Ok(row.state.scopes.iter().map(node).collect())
     }

@@ -25,7 +25,10 @@ impl ApiQueries {
         #[graphql(desc = "Past this place: the `cursor` of an edge.")] after: Option<String>,
     ) -> Result<Connection<ApiNode>, Failure> {
         let session = Session::of(ctx)?;
-        let tenant = session.application.tenant_named(&session.caller, &tenant).await?;
+        let tenant = session
+            .application
+            .tenant_named(&session.caller, &tenant)
+            .await?;
         ApiNode::page(session, tenant, first, after.as_deref()).await
     }
 

@@ -57,12 +57,20 @@ impl Input for CreateClientInput {
 
     fn parse(self, faults: &mut Faults) -> Option<Self::Parsed> {
         let name = faults.take_optional("name", self.name.as_deref().map(ClientName::parse));
-        let description =
-            faults.take_optional("description", self.description.as_deref().map(Description::parse));
+        let description = faults.take_optional(
+            "description",
+            self.description.as_deref().map(Description::parse),
+        );
         let metadata = faults.take_optional("metadata", self.metadata.map(metadata));
         let expiry = expiry(faults, self.expires_in_days, self.expires_at.as_ref());
-        let custom_claims = faults.take_optional("customClaims", self.custom_claims.map(custom_claims));
-        let serves = each(faults, "serves", &self.serves.unwrap_or_default(), ApiIdentifier::parse);
+        let custom_claims =
+            faults.take_optional("customClaims", self.custom_claims.map(custom_claims));
+        let serves = each(
+            faults,
+            "serves",
+            &self.serves.unwrap_or_default(),
+            ApiIdentifier::parse,
+        );
         let grants = grants(faults, self.grants.unwrap_or_default());
         let (name, description, metadata, custom_claims) =
             (name?, description?, metadata?, custom_claims?);
@@ -76,7 +84,10 @@ impl Input for CreateClientInput {
             serves,
             grants,
         });
-        Some(InTenant { slug: self.tenant, make })
+        Some(InTenant {
+            slug: self.tenant,
+            make,
+        })
     }
 }
 
@@ -117,11 +128,25 @@ impl CreateClient {
     ) -> Result<ClientCreatedPayload, Failure> {
         let (InTenant { slug, make }, request) = input::parsed(ctx, input)?;
         let session = Session::of(ctx)?;
-        let tenant = session.application.tenant_named(&session.caller, &slug).await?;
-        let created = session.application.create_client(&session.caller, make(tenant), &request).await?;
-        let ClientCreated { client, secret, replayed } = created;
+        let tenant = session
+            .application
+            .tenant_named(&session.caller, &slug)
+            .await?;
+        let created = session
+            .application
+            .create_client(&session.caller, make(tenant), &request)
+            .await?;
+        let ClientCreated {
+            client,
+            secret,
+            replayed,
+        } = created;
         let client = ClientNode::read(session, client).await?;
-        Ok(ClientCreatedPayload { client, secret: Some(secret.into()), replayed })
+        Ok(ClientCreatedPayload {
+            client,
+            secret: Some(secret.into()),
+            replayed,
+        })
     }
 }
 
@@ -134,7 +159,9 @@ mod tests {
     use crate::input::testing::{at, faults, right};
 
     fn input(value: Value) -> CreateClientInput {
-        InputType::parse(Some(value)).map_err(|_| "not an input").unwrap()
+        InputType::parse(Some(value))
+            .map_err(|_| "not an input")
+            .unwrap()
     }
 
     fn made(value: Value) -> NewClient {
@@ -145,8 +172,12 @@ mod tests {
     fn all_but_the_tenant_can_be_left_out() {
         let client = made(value!({"tenant": "acme"}));
         assert!(client.name.is_none() && client.expiry.is_none() && client.metadata.is_empty());
-        assert!(client.serves.is_empty() && client.grants.is_empty() && client.custom_claims.is_empty());
-        let nulls = made(value!({"tenant": "acme", "metadata": null, "grants": null, "expiresInDays": null}));
+        assert!(
+            client.serves.is_empty() && client.grants.is_empty() && client.custom_claims.is_empty()
+        );
+        let nulls = made(
+            value!({"tenant": "acme", "metadata": null, "grants": null, "expiresInDays": null}),
+        );
         assert!(nulls.expiry.is_none() && nulls.grants.is_empty());
     }
 
@@ -161,7 +192,10 @@ mod tests {
             "grants": [{"api": "https://orders.example", "scopes": ["orders:read", "orders:read"], "roles": ["clerk"]}],
         }));
         assert_eq!(client.expiry, Some(Expiry::InDays(30)));
-        assert_eq!((client.grants[0].scopes.len(), client.grants[0].roles.len()), (1, 1));
+        assert_eq!(
+            (client.grants[0].scopes.len(), client.grants[0].roles.len()),
+            (1, 1)
+        );
     }
 
     #[test]
@@ -198,7 +232,11 @@ mod tests {
         let both = value!({"tenant": "acme", "expiresInDays": -1, "expiresAt": "never"});
         assert_eq!(
             faults(input(both)),
-            at(&[("expiresInDays", "one_of"), ("expiresInDays", "range"), ("expiresAt", "time")])
+            at(&[
+                ("expiresInDays", "one_of"),
+                ("expiresInDays", "range"),
+                ("expiresAt", "time")
+            ])
         );
     }
 }

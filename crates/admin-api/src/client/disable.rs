@@ -1,6 +1,6 @@
 use async_graphql::{Context, Object};
 
-use super::{ClientReasonInput, ClientPayload};
+use super::{ClientPayload, ClientReasonInput};
 use crate::{error::Failure, input, session::Session};
 
 /// `disableClient`.
@@ -18,7 +18,10 @@ impl DisableClient {
     ) -> Result<ClientPayload, Failure> {
         let ((client, reason), request) = input::parsed(ctx, input)?;
         let session = Session::of(ctx)?;
-        let changed = session.application.disable_client(&session.caller, client, reason, &request).await?;
+        let changed = session
+            .application
+            .disable_client(&session.caller, client, reason, &request)
+            .await?;
         ClientPayload::of(session, changed).await
     }
 }

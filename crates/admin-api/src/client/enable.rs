@@ -18,7 +18,10 @@ impl EnableClient {
     ) -> Result<ClientPayload, Failure> {
         let (client, request) = input::parsed(ctx, input)?;
         let session = Session::of(ctx)?;
-        let changed = session.application.enable_client(&session.caller, client, &request).await?;
+        let changed = session
+            .application
+            .enable_client(&session.caller, client, &request)
+            .await?;
         ClientPayload::of(session, changed).await
     }
 }

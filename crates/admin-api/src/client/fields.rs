@@ -28,5 +28,8 @@ pub(super) fn at(given: &DateTime) -> Result<Expiry, Invalid> {
 
 /// The end was given twice.
 pub(super) fn two_ends() -> Invalid {
-    Invalid::new("one_of", "must not be given beside `expiresAt`; give one of them")
+    Invalid::new(
+        "one_of",
+        "must not be given beside `expiresAt`; give one of them",
+    )
 }

@@ -44,14 +44,26 @@ pub(crate) struct GrantInput {
 /// The grants, as far as they have no fault.
 pub(super) fn grants(faults: &mut Faults, given: Vec<GrantInput>) -> Vec<Granted> {
     let given = given.into_iter().enumerate();
-    given.filter_map(|(index, grant)| grant.parse(faults, &format!("grants[{index}]"))).collect()
+    given
+        .filter_map(|(index, grant)| grant.parse(faults, &format!("grants[{index}]")))
+        .collect()
 }
 
 impl GrantInput {
     fn parse(self, faults: &mut Faults, path: &str) -> Option<Granted> {
         let api = faults.take(format!("{path}.api"), ApiIdentifier::parse(&self.api));
-        let scopes = each(faults, &format!("{path}.scopes"), &self.scopes.unwrap_or_default(), Scope::parse);
-        let roles = each(faults, &format!("{path}.roles"), &self.roles.unwrap_or_default(), RoleName::parse);
+        let scopes = each(
+            faults,
+            &format!("{path}.scopes"),
+            &self.scopes.unwrap_or_default(),
+            Scope::parse,
+        );
+        let roles = each(
+            faults,
+            &format!("{path}.roles"),
+            &self.roles.unwrap_or_default(),
+            RoleName::parse,
+        );
         Some(Granted {
             api: api?,
             scopes: scopes.into_iter().collect(),

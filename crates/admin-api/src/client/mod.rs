@@ -27,8 +27,14 @@ pub(crate) struct ClientPayload {
 }
 
 impl ClientPayload {
-    pub(crate) async fn of(session: &Session, (client, replayed): (ClientId, bool)) -> Result<Self, Failure> {
-        Ok(Self { client: ClientNode::read(session, client).await?, replayed })
+    pub(crate) async fn of(
+        session: &Session,
+        (client, replayed): (ClientId, bool),
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            client: ClientNode::read(session, client).await?,
+            replayed,
+        })
     }
 }
 

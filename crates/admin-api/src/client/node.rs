@@ -1,5 +1,9 @@
 use async_graphql::{Context, Enum, ID, Object};
-use chancery_domain::{ClientId, Row, TenantId, client::Client};
+use chancery_domain::{
+    ClientId, Row, TenantId,
+    client::Client,
+    value::{ApiIdentifier, ClientName, Description},
+};
 
 use super::grant::GrantNode;
 use crate::{
@@ -30,7 +34,10 @@ impl ClientNode {
         after: Option<&str>,
     ) -> Result<Connection<Self>, Failure> {
         let page = page::request(first, after)?;
-        let page = session.application.clients(&session.caller, tenant, &page).await?;
+        let page = session
+            .application
+            .clients(&session.caller, tenant, &page)
+            .await?;
         Ok(Connection::of(page, |(id, row)| Self { id, row }))
     }
 }
@@ -73,12 +80,12 @@ impl ClientNode {
 
     /// The name for people.
     async fn name(&self) -> Option<&str> {
-        self.row.state.name.as_ref().map(|name| name.as_str())
+        self.row.state.name.as_ref().map(ClientName::as_str)
     }
 
     /// What it is for.
     async fn description(&self) -> Option<&str> {
-        self.row.state.description.as_ref().map(|description| description.as_str())
+        self.row.state.description.as_ref().map(Description::as_str)
     }
 
     /// What operators noted about it: a JSON object.
@@ -87,6 +94,7 @@ impl ClientNode {
     }
 
     /// Whether it may obtain tokens, at this moment.
+    #[expect(clippy::unused_async, reason = "a resolver is asynchronous")]
     async fn state(&self, ctx: &Context<'_>) -> Result<ClientStateName, Failure> {
         let now = Session::of(ctx)?.application.now();
         Ok(self.row.state.state(now).into())
@@ -104,7 +112,12 @@ impl ClientNode {
 
     /// The identifiers of the APIs that it serves: it may introspect their tokens.
     async fn serves(&self) -> Vec<&str> {
-        self.row.state.serves.iter().map(|identifier| identifier.as_str()).collect()
+        self.row
+            .state
+            .serves
+            .iter()
+            .map(ApiIdentifier::as_str)
+            .collect()
     }
 
     /// When it ends. Null: it has no end.
@@ -125,7 +138,14 @@ impl ClientNode {
     /// Its secrets, oldest first, those that are not accepted any more included.
     async fn secrets(&self, ctx: &Context<'_>) -> Result<Vec<SecretNode>, Failure> {
         let session = Session::of(ctx)?;
-        let (rotation, now) = (session.secrets(self.row.tenant, self.id).await?, session.application.now());
-        Ok(rotation.secrets.iter().map(|(id, secret)| SecretNode::new(*id, secret, now)).collect())
+        let (rotation, now) = (
+            session.secrets(self.row.tenant, self.id).await?,
+            session.application.now(),
+        );
+        Ok(rotation
+            .secrets
+            .iter()
+            .map(|(id, secret)| SecretNode::new(*id, secret, now))
+            .collect())
     }
 }

@@ -25,7 +25,10 @@ impl ClientQueries {
         #[graphql(desc = "Past this place: the `cursor` of an edge.")] after: Option<String>,
     ) -> Result<Connection<ClientNode>, Failure> {
         let session = Session::of(ctx)?;
-        let tenant = session.application.tenant_named(&session.caller, &tenant).await?;
+        let tenant = session
+            .application
+            .tenant_named(&session.caller, &tenant)
+            .await?;
         ClientNode::page(session, tenant, first, after.as_deref()).await
     }
 

@@ -57,8 +57,9 @@ impl Input for UpdateClientInput {
     fn parse(self, faults: &mut Faults) -> Option<ClientChange> {
         let client = faults.take("client", self.client.parse());
         let name = patch(faults, "name", self.name, |name| ClientName::parse(&name));
-        let description =
-            patch(faults, "description", self.description, |text| Description::parse(&text));
+        let description = patch(faults, "description", self.description, |text| {
+            Description::parse(&text)
+        });
         let metadata = kept(faults, "metadata", self.metadata).map(metadata);
         let metadata = faults.take_optional("metadata", metadata);
         let expiry = expiry(faults, self.expires_in_days, self.expires_at);
@@ -80,7 +81,11 @@ impl Input for UpdateClientInput {
     }
 }
 
-fn expiry(faults: &mut Faults, days: Option<i64>, moment: MaybeUndefined<DateTime>) -> Patch<Expiry> {
+fn expiry(
+    faults: &mut Faults,
+    days: Option<i64>,
+    moment: MaybeUndefined<DateTime>,
+) -> Patch<Expiry> {
     if days.is_some() && !moment.is_undefined() {
         faults.add("expiresInDays", two_ends());
     }
@@ -105,7 +110,10 @@ impl UpdateClient {
     ) -> Result<ClientPayload, Failure> {
         let (change, request) = input::parsed(ctx, input)?;
         let session = Session::of(ctx)?;
-        let changed = session.application.update_client(&session.caller, change, &request).await?;
+        let changed = session
+            .application
+            .update_client(&session.caller, change, &request)
+            .await?;
         ClientPayload::of(session, changed).await
     }
 }
@@ -119,9 +127,16 @@ mod tests {
     use crate::input::testing;
 
     fn input(changes: Value) -> UpdateClientInput {
-        let Value::Object(mut members) = changes else { panic!("an object") };
-        members.insert(Name::new("client"), ClientId::from_bytes([7; 16]).to_string().into());
-        InputType::parse(Some(Value::Object(members))).map_err(|_| "not an input").unwrap()
+        let Value::Object(mut members) = changes else {
+            panic!("an object")
+        };
+        members.insert(
+            Name::new("client"),
+            ClientId::from_bytes([7; 16]).to_string().into(),
+        );
+        InputType::parse(Some(Value::Object(members)))
+            .map_err(|_| "not an input")
+            .unwrap()
     }
 
     fn right(changes: Value) -> ClientChange {
@@ -135,7 +150,11 @@ mod tests {
     #[test]
     fn what_is_left_out_stays() {
         let change = right(value!({}));
-        assert!(change.name == Patch::Keep && change.description == Patch::Keep && change.expiry == Patch::Keep);
+        assert!(
+            change.name == Patch::Keep
+                && change.description == Patch::Keep
+                && change.expiry == Patch::Keep
+        );
         assert!(change.metadata.is_none() && change.custom_claims.is_none());
         assert!(change.serves.is_none() && change.grants.is_none());
     }
@@ -146,7 +165,11 @@ mod tests {
             "name": null, "description": null, "expiresAt": null,
             "metadata": {}, "customClaims": {}, "serves": [], "grants": [],
         }));
-        assert!(change.name == Patch::Clear && change.description == Patch::Clear && change.expiry == Patch::Clear);
+        assert!(
+            change.name == Patch::Clear
+                && change.description == Patch::Clear
+                && change.expiry == Patch::Clear
+        );
         assert!(change.metadata.unwrap().is_empty() && change.custom_claims.unwrap().is_empty());
         assert!(change.serves.unwrap().is_empty() && change.grants.unwrap().is_empty());
     }
@@ -154,17 +177,33 @@ mod tests {
     #[test]
     fn null_is_no_way_to_take_all_grants_away() {
         assert_eq!(
-            faults(value!({"metadata": null, "customClaims": null, "serves": null, "grants": null})),
-            testing::at(&[("metadata", "null"), ("customClaims", "null"), ("serves", "null"), ("grants", "null")])
+            faults(
+                value!({"metadata": null, "customClaims": null, "serves": null, "grants": null})
+            ),
+            testing::at(&[
+                ("metadata", "null"),
+                ("customClaims", "null"),
+                ("serves", "null"),
+                ("grants", "null")
+            ])
         );
     }
 
     #[test]
     fn an_end_is_moved_removed_or_given_in_days() {
-        assert_eq!(right(value!({"expiresInDays": 30})).expiry, Patch::Set(Expiry::InDays(30)));
+        assert_eq!(
+            right(value!({"expiresInDays": 30})).expiry,
+            Patch::Set(Expiry::InDays(30))
+        );
         let moment = "2027-01-01T00:00:00Z".parse().unwrap();
-        assert_eq!(right(value!({"expiresAt": "2027-01-01T00:00:00Z"})).expiry, Patch::Set(Expiry::At(moment)));
-        for both in [value!({"expiresInDays": 1, "expiresAt": null}), value!({"expiresInDays": 1, "expiresAt": "2027-01-01T00:00:00Z"})] {
+        assert_eq!(
+            right(value!({"expiresAt": "2027-01-01T00:00:00Z"})).expiry,
+            Patch::Set(Expiry::At(moment))
+        );
+        for both in [
+            value!({"expiresInDays": 1, "expiresAt": null}),
+            value!({"expiresInDays": 1, "expiresAt": "2027-01-01T00:00:00Z"}),
+        ] {
             assert_eq!(faults(both), testing::at(&[("expiresInDays", "one_of")]));
         }
     }

@@ -22,8 +22,13 @@ async fn asked(query: &str, variables: Value) -> Value {
 
 async fn message(query: &str) -> String {
     let answer = asked(query, json!({})).await;
-    answer["errors"][0]["message"].as_str().unwrap_or_default().to_owned()
+    answer["errors"][0]["message"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
+
+const CLIENT: &str = "client_01h455vb4pex5vsknk084sn02q";
 
 /// What the resolver itself says when there is no session: the limits let the query pass.
 const PASSED: &str = "something went wrong inside the server";
@@ -42,6 +47,11 @@ fn generated_schema_is_up_to_date() {
     );
 }
 
+#[test]
+fn the_generated_schema_is_one() {
+    async_graphql::parser::parse_schema(sdl()).unwrap();
+}
+
 /// The introspection query that tools send, which nests types nine deep.
 const INTROSPECTION: &str = "query IntrospectionQuery {
   __schema { description queryType { name kind } mutationType { name kind } subscriptionType { name kind }
@@ -58,7 +68,11 @@ async fn introspected() -> Vec<Value> {
     let answer = asked(INTROSPECTION, json!({})).await;
     assert_eq!(answer.get("errors"), None);
     let types = answer["data"]["__schema"]["types"].as_array().unwrap();
-    types.iter().filter(|each| !each["name"].as_str().unwrap().starts_with("__")).cloned().collect()
+    types
+        .iter()
+        .filter(|each| !each["name"].as_str().unwrap().starts_with("__"))
+        .cloned()
+        .collect()
 }
 
 #[tokio::test]
@@ -76,6 +90,9 @@ async fn everything_in_the_schema_is_described() {
     }
     let mut found = Vec::new();
     for each in introspected().await {
+        if each["name"] == "ID" {
+            continue; // GraphQL's own, and the library says nothing of it
+        }
         undescribed(&mut found, "", &each);
     }
     assert_eq!(found, Vec::<String>::new());
@@ -85,12 +102,27 @@ async fn everything_in_the_schema_is_described() {
 async fn every_mutation_takes_one_input_with_a_command_id_and_says_whether_it_is_a_replay() {
     let types = introspected().await;
     let named = |name: &Value| types.iter().find(|each| each["name"] == *name).unwrap();
-    let has = |members: &Value, name: &str| members.as_array().unwrap().iter().any(|member| member["name"] == name);
+    let has = |members: &Value, name: &str| {
+        members
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|member| member["name"] == name)
+    };
     for mutation in named(&json!("Mutation"))["fields"].as_array().unwrap() {
         let args = mutation["args"].as_array().unwrap();
-        assert_eq!((args.len(), &args[0]["name"]), (1, &json!("input")), "{}", mutation["name"]);
+        assert_eq!(
+            (args.len(), &args[0]["name"]),
+            (1, &json!("input")),
+            "{}",
+            mutation["name"]
+        );
         let input = named(&args[0]["type"]["ofType"]["name"]);
-        assert!(has(&input["inputFields"], "commandId"), "{}", mutation["name"]);
+        assert!(
+            has(&input["inputFields"], "commandId"),
+            "{}",
+            mutation["name"]
+        );
         let payload = named(&mutation["type"]["ofType"]["name"]);
         assert!(has(&payload["fields"], "replayed"), "{}", mutation["name"]);
     }
@@ -99,8 +131,11 @@ async fn every_mutation_takes_one_input_with_a_command_id_and_says_whether_it_is
 #[tokio::test]
 async fn depth_is_limited_before_anything_runs() {
     let nested = |levels: usize| {
-        let (open, close) = ("tenant { clients(first: 1) { edges { node { ".repeat(levels), "} } } }".repeat(levels));
-        format!("{{ client(id: \"x\") {{ {open} id {close} }} }}")
+        let (open, close) = (
+            "tenant { clients(first: 1) { edges { node { ".repeat(levels),
+            "} } } }".repeat(levels),
+        );
+        format!("{{ client(id: \"{CLIENT}\") {{ {open} id {close} }} }}")
     };
     assert_eq!(message(&nested(3)).await, PASSED);
     assert_eq!(message(&nested(4)).await, "Query is nested too deep.");
@@ -116,14 +151,18 @@ async fn complexity_is_limited_before_anything_runs_and_counts_lists() {
     };
     assert_eq!(message(&clients(1, 1_000)).await, PASSED);
     assert_eq!(message(&clients(100, 1_000)).await, "Query is too complex.");
-    let (all, most) = ("a: b: c:", "first: 2147483647");
-    assert!(!all.is_empty());
-    assert_eq!(message(&format!("{{ tenants({most}) {{ edges {{ node {{ clients({most}) {{ edges {{ cursor }} }} }} }} }} }}")).await, "Query is too complex.");
+    assert_eq!(
+        message(&clients(2_147_483_647, 2_147_483_647)).await,
+        "Query is too complex."
+    );
 }
 
 #[tokio::test]
 async fn directives_on_a_field_are_limited() {
-    let query = format!("{{ client(id: \"x\") {{ id {} }} }}", "@include(if: true) ".repeat(6));
+    let query = format!(
+        "{{ client(id: \"x\") {{ id {} }} }}",
+        "@include(if: true) ".repeat(6)
+    );
     assert!(message(&query).await.contains("directives"));
 }
 
@@ -132,8 +171,14 @@ async fn faulty_documents_are_told_what_is_wrong() {
     for (query, part) in [
         ("{ nothing }", "nothing"),
         ("{ client { id } }", "id"),
-        ("{ clients(tenant: \"acme\", first: \"many\") { edges { cursor } } }", "first"),
-        ("{ clients(tenant: \"acme\", first: 1.5) { edges { cursor } } }", "first"),
+        (
+            "{ clients(tenant: \"acme\", first: \"many\") { edges { cursor } } }",
+            "first",
+        ),
+        (
+            "{ clients(tenant: \"acme\", first: 1.5) { edges { cursor } } }",
+            "first",
+        ),
         ("mutation { createTenant(input: {}) { replayed } }", "slug"),
         ("subscription { events }", "ubscription"),
         ("", "expected"),
@@ -148,13 +193,39 @@ async fn a_large_number_is_a_fault_and_not_an_overflow() {
     let query = "query ($n: Int) { clients(tenant: \"acme\", first: $n) { edges { cursor } } }";
     for number in [json!(i64::MAX), json!(u64::MAX), json!(1e300), json!(-1)] {
         let answer = asked(query, json!({"n": number})).await;
-        assert!(answer["errors"][0]["message"].is_string(), "{number}: {answer}");
+        assert!(
+            answer["errors"][0]["message"].is_string(),
+            "{number}: {answer}"
+        );
     }
 }
 
 #[tokio::test]
+async fn a_mutation_that_fails_does_not_stop_the_next() {
+    let answer = asked(
+        "mutation { a: enableClient(input: {client: \"x\"}) { replayed } b: enableClient(input: {client: \"y\"}) { replayed } }",
+        json!({}),
+    )
+    .await;
+    let failed: Vec<_> = answer["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| &error["path"][0])
+        .collect();
+    assert_eq!(failed, ["a", "b"]);
+}
+
+#[tokio::test]
 async fn what_is_not_found_is_null_beside_its_error() {
-    let answer = asked("{ client(id: \"x\") { id } api(id: \"x\") { id } tenant(slug: \"x\") { id } }", json!({})).await;
-    assert_eq!(answer["data"], json!({"client": null, "api": null, "tenant": null}));
+    let answer = asked(
+        "{ client(id: \"x\") { id } api(id: \"x\") { id } tenant(slug: \"x\") { id } }",
+        json!({}),
+    )
+    .await;
+    assert_eq!(
+        answer["data"],
+        json!({"client": null, "api": null, "tenant": null})
+    );
     assert_eq!(answer["errors"].as_array().unwrap().len(), 3);
 }

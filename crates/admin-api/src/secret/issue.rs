@@ -37,8 +37,10 @@ impl Input for IssueClientSecretInput {
     fn parse(self, faults: &mut Faults) -> Option<NewSecretInput> {
         let client = faults.take("client", self.client.parse());
         let label = faults.take_optional("label", self.label.as_deref().map(Label::parse));
-        let not_before = faults.take_optional("notBefore", self.not_before.map(|moment| moment.parse()));
-        let expires_at = faults.take_optional("expiresAt", self.expires_at.map(|moment| moment.parse()));
+        let not_before =
+            faults.take_optional("notBefore", self.not_before.map(|moment| moment.parse()));
+        let expires_at =
+            faults.take_optional("expiresAt", self.expires_at.map(|moment| moment.parse()));
         Some(NewSecretInput {
             client: client?,
             label: label?,
@@ -63,7 +65,10 @@ impl IssueClientSecret {
     ) -> Result<SecretIssuedPayload, Failure> {
         let (secret, request) = input::parsed(ctx, input)?;
         let session = Session::of(ctx)?;
-        let issued = session.application.issue_secret(&session.caller, secret, &request).await?;
+        let issued = session
+            .application
+            .issue_secret(&session.caller, secret, &request)
+            .await?;
         SecretIssuedPayload::of(session, issued).await
     }
 }
@@ -77,14 +82,21 @@ mod tests {
     use crate::input::testing::{at, faults, right};
 
     fn input(value: async_graphql::Value) -> IssueClientSecretInput {
-        InputType::parse(Some(value)).map_err(|_| "not an input").unwrap()
+        InputType::parse(Some(value))
+            .map_err(|_| "not an input")
+            .unwrap()
     }
 
     #[test]
     fn a_secret_can_begin_and_end_at_a_moment() {
         let client = ClientId::from_bytes([7; 16]).to_string();
-        let secret = right(input(value!({"client": client, "notBefore": "2026-11-20T18:00:00+01:00"})));
-        assert_eq!(secret.not_before.unwrap().to_string(), "2026-11-20T17:00:00.000000Z");
+        let secret = right(input(
+            value!({"client": client, "notBefore": "2026-11-20T18:00:00+01:00"}),
+        ));
+        assert_eq!(
+            secret.not_before.unwrap().to_string(),
+            "2026-11-20T17:00:00.000000Z"
+        );
         assert_eq!((secret.label, secret.expires_at), (None, None));
     }
 
@@ -93,7 +105,12 @@ mod tests {
         let wrong = value!({"client": "secret_x", "label": "", "notBefore": "soon", "expiresAt": "1969-01-01T00:00:00Z"});
         assert_eq!(
             faults(input(wrong)),
-            at(&[("client", "id"), ("label", "empty"), ("notBefore", "time"), ("expiresAt", "time")])
+            at(&[
+                ("client", "id"),
+                ("label", "empty"),
+                ("notBefore", "time"),
+                ("expiresAt", "time")
+            ])
         );
     }
 }

@@ -26,8 +26,16 @@ pub(crate) struct SecretIssuedPayload {
 
 impl SecretIssuedPayload {
     async fn of(session: &Session, issued: SecretIssued) -> Result<Self, Failure> {
-        let SecretIssued { client, secret, replayed } = issued;
+        let SecretIssued {
+            client,
+            secret,
+            replayed,
+        } = issued;
         let client = ClientNode::read(session, client).await?;
-        Ok(Self { client, secret: secret.into(), replayed })
+        Ok(Self {
+            client,
+            secret: secret.into(),
+            replayed,
+        })
     }
 }

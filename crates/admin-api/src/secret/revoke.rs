@@ -45,7 +45,12 @@ impl Input for RevokeClientSecretInput {
         let secret = faults.take("secret", self.secret.parse());
         let reason = faults.take("reason", Reason::parse(&self.reason));
         let compromised = self.compromised.unwrap_or(false);
-        Some(Revocation { client: client?, secret: secret?, reason: reason?, compromised })
+        Some(Revocation {
+            client: client?,
+            secret: secret?,
+            reason: reason?,
+            compromised,
+        })
     }
 }
 
@@ -62,7 +67,15 @@ impl RevokeClientSecret {
         ctx: &Context<'_>,
         #[graphql(desc = "The secret, and why.")] input: RevokeClientSecretInput,
     ) -> Result<ClientPayload, Failure> {
-        let (Revocation { client, secret, reason, compromised }, request) = input::parsed(ctx, input)?;
+        let (
+            Revocation {
+                client,
+                secret,
+                reason,
+                compromised,
+            },
+            request,
+        ) = input::parsed(ctx, input)?;
         let session = Session::of(ctx)?;
         let caller = &session.caller;
         let revoked = session
@@ -91,13 +104,27 @@ mod tests {
     #[test]
     fn a_secret_is_compromised_only_where_that_is_said() {
         assert!(!right(revocation()).compromised);
-        assert!(right(RevokeClientSecretInput { compromised: Some(true), ..revocation() }).compromised);
+        assert!(
+            right(RevokeClientSecretInput {
+                compromised: Some(true),
+                ..revocation()
+            })
+            .compromised
+        );
     }
 
     #[test]
     fn ids_are_not_taken_for_one_another() {
         let RevokeClientSecretInput { client, secret, .. } = revocation();
-        let swapped = RevokeClientSecretInput { client: secret, secret: client, reason: String::new(), ..revocation() };
-        assert_eq!(faults(swapped), at(&[("client", "id"), ("secret", "id"), ("reason", "empty")]));
+        let swapped = RevokeClientSecretInput {
+            client: secret,
+            secret: client,
+            reason: String::new(),
+            ..revocation()
+        };
+        assert_eq!(
+            faults(swapped),
+            at(&[("client", "id"), ("secret", "id"), ("reason", "empty")])
+        );
     }
 }

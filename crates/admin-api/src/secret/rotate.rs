@@ -54,7 +54,10 @@ impl RotateClientSecret {
         let ((client, overlap, label), request) = input::parsed(ctx, input)?;
         let session = Session::of(ctx)?;
         let caller = &session.caller;
-        let issued = session.application.rotate_secret(caller, client, overlap, label, &request).await?;
+        let issued = session
+            .application
+            .rotate_secret(caller, client, overlap, label, &request)
+            .await?;
         SecretIssuedPayload::of(session, issued).await
     }
 }
@@ -67,13 +70,21 @@ mod tests {
     const CLIENT: ClientId = ClientId::from_bytes([7; 16]);
 
     fn rotation() -> RotateClientSecretInput {
-        RotateClientSecretInput { client: CLIENT.into(), overlap_seconds: None, label: None, command_id: None }
+        RotateClientSecretInput {
+            client: CLIENT.into(),
+            overlap_seconds: None,
+            label: None,
+            command_id: None,
+        }
     }
 
     #[test]
     fn the_overlap_is_the_policys_or_given_and_can_be_nothing() {
         assert_eq!(right(rotation()), (CLIENT, None, None));
-        let at_once = RotateClientSecretInput { overlap_seconds: Some(0), ..rotation() };
+        let at_once = RotateClientSecretInput {
+            overlap_seconds: Some(0),
+            ..rotation()
+        };
         assert_eq!(right(at_once).1, Some(0));
     }
 
@@ -87,7 +98,11 @@ mod tests {
         };
         assert_eq!(
             faults(wrong),
-            at(&[("client", "id"), ("overlapSeconds", "range"), ("label", "control_character")])
+            at(&[
+                ("client", "id"),
+                ("overlapSeconds", "range"),
+                ("label", "control_character")
+            ])
         );
     }
 }

@@ -18,8 +18,14 @@ impl CloseTenant {
     ) -> Result<TenantPayload, Failure> {
         let ((slug, reason), request) = input::parsed(ctx, input)?;
         let session = Session::of(ctx)?;
-        let tenant = session.application.tenant_named(&session.caller, &slug).await?;
-        let changed = session.application.close_tenant(&session.caller, tenant, reason, &request).await?;
+        let tenant = session
+            .application
+            .tenant_named(&session.caller, &slug)
+            .await?;
+        let changed = session
+            .application
+            .close_tenant(&session.caller, tenant, reason, &request)
+            .await?;
         TenantPayload::of(session, changed).await
     }
 }

@@ -38,8 +38,14 @@ impl Input for CreateTenantInput {
     fn parse(self, faults: &mut Faults) -> Option<NewTenant> {
         let slug = faults.take("slug", Slug::parse(&self.slug));
         let display_name = faults.take("displayName", DisplayName::parse(&self.display_name));
-        let policy = self.policy.map_or_else(PolicyChange::default, |policy| policy.parse(faults));
-        Some(NewTenant { slug: slug?, display_name: display_name?, policy })
+        let policy = self
+            .policy
+            .map_or_else(PolicyChange::default, |policy| policy.parse(faults));
+        Some(NewTenant {
+            slug: slug?,
+            display_name: display_name?,
+            policy,
+        })
     }
 }
 
@@ -58,7 +64,10 @@ impl CreateTenant {
     ) -> Result<TenantPayload, Failure> {
         let (tenant, request) = input::parsed(ctx, input)?;
         let session = Session::of(ctx)?;
-        let created = session.application.create_tenant(&session.caller, tenant, &request).await?;
+        let created = session
+            .application
+            .create_tenant(&session.caller, tenant, &request)
+            .await?;
         TenantPayload::of(session, created).await
     }
 }
@@ -80,7 +89,10 @@ mod tests {
     #[test]
     fn a_tenant_needs_a_slug_and_a_name() {
         let tenant = right(acme());
-        assert_eq!((tenant.slug.as_str(), tenant.display_name.as_str()), ("acme", "ACME"));
+        assert_eq!(
+            (tenant.slug.as_str(), tenant.display_name.as_str()),
+            ("acme", "ACME")
+        );
         assert_eq!(tenant.policy, PolicyChange::default());
     }
 
@@ -88,10 +100,19 @@ mod tests {
     fn every_fault_is_named_at_once() {
         let policy = async_graphql::value!({"maxLiveSecrets": -1});
         let policy = async_graphql::InputType::parse(Some(policy)).ok();
-        let input = CreateTenantInput { slug: "A".into(), display_name: " ".into(), policy, ..acme() };
+        let input = CreateTenantInput {
+            slug: "A".into(),
+            display_name: " ".into(),
+            policy,
+            ..acme()
+        };
         assert_eq!(
             faults(input),
-            at(&[("slug", "slug"), ("displayName", "empty"), ("policy.maxLiveSecrets", "range")])
+            at(&[
+                ("slug", "slug"),
+                ("displayName", "empty"),
+                ("policy.maxLiveSecrets", "range")
+            ])
         );
     }
 }

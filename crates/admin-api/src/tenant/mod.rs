@@ -29,7 +29,10 @@ pub(crate) struct TenantPayload {
 
 impl TenantPayload {
     async fn of(session: &Session, (tenant, replayed): (TenantId, bool)) -> Result<Self, Failure> {
-        Ok(Self { tenant: TenantNode::read(session, tenant).await?, replayed })
+        Ok(Self {
+            tenant: TenantNode::read(session, tenant).await?,
+            replayed,
+        })
     }
 }
 

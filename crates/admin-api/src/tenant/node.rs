@@ -85,8 +85,12 @@ impl TenantNode {
     }
 
     /// The issuer: the `iss` of the tenant's tokens, and the base of its endpoints.
+    #[expect(clippy::unused_async, reason = "a resolver is asynchronous")]
     async fn issuer(&self, ctx: &Context<'_>) -> Result<String, Failure> {
-        Ok(Session::of(ctx)?.application.public_url().issuer(&self.row.state.slug))
+        Ok(Session::of(ctx)?
+            .application
+            .public_url()
+            .issuer(&self.row.state.slug))
     }
 
     /// The tenant's APIs, oldest first; the built-in admin API is one of them.
@@ -114,7 +118,10 @@ impl TenantNode {
     /// The keys that sign the tenant's tokens, oldest first: their public side.
     async fn signing_keys(&self, ctx: &Context<'_>) -> Result<Vec<SigningKeyNode>, Failure> {
         let session = Session::of(ctx)?;
-        let ring = session.application.key_ring(&session.caller, self.id).await?;
+        let ring = session
+            .application
+            .key_ring(&session.caller, self.id)
+            .await?;
         Ok(ring.keys.iter().map(SigningKeyNode::from).collect())
     }
 
@@ -122,6 +129,10 @@ impl TenantNode {
     /// mean that nothing was changed in between.
     async fn head(&self, ctx: &Context<'_>) -> Result<String, Failure> {
         let session = Session::of(ctx)?;
-        Ok(session.application.head(&session.caller, self.id).await?.to_string())
+        Ok(session
+            .application
+            .head(&session.caller, self.id)
+            .await?
+            .to_string())
     }
 }

@@ -65,7 +65,10 @@ pub(crate) struct RateLimitNode {
 
 /// How a token is signed (RFC 7518, RFC 8037).
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(name = "SigningAlgorithm", remote = "chancery_domain::tenant::SigningAlgorithm")]
+#[graphql(
+    name = "SigningAlgorithm",
+    remote = "chancery_domain::tenant::SigningAlgorithm"
+)]
 pub(crate) enum SigningAlgorithmName {
     /// ECDSA on P-256 with SHA-256.
     #[graphql(name = "ES256")]
@@ -90,9 +93,12 @@ pub(crate) enum AuthMethodName {
     PrivateKeyJwt,
 }
 
-/// How a client proves who it is at the token endpoint (OpenID Connect Core, section 9).
+/// How a client proves who it is at the token endpoint (RFC 6749, RFC 7523).
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(name = "TokenAuthMethod", remote = "chancery_domain::tenant::TokenAuthMethod")]
+#[graphql(
+    name = "TokenAuthMethod",
+    remote = "chancery_domain::tenant::TokenAuthMethod"
+)]
 pub(crate) enum TokenAuthMethodName {
     /// A secret in the `Authorization` header.
     ClientSecretBasic,
@@ -110,7 +116,11 @@ impl From<&TenantPolicy> for TenantPolicyNode {
             access_token_seconds: policy.access_token_seconds,
             refresh_token_seconds: policy.refresh_token_seconds,
             signing_algorithm: policy.signing_algorithm.into(),
-            allowed_auth_methods: policy.allowed_auth_methods.iter().map(|method| (*method).into()).collect(),
+            allowed_auth_methods: policy
+                .allowed_auth_methods
+                .iter()
+                .map(|method| (*method).into())
+                .collect(),
             require_client_name: policy.require_client_name,
             allow_metadata: policy.allow_metadata,
             client_lifetime_days: policy.client_lifetime_days.into(),
@@ -130,12 +140,25 @@ impl From<ClientLifetime> for ClientLifetimeNode {
 
 impl From<RateLimits> for RateLimitsNode {
     fn from(limits: RateLimits) -> Self {
-        Self { client: limits.client.map(Into::into), tenant: limits.tenant.map(Into::into) }
+        Self {
+            client: limits.client.map(Into::into),
+            tenant: limits.tenant.map(Into::into),
+        }
     }
 }
 
 impl From<RateLimit> for RateLimitNode {
-    fn from(RateLimit { requests, window_seconds, enforce }: RateLimit) -> Self {
-        Self { requests, window_seconds, enforce }
+    fn from(
+        RateLimit {
+            requests,
+            window_seconds,
+            enforce,
+        }: RateLimit,
+    ) -> Self {
+        Self {
+            requests,
+            window_seconds,
+            enforce,
+        }
     }
 }

@@ -75,14 +75,23 @@ impl TenantPolicyInput {
         let mut change = PolicyChange {
             access_token_seconds: whole(faults, "accessTokenSeconds", self.access_token_seconds),
             refresh_token_seconds: off(faults, "refreshTokenSeconds", self.refresh_token_seconds),
-            signing_algorithm: kept(faults, "policy.signingAlgorithm", self.signing_algorithm).map(Into::into),
-            allowed_auth_methods: kept(faults, "policy.allowedAuthMethods", self.allowed_auth_methods)
-                .map(|methods| methods.into_iter().map(Into::into).collect()),
+            signing_algorithm: kept(faults, "policy.signingAlgorithm", self.signing_algorithm)
+                .map(Into::into),
+            allowed_auth_methods: kept(
+                faults,
+                "policy.allowedAuthMethods",
+                self.allowed_auth_methods,
+            )
+            .map(|methods| methods.into_iter().map(Into::into).collect()),
             require_client_name: kept(faults, "policy.requireClientName", self.require_client_name),
             allow_metadata: kept(faults, "policy.allowMetadata", self.allow_metadata),
             secret_lifetime_days: off(faults, "secretLifetimeDays", self.secret_lifetime_days),
             max_live_secrets: whole(faults, "maxLiveSecrets", self.max_live_secrets),
-            rotation_overlap_seconds: whole(faults, "rotationOverlapSeconds", self.rotation_overlap_seconds),
+            rotation_overlap_seconds: whole(
+                faults,
+                "rotationOverlapSeconds",
+                self.rotation_overlap_seconds,
+            ),
             ..PolicyChange::default()
         };
         match self.client_lifetime_days {
@@ -93,7 +102,8 @@ impl TenantPolicyInput {
                 change.client_lifetime_max = Patch::Clear;
             }
             MaybeUndefined::Value(days) => {
-                change.client_lifetime_default = off(faults, "clientLifetimeDays.default", days.default);
+                change.client_lifetime_default =
+                    off(faults, "clientLifetimeDays.default", days.default);
                 change.client_lifetime_min = whole(faults, "clientLifetimeDays.min", days.min);
                 change.client_lifetime_max = off(faults, "clientLifetimeDays.max", days.max);
             }
@@ -125,17 +135,30 @@ fn off(faults: &mut Faults, field: &str, given: MaybeUndefined<i64>) -> Patch<u3
     patch(faults, &format!("policy.{field}"), given, number)
 }
 
-fn limit(faults: &mut Faults, path: &str, given: MaybeUndefined<RateLimitInput>) -> Patch<RateLimit> {
+fn limit(
+    faults: &mut Faults,
+    path: &str,
+    given: MaybeUndefined<RateLimitInput>,
+) -> Patch<RateLimit> {
     let given = match given {
         MaybeUndefined::Undefined => return Patch::Keep,
         MaybeUndefined::Null => return Patch::Clear,
         MaybeUndefined::Value(given) => given,
     };
     let requests = faults.take(format!("{path}.requests"), number(given.requests));
-    let window_seconds = faults.take(format!("{path}.windowSeconds"), number(given.window_seconds));
-    requests.zip(window_seconds).map_or(Patch::Keep, |(requests, window_seconds)| {
-        Patch::Set(RateLimit { requests, window_seconds, enforce: given.enforce.unwrap_or(true) })
-    })
+    let window_seconds = faults.take(
+        format!("{path}.windowSeconds"),
+        number(given.window_seconds),
+    );
+    requests
+        .zip(window_seconds)
+        .map_or(Patch::Keep, |(requests, window_seconds)| {
+            Patch::Set(RateLimit {
+                requests,
+                window_seconds,
+                enforce: given.enforce.unwrap_or(true),
+            })
+        })
 }
 
 #[cfg(test)]
@@ -155,16 +178,27 @@ mod tests {
     fn faulty(input: TenantPolicyInput) -> Vec<(String, &'static str)> {
         let mut faults = Faults::default();
         input.parse(&mut faults);
-        faults.into_vec().into_iter().map(|fault| (fault.path, fault.invalid.rule)).collect()
+        faults
+            .into_vec()
+            .into_iter()
+            .map(|fault| (fault.path, fault.invalid.rule))
+            .collect()
     }
 
     fn limit_of(requests: i64, window_seconds: i64) -> MaybeUndefined<RateLimitInput> {
-        Value(RateLimitInput { requests, window_seconds, enforce: None })
+        Value(RateLimitInput {
+            requests,
+            window_seconds,
+            enforce: None,
+        })
     }
 
     #[test]
     fn what_is_left_out_is_no_change() {
-        assert_eq!(change(TenantPolicyInput::default()), PolicyChange::default());
+        assert_eq!(
+            change(TenantPolicyInput::default()),
+            PolicyChange::default()
+        );
         let empty = TenantPolicyInput {
             client_lifetime_days: Value(ClientLifetimeInput::default()),
             rate_limit: Value(RateLimitsInput::default()),
@@ -186,12 +220,22 @@ mod tests {
         assert_eq!(after.rate_limit.client, None);
         assert_eq!(after.client_lifetime_days.min, 1);
         let client = TenantPolicyInput {
-            rate_limit: Value(RateLimitsInput { client: Null, tenant: limit_of(10, 60) }),
+            rate_limit: Value(RateLimitsInput {
+                client: Null,
+                tenant: limit_of(10, 60),
+            }),
             ..TenantPolicyInput::default()
         };
         let after = change(client).over(&TenantPolicy::default()).unwrap();
-        let ten = RateLimit { requests: 10, window_seconds: 60, enforce: true };
-        assert_eq!((after.rate_limit.client, after.rate_limit.tenant), (None, Some(ten)));
+        let ten = RateLimit {
+            requests: 10,
+            window_seconds: 60,
+            enforce: true,
+        };
+        assert_eq!(
+            (after.rate_limit.client, after.rate_limit.tenant),
+            (None, Some(ten))
+        );
     }
 
     #[test]
@@ -203,11 +247,18 @@ mod tests {
             allowed_auth_methods: Null,
             require_client_name: Null,
             allow_metadata: Null,
-            client_lifetime_days: Value(ClientLifetimeInput { default: Value(-1), min: Null, max: Value(i64::MAX) }),
+            client_lifetime_days: Value(ClientLifetimeInput {
+                default: Value(-1),
+                min: Null,
+                max: Value(i64::MAX),
+            }),
             secret_lifetime_days: Value(1 << 31),
             max_live_secrets: Value(i64::MIN),
             rotation_overlap_seconds: Null,
-            rate_limit: Value(RateLimitsInput { client: limit_of(-1, -1), tenant: limit_of(1, -1) }),
+            rate_limit: Value(RateLimitsInput {
+                client: limit_of(-1, -1),
+                tenant: limit_of(1, -1),
+            }),
         };
         let faults = faulty(input);
         let expected = [
@@ -227,7 +278,9 @@ mod tests {
             ("rateLimit.client.windowSeconds", "range"),
             ("rateLimit.tenant.windowSeconds", "range"),
         ];
-        let expected: Vec<_> = expected.map(|(field, rule)| (format!("policy.{field}"), rule)).into();
+        let expected: Vec<_> = expected
+            .map(|(field, rule)| (format!("policy.{field}"), rule))
+            .into();
         assert_eq!(faults, expected);
     }
 }

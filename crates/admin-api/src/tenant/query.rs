@@ -25,7 +25,9 @@ impl TenantQueries {
         let page = page::request(first, after.as_deref())?;
         let session = Session::of(ctx)?;
         let page = session.application.tenants(&session.caller, &page).await?;
-        Ok(Connection::of(page, |(id, row)| TenantNode::new(id, row.into())))
+        Ok(Connection::of(page, |(id, row)| {
+            TenantNode::new(id, row.into())
+        }))
     }
 
     /// A tenant, by its slug or by its id. Needs `tenant:read` of it, or `platform:read`.
@@ -39,13 +41,23 @@ impl TenantQueries {
     }
 }
 
-async fn find(ctx: &Context<'_>, slug: Option<String>, id: Option<ID>) -> Result<TenantNode, Failure> {
+async fn find(
+    ctx: &Context<'_>,
+    slug: Option<String>,
+    id: Option<ID>,
+) -> Result<TenantNode, Failure> {
     let mut faults = Faults::default();
     let id = match (&slug, id) {
         (None, Some(id)) => faults.take("id", id.parse()),
         (Some(_), None) => None,
         (None, None) | (Some(_), Some(_)) => {
-            faults.add("slug", Invalid::new("one_of", "must be given, or `id` instead of it, and not both"));
+            faults.add(
+                "slug",
+                Invalid::new(
+                    "one_of",
+                    "must be given, or `id` instead of it, and not both",
+                ),
+            );
             None
         }
     };
@@ -56,7 +68,10 @@ async fn find(ctx: &Context<'_>, slug: Option<String>, id: Option<ID>) -> Result
     let id = match (id, slug) {
         (Some(id), _) => id,
         (None, slug) => {
-            session.application.tenant_named(&session.caller, &slug.unwrap_or_default()).await?
+            session
+                .application
+                .tenant_named(&session.caller, &slug.unwrap_or_default())
+                .await?
         }
     };
     TenantNode::read(session, id).await

@@ -1,6 +1,6 @@
 use async_graphql::{Context, Object};
 
-use super::{TenantPayload, TenantInput};
+use super::{TenantInput, TenantPayload};
 use crate::{error::Failure, input, session::Session};
 
 /// `resumeTenant`.
@@ -17,8 +17,14 @@ impl ResumeTenant {
     ) -> Result<TenantPayload, Failure> {
         let (slug, request) = input::parsed(ctx, input)?;
         let session = Session::of(ctx)?;
-        let tenant = session.application.tenant_named(&session.caller, &slug).await?;
-        let changed = session.application.resume_tenant(&session.caller, tenant, &request).await?;
+        let tenant = session
+            .application
+            .tenant_named(&session.caller, &slug)
+            .await?;
+        let changed = session
+            .application
+            .resume_tenant(&session.caller, tenant, &request)
+            .await?;
         TenantPayload::of(session, changed).await
     }
 }

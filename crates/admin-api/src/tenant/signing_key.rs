@@ -38,7 +38,7 @@ impl From<(&KeyId, &SigningKey)> for SigningKeyNode {
             id: id.into(),
             algorithm: key.algorithm.into(),
             state: key.state().into(),
-            public_jwk: (&key.public_jwk).into(),
+            public_jwk: Json(key.public_jwk.members().clone().into()),
             created_at: key.generated_at.into(),
             activates_at: key.activates_at.into(),
         }

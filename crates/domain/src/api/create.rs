@@ -84,6 +84,7 @@ pub(crate) fn built_in_admin_api(of_system: bool) -> ApiEvent {
 mod tests {
     use super::*;
     use crate::{
+        api::MAX_SCOPES,
         tenant::TenantRefusal,
         testing::{self, acme, closed, orders, orders_created},
     };
@@ -142,5 +143,33 @@ mod tests {
         };
         assert_eq!(scopes(false), ["tenant:admin", "tenant:read", "audit:read"]);
         assert_eq!(scopes(true).len(), 5);
+    }
+
+    #[test]
+    fn an_api_is_created_once() {
+        testing::given(acme())
+            .and([orders_created()])
+            .when(&orders())
+            .refused(ApiRefusal::AlreadyExists);
+    }
+
+    #[test]
+    fn an_api_has_at_most_so_many_scopes_and_roles() {
+        let scope = |number| ScopeDefinition {
+            name: format!("orders:{number}").parse().unwrap(),
+            description: None,
+        };
+        let role = |number| RoleDefinition {
+            name: format!("role-{number}").parse().unwrap(),
+            scopes: [].into_iter().collect(),
+        };
+        let with = |count| CreateApi {
+            scopes: (0..count).map(scope).collect(),
+            roles: (0..count).map(role).collect(),
+            ..orders()
+        };
+        testing::given(acme()).when(&with(MAX_SCOPES)).change();
+        let faults = testing::given(acme()).when(&with(MAX_SCOPES + 1)).faults();
+        assert_eq!(faults, ["scopes", "roles"]);
     }
 }

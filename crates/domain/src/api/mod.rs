@@ -195,3 +195,25 @@ impl Fold for Api {
         State::Api(state)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::orders_created;
+
+    #[test]
+    fn scopes_and_roles_come_to_what_the_api_still_has() {
+        let api = Api::fold(None, &orders_created()).unwrap();
+        let effective = |scopes: &str, roles: &[&str]| {
+            let roles = roles.iter().map(|role| RoleName::parse(role).unwrap());
+            api.effective(&ScopeSet::parse(scopes).unwrap(), &roles.collect())
+                .to_string()
+        };
+        assert_eq!(effective("orders:write", &[]), "orders:write");
+        assert_eq!(
+            effective("orders:write", &["clerk"]),
+            "orders:read orders:write"
+        );
+        assert_eq!(effective("orders:burn", &["emperor"]), "");
+    }
+}

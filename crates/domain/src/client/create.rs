@@ -99,7 +99,9 @@ mod tests {
     use super::*;
     use crate::{
         tenant::{ClientLifetime, TenantEvent, TenantPolicy, TenantRefusal},
-        testing::{self, NOW, acme, acme_with_orders, billing, closed, orders_grant, policy},
+        testing::{
+            self, NOW, acme, acme_with_orders, billing, closed, orders_grant, policy, with_billing,
+        },
         value::{RoleName, Scope, ScopeSet},
     };
 
@@ -145,7 +147,8 @@ mod tests {
             .refused(ClientRefusal::MetadataNotAllowed);
         created_with(
             policy(|policy| {
-                policy.allowed_auth_methods = [crate::tenant::TokenAuthMethod::PrivateKeyJwt].into()
+                policy.allowed_auth_methods =
+                    [crate::tenant::TokenAuthMethod::PrivateKeyJwt].into();
             }),
             &billing(),
         )
@@ -231,5 +234,37 @@ mod tests {
             .and([closed()])
             .when(&billing())
             .refused(TenantRefusal::Closed);
+    }
+
+    #[test]
+    fn a_client_is_created_once() {
+        testing::given(with_billing())
+            .when(&billing())
+            .refused(ClientRefusal::AlreadyExists);
+    }
+
+    #[test]
+    fn the_bounds_of_a_lifetime_are_within_it() {
+        let bounded = policy(|policy| {
+            policy.client_lifetime_days = ClientLifetime {
+                default: None,
+                min: 7,
+                max: Some(30),
+            };
+        });
+        let ending = |seconds| {
+            let expiry = Some(Expiry::At(NOW.plus_seconds(seconds)));
+            created_with(
+                bounded.clone(),
+                &CreateClient {
+                    expiry,
+                    ..billing()
+                },
+            )
+        };
+        ending(7 * 86_400).change();
+        ending(7 * 86_400 - 1).refused(ClientRefusal::LifetimeTooShort { min_days: 7 });
+        ending(30 * 86_400).change();
+        ending(30 * 86_400 + 1).refused(ClientRefusal::LifetimeTooLong { max_days: 30 });
     }
 }

@@ -79,4 +79,19 @@ mod tests {
             .when(&enable)
             .refused(ClientRefusal::Expired);
     }
+
+    #[test]
+    fn a_client_that_ends_later_is_enabled() {
+        let enable = EnableClient {
+            tenant: ACME,
+            client: BILLING,
+        };
+        let ends = ClientEvent::ClientExpiryChanged {
+            expires_at: Some(NOW.plus_seconds(1)),
+        };
+        testing::given(with_billing())
+            .and([ends, disabled()])
+            .when(&enable)
+            .then([ClientEvent::ClientEnabled {}]);
+    }
 }

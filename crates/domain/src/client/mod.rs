@@ -247,3 +247,28 @@ impl Fold for Client {
         State::Client(state)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW, deleted, disabled, with_billing};
+
+    #[test]
+    fn a_client_lives_by_the_clock_and_its_standing() {
+        let events = with_billing();
+        let billing = events.iter().filter_map(|(_, event)| Client::event(event));
+        let client = billing.fold(None, Client::fold).unwrap();
+        let ending = Client {
+            expires_at: Some(NOW.plus_seconds(10)),
+            ..client.clone()
+        };
+        let at = |client: &Client, seconds| client.state(NOW.plus_seconds(seconds));
+        assert_eq!(at(&client, 10), ClientState::Active);
+        assert_eq!(at(&ending, 9), ClientState::Active);
+        assert_eq!(at(&ending, 10), ClientState::Expired);
+        let disabled = Client::fold(Some(ending), &disabled()).unwrap();
+        assert_eq!(at(&disabled, 10), ClientState::Disabled);
+        let deleted = Client::fold(Some(disabled), &deleted()).unwrap();
+        assert_eq!(at(&deleted, 10), ClientState::Deleted);
+    }
+}

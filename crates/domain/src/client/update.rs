@@ -107,7 +107,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        testing::{self, ACME, BILLING, NOW, ORDERS, deleted, orders_grant, with_billing},
+        tenant::{ClientLifetime, TenantEvent, TenantPolicy},
+        testing::{self, ACME, BILLING, NOW, ORDERS, deleted, orders_grant, policy, with_billing},
         value::{ApiIdentifier, ScopeSet},
     };
 
@@ -226,5 +227,122 @@ mod tests {
             .and([deleted()])
             .when(&nothing())
             .refused(ClientRefusal::Deleted);
+    }
+
+    fn under(policy: TenantPolicy, command: &UpdateClient) -> testing::Outcome {
+        testing::given(with_billing())
+            .and([TenantEvent::TenantPolicyChanged { policy }])
+            .when(command)
+    }
+
+    #[test]
+    fn a_name_may_go_where_none_is_required() {
+        let unnamed = UpdateClient {
+            name: Patch::Clear,
+            ..nothing()
+        };
+        let named = ClientEvent::ClientDescribed {
+            name: None,
+            description: None,
+        };
+        under(
+            policy(|policy| policy.require_client_name = false),
+            &unnamed,
+        )
+        .then([named.clone()]);
+        // One that has none from before the rule can still be changed.
+        let disabled_claims = UpdateClient {
+            custom_claims: Some(CustomClaims::parse(serde_json::json!({"plan": "gold"})).unwrap()),
+            ..nothing()
+        };
+        testing::given(with_billing())
+            .and([named])
+            .when(&disabled_claims)
+            .change();
+    }
+
+    #[test]
+    fn metadata_needs_the_policys_leave() {
+        let forbidden = || policy(|policy| policy.allow_metadata = false);
+        let with = |value| UpdateClient {
+            metadata: Some(JsonObject::parse(value, 4096).unwrap()),
+            ..nothing()
+        };
+        under(forbidden(), &with(serde_json::json!({"team": "b"})))
+            .refused(ClientRefusal::MetadataNotAllowed);
+        let noted = ClientEvent::ClientMetadataChanged {
+            metadata: with(serde_json::json!({"team": "b"})).metadata.unwrap(),
+        };
+        // What was noted before the rule can be taken away.
+        testing::given(with_billing())
+            .and([noted])
+            .and([TenantEvent::TenantPolicyChanged {
+                policy: forbidden(),
+            }])
+            .when(&with(serde_json::json!({})))
+            .change();
+    }
+
+    #[test]
+    fn a_new_end_stays_within_the_policy() {
+        let bounded = || {
+            policy(|policy| {
+                policy.client_lifetime_days = ClientLifetime {
+                    default: Some(10),
+                    min: 7,
+                    max: Some(30),
+                };
+            })
+        };
+        let with = |expiry| UpdateClient {
+            expiry,
+            ..nothing()
+        };
+        under(bounded(), &with(Patch::Clear))
+            .refused(ClientRefusal::ExpiryRequired { max_days: 30 });
+        under(bounded(), &with(Patch::Set(Expiry::InDays(6))))
+            .refused(ClientRefusal::LifetimeTooShort { min_days: 7 });
+        under(bounded(), &with(Patch::Set(Expiry::At(NOW.plus_days(31)))))
+            .refused(ClientRefusal::LifetimeTooLong { max_days: 30 });
+        under(bounded(), &with(Patch::Set(Expiry::InDays(30)))).then([
+            ClientEvent::ClientExpiryChanged {
+                expires_at: Some(NOW.plus_days(30)),
+            },
+        ]);
+        // An end from before the bounds stays until somebody changes it.
+        under(bounded(), &with(Patch::Keep)).then_nothing();
+    }
+
+    #[test]
+    fn grants_and_served_apis_are_checked_as_at_the_creation() {
+        let mut unknown = orders_grant();
+        unknown.scopes = ScopeSet::parse("orders:burn").unwrap();
+        let with = |grants| UpdateClient {
+            grants: Some(grants),
+            ..nothing()
+        };
+        let rule = |command: &UpdateClient| {
+            testing::given(with_billing())
+                .when(command)
+                .refusal()
+                .rule()
+        };
+        assert_eq!(rule(&with(vec![unknown])), Some("UNKNOWN_SCOPE"));
+        assert_eq!(
+            rule(&with(vec![orders_grant(), orders_grant()])),
+            Some("DUPLICATE_GRANT")
+        );
+        let serves = UpdateClient {
+            serves: Some(vec![testing::ADMIN_API_ID]),
+            ..nothing()
+        };
+        assert_eq!(rule(&serves), Some("SERVES_ADMIN_API"));
+        let nowhere = UpdateClient {
+            serves: Some(vec![ApiId::new(NOW, [99; 10])]),
+            ..nothing()
+        };
+        testing::given(with_billing())
+            .when(&nowhere)
+            .refused(Refusal::NotFound { what: "API" });
     }
 }

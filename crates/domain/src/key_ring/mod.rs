@@ -171,3 +171,40 @@ impl Fold for KeyRing {
         State::KeyRing(state)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW, new_key};
+
+    #[test]
+    fn the_key_that_began_last_signs() {
+        let published = SigningKey {
+            algorithm: SigningAlgorithm::Es256,
+            public_jwk: new_key().public_jwk,
+            generated_at: NOW,
+            activates_at: NOW,
+            activated_at: None,
+        };
+        let active = |seconds| SigningKey {
+            activated_at: Some(NOW.plus_seconds(seconds)),
+            ..published.clone()
+        };
+        let id = |number| KeyId::new(NOW, [number; 10]);
+        let ring = KeyRing {
+            keys: [
+                (id(1), active(2)),
+                (id(2), active(1)),
+                (id(3), published.clone()),
+            ]
+            .into(),
+        };
+        let (key, _) = ring.active(SigningAlgorithm::Es256).unwrap();
+        assert_eq!(key, id(1));
+        assert!(ring.active(SigningAlgorithm::EdDsa).is_none());
+        let waiting = KeyRing {
+            keys: [(id(3), published)].into(),
+        };
+        assert!(waiting.active(SigningAlgorithm::Es256).is_none());
+    }
+}

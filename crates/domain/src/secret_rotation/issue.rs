@@ -101,8 +101,10 @@ mod tests {
         secret_rotation::IssuedSecret,
         tenant::TenantEvent,
         testing::{
-            self, ACME, BILLING, NOW, deleted, new_secret, policy, revoked_first, with_billing,
+            self, ACME, BILLING, NOW, deleted, new_secret, policy, revoked_first, signs_with_a_key,
+            with_billing,
         },
+        value::Hint,
     };
 
     fn issue() -> IssueSecret {
@@ -200,5 +202,53 @@ mod tests {
             .and([deleted()])
             .when(&issue())
             .refused(ClientRefusal::Deleted);
+    }
+
+    #[test]
+    fn a_secret_may_live_exactly_as_long_as_the_policy_allows() {
+        let bounded = policy(|policy| policy.secret_lifetime_days = Some(10));
+        let command = IssueSecret {
+            expires_at: Some(NOW.plus_days(10)),
+            ..issue()
+        };
+        testing::given(with_billing())
+            .and([TenantEvent::TenantPolicyChanged { policy: bounded }])
+            .when(&command)
+            .change();
+    }
+
+    #[test]
+    fn secrets_to_come_count_and_those_that_ended_do_not() {
+        let second = |not_before, expires_at| {
+            let secret = IssuedSecret {
+                secret: new_secret(2).secret,
+                label: None,
+                hint: Hint::of("wxyz"),
+                issued_at: NOW.plus_days(-2),
+                not_before,
+                expires_at,
+            };
+            testing::given(with_billing())
+                .and([SecretRotationEvent::SecretIssued { issued: secret }])
+        };
+        let third = IssueSecret {
+            secret: new_secret(3),
+            ..issue()
+        };
+        second(Some(NOW.plus_days(1)), None)
+            .when(&third)
+            .refused(SecretRefusal::TooManyLiveSecrets { live: 3, max: 2 });
+        second(None, Some(NOW.plus_seconds(1)))
+            .when(&third)
+            .refused(SecretRefusal::TooManyLiveSecrets { live: 3, max: 2 });
+        second(None, Some(NOW)).when(&third).change();
+    }
+
+    #[test]
+    fn a_client_that_signs_with_a_key_gets_no_secret() {
+        testing::given(with_billing())
+            .and([signs_with_a_key()])
+            .when(&issue())
+            .refused(ClientRefusal::HasNoSecret);
     }
 }

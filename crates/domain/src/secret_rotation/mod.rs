@@ -290,4 +290,21 @@ mod tests {
         };
         assert_eq!(at(&revoked, 15), SecretState::Revoked);
     }
+
+    #[test]
+    fn the_end_that_comes_first_is_the_end() {
+        let secret = Secret {
+            label: None,
+            hint: "wxyz".to_owned(),
+            issued_at: NOW,
+            not_before: None,
+            expires_at: Some(NOW.plus_seconds(10)),
+            retires_at: Some(NOW.plus_seconds(20)),
+            revoked: None,
+        };
+        let at = |seconds| secret.state(NOW.plus_seconds(seconds));
+        assert_eq!(at(9), SecretState::Retiring);
+        assert_eq!(at(10), SecretState::Expired);
+        assert_eq!(at(20), SecretState::Expired, "and so it stays");
+    }
 }

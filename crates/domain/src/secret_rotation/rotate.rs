@@ -87,7 +87,11 @@ mod tests {
     use super::*;
     use crate::{
         secret_rotation::SecretState,
-        testing::{self, ACME, BILLING, NOW, deleted, new_secret, with_billing},
+        tenant::TenantEvent,
+        testing::{
+            self, ACME, BILLING, NOW, deleted, new_secret, policy, revoked_first, signs_with_a_key,
+            with_billing,
+        },
     };
 
     fn rotate(number: u8, overlap_seconds: Option<u32>) -> RotateSecret {
@@ -165,5 +169,63 @@ mod tests {
             .and([deleted()])
             .when(&rotate(2, None))
             .refused(ClientRefusal::Deleted);
+    }
+
+    #[test]
+    fn an_end_that_was_promised_earlier_is_not_put_off() {
+        let three = policy(|policy| policy.max_live_secrets = 3);
+        let once = testing::given(with_billing())
+            .when(&rotate(2, Some(3_600)))
+            .change();
+        let change = testing::given(with_billing())
+            .and_change(&once)
+            .and([TenantEvent::TenantPolicyChanged { policy: three }])
+            .when(&rotate(3, Some(86_400)))
+            .change();
+        let ends = retires(&change)
+            .into_iter()
+            .map(|old| (old.secret, old.retires_at));
+        let expected = [
+            (new_secret(1).secret, NOW.plus_seconds(3_600)),
+            (new_secret(2).secret, NOW.plus_seconds(86_400)),
+        ];
+        assert_eq!(ends.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn secrets_that_ended_do_not_retire() {
+        let change = testing::given(with_billing())
+            .and([revoked_first()])
+            .when(&rotate(2, None))
+            .change();
+        assert_eq!(retires(&change), []);
+    }
+
+    #[test]
+    fn the_longest_overlap_is_within_the_rule() {
+        testing::given(with_billing())
+            .when(&rotate(2, Some(2_592_000)))
+            .change();
+    }
+
+    #[test]
+    fn a_rotated_secret_lives_as_long_as_the_policy_allows() {
+        let bounded = policy(|policy| policy.secret_lifetime_days = Some(10));
+        let change = testing::given(with_billing())
+            .and([TenantEvent::TenantPolicyChanged { policy: bounded }])
+            .when(&rotate(2, None))
+            .change();
+        let after = testing::given(with_billing()).and_change(&change).read();
+        let issued = &after.secrets(BILLING).secrets[&new_secret(2).secret];
+        assert_eq!(issued.expires_at, Some(NOW.plus_days(10)));
+        assert_eq!(change.vault().len(), 1);
+    }
+
+    #[test]
+    fn a_client_that_signs_with_a_key_has_nothing_to_rotate() {
+        testing::given(with_billing())
+            .and([signs_with_a_key()])
+            .when(&rotate(2, None))
+            .refused(ClientRefusal::HasNoSecret);
     }
 }

@@ -43,7 +43,10 @@ impl Command for Install {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{self, installation};
+    use crate::{
+        tenant::TenantRefusal,
+        testing::{self, installation, system},
+    };
 
     #[test]
     fn the_first_start_makes_the_operators_tenant_and_one_operator() {
@@ -70,5 +73,12 @@ mod tests {
             2,
             "the sealed key and the secret's hash"
         );
+    }
+
+    #[test]
+    fn there_is_one_first_start() {
+        testing::given(system())
+            .when(&installation())
+            .refused(TenantRefusal::AlreadyExists);
     }
 }

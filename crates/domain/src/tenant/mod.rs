@@ -4,7 +4,9 @@ mod close;
 mod create;
 mod event;
 mod install;
+mod methods;
 mod policy;
+mod policy_change;
 mod resume;
 mod suspend;
 mod update;
@@ -15,11 +17,10 @@ pub use close::CloseTenant;
 pub use create::CreateTenant;
 pub use event::TenantEvent;
 pub use install::Install;
+pub use methods::{AuthMethod, SigningAlgorithm, TokenAuthMethod};
 pub(crate) use policy::MAX_OVERLAP_SECONDS;
-pub use policy::{
-    AuthMethod, ClientLifetime, PolicyChange, RateLimit, RateLimits, SigningAlgorithm,
-    TenantPolicy, TokenAuthMethod,
-};
+pub use policy::{ClientLifetime, RateLimit, RateLimits, TenantPolicy};
+pub use policy_change::PolicyChange;
 pub use resume::ResumeTenant;
 pub use suspend::SuspendTenant;
 pub use update::UpdateTenant;

@@ -3,76 +3,8 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Faults, Invalid, Patch};
-
-/// How a token is signed (RFC 7518, RFC 8037). Never with a shared key.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-pub enum SigningAlgorithm {
-    /// ECDSA on P-256 with SHA-256.
-    #[serde(rename = "ES256")]
-    Es256,
-    /// RSASSA-PKCS1-v1_5 with SHA-256, 2048 bits.
-    #[serde(rename = "RS256")]
-    Rs256,
-    /// Ed25519.
-    #[serde(rename = "EdDSA")]
-    EdDsa,
-}
-
-impl SigningAlgorithm {
-    /// The JOSE name, as in a token's `alg`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Es256 => "ES256",
-            Self::Rs256 => "RS256",
-            Self::EdDsa => "EdDSA",
-        }
-    }
-}
-
-/// What a client is registered to authenticate with.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum AuthMethod {
-    /// A secret, sent as it is.
-    ClientSecret,
-    /// A secret that keys an assertion (RFC 7523).
-    ClientSecretJwt,
-    /// A private key that signs an assertion (RFC 7523).
-    PrivateKeyJwt,
-}
-
-/// How a client proves who it is at the token endpoint (the names of `OpenID` Connect Core, section 9).
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum TokenAuthMethod {
-    /// A secret in the `Authorization` header.
-    ClientSecretBasic,
-    /// A secret in the body.
-    ClientSecretPost,
-    /// An assertion keyed with the secret.
-    ClientSecretJwt,
-    /// An assertion signed with a private key.
-    PrivateKeyJwt,
-}
-
-impl TokenAuthMethod {
-    /// The name in metadata (RFC 8414).
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ClientSecretBasic => "client_secret_basic",
-            Self::ClientSecretPost => "client_secret_post",
-            Self::ClientSecretJwt => "client_secret_jwt",
-            Self::PrivateKeyJwt => "private_key_jwt",
-        }
-    }
-}
+use super::{AuthMethod, SigningAlgorithm, TokenAuthMethod};
+use crate::value::{Faults, Invalid};
 
 /// Bounds on how long a client lives, in days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -272,77 +204,10 @@ impl TenantPolicy {
     }
 }
 
-/// A partial policy: what is left out stays as it is, what is cleared is off.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each field is the one of TenantPolicy")]
-pub struct PolicyChange {
-    pub access_token_seconds: Option<u32>,
-    pub refresh_token_seconds: Patch<u32>,
-    pub signing_algorithm: Option<SigningAlgorithm>,
-    pub allowed_auth_methods: Option<BTreeSet<TokenAuthMethod>>,
-    pub require_client_name: Option<bool>,
-    pub allow_metadata: Option<bool>,
-    pub client_lifetime_default: Patch<u32>,
-    pub client_lifetime_min: Option<u32>,
-    pub client_lifetime_max: Patch<u32>,
-    pub secret_lifetime_days: Patch<u32>,
-    pub max_live_secrets: Option<u32>,
-    pub rotation_overlap_seconds: Option<u32>,
-    pub client_rate_limit: Patch<RateLimit>,
-    pub tenant_rate_limit: Patch<RateLimit>,
-}
-
-impl PolicyChange {
-    /// The policy after this change.
-    ///
-    /// # Errors
-    /// Every fault of the result.
-    pub fn over(&self, before: &TenantPolicy) -> Result<TenantPolicy, Faults> {
-        let lifetime = &before.client_lifetime_days;
-        let after = TenantPolicy {
-            access_token_seconds: self
-                .access_token_seconds
-                .unwrap_or(before.access_token_seconds),
-            refresh_token_seconds: self
-                .refresh_token_seconds
-                .over(before.refresh_token_seconds.as_ref()),
-            signing_algorithm: self.signing_algorithm.unwrap_or(before.signing_algorithm),
-            allowed_auth_methods: self
-                .allowed_auth_methods
-                .clone()
-                .unwrap_or_else(|| before.allowed_auth_methods.clone()),
-            require_client_name: self
-                .require_client_name
-                .unwrap_or(before.require_client_name),
-            allow_metadata: self.allow_metadata.unwrap_or(before.allow_metadata),
-            client_lifetime_days: ClientLifetime {
-                default: self.client_lifetime_default.over(lifetime.default.as_ref()),
-                min: self.client_lifetime_min.unwrap_or(lifetime.min),
-                max: self.client_lifetime_max.over(lifetime.max.as_ref()),
-            },
-            secret_lifetime_days: self
-                .secret_lifetime_days
-                .over(before.secret_lifetime_days.as_ref()),
-            max_live_secrets: self.max_live_secrets.unwrap_or(before.max_live_secrets),
-            rotation_overlap_seconds: self
-                .rotation_overlap_seconds
-                .unwrap_or(before.rotation_overlap_seconds),
-            rate_limit: RateLimits {
-                client: self
-                    .client_rate_limit
-                    .over(before.rate_limit.client.as_ref()),
-                tenant: self
-                    .tenant_rate_limit
-                    .over(before.rate_limit.tenant.as_ref()),
-            },
-        };
-        after.check().map(|()| after)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use {AuthMethod as Client, TokenAuthMethod as Way};
 
     #[test]
     fn the_default_policy_is_valid() {
@@ -350,56 +215,100 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_named_at_once() {
-        let change = PolicyChange {
-            access_token_seconds: Some(59),
-            max_live_secrets: Some(6),
-            client_lifetime_min: Some(10),
-            client_lifetime_max: Patch::Set(9),
-            client_rate_limit: Patch::Set(RateLimit {
-                requests: 0,
-                window_seconds: 2_678_401,
-                enforce: true,
-            }),
-            allowed_auth_methods: Some(BTreeSet::new()),
-            ..PolicyChange::default()
-        };
-        let faults = change.over(&TenantPolicy::default()).unwrap_err();
-        let paths: Vec<_> = faults
-            .into_vec()
-            .into_iter()
-            .map(|fault| fault.path)
-            .collect();
-        assert_eq!(
-            paths,
-            [
-                "policy.accessTokenSeconds",
-                "policy.clientLifetimeDays.max",
-                "policy.maxLiveSecrets",
-                "policy.rateLimit.client.requests",
-                "policy.rateLimit.client.windowSeconds",
-                "policy.allowedAuthMethods",
-            ]
-        );
+    fn every_bound_is_within_its_range() {
+        type Set = fn(&mut TenantPolicy, u32);
+        let ranges: [(Set, u32, u32); 11] = [
+            (|policy, n| policy.access_token_seconds = n, 60, 86_400),
+            (
+                |policy, n| policy.refresh_token_seconds = Some(n),
+                60,
+                31_536_000,
+            ),
+            (|policy, n| policy.client_lifetime_days.min = n, 1, 3_650),
+            (
+                |policy, n| policy.client_lifetime_days.max = Some(n),
+                1,
+                3_650,
+            ),
+            (
+                |policy, n| policy.client_lifetime_days.default = Some(n),
+                1,
+                3_650,
+            ),
+            (|policy, n| policy.secret_lifetime_days = Some(n), 1, 3_650),
+            (|policy, n| policy.max_live_secrets = n, 1, 5),
+            (
+                |policy, n| policy.rotation_overlap_seconds = n,
+                0,
+                2_592_000,
+            ),
+            (|policy, n| limited(policy).requests = n, 1, 1_000_000_000),
+            (|policy, n| limited(policy).window_seconds = n, 1, 2_678_400),
+            (
+                |policy, n| policy.rate_limit.client.as_mut().unwrap().window_seconds = n,
+                1,
+                2_678_400,
+            ),
+        ];
+        for (index, (set, least, most)) in ranges.into_iter().enumerate() {
+            let valid = |value| {
+                let mut policy = TenantPolicy::default();
+                set(&mut policy, value);
+                policy.check().is_ok()
+            };
+            assert!(valid(least) && valid(most), "{index}");
+            assert!(least == 0 || !valid(least - 1), "{index}");
+            assert!(!valid(most + 1), "{index}");
+        }
+    }
+
+    fn limited(policy: &mut TenantPolicy) -> &mut RateLimit {
+        policy.rate_limit.tenant.get_or_insert(RateLimit {
+            requests: 1,
+            window_seconds: 1,
+            enforce: false,
+        })
     }
 
     #[test]
-    fn left_out_stays_and_null_turns_off() {
-        let before = TenantPolicy {
-            refresh_token_seconds: Some(60),
+    fn a_default_lifetime_is_within_the_bounds() {
+        let with = |default, min, max| TenantPolicy {
+            client_lifetime_days: ClientLifetime {
+                default: Some(default),
+                min,
+                max,
+            },
             ..TenantPolicy::default()
         };
-        let kept = PolicyChange::default().over(&before).unwrap();
-        assert_eq!(kept, before);
-        let off = PolicyChange {
-            client_rate_limit: Patch::Clear,
-            refresh_token_seconds: Patch::Clear,
-            ..PolicyChange::default()
+        assert!(with(7, 7, Some(30)).check().is_ok());
+        assert!(with(30, 7, Some(30)).check().is_ok());
+        assert!(with(6, 7, Some(30)).check().is_err());
+        assert!(with(31, 7, Some(30)).check().is_err());
+    }
+
+    #[test]
+    fn a_client_authenticates_by_a_way_that_is_allowed() {
+        let only = |way| TenantPolicy {
+            allowed_auth_methods: [way].into(),
+            ..TenantPolicy::default()
         };
-        let after = off.over(&before).unwrap();
-        assert_eq!(
-            (after.rate_limit.client, after.refresh_token_seconds),
-            (None, None)
-        );
+        for (way, method) in [
+            (Way::ClientSecretBasic, Client::ClientSecret),
+            (Way::ClientSecretPost, Client::ClientSecret),
+            (Way::ClientSecretJwt, Client::ClientSecretJwt),
+            (Way::PrivateKeyJwt, Client::PrivateKeyJwt),
+        ] {
+            for other in [
+                Client::ClientSecret,
+                Client::ClientSecretJwt,
+                Client::PrivateKeyJwt,
+            ] {
+                assert_eq!(
+                    only(way).allows(other),
+                    other == method,
+                    "{way:?} {other:?}"
+                );
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Sequences of commands at one tenant, from which property tests make histories.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use proptest::{
     collection::vec,
@@ -10,24 +10,22 @@ use proptest::{
     strategy::Union,
 };
 
-use super::{ACME, ADMIN_API_ID, NOW, arbitrary, new_key, new_tenant};
+use super::{
+    ACME, ADMIN_API_ID, NOW, arbitrary, new_key, new_tenant,
+    step::{Step, step},
+};
 use crate::{
     api::{CreateApi, RoleDefinition, ScopeDefinition},
-    change::ChangeSet,
     client::{
         CreateClient, DeleteClient, DisableClient, EnableClient, Expiry, GrantRequest, UpdateClient,
     },
-    command::{Command, ReadSet},
-    id::{ApiId, ClientId, SecretId, TenantId},
+    id::{ApiId, ClientId, SecretId},
     key_ring::NewKey,
-    refusal::Refusal,
     secret_rotation::{IssueSecret, NewSecret, RevokeSecret, RotateSecret},
-    stream::StreamId,
     tenant::{
         CloseTenant, CreateTenant, PolicyChange, ResumeTenant, SuspendTenant, TenantPolicy,
         UpdateTenant,
     },
-    time::Timestamp,
     value::{ApiIdentifier, Patch, Reason},
 };
 
@@ -37,67 +35,6 @@ pub(crate) const VERIFIER: &str = "$argon2id$v=19$not-for-events";
 pub(crate) const MASTER_KEY_ID: &str = "master-key-not-for-events";
 /// Most of a secret, which no event may hold.
 pub(crate) const SECRET: &str = "chs_not-for-events";
-
-/// A command, and how much later than the one before it is given.
-pub(crate) struct Step {
-    label: String,
-    /// In seconds.
-    pub(crate) later: i64,
-    make: Box<dyn Fn(u8) -> Arc<dyn Command>>,
-}
-
-impl Step {
-    /// The command as the one with this number; a secret that it issues has the number too.
-    pub(crate) fn command(&self, number: u8) -> Arc<dyn Command> {
-        (self.make)(number)
-    }
-}
-
-impl fmt::Debug for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "+{} s {}", self.later, self.label)
-    }
-}
-
-impl Command for Arc<dyn Command> {
-    fn tenant(&self) -> TenantId {
-        (**self).tenant()
-    }
-
-    fn reads(&self) -> Vec<StreamId> {
-        (**self).reads()
-    }
-
-    fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Refusal> {
-        (**self).decide(read, now)
-    }
-}
-
-/// Steps that make their command from a generated input.
-fn step<I, C>(
-    input: impl Strategy<Value = I> + 'static,
-    make: impl Fn(&I, u8) -> C + Clone + 'static,
-) -> BoxedStrategy<Step>
-where
-    I: fmt::Debug + 'static,
-    C: Command + 'static,
-{
-    let later = prop_oneof![
-        Just(0),
-        1..100_000_i64,
-        (1..40_i64).prop_map(|days| days * 86_400)
-    ];
-    (input, later)
-        .prop_map(move |(input, later)| {
-            let make = make.clone();
-            Step {
-                label: format!("{} {input:?}", std::any::type_name::<C>()),
-                later,
-                make: Box::new(move |number| Arc::new(make(&input, number))),
-            }
-        })
-        .boxed()
-}
 
 /// A history: it begins with a tenant, an API and a client, and about half of the rest is not
 /// refused.

@@ -12,7 +12,7 @@ use crate::{
     key_ring::NewKey,
     secret_rotation::{NewSecret, SecretRotationEvent},
     stream::StreamId,
-    tenant::{CreateTenant, Install, SigningAlgorithm, TenantEvent, TenantPolicy},
+    tenant::{AuthMethod, CreateTenant, Install, SigningAlgorithm, TenantEvent, TenantPolicy},
     time::Timestamp,
     value::{
         ApiIdentifier, ApiName, ClientName, CustomClaims, DisplayName, PublicJwk, Reason, RoleName,
@@ -211,5 +211,18 @@ pub(crate) fn revoked_first() -> SecretRotationEvent {
         secret: new_secret(1).secret,
         reason: Reason::parse("left").unwrap(),
         compromised: false,
+    }
+}
+
+/// The client Billing, had it been created to sign with a key of its own.
+pub(crate) fn signs_with_a_key() -> ClientEvent {
+    ClientEvent::ClientCreated {
+        name: None,
+        description: None,
+        metadata: JsonObject::default(),
+        auth_method: AuthMethod::PrivateKeyJwt,
+        custom_claims: CustomClaims::default(),
+        serves: [].into(),
+        expires_at: None,
     }
 }

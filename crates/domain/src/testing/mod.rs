@@ -6,6 +6,7 @@ pub(crate) mod arbitrary;
 pub(crate) mod commands;
 mod fixtures;
 pub(crate) mod samples;
+pub(crate) mod step;
 
 use crate::{
     change::ChangeSet,
@@ -59,7 +60,7 @@ impl Given {
     }
 
     /// Decides on the command's own read set: a stream that it does not name is not there.
-    pub(crate) fn when(self, command: &impl Command) -> Outcome {
+    pub(crate) fn when(self, command: &(impl Command + ?Sized)) -> Outcome {
         let streams = command
             .reads()
             .into_iter()

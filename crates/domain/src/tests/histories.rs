@@ -1,36 +1,51 @@
 //! What holds after any sequence of commands.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
 use crate::{
     aggregate::{Fold, Row},
     api::Api,
+    change::ChangeSet,
     client::{Client, ClientEvent, Standing},
-    command::{Loaded, ReadSet, State},
+    command::{Command, Loaded, ReadSet, State},
     envelope::{Actor, Recorded},
     event::Event,
     id::EventId,
     key_ring::KeyRing,
+    refusal::Refusal,
     secret_rotation::{SecretRotation, SecretRotationEvent},
     stream::{AggregateType, StreamId},
     tenant::{Tenant, TenantEvent, TenantState},
     testing::{
         ACME, NOW,
-        commands::{self, Step, history},
+        commands::{self, history},
+        step::Step,
     },
+    time::Timestamp,
 };
 
 /// A tenant's roll, and what it has come to.
 pub(super) struct Roll {
-    pub(super) entries: Vec<Recorded>,
-    pub(super) now: ReadSet,
+    entries: Vec<Recorded>,
+    now: ReadSet,
 }
 
 impl Roll {
     /// Carries the steps out one after another and records what is not refused.
-    pub(super) fn of(steps: &[Step]) -> Self {
+    fn of(steps: &[Step]) -> Self {
+        Self::watched(steps, |_, _, _| ())
+    }
+
+    /// The same, and shows each command with the roll before it, its moment and what was decided.
+    pub(super) fn watched(
+        steps: &[Step],
+        mut watch: impl FnMut(&Self, (&Arc<dyn Command>, Timestamp), &Result<ChangeSet, Refusal>),
+    ) -> Self {
         let mut roll = Self {
             entries: Vec::new(),
             now: ReadSet::default(),
@@ -39,8 +54,9 @@ impl Roll {
         for (number, step) in steps.iter().enumerate() {
             moment = moment.plus_seconds(step.later);
             let command = step.command(number.try_into().unwrap());
-            let read = ReadSet::new(roll.read(&command.reads()));
-            let Ok(change) = command.decide(&read, moment) else {
+            let decision = command.decide(&roll.read(&command.reads()), moment);
+            watch(&roll, (&command, moment), &decision);
+            let Ok(change) = decision else {
                 continue;
             };
             for (stream, event) in change.events() {
@@ -65,14 +81,14 @@ impl Roll {
         roll
     }
 
-    fn read(&self, streams: &[StreamId]) -> Vec<Loaded> {
+    pub(super) fn read(&self, streams: &[StreamId]) -> ReadSet {
         let all = self.now.streams();
         let find = |stream| all.iter().find(|loaded| loaded.stream == stream).cloned();
         let loaded = |stream: &StreamId| find(*stream).unwrap_or_else(|| Loaded::absent(*stream));
-        streams.iter().map(loaded).collect()
+        ReadSet::new(streams.iter().map(loaded).collect())
     }
 
-    fn of_stream(&self, stream: StreamId) -> Vec<&Recorded> {
+    pub(super) fn of_stream(&self, stream: StreamId) -> Vec<&Recorded> {
         let entries = self.entries.iter();
         entries.filter(|entry| entry.stream == stream).collect()
     }
@@ -202,7 +218,7 @@ proptest! {
         let mut given = BTreeMap::new();
         let mut read = ReadSet::default();
         for entry in &roll.entries {
-            read = read.after(&crate::ChangeSet::of(entry.stream, [entry.event.clone()]));
+            read = read.after(&ChangeSet::of(entry.stream, [entry.event.clone()]));
             for loaded in read.streams() {
                 let once = match &loaded.state {
                     State::Tenant(Some(tenant)) => tenant.slug.to_string(),
@@ -223,7 +239,7 @@ proptest! {
         let mut read = ReadSet::default();
         for entry in &roll.entries {
             let before = read.clone();
-            read = read.after(&crate::ChangeSet::of(entry.stream, [entry.event.clone()]));
+            read = read.after(&ChangeSet::of(entry.stream, [entry.event.clone()]));
             let StreamId::SecretRotation(client) = entry.stream else { continue };
             let after = read.secrets(client);
             if !matches!(&entry.event, Event::SecretRotation(SecretRotationEvent::SecretRevoked { .. })) {

@@ -166,3 +166,36 @@ macro_rules! parsed_text {
     };
 }
 pub(crate) use parsed_text;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_is_taken_when_all_of_it_is_right() {
+        let mut faults = Faults::default();
+        let slug = faults.take("slug", Slug::parse("acme"));
+        let label = faults.take_optional("label", None::<Result<Label, _>>);
+        let both = slug.zip(label);
+        assert_eq!(faults.finish(both.clone()), Ok(both.unwrap()));
+    }
+
+    #[test]
+    fn every_fault_is_named_in_order() {
+        let mut faults = Faults::default();
+        let slug = faults.take("slug", Slug::parse("A"));
+        let label = faults.take_optional("label", Some(Label::parse("")));
+        assert_eq!((&slug, &label), (&None, &None));
+        let faults = faults.finish(slug.zip(label)).unwrap_err().into_vec();
+        let paths: Vec<_> = faults.iter().map(|fault| fault.path.as_str()).collect();
+        assert_eq!(paths, ["slug", "label"]);
+    }
+
+    #[test]
+    fn a_fault_spoils_what_is_otherwise_complete_and_a_gap_is_a_fault() {
+        let mut faults = Faults::default();
+        faults.add("scopes[0]", Invalid::new("duplicate", "stands here twice"));
+        assert_eq!(faults.finish(Some(())).unwrap_err().len(), 1);
+        assert_eq!(Faults::default().finish(None::<()>).unwrap_err().len(), 1);
+    }
+}

@@ -20,3 +20,15 @@ impl<T: Clone> Patch<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn left_out_stays_null_clears_and_a_value_replaces() {
+        assert_eq!(Patch::Keep.over(Some(&1)), Some(1));
+        assert_eq!(Patch::Clear.over(Some(&1)), None);
+        assert_eq!(Patch::Set(2).over(Some(&1)), Some(2));
+    }
+}

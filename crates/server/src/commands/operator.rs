@@ -5,11 +5,7 @@ use chancery_domain::{
 };
 use clap::Subcommand;
 
-use crate::{
-    config::Config,
-    exit::Failure,
-    start,
-};
+use crate::{config::Config, exit::Failure, start};
 
 /// What can be done about operators.
 #[derive(Debug, Subcommand)]
@@ -36,14 +32,22 @@ fn admin_scope(text: &str) -> Result<AdminScope, String> {
         .iter()
         .copied()
         .find(|scope| scope.as_str() == text)
-        .ok_or_else(|| "one of platform:admin, platform:read, tenant:admin, tenant:read, audit:read".to_owned())
+        .ok_or_else(|| {
+            "one of platform:admin, platform:read, tenant:admin, tenant:read, audit:read".to_owned()
+        })
 }
 
 /// Runs one of them.
 pub(crate) async fn run(config: &Config, command: &OperatorCommand) -> Result<(), Failure> {
-    let OperatorCommand::Create { tenant, name, scopes } = command;
-    let slug = Slug::parse(tenant).map_err(|invalid| Failure::input(format!("--tenant {invalid}")))?;
-    let name = ClientName::parse(name).map_err(|invalid| Failure::input(format!("--name {invalid}")))?;
+    let OperatorCommand::Create {
+        tenant,
+        name,
+        scopes,
+    } = command;
+    let slug =
+        Slug::parse(tenant).map_err(|invalid| Failure::input(format!("--tenant {invalid}")))?;
+    let name =
+        ClientName::parse(name).map_err(|invalid| Failure::input(format!("--name {invalid}")))?;
 
     let platform = start::platform(config).await?;
     let caller = Caller::at_the_command_line(&user());

@@ -5,12 +5,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use crate::{
-    config::Config,
-    exit::Failure,
-    platform::Platform,
-    start,
-};
+use crate::{config::Config, exit::Failure, platform::Platform, start};
 
 /// How long requests that are under way may take once the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -61,7 +56,10 @@ async fn serve(listener: TcpListener, platform: Platform) -> Result<(), Failure>
         tracing::info!("stopping: requests that are under way may finish");
         let _ = told.send(true);
     };
-    let service = platform.router.clone().into_make_service_with_connect_info::<SocketAddr>();
+    let service = platform
+        .router
+        .clone()
+        .into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, service).with_graceful_shutdown(stop);
     let deadline = async {
         let _ = wait.wait_for(|told| *told).await;

@@ -36,14 +36,13 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-pub(crate) use data_dir::DataDirError;
-pub(crate) use database_url::{DatabaseUrl, PostgresUrl};
+pub(crate) use database_url::DatabaseUrl;
 pub(crate) use error::ConfigError;
 pub(crate) use failure_limit::FailureLimit;
 pub(crate) use flags::ConfigFlags;
 pub(crate) use ip_range::IpRange;
 pub(crate) use log::{LogConfig, LogFormat};
-pub(crate) use master_key::{KeySourceError, MasterKeySource, MasterKeys};
+pub(crate) use master_key::MasterKeySource;
 pub(crate) use origin::Origin;
 pub(crate) use public_url::PublicUrl;
 pub(crate) use report::Report;

@@ -21,13 +21,21 @@ pub(crate) struct Server {
 /// The binary with a clean environment.
 pub(crate) fn chancery(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
-    command.current_dir(directory).env_clear().env("PATH", "/usr/bin:/bin").env("USER", "tester");
+    command
+        .current_dir(directory)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("USER", "tester");
     command
 }
 
 /// What a command that ends by itself printed.
 pub(crate) fn output(mut command: Command) -> (i32, String, String) {
-    let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.stdin(Stdio::null()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
 }
@@ -62,7 +70,9 @@ pub(crate) use on_both_stores;
 pub(crate) fn arguments(directory: &Path, database: &TestDatabase) -> Vec<String> {
     let key = directory.join("postgres-master.key");
     fs::write(&key, "kG3sPMT0yUgEPZ1VUhnIXBD3hSY6Zy8s0jVtsXdNPLA=\n").unwrap();
-    let StoreLocation::Postgres(url) = database.location() else { panic!("{:?}", database.location()) };
+    let StoreLocation::Postgres(url) = database.location() else {
+        panic!("{:?}", database.location())
+    };
     vec![
         "--database-url".to_owned(),
         url.clone(),
@@ -86,7 +96,10 @@ impl Server {
         let mut line = String::new();
         let url = loop {
             line.clear();
-            assert!(log.read_line(&mut line).unwrap() > 0, "the server ended before it listened");
+            assert!(
+                log.read_line(&mut line).unwrap() > 0,
+                "the server ended before it listened"
+            );
             let entry: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
             if let Some(url) = entry["public_url"].as_str() {
                 break url.to_owned();
@@ -96,11 +109,22 @@ impl Server {
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         let operator = fs::read(directory.join("chancery-data/operator.json")).unwrap();
         let operator = serde_json::from_slice(&operator).unwrap();
-        Self { child: Mutex::new(child), url, operator, http: reqwest::Client::new() }
+        Self {
+            child: Mutex::new(child),
+            url,
+            operator,
+            http: reqwest::Client::new(),
+        }
     }
 
     /// A token of a client, or the status.
-    pub(crate) async fn token(&self, slug: &str, client: &str, secret: &str, audience: &str) -> Result<String, u16> {
+    pub(crate) async fn token(
+        &self,
+        slug: &str,
+        client: &str,
+        secret: &str,
+        audience: &str,
+    ) -> Result<String, u16> {
         let answer = self
             .http
             .post(format!("{}/t/{slug}/oauth2/token", self.url))
@@ -111,29 +135,53 @@ impl Server {
             .map_err(|_| 0_u16)?;
         let status = answer.status().as_u16();
         let body: Value = answer.json().await.map_err(|_| status)?;
-        body["access_token"].as_str().map(ToOwned::to_owned).ok_or(status)
+        body["access_token"]
+            .as_str()
+            .map(ToOwned::to_owned)
+            .ok_or(status)
     }
 
     /// A token of the first operator.
     pub(crate) async fn operator_token(&self) -> String {
         let text = |name: &str| self.operator[name].as_str().unwrap();
-        self.token("system", text("client_id"), text("client_secret"), "urn:chancery:admin").await.unwrap()
+        self.token(
+            "system",
+            text("client_id"),
+            text("client_secret"),
+            "urn:chancery:admin",
+        )
+        .await
+        .unwrap()
     }
 
     /// What GraphQL answers; `None` when the connection broke.
     pub(crate) async fn graphql(&self, token: &str, query: &str) -> Option<Value> {
-        let request = self.http.post(format!("{}/graphql", self.url)).bearer_auth(token).json(&json!({"query": query}));
+        let request = self
+            .http
+            .post(format!("{}/graphql", self.url))
+            .bearer_auth(token)
+            .json(&json!({"query": query}));
         request.send().await.ok()?.json().await.ok()
     }
 
     pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
-        self.http.get(format!("{}{path}", self.url)).send().await.unwrap()
+        self.http
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap()
     }
 
     /// Tells the server to stop, and waits.
     pub(crate) fn terminate(&self) -> i32 {
         let mut child = self.child.lock().unwrap();
-        assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
         child.wait().unwrap().code().unwrap()
     }
 

@@ -30,7 +30,11 @@ fn serve(directory: &Path, arguments: &[&str]) -> Command {
 #[test]
 fn an_unknown_configuration_key() {
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("chancery.toml"), "lisen = '127.0.0.1:0'\n").unwrap();
+    fs::write(
+        directory.path().join("chancery.toml"),
+        "lisen = '127.0.0.1:0'\n",
+    )
+    .unwrap();
     refused(directory.path(), serve(directory.path(), &[]), 2, "lisen");
     let mut command = serve(directory.path(), &["--config", "/dev/null"]);
     command.env("CHANCERY_DATADIR", "x");
@@ -41,7 +45,15 @@ fn an_unknown_configuration_key() {
 fn an_unusable_database_url() {
     let directory = tempfile::tempdir().unwrap();
     for url in ["mysql://localhost/chancery", "", "postgres//x"] {
-        refused(directory.path(), serve(directory.path(), &["--listen", "127.0.0.1:0", "--database-url", url]), 2, "database_url");
+        refused(
+            directory.path(),
+            serve(
+                directory.path(),
+                &["--listen", "127.0.0.1:0", "--database-url", url],
+            ),
+            2,
+            "database_url",
+        );
     }
 }
 
@@ -51,10 +63,23 @@ fn a_database_that_is_not_there() {
     let key = directory.path().join("key");
     fs::write(&key, "kG3sPMT0yUgEPZ1VUhnIXBD3hSY6Zy8s0jVtsXdNPLA=").unwrap();
     fs::create_dir(directory.path().join("chancery-data")).unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let url = format!("postgres://nobody:hunter2@127.0.0.1:{free}/none");
-    let command =
-        serve(directory.path(), &["--listen", "127.0.0.1:0", "--database-url", &url, "--master-key-file", key.to_str().unwrap()]);
+    let command = serve(
+        directory.path(),
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--database-url",
+            &url,
+            "--master-key-file",
+            key.to_str().unwrap(),
+        ],
+    );
     let (status, _, stderr) = output(command);
     assert_eq!(status, 3, "{stderr}");
     assert!(!stderr.contains("hunter2"), "{stderr}");
@@ -63,8 +88,18 @@ fn a_database_that_is_not_there() {
 #[test]
 fn postgres_without_a_master_key() {
     let directory = tempfile::tempdir().unwrap();
-    let arguments = ["--listen", "127.0.0.1:0", "--database-url", "postgres://localhost/chancery"];
-    refused(directory.path(), serve(directory.path(), &arguments), 2, "master_key");
+    let arguments = [
+        "--listen",
+        "127.0.0.1:0",
+        "--database-url",
+        "postgres://localhost/chancery",
+    ];
+    refused(
+        directory.path(),
+        serve(directory.path(), &arguments),
+        2,
+        "master_key",
+    );
 }
 
 #[test]
@@ -72,7 +107,12 @@ fn a_port_in_use() {
     let directory = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    refused(directory.path(), serve(directory.path(), &["--listen", &address]), 3, "the port is in use");
+    refused(
+        directory.path(),
+        serve(directory.path(), &["--listen", &address]),
+        3,
+        "the port is in use",
+    );
 }
 
 #[test]
@@ -80,7 +120,12 @@ fn an_unwritable_data_directory() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("file"), "").unwrap();
     let arguments = ["--listen", "127.0.0.1:0", "--data-dir", "file/below"];
-    refused(directory.path(), serve(directory.path(), &arguments), 2, "file/below");
+    refused(
+        directory.path(),
+        serve(directory.path(), &arguments),
+        2,
+        "file/below",
+    );
 }
 
 #[test]
@@ -98,5 +143,10 @@ fn a_lost_master_key_is_not_replaced() {
     command.arg("migrate");
     assert_eq!(output(command).0, 0);
     fs::remove_file(directory.path().join("chancery-data/master.key")).unwrap();
-    refused(directory.path(), serve(directory.path(), &["--listen", "127.0.0.1:0"]), 2, "master");
+    refused(
+        directory.path(),
+        serve(directory.path(), &["--listen", "127.0.0.1:0"]),
+        2,
+        "master",
+    );
 }

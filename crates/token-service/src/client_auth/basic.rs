@@ -19,7 +19,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// What an `Authorization` header says.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Authorization {
-    Basic { client_id: String, secret: PresentedSecret },
+    Basic {
+        client_id: String,
+        secret: PresentedSecret,
+    },
     /// A scheme that no client authenticates with here.
     OtherScheme,
 }
@@ -34,7 +37,10 @@ pub(crate) fn parse(header: &[u8]) -> Result<Authorization, Malformed> {
         return Ok(Authorization::OtherScheme);
     }
     let pair = BASE64.decode(credentials).map_err(|_| Malformed::Basic)?;
-    let colon = pair.iter().position(|byte| *byte == b':').ok_or(Malformed::Basic)?;
+    let colon = pair
+        .iter()
+        .position(|byte| *byte == b':')
+        .ok_or(Malformed::Basic)?;
     let client_id = part(&pair[..colon])?;
     let secret = PresentedSecret::new(part(&pair[colon + 1..])?);
     Ok(Authorization::Basic { client_id, secret })
@@ -47,7 +53,11 @@ fn part(encoded: &[u8]) -> Result<String, Malformed> {
         Ok(text) => text.into_owned(),
         Err(_) => String::from_utf8(encoded.to_vec()).map_err(|_| Malformed::Basic)?,
     };
-    if text.contains('\0') { Err(Malformed::Basic) } else { Ok(text) }
+    if text.contains('\0') {
+        Err(Malformed::Basic)
+    } else {
+        Ok(text)
+    }
 }
 
 #[cfg(test)]
@@ -58,7 +68,10 @@ mod tests {
 
     fn basic(client_id: &str, secret: &str) -> Result<Authorization, Malformed> {
         let secret = PresentedSecret::new(secret.to_owned());
-        Ok(Authorization::Basic { client_id: client_id.to_owned(), secret })
+        Ok(Authorization::Basic {
+            client_id: client_id.to_owned(),
+            secret,
+        })
     }
 
     fn header(scheme: &str, pair: &[u8]) -> Result<Authorization, Malformed> {
@@ -76,7 +89,11 @@ mod tests {
             ("client_a:100%", "client_a", "100%"),
             ("a%ff:ä", "a%ff", "ä"),
         ] {
-            assert_eq!(header("Basic", pair.as_bytes()), basic(id, secret), "{pair}");
+            assert_eq!(
+                header("Basic", pair.as_bytes()),
+                basic(id, secret),
+                "{pair}"
+            );
         }
     }
 
@@ -92,14 +109,25 @@ mod tests {
 
     #[test]
     fn what_is_refused() {
-        for text in ["Basic", "Basic ", "Basic YQ==", "Basic not base64", "Basic YTpi=", "Basic _w=="] {
+        for text in [
+            "Basic",
+            "Basic ",
+            "Basic YQ==",
+            "Basic not base64",
+            "Basic YTpi=",
+            "Basic _w==",
+        ] {
             assert_eq!(parse(text.as_bytes()), Err(Malformed::Basic), "{text}");
         }
         for pair in [&b"a:\xff"[..], b"\xff:a", b"a\0:b", b"a:%00"] {
             assert_eq!(header("Basic", pair), Err(Malformed::Basic), "{pair:?}");
         }
         for text in ["", " ", "Bearer x", "Basically YTpi", "Digest a=b"] {
-            assert_eq!(parse(text.as_bytes()), Ok(Authorization::OtherScheme), "{text}");
+            assert_eq!(
+                parse(text.as_bytes()),
+                Ok(Authorization::OtherScheme),
+                "{text}"
+            );
         }
     }
 

@@ -68,7 +68,8 @@ impl Denial {
                 "the Authorization header must have the scheme Basic here".to_owned()
             }
             Self::Assertion => {
-                "client assertions are not supported; authenticate with the client secret".to_owned()
+                "client assertions are not supported; authenticate with the client secret"
+                    .to_owned()
             }
             Self::NotIssued
             | Self::NoTenant
@@ -112,7 +113,10 @@ pub(crate) fn admit(
     }
     let registered = match client.auth_method {
         AuthMethod::ClientSecret => {
-            matches!(method, TokenAuthMethod::ClientSecretBasic | TokenAuthMethod::ClientSecretPost)
+            matches!(
+                method,
+                TokenAuthMethod::ClientSecretBasic | TokenAuthMethod::ClientSecretPost
+            )
         }
         AuthMethod::ClientSecretJwt => method == TokenAuthMethod::ClientSecretJwt,
         AuthMethod::PrivateKeyJwt => method == TokenAuthMethod::PrivateKeyJwt,
@@ -144,31 +148,55 @@ pub(crate) struct Credentials {
 }
 
 /// Finds the one way in which the request authenticates (RFC 6749, section 2.3).
-pub(crate) fn presented(headers: &HeaderMap, parameters: &Parameters) -> Result<Presented, Malformed> {
+pub(crate) fn presented(
+    headers: &HeaderMap,
+    parameters: &Parameters,
+) -> Result<Presented, Malformed> {
     let mut authorizations = headers.get_all(AUTHORIZATION).iter();
     let authorization = authorizations.next();
     if authorizations.next().is_some() {
         return Err(Malformed::Authorizations);
     }
-    let authorization = authorization.map(|header| basic::parse(header.as_bytes())).transpose()?;
-    let Parameters { client_id, client_secret, assertion, .. } = parameters;
+    let authorization = authorization
+        .map(|header| basic::parse(header.as_bytes()))
+        .transpose()?;
+    let Parameters {
+        client_id,
+        client_secret,
+        assertion,
+        ..
+    } = parameters;
     let ways = [authorization.is_some(), client_secret.is_some(), *assertion];
     if ways.into_iter().filter(|used| *used).count() > 1 {
         return Err(Malformed::TwoMethods);
     }
     match (authorization, client_secret) {
-        (Some(Authorization::Basic { client_id: id, secret }), _) => {
+        (
+            Some(Authorization::Basic {
+                client_id: id,
+                secret,
+            }),
+            _,
+        ) => {
             if client_id.as_ref().is_some_and(|other| *other != id) {
                 return Err(Malformed::TwoClients);
             }
             let method = TokenAuthMethod::ClientSecretBasic;
-            Ok(Presented::Secret(Credentials { method, client_id: id, secret }))
+            Ok(Presented::Secret(Credentials {
+                method,
+                client_id: id,
+                secret,
+            }))
         }
         (Some(Authorization::OtherScheme), _) => Ok(Presented::Nothing(Denial::OtherScheme)),
         (None, Some(secret)) => {
             let client_id = client_id.clone().ok_or(Malformed::SecretAlone)?;
             let method = TokenAuthMethod::ClientSecretPost;
-            Ok(Presented::Secret(Credentials { method, client_id, secret: secret.clone() }))
+            Ok(Presented::Secret(Credentials {
+                method,
+                client_id,
+                secret: secret.clone(),
+            }))
         }
         (None, None) if *assertion => Ok(Presented::Nothing(Denial::Assertion)),
         (None, None) => Ok(Presented::Nothing(Denial::NoCredential)),

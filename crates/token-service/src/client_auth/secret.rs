@@ -52,14 +52,29 @@ impl Prover<'_> {
             .map(SecretId::from_bytes)
             .map_err(|_| Denial::NotIssued)?;
         // Only ids of ours were ever part of a tag, so this cannot fail for a genuine secret.
-        let id: ClientId = credentials.client_id.parse().map_err(|_| Denial::NotIssued)?;
+        let id: ClientId = credentials
+            .client_id
+            .parse()
+            .map_err(|_| Denial::NotIssued)?;
         let tenant = self.directory.tenant(slug).await?.ok_or(Denial::NoTenant)?;
-        let client = self.directory.client(&tenant, id).await?.ok_or(Denial::NoClient)?;
+        let client = self
+            .directory
+            .client(&tenant, id)
+            .await?
+            .ok_or(Denial::NoClient)?;
         let verifier = accepted(&client, credential, now)?;
-        if !self.directory.verify_secret(self.hasher, credential, secret, verifier).await? {
+        if !self
+            .directory
+            .verify_secret(self.hasher, credential, secret, verifier)
+            .await?
+        {
             return Err(Denial::Mismatch.into());
         }
-        Ok(Proof { tenant, client, credential })
+        Ok(Proof {
+            tenant,
+            client,
+            credential,
+        })
     }
 }
 
@@ -69,7 +84,11 @@ pub(super) fn accepted(
     credential: SecretId,
     now: Timestamp,
 ) -> Result<&Verifier, Denial> {
-    let secret = client.secrets.secrets.get(&credential).ok_or(Denial::NoSecret)?;
+    let secret = client
+        .secrets
+        .secrets
+        .get(&credential)
+        .ok_or(Denial::NoSecret)?;
     let state = secret.state(now);
     if !state.is_accepted() {
         return Err(Denial::SecretState(state));

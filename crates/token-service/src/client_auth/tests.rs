@@ -50,10 +50,26 @@ fn who_may_obtain_a_token() {
     };
     for (tenant_state, client, verdict) in [
         (TenantState::Active, client(Standing::Enabled), Ok(())),
-        (TenantState::Suspended, client(Standing::Enabled), Err(Denial::TenantSuspended)),
-        (TenantState::Closed, client(Standing::Disabled), Err(Denial::TenantClosed)),
-        (TenantState::Active, client(Standing::Disabled), Err(Denial::ClientDisabled)),
-        (TenantState::Active, client(Standing::Deleted), Err(Denial::ClientDeleted)),
+        (
+            TenantState::Suspended,
+            client(Standing::Enabled),
+            Err(Denial::TenantSuspended),
+        ),
+        (
+            TenantState::Closed,
+            client(Standing::Disabled),
+            Err(Denial::TenantClosed),
+        ),
+        (
+            TenantState::Active,
+            client(Standing::Disabled),
+            Err(Denial::ClientDisabled),
+        ),
+        (
+            TenantState::Active,
+            client(Standing::Deleted),
+            Err(Denial::ClientDeleted),
+        ),
         (TenantState::Active, ends_in(1), Ok(())),
         (TenantState::Active, ends_in(0), Err(Denial::ClientExpired)),
     ] {
@@ -67,10 +83,22 @@ fn only_the_way_that_is_registered_and_allowed() {
     strict.policy.allowed_auth_methods = [POST, TokenAuthMethod::PrivateKeyJwt].into();
     let of_secret = client(Standing::Enabled);
     assert_eq!(admit(&strict, &of_secret, POST, NOW), Ok(()));
-    assert_eq!(admit(&strict, &of_secret, BASIC, NOW), Err(Denial::MethodNotAllowed(BASIC)));
-    let of_key = Client { auth_method: AuthMethod::PrivateKeyJwt, ..of_secret };
-    assert_eq!(admit(&strict, &of_key, POST, NOW), Err(Denial::MethodNotRegistered));
-    assert_eq!(admit(&strict, &of_key, TokenAuthMethod::PrivateKeyJwt, NOW), Ok(()));
+    assert_eq!(
+        admit(&strict, &of_secret, BASIC, NOW),
+        Err(Denial::MethodNotAllowed(BASIC))
+    );
+    let of_key = Client {
+        auth_method: AuthMethod::PrivateKeyJwt,
+        ..of_secret
+    };
+    assert_eq!(
+        admit(&strict, &of_key, POST, NOW),
+        Err(Denial::MethodNotRegistered)
+    );
+    assert_eq!(
+        admit(&strict, &of_key, TokenAuthMethod::PrivateKeyJwt, NOW),
+        Ok(())
+    );
 }
 
 #[test]
@@ -87,11 +115,26 @@ fn only_a_secret_that_is_accepted_now() {
     };
     let secrets = [
         usual.clone(),
-        Secret { retires_at: Some(NOW.plus_seconds(1)), ..usual.clone() },
-        Secret { retires_at: Some(NOW), ..usual.clone() },
-        Secret { expires_at: Some(NOW), ..usual.clone() },
-        Secret { not_before: Some(NOW.plus_seconds(1)), ..usual.clone() },
-        Secret { revoked: Some(Revocation::Withdrawn), ..usual.clone() },
+        Secret {
+            retires_at: Some(NOW.plus_seconds(1)),
+            ..usual.clone()
+        },
+        Secret {
+            retires_at: Some(NOW),
+            ..usual.clone()
+        },
+        Secret {
+            expires_at: Some(NOW),
+            ..usual.clone()
+        },
+        Secret {
+            not_before: Some(NOW.plus_seconds(1)),
+            ..usual.clone()
+        },
+        Secret {
+            revoked: Some(Revocation::Withdrawn),
+            ..usual.clone()
+        },
         usual,
     ];
     let numbered = (0..).map(id).zip(secrets);
@@ -101,8 +144,12 @@ fn only_a_secret_that_is_accepted_now() {
         newest: NOW,
         client: client(Standing::Enabled),
         // The verifier of the last one was erased.
-        verifiers: (0..6).map(|n| (id(n), Verifier::from_stored(n.to_string()))).collect(),
-        secrets: SecretRotation { secrets: numbered.collect() },
+        verifiers: (0..6)
+            .map(|n| (id(n), Verifier::from_stored(n.to_string())))
+            .collect(),
+        secrets: SecretRotation {
+            secrets: numbered.collect(),
+        },
     };
     let accepted = |number| secret::accepted(&entry, id(number), NOW).map(Verifier::as_str);
     assert_eq!(accepted(0), Ok("0"));
@@ -129,8 +176,16 @@ fn what_would_need_a_look_up_is_denied_in_one_sentence() {
     for denial in denials {
         assert_eq!(denial.description(), Denial::NotIssued.description());
     }
-    assert!(Denial::ClientDisabled.description().starts_with("the client is disabled"));
-    assert!(Denial::ClientExpired.description().starts_with("the client has expired"));
+    assert!(
+        Denial::ClientDisabled
+            .description()
+            .starts_with("the client is disabled")
+    );
+    assert!(
+        Denial::ClientExpired
+            .description()
+            .starts_with("the client has expired")
+    );
 }
 
 /// A request's headers and body, in short.
@@ -151,14 +206,24 @@ fn body(client_id: Option<&str>, secret: Option<&str>) -> Parameters {
 }
 
 fn by(method: TokenAuthMethod) -> Result<Presented, Malformed> {
-    let (client_id, secret) = ("client_a".to_owned(), PresentedSecret::new("chs_1".to_owned()));
-    Ok(Presented::Secret(Credentials { method, client_id, secret }))
+    let (client_id, secret) = (
+        "client_a".to_owned(),
+        PresentedSecret::new("chs_1".to_owned()),
+    );
+    Ok(Presented::Secret(Credentials {
+        method,
+        client_id,
+        secret,
+    }))
 }
 
 #[test]
 fn one_way_of_authenticating() {
     let basic = &*format!("Basic {}", STANDARD.encode("client_a:chs_1"));
-    let assertion = |parameters| Parameters { assertion: true, ..parameters };
+    let assertion = |parameters| Parameters {
+        assertion: true,
+        ..parameters
+    };
     let nothing = |denial| Ok(Presented::Nothing(denial));
     let (id, secret) = (Some("client_a"), Some("chs_1"));
 
@@ -168,13 +233,25 @@ fn one_way_of_authenticating() {
 
     assert_eq!(ask(&[], body(None, None)), nothing(Denial::NoCredential));
     assert_eq!(ask(&[], body(id, None)), nothing(Denial::NoCredential));
-    assert_eq!(ask(&["Bearer x"], body(id, None)), nothing(Denial::OtherScheme));
-    assert_eq!(ask(&[], assertion(body(id, None))), nothing(Denial::Assertion));
+    assert_eq!(
+        ask(&["Bearer x"], body(id, None)),
+        nothing(Denial::OtherScheme)
+    );
+    assert_eq!(
+        ask(&[], assertion(body(id, None))),
+        nothing(Denial::Assertion)
+    );
 
-    assert_eq!(ask(&[basic], body(Some("client_b"), None)), Err(Malformed::TwoClients));
+    assert_eq!(
+        ask(&[basic], body(Some("client_b"), None)),
+        Err(Malformed::TwoClients)
+    );
     assert_eq!(ask(&[], body(None, secret)), Err(Malformed::SecretAlone));
     assert_eq!(ask(&["Basic x"], body(None, None)), Err(Malformed::Basic));
-    assert_eq!(ask(&[basic, basic], body(None, None)), Err(Malformed::Authorizations));
+    assert_eq!(
+        ask(&[basic, basic], body(None, None)),
+        Err(Malformed::Authorizations)
+    );
     for (authorization, parameters) in [
         (&[basic][..], body(id, secret)),
         (&["Bearer x"], body(id, secret)),

@@ -9,29 +9,96 @@ fn refusals() -> Vec<(Refusal, u16, &'static str, Option<&'static str>)> {
     let scope = Scope::parse("a").unwrap();
     let defect = || Refusal::Defect("disk \"C:\\\" is full of chs_secrets".into());
     vec![
-        (Malformed::Repeated("a\"b".to_owned()).into(), 400, "invalid_request", None),
+        (
+            Malformed::Repeated("a\"b".to_owned()).into(),
+            400,
+            "invalid_request",
+            None,
+        ),
         (Malformed::NoGrantType.into(), 400, "invalid_request", None),
         (Malformed::TooLarge.into(), 413, "invalid_request", None),
         (Denial::NoCredential.into(), 401, "invalid_client", None),
-        (Denial::SecretState(SecretState::Revoked).into(), 401, "invalid_client", None),
-        (Denial::ClientDisabled.into(), 401, "invalid_client", None),
-        (Refusal::GrantType("pass\"word".to_owned()), 400, "unsupported_grant_type", None),
-        (TargetError::ScopeSyntax.into(), 400, "invalid_scope", None),
-        (TargetError::Scope { scope, audiences: "`x:y`".to_owned() }.into(), 400, "invalid_scope", None),
-        (TargetError::Audience("ä".to_owned()).into(), 400, "invalid_target", None),
-        (TargetError::NothingGranted.into(), 400, "invalid_target", None),
-        (Refusal::AddressLimit { retry_after: 7 }, 429, "rate_limit_exceeded", Some("7")),
         (
-            Refusal::RateLimit { whose: Whose::Client, retry_after: 9 },
+            Denial::SecretState(SecretState::Revoked).into(),
+            401,
+            "invalid_client",
+            None,
+        ),
+        (Denial::ClientDisabled.into(), 401, "invalid_client", None),
+        (
+            Refusal::GrantType("pass\"word".to_owned()),
+            400,
+            "unsupported_grant_type",
+            None,
+        ),
+        (TargetError::ScopeSyntax.into(), 400, "invalid_scope", None),
+        (
+            TargetError::Scope {
+                scope,
+                audiences: "`x:y`".to_owned(),
+            }
+            .into(),
+            400,
+            "invalid_scope",
+            None,
+        ),
+        (
+            TargetError::Audience("ä".to_owned()).into(),
+            400,
+            "invalid_target",
+            None,
+        ),
+        (
+            TargetError::NothingGranted.into(),
+            400,
+            "invalid_target",
+            None,
+        ),
+        (
+            Refusal::AddressLimit { retry_after: 7 },
+            429,
+            "rate_limit_exceeded",
+            Some("7"),
+        ),
+        (
+            Refusal::RateLimit {
+                whose: Whose::Client,
+                retry_after: 9,
+            },
             429,
             "rate_limit_exceeded",
             Some("9"),
         ),
-        (Unavailable::Slow.into(), 503, "temporarily_unavailable", Some("1")),
-        (HasherError::Busy.into(), 503, "temporarily_unavailable", Some("1")),
-        (Refusal::ClockBehind, 503, "temporarily_unavailable", Some("1")),
-        (HasherError::UnreadableVerifier.into(), 500, "server_error", None),
-        (Refusal::NoKey(SigningAlgorithm::Es256), 500, "server_error", None),
+        (
+            Unavailable::Slow.into(),
+            503,
+            "temporarily_unavailable",
+            Some("1"),
+        ),
+        (
+            HasherError::Busy.into(),
+            503,
+            "temporarily_unavailable",
+            Some("1"),
+        ),
+        (
+            Refusal::ClockBehind,
+            503,
+            "temporarily_unavailable",
+            Some("1"),
+        ),
+        (
+            HasherError::UnreadableVerifier.into(),
+            500,
+            "server_error",
+            None,
+        ),
+        (
+            Refusal::NoKey(SigningAlgorithm::Es256),
+            500,
+            "server_error",
+            None,
+        ),
         (defect(), 500, "server_error", None),
     ]
 }
@@ -52,13 +119,21 @@ async fn one_map_to_the_wire() {
         assert_eq!(body["error"], code, "{refusal}");
         assert_eq!(headers["cache-control"], "no-store", "{refusal}");
         assert_eq!(headers["content-type"], "application/json", "{refusal}");
-        let retry = headers.get("retry-after").map(|header| header.to_str().unwrap());
+        let retry = headers
+            .get("retry-after")
+            .map(|header| header.to_str().unwrap());
         assert_eq!(retry, retry_after, "{refusal}");
-        assert_eq!(headers.contains_key("www-authenticate"), status == 401, "{refusal}");
+        assert_eq!(
+            headers.contains_key("www-authenticate"),
+            status == 401,
+            "{refusal}"
+        );
         // RFC 6749, section 5.2.
         let description = body["error_description"].as_str().unwrap();
         assert!(
-            description.bytes().all(|b| matches!(b, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e)),
+            description
+                .bytes()
+                .all(|b| matches!(b, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e)),
             "{description}"
         );
     }
@@ -83,7 +158,11 @@ async fn what_went_wrong_on_our_side_is_not_told() {
 
 #[tokio::test]
 async fn problems_outside_oauth_are_problem_json() {
-    for (problem, status) in [(Problem::NO_TENANT, 404), (Problem::METHOD, 405), (Problem::UNAVAILABLE, 503)] {
+    for (problem, status) in [
+        (Problem::NO_TENANT, 404),
+        (Problem::METHOD, 405),
+        (Problem::UNAVAILABLE, 503),
+    ] {
         let response = problem.into_response();
         assert_eq!(response.status().as_u16(), status);
         let (headers, body) = sent(response).await;

@@ -17,15 +17,25 @@ struct World {
 impl World {
     fn api(mut self, identifier: &str, scopes: &str, roles: &str) -> Self {
         let id = ApiId::from_bytes([u8::try_from(self.apis.len()).unwrap(); 16]);
-        let roles = roles.split(',').filter(|role| !role.is_empty()).map(|role| {
-            let (name, scopes) = role.split_once('=').unwrap();
-            (RoleName::parse(name).unwrap(), ScopeSet::parse(scopes).unwrap())
-        });
+        let roles = roles
+            .split(',')
+            .filter(|role| !role.is_empty())
+            .map(|role| {
+                let (name, scopes) = role.split_once('=').unwrap();
+                (
+                    RoleName::parse(name).unwrap(),
+                    ScopeSet::parse(scopes).unwrap(),
+                )
+            });
         let api = Api {
             identifier: ApiIdentifier::parse(identifier).unwrap(),
             name: ApiName::parse("API").unwrap(),
             built_in: identifier == ADMIN,
-            scopes: ScopeSet::parse(scopes).unwrap().into_iter().map(|scope| (scope, None)).collect(),
+            scopes: ScopeSet::parse(scopes)
+                .unwrap()
+                .into_iter()
+                .map(|scope| (scope, None))
+                .collect(),
             roles: roles.collect(),
             state: ApiState::Active,
         };
@@ -39,7 +49,10 @@ impl World {
         let grant = Grant {
             identifier: api.identifier.clone(),
             scopes: ScopeSet::parse(scopes).unwrap(),
-            roles: roles.split_whitespace().map(|role| RoleName::parse(role).unwrap()).collect(),
+            roles: roles
+                .split_whitespace()
+                .map(|role| RoleName::parse(role).unwrap())
+                .collect(),
         };
         self.grants.insert(*id, grant);
         self
@@ -48,10 +61,23 @@ impl World {
     fn ask(self, audiences: &[&str], scope: Option<&str>) -> Result<[String; 3], TargetError> {
         let audiences: Vec<_> = audiences.iter().map(|text| (*text).to_owned()).collect();
         let apis: Apis = self.apis.into_iter().collect();
-        let target = resolve(Wish { audiences: &audiences, scope }, &apis, &self.grants)?;
+        let target = resolve(
+            Wish {
+                audiences: &audiences,
+                scope,
+            },
+            &apis,
+            &self.grants,
+        )?;
         let joined = |names: Vec<&str>| names.join(" ");
         Ok([
-            joined(target.audiences.iter().map(|audience| audience.as_str()).collect()),
+            joined(
+                target
+                    .audiences
+                    .iter()
+                    .map(|audience| audience.as_str())
+                    .collect(),
+            ),
             target.scopes.to_string(),
             joined(target.roles.iter().map(RoleName::as_str).collect()),
         ])
@@ -61,7 +87,11 @@ impl World {
 /// Orders and billing, both granted in part; the admin API; one that is not granted.
 fn shop() -> World {
     World::default()
-        .api(ORDERS, "orders:read orders:write orders:drop", "clerk=orders:read")
+        .api(
+            ORDERS,
+            "orders:read orders:write orders:drop",
+            "clerk=orders:read",
+        )
         .granted("orders:write", "clerk")
         .api(BILLING, "billing:read", "")
         .granted("billing:read", "")
@@ -75,7 +105,10 @@ fn gives(audiences: &str, scopes: &str, roles: &str) -> Result<[String; 3], Targ
 }
 
 fn scope_error(scope: &str, audiences: &str) -> Result<[String; 3], TargetError> {
-    Err(TargetError::Scope { scope: Scope::parse(scope).unwrap(), audiences: audiences.to_owned() })
+    Err(TargetError::Scope {
+        scope: Scope::parse(scope).unwrap(),
+        audiences: audiences.to_owned(),
+    })
 }
 
 fn audience_error(name: &str) -> Result<[String; 3], TargetError> {
@@ -85,13 +118,22 @@ fn audience_error(name: &str) -> Result<[String; 3], TargetError> {
 #[test]
 fn with_nothing_asked_everything_granted_but_the_admin_api() {
     let both = format!("{BILLING} {ORDERS}");
-    assert_eq!(shop().ask(&[], None), gives(&both, "billing:read orders:read orders:write", "clerk"));
+    assert_eq!(
+        shop().ask(&[], None),
+        gives(&both, "billing:read orders:read orders:write", "clerk")
+    );
 }
 
 #[test]
 fn scopes_choose_the_audiences_that_own_them() {
-    assert_eq!(shop().ask(&[], Some("orders:write")), gives(ORDERS, "orders:write", ""));
-    assert_eq!(shop().ask(&[], Some("orders:read orders:read")), gives(ORDERS, "orders:read", "clerk"));
+    assert_eq!(
+        shop().ask(&[], Some("orders:write")),
+        gives(ORDERS, "orders:write", "")
+    );
+    assert_eq!(
+        shop().ask(&[], Some("orders:read orders:read")),
+        gives(ORDERS, "orders:read", "clerk")
+    );
     let both = format!("{BILLING} {ORDERS}");
     assert_eq!(
         shop().ask(&[], Some("orders:write billing:read")),
@@ -103,16 +145,30 @@ fn scopes_choose_the_audiences_that_own_them() {
 fn audiences_choose_the_scopes() {
     let all = "orders:read orders:write";
     assert_eq!(shop().ask(&[ORDERS], None), gives(ORDERS, all, "clerk"));
-    assert_eq!(shop().ask(&[ORDERS, ORDERS], None), gives(ORDERS, all, "clerk"));
+    assert_eq!(
+        shop().ask(&[ORDERS, ORDERS], None),
+        gives(ORDERS, all, "clerk")
+    );
     let both = format!("{BILLING} {ORDERS}");
-    assert_eq!(shop().ask(&[ORDERS, BILLING], Some("billing:read")), gives(&both, "billing:read", ""));
+    assert_eq!(
+        shop().ask(&[ORDERS, BILLING], Some("billing:read")),
+        gives(&both, "billing:read", "")
+    );
 }
 
 #[test]
 fn an_unknown_or_ungranted_audience_is_refused_and_the_two_are_alike() {
-    for name in ["urn:example:other", "urn:example:unknown", "no uri", "HTTPS://orders.example"] {
+    for name in [
+        "urn:example:other",
+        "urn:example:unknown",
+        "no uri",
+        "HTTPS://orders.example",
+    ] {
         assert_eq!(shop().ask(&[name], None), audience_error(name));
-        assert_eq!(shop().ask(&[ORDERS, name], Some("orders:read")), audience_error(name));
+        assert_eq!(
+            shop().ask(&[ORDERS, name], Some("orders:read")),
+            audience_error(name)
+        );
     }
 }
 
@@ -120,29 +176,66 @@ fn an_unknown_or_ungranted_audience_is_refused_and_the_two_are_alike() {
 fn nothing_granted_is_refused() {
     let bare = || World::default().api(ORDERS, "orders:read", "");
     assert_eq!(bare().ask(&[], None), Err(TargetError::NothingGranted));
-    assert_eq!(bare().ask(&[], Some("orders:read")), Err(TargetError::NothingGranted));
-    let admin = || bare().api(ADMIN, "tenant:read", "").granted("tenant:read", "");
+    assert_eq!(
+        bare().ask(&[], Some("orders:read")),
+        Err(TargetError::NothingGranted)
+    );
+    let admin = || {
+        bare()
+            .api(ADMIN, "tenant:read", "")
+            .granted("tenant:read", "")
+    };
     assert_eq!(admin().ask(&[], None), Err(TargetError::NothingGranted));
-    assert_eq!(admin().ask(&[], Some("tenant:read")), Err(TargetError::NothingGranted));
+    assert_eq!(
+        admin().ask(&[], Some("tenant:read")),
+        Err(TargetError::NothingGranted)
+    );
 }
 
 #[test]
 fn the_admin_api_is_asked_for_by_name_and_alone() {
     assert_eq!(shop().ask(&[ADMIN], None), gives(ADMIN, "tenant:read", ""));
-    assert_eq!(shop().ask(&[ADMIN, ADMIN], None), gives(ADMIN, "tenant:read", ""));
-    assert_eq!(shop().ask(&[ADMIN, ORDERS], None), Err(TargetError::AdminNotAlone));
-    assert_eq!(shop().ask(&[], Some("tenant:read")), scope_error("tenant:read", "any API of this client"));
-    assert_eq!(shop().ask(&[ADMIN], Some("tenant:admin")), scope_error("tenant:admin", &format!("`{ADMIN}`")));
+    assert_eq!(
+        shop().ask(&[ADMIN, ADMIN], None),
+        gives(ADMIN, "tenant:read", "")
+    );
+    assert_eq!(
+        shop().ask(&[ADMIN, ORDERS], None),
+        Err(TargetError::AdminNotAlone)
+    );
+    assert_eq!(
+        shop().ask(&[], Some("tenant:read")),
+        scope_error("tenant:read", "any API of this client")
+    );
+    assert_eq!(
+        shop().ask(&[ADMIN], Some("tenant:admin")),
+        scope_error("tenant:admin", &format!("`{ADMIN}`"))
+    );
 }
 
 #[test]
 fn no_scope_is_dropped() {
     let orders = format!("`{ORDERS}`");
-    assert_eq!(shop().ask(&[ORDERS], Some("orders:read nowhere")), scope_error("nowhere", &orders));
-    assert_eq!(shop().ask(&[ORDERS], Some("orders:drop")), scope_error("orders:drop", &orders));
-    assert_eq!(shop().ask(&[ORDERS], Some("billing:read")), scope_error("billing:read", &orders));
-    assert_eq!(shop().ask(&[], Some("orders:read other")), scope_error("other", &orders));
-    assert_eq!(shop().ask(&[], Some("other")), scope_error("other", "any API of this client"));
+    assert_eq!(
+        shop().ask(&[ORDERS], Some("orders:read nowhere")),
+        scope_error("nowhere", &orders)
+    );
+    assert_eq!(
+        shop().ask(&[ORDERS], Some("orders:drop")),
+        scope_error("orders:drop", &orders)
+    );
+    assert_eq!(
+        shop().ask(&[ORDERS], Some("billing:read")),
+        scope_error("billing:read", &orders)
+    );
+    assert_eq!(
+        shop().ask(&[], Some("orders:read other")),
+        scope_error("other", &orders)
+    );
+    assert_eq!(
+        shop().ask(&[], Some("other")),
+        scope_error("other", "any API of this client")
+    );
     assert_eq!(
         shop().ask(&[ORDERS, BILLING], Some("nowhere")),
         scope_error("nowhere", "any of these audiences")
@@ -151,9 +244,26 @@ fn no_scope_is_dropped() {
 
 #[test]
 fn a_malformed_scope_is_refused_and_spaces_alone_are_malformed() {
-    for scope in [" ", "   ", "a\"b", "a\\b", "ä", "a\tb", "\u{7f}", &"x".repeat(129)] {
-        assert_eq!(shop().ask(&[], Some(scope)), Err(TargetError::ScopeSyntax), "{scope:?}");
-        assert_eq!(shop().ask(&[ORDERS], Some(scope)), Err(TargetError::ScopeSyntax), "{scope:?}");
+    for scope in [
+        " ",
+        "   ",
+        "a\"b",
+        "a\\b",
+        "ä",
+        "a\tb",
+        "\u{7f}",
+        &"x".repeat(129),
+    ] {
+        assert_eq!(
+            shop().ask(&[], Some(scope)),
+            Err(TargetError::ScopeSyntax),
+            "{scope:?}"
+        );
+        assert_eq!(
+            shop().ask(&[ORDERS], Some(scope)),
+            Err(TargetError::ScopeSyntax),
+            "{scope:?}"
+        );
     }
     assert_eq!(
         shop().ask(&["urn:example:unknown"], Some("ä")),
@@ -176,12 +286,24 @@ fn a_scope_that_two_audiences_define_must_be_granted_at_both() {
         scope: Scope::parse("read").unwrap(),
         api: ApiIdentifier::parse(BILLING).unwrap(),
     });
-    assert_eq!(world("read").ask(&[], Some("read")), gives(&both, "read", ""));
+    assert_eq!(
+        world("read").ask(&[], Some("read")),
+        gives(&both, "read", "")
+    );
     assert_eq!(world("pay").ask(&[], Some("read")), elsewhere);
     assert_eq!(world("pay").ask(&[], None), elsewhere);
-    assert_eq!(world("pay").ask(&[ORDERS, BILLING], Some("read pay")), elsewhere);
-    assert_eq!(world("pay").ask(&[ORDERS, BILLING], Some("pay")), gives(&both, "pay", ""));
-    assert_eq!(world("pay").ask(&[ORDERS], Some("read")), gives(ORDERS, "read", ""));
+    assert_eq!(
+        world("pay").ask(&[ORDERS, BILLING], Some("read pay")),
+        elsewhere
+    );
+    assert_eq!(
+        world("pay").ask(&[ORDERS, BILLING], Some("pay")),
+        gives(&both, "pay", "")
+    );
+    assert_eq!(
+        world("pay").ask(&[ORDERS], Some("read")),
+        gives(ORDERS, "read", "")
+    );
 }
 
 #[test]
@@ -198,9 +320,15 @@ fn a_role_that_two_audiences_define_must_be_granted_at_both() {
         role: RoleName::parse("boss").unwrap(),
         api: ApiIdentifier::parse(BILLING).unwrap(),
     });
-    assert_eq!(world("boss").ask(&[], None), gives(&both, "billing orders pay", "boss"));
+    assert_eq!(
+        world("boss").ask(&[], None),
+        gives(&both, "billing orders pay", "boss")
+    );
     assert_eq!(world("").ask(&[], None), elsewhere);
-    assert_eq!(world("").ask(&[ORDERS], None), gives(ORDERS, "orders", "boss"));
+    assert_eq!(
+        world("").ask(&[ORDERS], None),
+        gives(ORDERS, "orders", "boss")
+    );
     assert_eq!(
         world("").ask(&[ORDERS, BILLING], Some("pay")),
         gives(&both, "pay", ""),
@@ -215,34 +343,64 @@ fn a_role_that_two_audiences_define_must_be_granted_at_both() {
 
 #[test]
 fn a_role_is_named_only_when_all_its_scopes_are_there() {
-    let world = || World::default().api(ORDERS, "a b c", "ab=a b,none=").granted("c", "ab none");
+    let world = || {
+        World::default()
+            .api(ORDERS, "a b c", "ab=a b,none=")
+            .granted("c", "ab none")
+    };
     assert_eq!(world().ask(&[], None), gives(ORDERS, "a b c", "ab none"));
-    assert_eq!(world().ask(&[], Some("b a")), gives(ORDERS, "a b", "ab none"));
+    assert_eq!(
+        world().ask(&[], Some("b a")),
+        gives(ORDERS, "a b", "ab none")
+    );
     assert_eq!(world().ask(&[], Some("a c")), gives(ORDERS, "a c", "none"));
 }
 
 #[test]
 fn what_an_api_has_not_any_more_is_not_granted() {
-    let world = || World::default().api(ORDERS, "a", "r=a").granted("a gone", "r lost");
+    let world = || {
+        World::default()
+            .api(ORDERS, "a", "r=a")
+            .granted("a gone", "r lost")
+    };
     assert_eq!(world().ask(&[], None), gives(ORDERS, "a", "r"));
-    assert_eq!(world().ask(&[], Some("gone")), scope_error("gone", "any API of this client"));
+    assert_eq!(
+        world().ask(&[], Some("gone")),
+        scope_error("gone", "any API of this client")
+    );
 }
 
 /// Small worlds with few names, so that they collide.
 fn any_world() -> impl Strategy<Value = World> {
     let names = || proptest::sample::subsequence(vec!["a", "b", "c", "d"], 0..=4);
-    let api = (names(), names(), names(), proptest::sample::subsequence(vec!["r", "s"], 0..=2));
+    let api = (
+        names(),
+        names(),
+        names(),
+        proptest::sample::subsequence(vec!["r", "s"], 0..=2),
+    );
     proptest::collection::vec(api, 0..4).prop_map(|apis| {
-        apis.into_iter().enumerate().fold(World::default(), |world, (number, (has, of_role, granted, roles))| {
-            let has: Vec<_> = has;
-            let within = |names: Vec<&'static str>| {
-                names.into_iter().filter(|name| has.contains(name)).collect::<Vec<_>>().join(" ")
-            };
-            let of_role = within(of_role);
-            world
-                .api(&format!("urn:api:{number}"), &has.join(" "), &format!("r={of_role},s={of_role}"))
-                .granted(&within(granted), &roles.join(" "))
-        })
+        apis.into_iter().enumerate().fold(
+            World::default(),
+            |world, (number, (has, of_role, granted, roles))| {
+                let has: Vec<_> = has;
+                let within = |names: Vec<&'static str>| {
+                    names
+                        .into_iter()
+                        .filter(|name| has.contains(name))
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                };
+                let of_role = within(of_role);
+                world
+                    .api(
+                        &format!("urn:api:{number}"),
+                        &has.join(" "),
+                        &format!("r={of_role},s={of_role}"),
+                    )
+                    .granted(&within(granted), &roles.join(" "))
+            },
+        )
     })
 }
 

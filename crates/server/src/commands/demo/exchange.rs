@@ -17,31 +17,62 @@ pub(super) struct Answer {
 
 impl Exchange {
     pub(super) fn new() -> Self {
-        Self { http: reqwest::Client::new() }
+        Self {
+            http: reqwest::Client::new(),
+        }
     }
 
     /// A GraphQL operation with its variables.
-    pub(super) async fn graphql(&self, url: &str, token: &str, query: &str, variables: Value) -> Result<Value, Failure> {
+    pub(super) async fn graphql(
+        &self,
+        url: &str,
+        token: &str,
+        query: &str,
+        variables: Value,
+    ) -> Result<Value, Failure> {
         println!("  POST {url}");
         println!("  Authorization: Bearer {}", shortened(token));
         println!("  {query}");
         println!("  variables {variables}");
         let body = serde_json::json!({"query": query, "variables": variables});
-        let answer = self.send(self.http.post(url).bearer_auth(token).json(&body)).await?;
+        let answer = self
+            .send(self.http.post(url).bearer_auth(token).json(&body))
+            .await?;
         match answer.body.get("data") {
             Some(data) if answer.body.get("errors").is_none() => Ok(data.clone()),
-            _ => Err(Failure::refused(format!("the demo's GraphQL was refused: {}", answer.body))),
+            _ => Err(Failure::refused(format!(
+                "the demo's GraphQL was refused: {}",
+                answer.body
+            ))),
         }
     }
 
     /// A token request by Basic authentication.
-    pub(super) async fn token(&self, endpoint: &str, client: &str, secret: &str, parameters: &[(&str, &str)]) -> Result<Answer, Failure> {
+    pub(super) async fn token(
+        &self,
+        endpoint: &str,
+        client: &str,
+        secret: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Answer, Failure> {
         let mut form = vec![("grant_type", "client_credentials")];
         form.extend(parameters);
         println!("  POST {endpoint}");
         println!("  Authorization: Basic {client}:{}", shortened(secret));
-        println!("  {}", form.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&"));
-        self.send(self.http.post(endpoint).basic_auth(client, Some(secret)).form(&form)).await
+        println!(
+            "  {}",
+            form.iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>()
+                .join("&")
+        );
+        self.send(
+            self.http
+                .post(endpoint)
+                .basic_auth(client, Some(secret))
+                .form(&form),
+        )
+        .await
     }
 
     /// A call of a protected resource.
@@ -75,7 +106,9 @@ fn for_the_eye(body: &Value) -> Value {
             .iter()
             .map(|(name, member)| {
                 let shown = match (name.as_str(), member) {
-                    ("access_token" | "plaintext", Value::String(text)) => Value::String(shortened(text)),
+                    ("access_token" | "plaintext", Value::String(text)) => {
+                        Value::String(shortened(text))
+                    }
                     (_, member) => for_the_eye(member),
                 };
                 (name.clone(), shown)

@@ -23,11 +23,16 @@ use crate::{
 pub(crate) async fn run(database_url: Option<&str>) -> Result<(), Failure> {
     let directory = tempfile::tempdir().map_err(Failure::system)?;
     let (location, schema) = match database_url {
-        None => (StoreLocation::Sqlite(directory.path().join("chancery.db")), None),
+        None => (
+            StoreLocation::Sqlite(directory.path().join("chancery.db")),
+            None,
+        ),
         Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
             let random: [u8; 8] = (&SystemEntropy::new() as &dyn Entropy).bytes();
             let name = format!("chancery_demo_{:016x}", u64::from_be_bytes(random));
-            let schema = ThrowawaySchema::create(url, &name).await.map_err(|error| Failure::store(&error))?;
+            let schema = ThrowawaySchema::create(url, &name)
+                .await
+                .map_err(|error| Failure::store(&error))?;
             (schema.location(), Some(schema))
         }
         Some(_) => {
@@ -38,18 +43,28 @@ pub(crate) async fn run(database_url: Option<&str>) -> Result<(), Failure> {
     };
     let told = tell(&location, directory.path()).await;
     if let Some(schema) = schema {
-        schema.remove().await.map_err(|error| Failure::store(&error))?;
+        schema
+            .remove()
+            .await
+            .map_err(|error| Failure::store(&error))?;
     }
     told
 }
 
 async fn tell(location: &StoreLocation, directory: &std::path::Path) -> Result<(), Failure> {
-    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Failure::system)?;
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .map_err(Failure::system)?;
     let url = format!("http://{}", listener.local_addr().map_err(Failure::system)?);
     let entropy = Arc::new(SystemEntropy::new());
     let sealer = Arc::new(Sealer::new(MasterKey::generate(&*entropy), None));
-    let store = Store::connect(&StoreConfig::new(location.clone())).await.map_err(|error| Failure::store(&error))?;
-    store.migrate().await.map_err(|error| Failure::store(&error))?;
+    let store = Store::connect(&StoreConfig::new(location.clone()))
+        .await
+        .map_err(|error| Failure::store(&error))?;
+    store
+        .migrate()
+        .await
+        .map_err(|error| Failure::store(&error))?;
     let settings = Settings::new(&url, Arc::new(SystemClock), entropy).map_err(Failure::input)?;
     let credential = directory.join("operator.json");
     let platform = Platform::open(store, sealer, settings, |operator| {
@@ -59,7 +74,10 @@ async fn tell(location: &StoreLocation, directory: &std::path::Path) -> Result<(
     .map_err(|error| Failure::start(&error))?;
 
     let (stop, stopped) = oneshot::channel::<()>();
-    let service = platform.router.clone().into_make_service_with_connect_info::<SocketAddr>();
+    let service = platform
+        .router
+        .clone()
+        .into_make_service_with_connect_info::<SocketAddr>();
     let server = tokio::spawn(async move {
         axum::serve(listener, service)
             .with_graceful_shutdown(async move {
@@ -67,7 +85,8 @@ async fn tell(location: &StoreLocation, directory: &std::path::Path) -> Result<(
             })
             .await
     });
-    let operator = std::fs::read(&credential).and_then(|json| serde_json::from_slice(&json).map_err(io::Error::from));
+    let operator = std::fs::read(&credential)
+        .and_then(|json| serde_json::from_slice(&json).map_err(io::Error::from));
     let told = match operator {
         Ok(operator) => script::tell(&url, &operator, &platform.store).await,
         Err(error) => Err(Failure::system(error)),

@@ -24,27 +24,49 @@ struct Orders {
 
 /// Starts the resource server on a free port and gives its URL.
 pub(super) async fn start(issuer: &str) -> Result<String, Failure> {
-    let keys = reqwest::get(format!("{issuer}/oauth2/jwks")).await.map_err(Failure::system)?;
+    let keys = reqwest::get(format!("{issuer}/oauth2/jwks"))
+        .await
+        .map_err(Failure::system)?;
     let keys = keys.json().await.map_err(Failure::system)?;
-    let orders = Orders { issuer: issuer.to_owned(), keys };
-    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Failure::system)?;
-    let url = format!("http://{}/orders", listener.local_addr().map_err(Failure::system)?);
+    let orders = Orders {
+        issuer: issuer.to_owned(),
+        keys,
+    };
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .map_err(Failure::system)?;
+    let url = format!(
+        "http://{}/orders",
+        listener.local_addr().map_err(Failure::system)?
+    );
     let router = Router::new().route("/orders", get(list)).with_state(orders);
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(url)
 }
 
-async fn list(State(orders): State<Orders>, headers: HeaderMap) -> Result<Json<Value>, (StatusCode, String)> {
+async fn list(
+    State(orders): State<Orders>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, (StatusCode, String)> {
     let token = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
-        .ok_or((StatusCode::UNAUTHORIZED, "a bearer token is missing".to_owned()))?;
-    let claims = verify(&orders, token).map_err(|error| (StatusCode::UNAUTHORIZED, error.to_string()))?;
+        .ok_or((
+            StatusCode::UNAUTHORIZED,
+            "a bearer token is missing".to_owned(),
+        ))?;
+    let claims =
+        verify(&orders, token).map_err(|error| (StatusCode::UNAUTHORIZED, error.to_string()))?;
     let scopes = claims["scopes"].as_array().map_or(&[][..], Vec::as_slice);
     if !scopes.contains(&json!("orders:read")) {
-        return Err((StatusCode::FORBIDDEN, "this needs the scope orders:read".to_owned()));
+        return Err((
+            StatusCode::FORBIDDEN,
+            "this needs the scope orders:read".to_owned(),
+        ));
     }
-    Ok(Json(json!({"tenant": claims["tenant_id"], "orders": ["one", "two"]})))
+    Ok(Json(
+        json!({"tenant": claims["tenant_id"], "orders": ["one", "two"]}),
+    ))
 }
 
 fn verify(orders: &Orders, token: &str) -> jsonwebtoken::errors::Result<Value> {

@@ -19,9 +19,16 @@ pub(super) async fn tell(url: &str, operator: &Value, store: &Store) -> Result<(
     let endpoint = format!("{issuer}/oauth2/token");
 
     step("1  The operator gets a token for the admin API");
-    let (id, secret) = (text(operator, "/client_id")?, text(operator, "/client_secret")?);
+    let (id, secret) = (
+        text(operator, "/client_id")?,
+        text(operator, "/client_secret")?,
+    );
     let system = text(operator, "/token_endpoint")?;
-    let admin = token(&exchange.token(system, id, secret, &[("audience", "urn:chancery:admin")]).await?)?;
+    let admin = token(
+        &exchange
+            .token(system, id, secret, &[("audience", "urn:chancery:admin")])
+            .await?,
+    )?;
 
     step("2  … and creates a tenant, an API and a client");
     let made = exchange
@@ -32,8 +39,9 @@ pub(super) async fn tell(url: &str, operator: &Value, store: &Store) -> Result<(
             json!({"input": {"slug": "acme", "displayName": "Acme"}}),
         )
         .await?;
-    let tenant: TenantId =
-        text(&made, "/createTenant/tenant/id")?.parse().map_err(|_| Failure::refused("no tenant id"))?;
+    let tenant: TenantId = text(&made, "/createTenant/tenant/id")?
+        .parse()
+        .map_err(|_| Failure::refused("no tenant id"))?;
     exchange
         .graphql(
             &graphql,
@@ -54,7 +62,11 @@ pub(super) async fn tell(url: &str, operator: &Value, store: &Store) -> Result<(
     let first = text(&made, "/createClient/secret/plaintext")?;
 
     step("3  The tenant's service asks for a token");
-    let access = token(&exchange.token(&endpoint, client, first, &[("scope", "orders:read")]).await?)?;
+    let access = token(
+        &exchange
+            .token(&endpoint, client, first, &[("scope", "orders:read")])
+            .await?,
+    )?;
 
     step("4  … and calls a protected resource, which verifies it by the tenant's key set");
     let orders = protected::start(&issuer).await?;
@@ -114,5 +126,8 @@ fn expect(answer: &Answer, status: u16) -> Result<(), Failure> {
     if answer.status == status {
         return Ok(());
     }
-    Err(Failure::refused(format!("{status} was expected, and {} came: {}", answer.status, answer.body)))
+    Err(Failure::refused(format!(
+        "{status} was expected, and {} came: {}",
+        answer.status, answer.body
+    )))
 }

@@ -1,5 +1,6 @@
 //! The master key as a file.
 
+use crate::config::master_key::{KeySourceError, MasterKeys};
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;

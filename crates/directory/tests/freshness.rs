@@ -1,0 +1,198 @@
+//! What the directory shows, and that it is never older than the question.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::sync::Arc;
+
+use chancery_crypto::{MasterKey, Sealer};
+use chancery_directory::{Capacity, ClientEntry, Directory, TenantEntry, Unavailable};
+use chancery_domain::{
+    ClientId, Clock as _,
+    client::Standing,
+    secret_rotation::SecretState,
+    tenant::{SigningAlgorithm, TenantState},
+    value::ApiIdentifier,
+};
+use chancery_testkit::{on_both_stores, stores::TestStore};
+
+use common::{Known, World};
+
+async fn look(directory: &Directory, client: &Known) -> (Arc<TenantEntry>, Arc<ClientEntry>) {
+    let tenant = directory.tenant("acme").await.unwrap().unwrap();
+    let client = directory.client(&tenant, client.id).await.unwrap().unwrap();
+    (tenant, client)
+}
+
+on_both_stores! {
+    async fn everything_a_decision_needs_is_there(store: TestStore) {
+        let world = World::on(store);
+        let acme = world.tenant("acme").await;
+        let orders = world.api(acme, "https://orders.example", "a b", "clerk=a").await;
+        let known = world.client(acme, &[(orders, "b", "clerk")]).await;
+
+        let directory = world.directory();
+        let (tenant, client) = look(&directory, &known).await;
+        assert_eq!((tenant.id, tenant.tenant.state), (acme, TenantState::Active));
+        let identifier = ApiIdentifier::parse("https://orders.example").unwrap();
+        let (id, api) = tenant.apis.by_identifier(&identifier).unwrap();
+        assert_eq!((id, api), (orders, tenant.apis.get(orders).unwrap()));
+        assert!(tenant.apis.by_identifier(&ApiIdentifier::admin()).is_some());
+        let key = &tenant.keys.signing[&SigningAlgorithm::Es256];
+        assert_eq!(&tenant.keys.published.keys, std::slice::from_ref(key.public_jwk()));
+
+        assert_eq!(client.client.grants[&orders].identifier, identifier);
+        let secret = &client.secrets.secrets[&known.secret_id];
+        assert_eq!(secret.state(world.clock.now()), SecretState::Active);
+        let verifier = &client.verifiers[&known.secret_id];
+        let (hasher, id) = (&world.hasher, known.secret_id);
+        assert_eq!(directory.verify_secret(hasher, id, &known.secret, verifier).await, Ok(true));
+        assert_eq!(directory.verify_secret(hasher, id, "chs_", verifier).await, Ok(false));
+    }
+
+    async fn what_is_not_there_is_absent_until_it_is(store: TestStore) {
+        let world = World::on(store);
+        let directory = world.directory();
+        for slug in ["acme", "", "Not A Slug", "../acme"] {
+            assert!(directory.tenant(slug).await.unwrap().is_none(), "{slug}");
+        }
+        let acme = world.tenant("acme").await;
+        let tenant = directory.tenant("acme").await.unwrap().unwrap();
+        let nobody = ClientId::from_bytes([7; 16]);
+        assert!(directory.client(&tenant, nobody).await.unwrap().is_none());
+        assert!(directory.client(&tenant, nobody).await.unwrap().is_none());
+        let known = world.client(acme, &[]).await;
+        assert_eq!(look(&directory, &known).await.1.id, known.id);
+    }
+
+    async fn a_client_of_another_tenant_is_absent_cold_and_warm(store: TestStore) {
+        let world = World::on(store);
+        let (acme, _) = (world.tenant("acme").await, world.tenant("other").await);
+        let known = world.client(acme, &[]).await;
+        let directory = world.directory();
+        for _ in 0..2 {
+            let other = directory.tenant("other").await.unwrap().unwrap();
+            assert!(directory.client(&other, known.id).await.unwrap().is_none());
+            look(&directory, &known).await;
+        }
+    }
+
+    async fn what_another_node_has_changed_is_seen_by_the_next_request(store: TestStore) {
+        let world = World::on(store);
+        let acme = world.tenant("acme").await;
+        let known = world.client(acme, &[]).await;
+        let nodes = [world.directory(), world.directory_of(world.store.another().await)];
+        for node in &nodes {
+            look(node, &known).await;
+        }
+        let next = world.rotated(&known, 60).await;
+        for node in &nodes {
+            let client = look(node, &known).await.1;
+            assert!(client.verifiers.contains_key(&next.secret_id));
+        }
+        world.revoke(&known).await;
+        for node in &nodes {
+            let secret = look(node, &known).await.1.secrets.secrets[&known.secret_id].clone();
+            assert_eq!(secret.state(world.clock.now()), SecretState::Revoked);
+        }
+        world.disable(&known).await;
+        for node in &nodes {
+            assert_eq!(look(node, &known).await.1.client.standing, Standing::Disabled);
+        }
+        world.suspend(acme).await;
+        for node in &nodes {
+            assert_eq!(look(node, &known).await.0.tenant.state, TenantState::Suspended);
+        }
+    }
+
+    async fn what_has_not_changed_is_not_read_again(store: TestStore) {
+        let world = World::on(store);
+        let (acme, other) = (world.tenant("acme").await, world.tenant("other").await);
+        let known = world.client(acme, &[]).await;
+        let directory = world.directory();
+        let (tenant, client) = look(&directory, &known).await;
+        world.client(other, &[]).await;
+        let (tenant_again, client_again) = look(&directory, &known).await;
+        assert!(Arc::ptr_eq(&tenant, &tenant_again) && Arc::ptr_eq(&client, &client_again));
+
+        world.client(acme, &[]).await;
+        let (refilled, _) = look(&directory, &known).await;
+        assert!(!Arc::ptr_eq(&tenant, &refilled));
+        let key = |entry: &TenantEntry| entry.keys.signing[&SigningAlgorithm::Es256].clone();
+        assert!(Arc::ptr_eq(&key(&tenant), &key(&refilled)), "a key is parsed once");
+    }
+
+    async fn cold_requests_share_one_fill(store: TestStore) {
+        let world = World::on(store);
+        let acme = world.tenant("acme").await;
+        let known = world.client(acme, &[]).await;
+        let directory = Arc::new(world.directory());
+        let tasks: Vec<_> = (0..32).map(|_| {
+            let (directory, known) = (directory.clone(), known.clone());
+            tokio::spawn(async move { look(&directory, &known).await })
+        }).collect();
+        let (tenant, client) = look(&directory, &known).await;
+        for task in tasks {
+            let (same_tenant, same_client) = task.await.unwrap();
+            assert!(Arc::ptr_eq(&tenant, &same_tenant) && Arc::ptr_eq(&client, &same_client));
+        }
+    }
+
+    async fn no_request_sees_less_than_was_committed_before_it(store: TestStore) {
+        let world = World::on(store);
+        let acme = world.tenant("acme").await;
+        let known = world.client(acme, &[]).await;
+        let nodes = [world.directory(), world.directory_of(world.store.another().await)];
+        let nodes = nodes.map(Arc::new);
+        // Others ask all the time, so that entries are being filled while the roll grows.
+        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let noise: Vec<_> = nodes.iter().map(|node| {
+            let (node, known, stop) = (node.clone(), known.clone(), stop.clone());
+            tokio::spawn(async move {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    look(&node, &known).await;
+                    tokio::task::yield_now().await;
+                }
+            })
+        }).collect();
+        let mut newest = known.clone();
+        for _ in 0..20 {
+            newest = world.rotated(&newest, 0).await;
+            for node in &nodes {
+                let client = look(node, &known).await.1;
+                assert!(client.verifiers.contains_key(&newest.secret_id));
+            }
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        for task in noise {
+            task.await.unwrap();
+        }
+    }
+
+    async fn a_store_that_is_gone_is_unavailable_however_warm_the_entry(store: TestStore) {
+        let world = World::on(store);
+        let acme = world.tenant("acme").await;
+        let known = world.client(acme, &[]).await;
+        let directory = world.directory();
+        look(&directory, &known).await;
+        world.store.close().await;
+        assert!(matches!(directory.tenant("acme").await, Err(Unavailable::Store(_))));
+        assert!(matches!(directory.tenant("other").await, Err(Unavailable::Store(_))));
+        assert!(directory.tenant("No Slug").await.unwrap().is_none());
+    }
+
+    async fn a_key_that_does_not_open_is_unavailable_and_is_not_shown(store: TestStore) {
+        let world = World::on(store);
+        world.tenant("acme").await;
+        let wrong = Arc::new(Sealer::new(MasterKey::generate(&*world.entropy), None));
+        let store = (*world.store).clone();
+        let directory = Directory::new(store, wrong, &*world.entropy, Capacity::default());
+        let error = directory.tenant("acme").await.unwrap_err();
+        assert!(matches!(error, Unavailable::Key { .. }), "{error}");
+        assert!(error.to_string().contains("master key"), "{error}");
+    }
+}
