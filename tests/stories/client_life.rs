@@ -16,7 +16,8 @@ story! {
         assert_eq!(disabled["client"]["state"], "DISABLED");
         let refused = world.token("acme", &acme.client, &acme.secret).send().await;
         refused.refused(401, "invalid_client");
-        assert_eq!(refused.body["error_description"], "the client is disabled");
+        let description = refused.body["error_description"].as_str().unwrap();
+        assert!(description.starts_with("the client is disabled"), "{description}");
 
         // Without the right secret nobody learns that it exists.
         let stranger = world.token("acme", &acme.client, "chs_wrong").send().await;
@@ -60,7 +61,8 @@ story! {
         world.clock.advance(1);
         let refused = world.token("acme", &acme.client, &acme.secret).send().await;
         refused.refused(401, "invalid_client");
-        assert_eq!(refused.body["error_description"], "the client has expired");
+        let description = refused.body["error_description"].as_str().unwrap();
+        assert!(description.starts_with("the client has expired"), "{description}");
 
         let operator = world.operator().await;
         let query = format!("{{ client(id: \"{}\") {{ state }} }}", acme.client);

@@ -123,14 +123,21 @@ impl Application {
             request: request.clone(),
             answer: serde_json::to_string(&answer)?,
         };
-        let outcome = self.tasks.spawn(async move { work.run().await }).await??;
-        match outcome {
-            Outcome::Committed => Ok(Executed::Done(answer)),
-            Outcome::Overtaken => Err(Error::Conflict),
-            Outcome::AlreadyRemembered => match self.replayed(caller, request).await? {
-                Some(answer) => Ok(Executed::Replayed(answer)),
-                None => Err(Error::Conflict),
-            },
+        let outcome = self
+            .tasks
+            .spawn(async move { work.run().await })
+            .await?;
+        let error = match outcome {
+            Ok(Outcome::Committed) => return Ok(Executed::Done(answer)),
+            Ok(Outcome::Overtaken | Outcome::AlreadyRemembered) => Error::Conflict,
+            Err(error) if error.is_final() => error,
+            Err(error) => return Err(error),
+        };
+        // Whoever sends the same command twice at once is refused the second time by what the first
+        // one made; the answer is that of the first.
+        match self.replayed(caller, request).await? {
+            Some(answer) => Ok(Executed::Replayed(answer)),
+            None => Err(error),
         }
     }
 

@@ -2,7 +2,7 @@ use async_graphql::{Context, InputObject, Object};
 use chancery_application::NewTenant;
 use chancery_domain::{
     Faults,
-    tenant::PolicyChange,
+    tenant::{PolicyChange, TenantPolicy},
     value::{DisplayName, Slug},
 };
 
@@ -41,6 +41,10 @@ impl Input for CreateTenantInput {
         let policy = self
             .policy
             .map_or_else(PolicyChange::default, |policy| policy.parse(faults));
+        // What is wrong with the policy as a whole belongs into the same answer.
+        if let Err(more) = policy.over(&TenantPolicy::default()) {
+            faults.merge(more);
+        }
         Some(NewTenant {
             slug: slug?,
             display_name: display_name?,

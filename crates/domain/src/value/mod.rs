@@ -83,6 +83,11 @@ impl Faults {
         });
     }
 
+    /// Adds the faults of a part of the input.
+    pub fn merge(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     /// Whether nothing is wrong so far.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
