@@ -123,10 +123,7 @@ impl Application {
             request: request.clone(),
             answer: serde_json::to_string(&answer)?,
         };
-        let outcome = self
-            .tasks
-            .spawn(async move { work.run().await })
-            .await?;
+        let outcome = self.tasks.spawn(async move { work.run().await }).await?;
         let error = match outcome {
             Ok(Outcome::Committed) => return Ok(Executed::Done(answer)),
             Ok(Outcome::Overtaken | Outcome::AlreadyRemembered) => Error::Conflict,

@@ -72,12 +72,12 @@ impl Installation {
         };
         let defect = |error: Box<dyn std::error::Error + Send + Sync>| OpenError::Key(error);
         if let Some(row) = store.installation_key(ROW).await? {
-            let sealed = Sealed {
+            let stored = Sealed {
                 master_key_id: row.master_key_id,
                 bytes: row.sealed,
             };
             let bytes = sealer
-                .open(&context, &sealed)
+                .open(&context, &stored)
                 .map_err(OpenError::WrongMasterKey)?;
             let key = InstallationKey::from_opened(&bytes).map_err(|error| defect(error.into()))?;
             return Ok(Self {
@@ -86,12 +86,12 @@ impl Installation {
             });
         }
         let key = InstallationKey::generate(entropy);
-        let sealed = sealer
+        let unsaved = sealer
             .seal(&context, key.as_bytes(), entropy)
             .map_err(|error| defect(error.into()))?;
         Ok(Self {
             secrets: Arc::new(SecretIssuer::new(&key)),
-            unsaved: Some(sealed),
+            unsaved: Some(unsaved),
         })
     }
 

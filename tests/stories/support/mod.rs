@@ -6,9 +6,9 @@ mod tokens;
 mod world;
 
 pub(crate) use dump::dump;
-pub(crate) use graphql::{Answer, GraphQl};
-pub(crate) use tokens::{TokenAnswer, TokenRequest, claims};
-pub(crate) use world::{Acme, World};
+pub(crate) use graphql::GraphQl;
+pub(crate) use tokens::{TokenAnswer, TokenRequest};
+pub(crate) use world::World;
 
 /// Makes a story into two tests, one for each store.
 macro_rules! story {

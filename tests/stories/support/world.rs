@@ -27,7 +27,6 @@ pub(crate) struct World {
 
 /// A tenant with an API and a client that may read and write there.
 pub(crate) struct Acme {
-    pub(crate) slug: String,
     pub(crate) api: String,
     pub(crate) client: String,
     pub(crate) secret: String,
@@ -183,7 +182,6 @@ impl World {
                 .to_owned()
         };
         Acme {
-            slug: slug.to_owned(),
             api: api["api"]["id"].as_str().unwrap().to_owned(),
             client: text("/client/id"),
             secret: text("/secret/plaintext"),

@@ -186,14 +186,16 @@ mod tests {
 
     #[test]
     fn a_beginning_in_the_past_is_now() {
-        let command = IssueSecret {
-            not_before: Some(NOW.plus_seconds(-60)),
-            ..issue()
+        let begins = |seconds| {
+            let command = IssueSecret {
+                not_before: Some(NOW.plus_seconds(seconds)),
+                ..issue()
+            };
+            issued(&testing::given(with_billing()).when(&command).change()).not_before
         };
-        assert_eq!(
-            issued(&testing::given(with_billing()).when(&command).change()).not_before,
-            None
-        );
+        assert_eq!(begins(-60), None);
+        assert_eq!(begins(0), None);
+        assert_eq!(begins(1), Some(NOW.plus_seconds(1)));
     }
 
     #[test]

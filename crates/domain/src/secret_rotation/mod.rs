@@ -306,5 +306,10 @@ mod tests {
         assert_eq!(at(9), SecretState::Retiring);
         assert_eq!(at(10), SecretState::Expired);
         assert_eq!(at(20), SecretState::Expired, "and so it stays");
+        let both = Secret {
+            retires_at: secret.expires_at,
+            ..secret
+        };
+        assert_eq!(both.state(NOW.plus_seconds(10)), SecretState::Retired);
     }
 }

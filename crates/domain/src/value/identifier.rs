@@ -73,7 +73,10 @@ mod tests {
         ] {
             assert!(ApiIdentifier::parse(right).is_ok(), "{right}");
         }
-        let long = format!("https://{}", "a".repeat(255));
+        let of_length =
+            |length: usize| format!("https://{}", "a".repeat(length - "https://".len()));
+        assert!(ApiIdentifier::parse(&of_length(255)).is_ok());
+        let long = of_length(256);
         for wrong in [
             "",
             "orders",

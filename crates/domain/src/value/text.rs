@@ -81,6 +81,7 @@ mod tests {
     #[test]
     fn names_are_clean_text() {
         assert!(ClientName::parse("Orders – nightly 🌙").is_ok());
+        assert!(ClientName::parse(&"🌙".repeat(100)).is_ok());
         for (wrong, rule) in [
             ("", "empty"),
             ("  ", "empty"),

@@ -60,13 +60,13 @@ async fn serve(listener: TcpListener, platform: Platform) -> Result<(), Failure>
         .router
         .clone()
         .into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(stop);
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop);
     let deadline = async {
         let _ = wait.wait_for(|told| *told).await;
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        served = server => served.map_err(Failure::system)?,
+        served = serving => served.map_err(Failure::system)?,
         () = deadline => tracing::warn!("some connections did not end in time and are cut"),
     }
     platform.close().await;
