@@ -17,6 +17,14 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(Failure::system)?;
     let config = config.bound_to(address).map_err(Failure::input)?;
 
+    // From here on a stop that is asked for is a clean one, also before anybody can be served.
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::system)?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    };
     let platform = start::platform(&config).await?;
 
     tracing::info!(
@@ -26,7 +34,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
         "listening; the explorer is at {}/graphql",
         config.public_url.as_str(),
     );
-    serve(listener, platform).await
+    serve(listener, platform, stop).await
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -44,15 +52,15 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-/// Serves until the first signal, then lets what is under way finish.
-async fn serve(listener: TcpListener, platform: Platform) -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::system)?;
+/// Serves until it is told to stop, then lets what is under way finish.
+async fn serve(
+    listener: TcpListener,
+    platform: Platform,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Failure> {
     let (told, mut wait) = tokio::sync::watch::channel(false);
     let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
+        stop.await;
         tracing::info!("stopping: requests that are under way may finish");
         let _ = told.send(true);
     };

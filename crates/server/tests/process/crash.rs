@@ -7,7 +7,7 @@ use crate::server::{Server, on_both_stores};
 
 on_both_stores! {
     async fn kill_9_during_appends_loses_nothing_that_was_acknowledged(directory: &Path, arguments: &[String]) {
-        let server = Server::start(directory, arguments).await;
+        let server = Server::start(directory, arguments);
         let token = server.operator_token().await;
         let made = server
             .graphql(&token, "mutation { createTenant(input: {slug: \"acme\", displayName: \"Acme\"}) { tenant { id } } }")
@@ -18,7 +18,7 @@ on_both_stores! {
 
         let acknowledged = Arc::new(Mutex::new(Vec::new()));
         for round in 0..4 {
-            let server = Arc::new(Server::start(directory, arguments).await);
+            let server = Arc::new(Server::start(directory, arguments));
             let token = server.operator_token().await;
             let enough = Arc::new(AtomicUsize::new(0));
             let writers: Vec<_> = (0..6)
@@ -48,7 +48,7 @@ on_both_stores! {
             }
         }
 
-        let server = Server::start(directory, arguments).await;
+        let server = Server::start(directory, arguments);
         let token = server.operator_token().await;
         let acknowledged = acknowledged.lock().unwrap().clone();
         assert!(acknowledged.len() >= 40);

@@ -8,7 +8,7 @@ fn mode(path: &Path) -> u32 {
 
 on_both_stores! {
     async fn everything_is_made_at_the_first_start_and_kept_at_the_next(directory: &Path, arguments: &[String]) {
-        let server = Server::start(directory, arguments).await;
+        let server = Server::start(directory, arguments);
         let data = directory.join("chancery-data");
         assert_eq!(mode(&data), 0o700);
         assert_eq!(mode(&data.join("operator.json")), 0o600);
@@ -21,7 +21,7 @@ on_both_stores! {
         let before = fs::read(data.join("operator.json")).unwrap();
         assert_eq!(server.terminate(), 0, "a stop that was asked for is a success");
 
-        let server = Server::start(directory, arguments).await;
+        let server = Server::start(directory, arguments);
         server.operator_token().await;
         assert_eq!(fs::read(data.join("operator.json")).unwrap(), before);
     }
@@ -29,7 +29,7 @@ on_both_stores! {
 
 on_both_stores! {
     async fn another_master_key_is_refused_and_changes_nothing(directory: &Path, arguments: &[String]) {
-        let server = Server::start(directory, arguments).await;
+        let server = Server::start(directory, arguments);
         assert_eq!(server.terminate(), 0);
         let other = directory.join("other.key");
         fs::write(&other, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();

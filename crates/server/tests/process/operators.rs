@@ -4,7 +4,7 @@ use crate::server::{Server, chancery, on_both_stores, output};
 
 on_both_stores! {
     async fn an_operator_is_made_beside_a_running_server(directory: &Path, arguments: &[String]) {
-        let server = Server::start(directory, arguments).await;
+        let server = Server::start(directory, arguments);
         let create = |extra: &[&str]| {
             let mut command = chancery(directory);
             command.args(["operator", "create", "--name", "reader"]).args(extra).args(arguments);

@@ -83,7 +83,7 @@ pub(crate) fn arguments(directory: &Path, database: &TestDatabase) -> Vec<String
 
 impl Server {
     /// Starts the server on a free port and waits until it listens.
-    pub(crate) async fn start(directory: &Path, arguments: &[String]) -> Self {
+    pub(crate) fn start(directory: &Path, arguments: &[String]) -> Self {
         let mut child = chancery(directory)
             .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
             .args(arguments)
