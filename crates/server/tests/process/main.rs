@@ -8,7 +8,9 @@
 )]
 
 mod crash;
+mod demo;
 mod first_start;
+mod log;
 mod operators;
 mod server;
 mod start_faults;

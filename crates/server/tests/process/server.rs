@@ -1,9 +1,10 @@
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader, Read},
     path::Path,
     process::{Child, Command, Output, Stdio},
     sync::Mutex,
+    thread::JoinHandle,
 };
 
 use chancery_event_store::StoreLocation;
@@ -16,6 +17,7 @@ pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) operator: Value,
     http: reqwest::Client,
+    log: Mutex<Option<JoinHandle<io::Result<String>>>>,
 }
 
 /// The binary with a clean environment.
@@ -42,7 +44,8 @@ pub(crate) fn output(mut command: Command) -> (i32, String, String) {
 
 /// Makes a test into two, one for each store; `arguments` choose it on the command line.
 macro_rules! on_both_stores {
-    (async fn $name:ident($directory:ident: &Path, $arguments:ident: &[String]) $body:block) => {
+    ($(#[$meta:meta])* async fn $name:ident($directory:ident: &Path, $arguments:ident: &[String]) $body:block) => {
+        $(#[$meta])*
         mod $name {
             use super::*;
 
@@ -87,6 +90,7 @@ impl Server {
         let mut child = chancery(directory)
             .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
             .args(arguments)
+            .env("CHANCERY_LOG__LEVEL", "trace")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -106,7 +110,10 @@ impl Server {
             }
         };
         // The rest of the log has to go somewhere, or the server would wait for a reader.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        let rest = std::thread::spawn(move || {
+            let mut rest = String::new();
+            log.read_to_string(&mut rest).map(|_| rest)
+        });
         let operator = fs::read(directory.join("chancery-data/operator.json")).unwrap();
         let operator = serde_json::from_slice(&operator).unwrap();
         Self {
@@ -114,6 +121,7 @@ impl Server {
             url,
             operator,
             http: reqwest::Client::new(),
+            log: Mutex::new(Some(rest)),
         }
     }
 
@@ -183,6 +191,18 @@ impl Server {
                 .success()
         );
         child.wait().unwrap().code().unwrap()
+    }
+
+    /// What was logged since it listened, when it has ended.
+    pub(crate) fn log(&self) -> String {
+        self.log
+            .lock()
+            .unwrap()
+            .take()
+            .unwrap()
+            .join()
+            .unwrap()
+            .unwrap()
     }
 
     /// `kill -9`, while others may still talk to it.
