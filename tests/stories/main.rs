@@ -8,9 +8,11 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod api_life;
 mod client_life;
 mod concurrency;
 mod first_token;
+mod lists;
 mod refusals;
 mod repeated_commands;
 mod secrets_life;

@@ -160,3 +160,90 @@ story! {
         assert_eq!(admin.mutation("createClient", "client { id }", more).await.refusal(), "UNKNOWN_SCOPE");
     }
 }
+
+/// A client of `system` that holds these scopes, as a caller.
+async fn operator_with<'a>(world: &'a World, name: &str, scopes: &[&str]) -> (String, GraphQl<'a>) {
+    let grants = json!([{"api": "urn:chancery:admin", "scopes": scopes}]);
+    let input = json!({"tenant": "system", "name": name, "grants": grants});
+    let fields = "client { id } secret { plaintext }";
+    let made = world
+        .operator()
+        .await
+        .mutation("createClient", fields, input)
+        .await
+        .data();
+    let id = made["client"]["id"].as_str().unwrap().to_owned();
+    let secret = made["secret"]["plaintext"].as_str().unwrap();
+    let caller = world.admin("system", &id, secret).await;
+    (id, caller)
+}
+
+story! {
+    /// Nobody makes, changes or gets the credentials of a client that may more than they do.
+    async fn nobody_gives_away_more_than_they_hold(world: World) {
+        let first = world.operator["client_id"].as_str().unwrap();
+        let (_, admin) = operator_with(&world, "keeper", &["tenant:admin"]).await;
+        let grants = |scope: &str| json!([{"api": "urn:chancery:admin", "scopes": [scope]}]);
+        for (verb, fields, input) in [
+            ("createClient", "client { id }", json!({"tenant": "system", "name": "x", "grants": grants("platform:read")})),
+            ("createClient", "client { id }", json!({"tenant": "system", "name": "x", "grants": grants("platform:admin")})),
+            ("rotateClientSecret", "secret { id }", json!({"client": first})),
+            ("issueClientSecret", "secret { id }", json!({"client": first})),
+            ("disableClient", "client { id }", json!({"client": first, "reason": "mine now"})),
+            ("updateClient", "client { id }", json!({"client": first, "name": "mine"})),
+            ("updateClient", "client { id }", json!({"client": first, "grants": []})),
+        ] {
+            let answer = admin.mutation(verb, fields, input).await;
+            assert_eq!(answer.refusal(), "EXCEEDS_CALLER", "{verb}");
+        }
+        let less = json!({"tenant": "system", "name": "reader", "grants": grants("tenant:read")});
+        admin.mutation("createClient", "client { id }", less).await.data();
+    }
+}
+
+story! {
+    /// Two operators who delete each other at the same moment do not leave nobody.
+    async fn two_last_operators_cannot_delete_each_other(world: World) {
+        let first = world.operator["client_id"].as_str().unwrap().to_owned();
+        let operator = world.operator().await;
+        let (second, other) = operator_with(&world, "second", &["platform:admin"]).await;
+        let delete = |client: &str| json!({"client": client, "reason": "one too many"});
+        let (a, b) = tokio::join!(
+            operator.mutation("deleteClient", "client { id }", delete(&second)),
+            other.mutation("deleteClient", "client { id }", delete(&first)),
+        );
+        let deleted = [&a, &b].iter().filter(|answer| answer.body.get("errors").is_none()).count();
+        assert_eq!(deleted, 1, "{a:?} {b:?}");
+        let tenants = "{ tenants { pageInfo { hasNextPage } } }";
+        let alive = [operator.query("tenants", tenants).await, other.query("tenants", tenants).await];
+        assert_eq!(alive.iter().filter(|answer| answer.status == 200).count(), 1);
+    }
+}
+
+story! {
+    /// A request that comes in slowly is judged when it is complete, not when it began.
+    async fn an_operator_who_is_disabled_in_the_middle_of_a_request_is_out(world: World) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let (id, slow) = operator_with(&world, "slow", &["platform:admin"]).await;
+        let body = json!({"query": "mutation { createTenant(input: {slug: \"late\", displayName: \"Late\"}) { tenant { id } } }"}).to_string();
+        let head = format!(
+            "POST /graphql HTTP/1.1\r\nHost: chancery\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            slow.token(),
+            body.len()
+        );
+        let mut connection = tokio::net::TcpStream::connect(&world.url["http://".len()..]).await.unwrap();
+        connection.write_all(head.as_bytes()).await.unwrap();
+        connection.write_all(&body.as_bytes()[..20]).await.unwrap();
+        connection.flush().await.unwrap();
+
+        let disable = json!({"client": id, "reason": "left"});
+        world.operator().await.mutation("disableClient", "client { id }", disable).await.data();
+        connection.write_all(&body.as_bytes()[20..]).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+        let late = world.operator().await.query("tenant", "{ tenant(slug: \"late\") { id } }").await;
+        assert_eq!(late.code(), "NOT_FOUND");
+    }
+}

@@ -1,8 +1,16 @@
 //! Secrets: issued, rotated with an overlap, revoked.
 
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use chancery_crypto::{MasterKey, Purpose, SealContext, Sealed, Sealer};
 use serde_json::{Value, json};
 
-use crate::support::{World, dump, story};
+use crate::{
+    first_token::tenant_id,
+    support::{World, dump, hex, story},
+};
 
 story! {
     /// Both secrets work during the overlap; when it has passed, only the new one.
@@ -96,8 +104,13 @@ story! {
             // Its body without the prefix and without the hint, which is shown on purpose.
             assert!(!kept.contains(&secret[4..secret.len() - 4]), "a secret is kept");
         }
-        for member in ["\"d\":", "\"p\":", "\"q\":", "\"k\":"] {
-            assert!(!kept.contains(member), "a private key's member is kept");
+        for (sealed, open) in private_keys(&world).await {
+            assert!(kept.contains(&hex(&sealed)), "the dump holds what is sealed");
+            for spelling in [hex(&open), STANDARD.encode(&open), URL_SAFE_NO_PAD.encode(&open)] {
+                assert!(!kept.contains(&spelling[8..]), "a private key is kept in the clear");
+            }
+            // The scalar of an EC key, wherever it might stand.
+            assert!(!kept.contains(&hex(&open[36..68])), "a private key is kept in the clear");
         }
     }
 }
@@ -116,4 +129,33 @@ story! {
         assert_eq!(first["secret"]["hint"], again["secret"]["hint"]);
         assert_eq!(again["secret"]["plaintext"], Value::Null);
     }
+}
+
+/// Each private key of acme, as it is sealed and as it is.
+async fn private_keys(world: &World) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let tenant = tenant_id(world, "acme").await;
+    let sealer = Sealer::new(MasterKey::from_base64(&world.master_key).unwrap(), None);
+    let keys = world
+        .platform
+        .store
+        .sealed_keys(tenant.parse().unwrap())
+        .await
+        .unwrap();
+    assert!(!keys.is_empty());
+    keys.into_iter()
+        .map(|row| {
+            let kid = row.key.to_string();
+            let context = SealContext {
+                purpose: Purpose::SigningKey,
+                tenant: &tenant,
+                row: &kid,
+            };
+            let sealed = Sealed {
+                master_key_id: row.master_key_id,
+                bytes: row.sealed,
+            };
+            let open = sealer.open(&context, &sealed).unwrap().to_vec();
+            (sealed.bytes, open)
+        })
+        .collect()
 }

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::{World, story};
+use crate::{
+    first_token::{roll, verified_elsewhere},
+    support::{World, claims, story},
+};
 
 story! {
     /// A suspended tenant gets no token and its clients learn why; resumed, it does again.
@@ -76,6 +79,100 @@ story! {
                 .await
                 .unwrap();
             assert_eq!(keys["keys"][0]["alg"], alg);
+        }
+    }
+}
+
+story! {
+    /// A policy is changed in parts: what is left out stays, null turns off, and what is wrong is named
+    /// and changes nothing.
+    async fn a_tenants_policy_changes_in_parts(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let fields = "tenant { displayName policy { accessTokenSeconds maxLiveSecrets rateLimit { client { requests } tenant { requests } } } }";
+        let head = roll(&world, "acme").await.len();
+        let input = json!({
+            "tenant": "acme", "displayName": "Acme International",
+            "policy": {"accessTokenSeconds": 60, "rateLimit": {"client": null}},
+        });
+        let updated = operator.mutation("updateTenant", fields, input.clone()).await.data();
+        assert_eq!(updated["tenant"], json!({
+            "displayName": "Acme International",
+            "policy": {"accessTokenSeconds": 60, "maxLiveSecrets": 2, "rateLimit": {"client": null, "tenant": null}},
+        }));
+        let answer = world.token("acme", &acme.client, &acme.secret).send().await;
+        assert_eq!(answer.body["expires_in"], 60);
+        assert!(!answer.headers.contains_key("x-ratelimit-limit"));
+
+        operator.mutation("updateTenant", fields, input).await.data();
+        let wrong = json!({"tenant": "acme", "displayName": "Other", "policy": {"accessTokenSeconds": 59, "maxLiveSecrets": 6}});
+        let refused = operator.mutation("updateTenant", fields, wrong).await;
+        assert_eq!(refused.fault_paths(), ["input.policy.accessTokenSeconds", "input.policy.maxLiveSecrets"]);
+        let roll = roll(&world, "acme").await;
+        let kinds: Vec<_> = roll.iter().skip(head).map(|entry| entry.event.kind().0).collect();
+        assert_eq!(kinds, ["TenantRenamed", "TenantPolicyChanged"]);
+    }
+}
+
+story! {
+    /// Another algorithm signs at once with a key of its own; what was signed before can still be
+    /// verified. That holds for the operators' own tenant too, whose tokens open the admin API.
+    async fn a_tenant_changes_how_its_tokens_are_signed(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let token = || async { world.token("acme", &acme.client, &acme.secret).send().await.token() };
+        let before = token().await;
+        let fields = "tenant { signingKeys { algorithm state } }";
+        for slug in ["acme", "system"] {
+            let input = json!({"tenant": slug, "policy": {"signingAlgorithm": "EDDSA"}});
+            let keys = operator.mutation("updateTenant", fields, input).await.data();
+            assert_eq!(keys["tenant"]["signingKeys"], json!([
+                {"algorithm": "ES256", "state": "ACTIVE"}, {"algorithm": "EDDSA", "state": "ACTIVE"},
+            ]));
+        }
+        let algorithm = |token: &str| {
+            let header = jwt_simple::token::Token::decode_metadata(token).unwrap();
+            header.algorithm().to_owned()
+        };
+        let after = token().await;
+        assert_eq!((algorithm(&before), algorithm(&after)), ("ES256".to_owned(), "EdDSA".to_owned()));
+        assert_eq!(claims(&after)["iss"], claims(&before)["iss"]);
+        verified_elsewhere(&world, "acme", &before).await;
+
+        // The token that the operator holds is still good, and so is a new one.
+        let back = json!({"tenant": "acme", "policy": {"signingAlgorithm": "ES256"}});
+        operator.mutation("updateTenant", "tenant { id }", back).await.data();
+        verified_elsewhere(&world, "acme", &token().await).await;
+        let head = roll(&world, "acme").await.len();
+        let forth = json!({"tenant": "acme", "policy": {"signingAlgorithm": "EDDSA"}});
+        world.operator().await.mutation("updateTenant", "tenant { id }", forth).await.data();
+        assert_eq!(roll(&world, "acme").await.len(), head + 1, "the key is there already");
+
+        let world = world.restart().await;
+        assert_eq!(algorithm(&world.token("acme", &acme.client, &acme.secret).send().await.token()), "EdDSA");
+    }
+}
+
+story! {
+    /// A tenant's administrator changes its own tenant and no other; whoever only reads changes none.
+    async fn a_tenants_administrator_changes_the_own_tenant(world: World) {
+        world.acme().await;
+        world.tenant_like_acme("umbrella").await;
+        let operator = world.operator().await;
+        let change = |slug: &str| json!({"tenant": slug, "displayName": "Changed"});
+        for (scope, code) in [("tenant:admin", None), ("tenant:read", Some("FORBIDDEN"))] {
+            let grants = json!([{"api": "urn:chancery:admin", "scopes": [scope]}]);
+            let input = json!({"tenant": "acme", "name": scope, "grants": grants});
+            let created = operator.mutation("createClient", "client { id } secret { plaintext }", input).await.data();
+            let text = |pointer: &str| created.pointer(pointer).and_then(serde_json::Value::as_str).unwrap().to_owned();
+            let caller = world.admin("acme", &text("/client/id"), &text("/secret/plaintext")).await;
+            let own = caller.mutation("updateTenant", "tenant { id }", change("acme")).await;
+            match code {
+                None => assert!(own.body.get("errors").is_none(), "{:#}", own.body),
+                Some(code) => assert_eq!(own.code(), code),
+            }
+            let foreign = caller.mutation("updateTenant", "tenant { id }", change("umbrella")).await;
+            assert_eq!(foreign.code(), "NOT_FOUND");
         }
     }
 }

@@ -19,15 +19,20 @@ const CHALLENGE_AFTER_A_TOKEN: &str = "Bearer realm=\"chancery\", error=\"invali
 const HOW_TO: &str = "this needs an access token: get one from your tenant's token endpoint with \
      the audience urn:chancery:admin, and send it as `Authorization: Bearer …`";
 
+/// The token that was sent; otherwise the answer that asks for one.
+pub(crate) fn token(headers: &HeaderMap) -> Result<String, Box<Response>> {
+    match bearer(headers) {
+        Some(token) => Ok(token.to_owned()),
+        None => Err(unauthenticated(HOW_TO, CHALLENGE).into()),
+    }
+}
+
 /// The caller, as it stands at this moment; otherwise the answer that turns it away.
 pub(crate) async fn caller(
     application: &Application,
-    headers: &HeaderMap,
+    token: &str,
     trace_id: &str,
 ) -> Result<Caller, Box<Response>> {
-    let Some(token) = bearer(headers) else {
-        return Err(unauthenticated(HOW_TO, CHALLENGE).into());
-    };
     let refused = match application.authenticate(token).await {
         Ok(caller) => return Ok(caller),
         Err(refused) => refused,

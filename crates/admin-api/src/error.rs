@@ -44,6 +44,7 @@ impl Code {
         match error {
             Error::Forbidden { .. } => Self::Forbidden,
             Error::NotFound { .. } => Self::NotFound,
+            Error::CallerEnded => Self::Unauthenticated,
             Error::Invalid(_) => Self::InvalidInput,
             Error::Refused(_) | Error::Guarded { .. } => Self::Refused,
             Error::CommandReused | Error::Conflict => Self::Conflict,
@@ -246,6 +247,7 @@ mod tests {
                 "REFUSED",
                 Some("EXCEEDS_CALLER"),
             ),
+            (Error::CallerEnded, "UNAUTHENTICATED", None),
             (Error::CommandReused, "CONFLICT", None),
             (Error::Conflict, "CONFLICT", None),
             (Error::Unavailable(cause()), "UNAVAILABLE", None),

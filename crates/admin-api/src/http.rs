@@ -70,13 +70,14 @@ async fn answer(State(api): State<AdminApi>, request: axum::extract::Request) ->
 }
 
 impl AdminApi {
-    /// Authenticates before it reads the body, so that nobody unknown makes it work.
+    /// A request without a token is turned away before its body is read; who sent the token is
+    /// asked afterwards, since a body may come slowly and a caller end meanwhile.
     async fn answer(
         &self,
         request: axum::extract::Request,
         trace: &Trace,
     ) -> Result<Response, Box<Response>> {
-        let caller = auth::caller(&self.application, request.headers(), &trace.id).await?;
+        let token = auth::token(request.headers())?;
         if !is_json(request.headers()) {
             let message = "send the request as JSON, with `Content-Type: application/json`";
             return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into());
@@ -86,6 +87,7 @@ impl AdminApi {
             .map_err(|rejection| unread(&rejection))?;
         let body =
             Body::parse(&body).map_err(|message| refused(StatusCode::BAD_REQUEST, &message))?;
+        let caller = auth::caller(&self.application, &token, &trace.id).await?;
         let session = Session::new(self.application.clone(), caller, trace.id.clone());
         let mut response = match body.prepare() {
             Ok(request) => self.schema.execute(request.data(session)).await,

@@ -3,7 +3,7 @@
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema};
 
 use crate::{
-    api::{create::CreateApi, query::ApiQueries},
+    api::{create::CreateApi, query::ApiQueries, retire::RetireApi, update::UpdateApi},
     client::{
         create::CreateClient, delete::DeleteClient, disable::DisableClient, enable::EnableClient,
         query::ClientQueries, update::UpdateClient,
@@ -11,7 +11,7 @@ use crate::{
     secret::{issue::IssueClientSecret, revoke::RevokeClientSecret, rotate::RotateClientSecret},
     tenant::{
         close::CloseTenant, create::CreateTenant, query::TenantQueries, resume::ResumeTenant,
-        suspend::SuspendTenant,
+        suspend::SuspendTenant, update::UpdateTenant,
     },
 };
 
@@ -34,10 +34,13 @@ pub(crate) struct Query(TenantQueries, ClientQueries, ApiQueries);
 #[derive(MergedObject, Default)]
 pub(crate) struct Mutation(
     CreateTenant,
+    UpdateTenant,
     SuspendTenant,
     ResumeTenant,
     CloseTenant,
     CreateApi,
+    UpdateApi,
+    RetireApi,
     CreateClient,
     UpdateClient,
     DisableClient,

@@ -1,6 +1,11 @@
 //! What a resolver works with: the application, who asks, and reads that are shared between fields.
 
-use std::{collections::HashMap, convert::Infallible, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    convert::Infallible,
+    hash::Hash,
+    sync::Arc,
+};
 
 use async_graphql::{
     Context,
@@ -93,12 +98,8 @@ impl Loader<TenantId> for Reads {
     type Error = Infallible;
 
     async fn load(&self, keys: &[TenantId]) -> Result<HashMap<TenantId, Self::Value>, Infallible> {
-        let mut found = HashMap::with_capacity(keys.len());
-        for tenant in keys {
-            let read = self.application.tenant(&self.caller, *tenant).await;
-            found.insert(*tenant, read.map(Arc::new).map_err(Arc::new));
-        }
-        Ok(found)
+        let read = self.application.tenants_of(&self.caller, keys).await;
+        Ok(answers(keys, read))
     }
 }
 
@@ -107,12 +108,8 @@ impl Loader<ApiId> for Reads {
     type Error = Infallible;
 
     async fn load(&self, keys: &[ApiId]) -> Result<HashMap<ApiId, Self::Value>, Infallible> {
-        let mut found = HashMap::with_capacity(keys.len());
-        for api in keys {
-            let read = self.application.api(&self.caller, *api).await;
-            found.insert(*api, read.map(Arc::new).map_err(Arc::new));
-        }
-        Ok(found)
+        let read = self.application.apis_of(&self.caller, keys).await;
+        Ok(answers(keys, read))
     }
 }
 
@@ -120,18 +117,48 @@ impl Loader<SecretsOf> for Reads {
     type Value = Read<SecretRotation>;
     type Error = Infallible;
 
+    /// One query for each tenant, which is one for any page of clients.
     async fn load(
         &self,
         keys: &[SecretsOf],
     ) -> Result<HashMap<SecretsOf, Self::Value>, Infallible> {
-        let mut found = HashMap::with_capacity(keys.len());
+        let mut by_tenant: BTreeMap<TenantId, Vec<ClientId>> = BTreeMap::new();
         for key in keys {
+            by_tenant.entry(key.tenant).or_default().push(key.client);
+        }
+        let mut found = HashMap::with_capacity(keys.len());
+        for (tenant, clients) in by_tenant {
             let read = self
                 .application
-                .client_secrets(&self.caller, key.tenant, key.client)
+                .client_secrets_of(&self.caller, tenant, &clients)
                 .await;
-            found.insert(*key, read.map(Arc::new).map_err(Arc::new));
+            let read = read.map(|mut secrets| {
+                let each = clients.iter();
+                each.map(|client| (*client, Ok(secrets.remove(client).unwrap_or_default())))
+                    .collect()
+            });
+            let of_tenant = answers(&clients, read).into_iter();
+            found.extend(of_tenant.map(|(client, read)| (SecretsOf { tenant, client }, read)));
         }
         Ok(found)
+    }
+}
+
+/// The answer for each key; where the read as a whole failed, its failure.
+fn answers<K: Copy + Eq + Hash, T>(
+    keys: &[K],
+    read: Result<BTreeMap<K, Result<T, Error>>, Error>,
+) -> HashMap<K, Read<T>> {
+    match read {
+        Ok(each) => each
+            .into_iter()
+            .map(|(key, read)| (key, read.map(Arc::new).map_err(Arc::new)))
+            .collect(),
+        Err(error) => {
+            let error = Arc::new(error);
+            keys.iter()
+                .map(|key| (*key, Err(Arc::clone(&error))))
+                .collect()
+        }
     }
 }

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use chancery_domain::{
-    Actor, ChangeSet, ClientId, Command, ReadSet, StreamId, TenantId,
+    Actor, ChangeSet, ClientId, Command, ReadSet, SecretId, StreamId, TenantId,
     access::AdminScope,
-    api::CreateApi,
+    api::{CreateApi, RetireApi, UpdateApi},
     client::{Client, CreateClient, DeleteClient, DisableClient, EnableClient, UpdateClient},
     secret_rotation::{IssueSecret, RevokeSecret, RotateSecret},
-    tenant::{CloseTenant, CreateTenant, ResumeTenant, SuspendTenant},
+    tenant::{CloseTenant, CreateTenant, ResumeTenant, SuspendTenant, UpdateTenant},
 };
 
 use crate::error::Error;
@@ -18,21 +18,36 @@ use crate::error::Error;
 #[derive(Clone, Debug)]
 pub struct Caller {
     actor: Actor,
-    home: Option<TenantId>,
+    identity: Option<Identity>,
     scopes: BTreeSet<AdminScope>,
 }
 
+/// Whom a token named, so that it can be looked at again.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    /// The client's tenant.
+    pub(crate) home: TenantId,
+    /// Whether that is the operators' tenant.
+    pub(crate) of_system: bool,
+    /// The client.
+    pub(crate) client: ClientId,
+    /// What it authenticated with.
+    pub(crate) credential: SecretId,
+    /// When the token ends, in Unix seconds.
+    pub(crate) expires: i64,
+    /// The admin scopes of the token.
+    pub(crate) of_token: BTreeSet<AdminScope>,
+}
+
 impl Caller {
-    /// A client of a tenant with these scopes. Scopes of the platform count only in `system`.
-    pub(crate) fn client(
-        actor: Actor,
-        home: TenantId,
-        of_system: bool,
-        scopes: impl IntoIterator<Item = AdminScope>,
-    ) -> Self {
-        let mut held: BTreeSet<_> = scopes
-            .into_iter()
-            .filter(|scope| of_system || !scope.is_platform())
+    /// The client that a token named, with those of the token's scopes that it is granted now.
+    /// Scopes of the platform count only in `system`.
+    pub(crate) fn client(identity: Identity, granted: &BTreeSet<AdminScope>) -> Self {
+        let mut held: BTreeSet<_> = identity
+            .of_token
+            .intersection(granted)
+            .copied()
+            .filter(|scope| identity.of_system || !scope.is_platform())
             .collect();
         if held.contains(&AdminScope::PlatformAdmin) {
             held.extend(AdminScope::ALL);
@@ -41,8 +56,8 @@ impl Caller {
             held.extend([AdminScope::TenantRead, AdminScope::AuditRead]);
         }
         Self {
-            actor,
-            home: Some(home),
+            actor: Actor::Client(identity.client),
+            identity: Some(identity),
             scopes: held,
         }
     }
@@ -51,7 +66,7 @@ impl Caller {
     pub fn at_the_command_line(user: &str) -> Self {
         Self {
             actor: Actor::Cli(user.to_owned()),
-            home: None,
+            identity: None,
             scopes: AdminScope::ALL.iter().copied().collect(),
         }
     }
@@ -61,12 +76,15 @@ impl Caller {
         &self.actor
     }
 
-    /// The caller's client and its tenant; `None` at the command line.
-    pub(crate) fn identity(&self) -> Option<(TenantId, ClientId)> {
-        match (self.home, &self.actor) {
-            (Some(home), Actor::Client(client)) => Some((home, *client)),
-            _ => None,
-        }
+    /// Whom the token named; `None` at the command line.
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    fn is_at_home_in(&self, tenant: TenantId) -> bool {
+        self.identity
+            .as_ref()
+            .is_some_and(|identity| identity.home == tenant)
     }
 
     /// Every scope that the caller holds, by itself or within another.
@@ -83,7 +101,7 @@ impl Caller {
     pub(crate) fn sees(&self, tenant: TenantId) -> bool {
         self.holds(AdminScope::PlatformRead)
             || self.holds(AdminScope::PlatformAdmin)
-            || self.home == Some(tenant)
+            || self.is_at_home_in(tenant)
     }
 
     /// Lets the caller pass, or says why not.
@@ -95,7 +113,7 @@ impl Caller {
         if needs != Needs::Platform && !self.sees(tenant) {
             return Err(Error::NotFound { what: "tenant" });
         }
-        let at_home = self.home == Some(tenant);
+        let at_home = self.is_at_home_in(tenant);
         let enough = self.holds(AdminScope::PlatformAdmin)
             || match needs {
                 Needs::Platform => false,
@@ -165,10 +183,13 @@ macro_rules! needs {
 
 needs! {
     CreateTenant: Platform,
+    UpdateTenant: TenantAdmin,
     SuspendTenant: Platform,
     ResumeTenant: Platform,
     CloseTenant: Platform,
     CreateApi: TenantAdmin,
+    UpdateApi: TenantAdmin,
+    RetireApi: TenantAdmin,
     CreateClient: TenantAdmin,
     UpdateClient: TenantAdmin,
     DisableClient: TenantAdmin,
@@ -204,6 +225,12 @@ pub(crate) fn guard_escalation(
         let (StreamId::Client(client) | StreamId::SecretRotation(client)) = *stream else {
             continue;
         };
+        if !read.has(StreamId::Client(client)) {
+            // Not to know what the client holds is not to know that it holds nothing.
+            return Err(Error::Internal(
+                format!("a command changes {stream} and does not read its client").into(),
+            ));
+        }
         let granted = [read, &after]
             .into_iter()
             .filter_map(|state| state.client(client).ok())
@@ -243,12 +270,16 @@ mod tests {
     }
 
     fn caller(of_system: bool, scopes: &[AdminScope]) -> Caller {
-        Caller::client(
-            Actor::Client(client()),
-            tenant(1),
+        let scopes: BTreeSet<_> = scopes.iter().copied().collect();
+        let identity = Identity {
+            home: tenant(1),
             of_system,
-            scopes.iter().copied(),
-        )
+            client: client(),
+            credential: SecretId::new(NOW, [8; 10]),
+            expires: 0,
+            of_token: scopes.clone(),
+        };
+        Caller::client(identity, &scopes)
     }
 
     fn outcome(caller: &Caller, needs: Needs, of: u8) -> &'static str {

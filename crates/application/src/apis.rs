@@ -1,9 +1,12 @@
-//! APIs: created, read.
+//! APIs: created, changed, retired, read.
+
+use std::collections::BTreeMap;
 
 use chancery_domain::{
     ApiId, Row, TenantId,
-    api::{Api, CreateApi, RoleDefinition, ScopeDefinition},
-    value::{ApiIdentifier, ApiName},
+    api::{Api, CreateApi, RetireApi, RoleDefinition, ScopeDefinition, TokenSettings, UpdateApi},
+    tenant::SigningAlgorithm,
+    value::{ApiIdentifier, ApiName, Patch},
 };
 use chancery_projections::apis;
 
@@ -27,6 +30,24 @@ pub struct NewApi {
     pub scopes: Vec<ScopeDefinition>,
     /// Its roles.
     pub roles: Vec<RoleDefinition>,
+    /// In what its tokens differ from the tenant's.
+    pub tokens: TokenSettings,
+}
+
+/// What shall change about an API.
+pub struct ApiChange {
+    /// The API.
+    pub api: ApiId,
+    /// The name for people.
+    pub name: Option<ApiName>,
+    /// Its scopes.
+    pub scopes: Option<Vec<ScopeDefinition>>,
+    /// Its roles.
+    pub roles: Option<Vec<RoleDefinition>>,
+    /// How long its access tokens live, in seconds.
+    pub access_token_seconds: Patch<u32>,
+    /// How its tokens are signed.
+    pub signing_algorithm: Patch<SigningAlgorithm>,
 }
 
 impl Application {
@@ -40,7 +61,14 @@ impl Application {
         input: NewApi,
         request: &Request,
     ) -> Result<(ApiId, bool), Error> {
+        caller.require(Needs::TenantAdmin, input.tenant)?;
+        if let Some(api) = self.replayed(caller, request).await? {
+            return Ok((api, true));
+        }
         let api = ApiId::new(self.now(), self.random());
+        let key = self
+            .missing_key(input.tenant, input.tokens.signing_algorithm)
+            .await?;
         let command = CreateApi {
             tenant: input.tenant,
             api,
@@ -48,8 +76,63 @@ impl Application {
             name: input.name,
             scopes: input.scopes,
             roles: input.roles,
+            tokens: input.tokens,
+            key,
         };
         self.execute_for(caller, command, request, api).await
+    }
+
+    /// Changes an API.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn update_api(
+        &self,
+        caller: &Caller,
+        change: ApiChange,
+        request: &Request,
+    ) -> Result<(ApiId, bool), Error> {
+        let api = change.api;
+        let tenant = self.tenant_of_api(caller, api).await?;
+        caller.require(Needs::TenantAdmin, tenant)?;
+        if let Some(api) = self.replayed(caller, request).await? {
+            return Ok((api, true));
+        }
+        let algorithm = change.signing_algorithm.over(None);
+        let command = UpdateApi {
+            tenant,
+            api,
+            name: change.name,
+            scopes: change.scopes,
+            roles: change.roles,
+            access_token_seconds: change.access_token_seconds,
+            signing_algorithm: change.signing_algorithm,
+            key: self.missing_key(tenant, algorithm).await?,
+        };
+        self.execute_for(caller, command, request, api).await
+    }
+
+    /// Ends an API for good.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn retire_api(
+        &self,
+        caller: &Caller,
+        api: ApiId,
+        request: &Request,
+    ) -> Result<(ApiId, bool), Error> {
+        let tenant = self.tenant_of_api(caller, api).await?;
+        self.execute_for(caller, RetireApi { tenant, api }, request, api)
+            .await
+    }
+
+    /// The tenant of an API that the caller sees.
+    async fn tenant_of_api(&self, caller: &Caller, api: ApiId) -> Result<TenantId, Error> {
+        match apis::platform_get(&self.parts.store, api).await? {
+            Some(row) if caller.sees(row.tenant) => Ok(row.tenant),
+            _ => Err(Error::NotFound { what: "API" }),
+        }
     }
 
     /// An API, of whichever tenant, as far as the caller sees it.
@@ -66,6 +149,27 @@ impl Application {
         }
         caller.require(Needs::TenantRead, row.tenant)?;
         Ok(row)
+    }
+
+    /// These APIs, each as [`Self::api`] answers it, in one query.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Internal`]: what stands against a single one is in its place.
+    pub async fn apis_of(
+        &self,
+        caller: &Caller,
+        apis: &[ApiId],
+    ) -> Result<BTreeMap<ApiId, Result<Row<Api>, Error>>, Error> {
+        let found = apis::platform_get_many(&self.parts.store, apis).await?;
+        let mut found: BTreeMap<_, _> = found.into_iter().collect();
+        let answer = |id: &ApiId| {
+            let row = found.remove(id).filter(|row| caller.sees(row.tenant));
+            let row = row.ok_or(Error::NotFound { what: "API" });
+            let allowed =
+                row.and_then(|row| caller.require(Needs::TenantRead, row.tenant).map(|()| row));
+            (*id, allowed)
+        };
+        Ok(apis.iter().map(answer).collect())
     }
 
     /// A tenant's APIs, oldest first; the built-in admin API is one of them.

@@ -1,24 +1,23 @@
 //! Who sent this bearer token. Every answer comes from the database, never from a cache: disabling
 //! an operator ends its access at once.
 
-use std::collections::BTreeSet;
-
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_crypto::{Audience, Expectation, PresentedToken, PublicJwk};
 use chancery_domain::{
-    Actor, ClientId, KeyId, SecretId, TenantId,
+    KeyId, TenantId,
     access::AdminScope,
     client::ClientState,
     secret_rotation::Revocation,
     tenant::TenantState,
     value::{ADMIN_API, ScopeSet, Slug},
 };
+use chancery_event_store::{Reads, Tx};
 use chancery_projections::{client_secrets, clients, key_rings, tenants};
 use serde::Deserialize;
 
 use crate::{
     Application,
-    access::{Caller, Needs, admin_scopes},
+    access::{Caller, Identity, admin_scopes},
     error::Error,
 };
 
@@ -41,6 +40,7 @@ struct Claims {
     client_id: String,
     tenant_id: String,
     credential_id: String,
+    exp: i64,
     #[serde(default)]
     scope: String,
 }
@@ -86,20 +86,19 @@ impl Application {
         if claims.tenant_id != tenant.to_string() || claims.sub != claims.client_id {
             return Err(refused("claims that do not agree"));
         }
-        let client = claims.client_id.parse().map_err(|_| refused("no client"))?;
-        let credential = claims
-            .credential_id
-            .parse()
-            .map_err(|_| refused("no credential"))?;
         let scopes = ScopeSet::parse(&claims.scope).map_err(|_| refused("no scopes"))?;
-        self.live_caller(
-            tenant,
-            &slug,
-            client,
-            Some(credential),
-            &AdminScope::among(&scopes),
-        )
-        .await
+        let identity = Identity {
+            home: tenant,
+            of_system: slug.is_system(),
+            client: claims.client_id.parse().map_err(|_| refused("no client"))?,
+            credential: claims
+                .credential_id
+                .parse()
+                .map_err(|_| refused("no credential"))?,
+            expires: claims.exp,
+            of_token: AdminScope::among(&scopes),
+        };
+        self.live_caller(&self.parts.store, identity).await
     }
 
     async fn issuer_key(
@@ -129,74 +128,64 @@ impl Application {
         Ok((tenant, jwk))
     }
 
-    /// The client as a caller, if it, its tenant and its credential are good at this moment. It has
-    /// those of the token's scopes that it is still granted.
+    /// The client as a caller, if it, its tenant, its credential and its token are good at this
+    /// moment.
     async fn live_caller(
         &self,
-        tenant: TenantId,
-        slug: &Slug,
-        client: ClientId,
-        credential: Option<SecretId>,
-        of_token: &BTreeSet<AdminScope>,
+        on: impl Reads<'_>,
+        identity: Identity,
     ) -> Result<Caller, BearerRefused> {
         let refused = BearerRefused::NotUsable;
-        let store = &self.parts.store;
+        let Identity {
+            home,
+            client,
+            credential,
+            ..
+        } = identity;
         let now = self.parts.clock.now();
-        let row = tenants::get(store, tenant)
+        if identity.expires <= now.seconds() {
+            return Err(refused("the token has expired"));
+        }
+        let mut connection = on.source().connection().await.map_err(Error::from)?;
+        let tenant = tenants::get(&mut connection, home)
             .await
-            .map_err(Error::from)?
-            .ok_or(refused("unknown tenant"))?;
-        if row.state.state != TenantState::Active {
+            .map_err(Error::from)?;
+        if tenant.is_none_or(|row| row.state.state != TenantState::Active) {
             return Err(refused("the tenant is not active"));
         }
-        let row = clients::get(store, tenant, client)
+        let row = clients::get(&mut connection, home, client)
             .await
             .map_err(Error::from)?
-            .ok_or(refused("unknown client"))?;
-        if row.state.state(now) != ClientState::Active {
-            return Err(refused("the client is not active"));
-        }
-        if let Some(credential) = credential {
-            let secrets = client_secrets::get(store, tenant, client)
-                .await
-                .map_err(Error::from)?;
-            let secret = secrets
-                .as_ref()
-                .and_then(|row| row.state.secrets.get(&credential));
-            match secret.map(|secret| secret.revoked) {
-                None | Some(Some(Revocation::Compromised)) => {
-                    return Err(refused("the credential is not good"));
-                }
-                Some(None | Some(Revocation::Withdrawn)) => {}
+            .filter(|row| row.state.state(now) == ClientState::Active)
+            .ok_or(refused("the client is not active"))?;
+        let secrets = client_secrets::get(&mut connection, home, client)
+            .await
+            .map_err(Error::from)?;
+        let secret = secrets
+            .as_ref()
+            .and_then(|row| row.state.secrets.get(&credential));
+        match secret.map(|secret| secret.revoked) {
+            None | Some(Some(Revocation::Compromised)) => {
+                return Err(refused("the credential is not good"));
             }
+            Some(None | Some(Revocation::Withdrawn)) => {}
         }
-        let granted = admin_scopes(&row.state);
-        let scopes = of_token.intersection(&granted).copied();
-        Ok(Caller::client(
-            Actor::Client(client),
-            tenant,
-            slug.is_system(),
-            scopes,
-        ))
+        Ok(Caller::client(identity, &admin_scopes(&row.state)))
     }
 
-    /// Looks again whether the caller may still do what it began: between two attempts somebody may
-    /// have disabled it.
-    pub(crate) async fn still_allowed(&self, caller: &Caller) -> Result<(), Error> {
-        let Some((home, client)) = caller.identity() else {
+    /// Looks again, in the transaction that is about to change something, whether the caller still
+    /// is who it was: a request may have taken long to come in, and somebody may have disabled its
+    /// client meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::CallerEnded`].
+    pub(crate) async fn still_allowed(&self, tx: &mut Tx, caller: &Caller) -> Result<(), Error> {
+        let Some(identity) = caller.identity() else {
             return Ok(());
         };
-        let row = tenants::get(&self.parts.store, home)
-            .await?
-            .ok_or(Error::NotFound { what: "tenant" })?;
-        match self
-            .live_caller(home, &row.state.slug, client, None, caller.scopes())
-            .await
-        {
+        match self.live_caller(tx, identity.clone()).await {
             Ok(now) if caller.scopes().is_subset(now.scopes()) => Ok(()),
-            Ok(_) | Err(BearerRefused::NotUsable(_)) => Err(Error::Forbidden {
-                needs: Needs::TenantAdmin.scope(),
-            }),
+            Ok(_) | Err(BearerRefused::NotUsable(_)) => Err(Error::CallerEnded),
             Err(BearerRefused::Failed(error)) => Err(error),
         }
     }

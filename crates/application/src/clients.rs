@@ -1,6 +1,6 @@
 //! Clients: created, changed, disabled, enabled, deleted, read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_domain::{
     ApiId, ClientId, Row, TenantId,
@@ -79,6 +79,8 @@ pub struct ClientChange {
 pub struct ClientCreated {
     /// The client.
     pub client: ClientId,
+    /// What is known of it.
+    pub row: Row<Client>,
     /// Its first secret.
     pub secret: IssuedSecret,
     /// Whether a retry is answered.
@@ -99,7 +101,7 @@ impl Application {
         caller.require(Needs::TenantAdmin, input.tenant)?;
         let tenant = input.tenant;
         if let Some(answer) = self.replayed::<ClientAnswer>(caller, request).await? {
-            return self.client_created(tenant, answer, None, true).await;
+            return self.client_again(tenant, answer).await;
         }
         let client = ClientId::new(self.now(), self.random());
         let serves = self.api_ids(tenant, &input.serves).await?;
@@ -122,26 +124,35 @@ impl Application {
             secret,
         };
         match self.execute(caller, command, request, answer).await? {
-            Executed::Done(answer) => {
-                self.client_created(tenant, answer, Some(plaintext), false)
-                    .await
+            Executed::Done(answer, done) => {
+                let secret =
+                    IssuedSecret::of(answer, &done.after.secrets(client), Some(plaintext))?;
+                let row = done.recorded.iter().fold(None, Row::project);
+                let row = row.ok_or(Error::NotFound { what: "client" })?;
+                Ok(ClientCreated {
+                    client,
+                    row,
+                    secret,
+                    replayed: false,
+                })
             }
-            Executed::Replayed(answer) => self.client_created(tenant, answer, None, true).await,
+            Executed::Replayed(answer) => self.client_again(tenant, answer).await,
         }
     }
 
-    async fn client_created(
+    /// What a retry is told.
+    async fn client_again(
         &self,
         tenant: TenantId,
         answer: ClientAnswer,
-        plaintext: Option<chancery_crypto::ClientSecret>,
-        replayed: bool,
     ) -> Result<ClientCreated, Error> {
-        let secret = self.issued_secret(tenant, answer, plaintext).await?;
+        let client = answer.client;
+        let row = clients::get(&self.parts.store, tenant, client).await?;
         Ok(ClientCreated {
-            client: answer.client,
-            secret,
-            replayed,
+            client,
+            row: row.ok_or(Error::NotFound { what: "client" })?,
+            secret: self.secret_again(tenant, answer).await?,
+            replayed: true,
         })
     }
 
@@ -157,6 +168,7 @@ impl Application {
     ) -> Result<(ClientId, bool), Error> {
         let client = change.client;
         let tenant = self.tenant_of(caller, client).await?;
+        caller.require(Needs::TenantAdmin, tenant)?;
         let serves = match &change.serves {
             Some(identifiers) => Some(self.api_ids(tenant, identifiers).await?),
             None => None,
@@ -256,19 +268,20 @@ impl Application {
             .ok_or(Error::NotFound { what: "client" })
     }
 
-    /// A client's secrets: all that is known of them but themselves.
+    /// The secrets of a tenant's clients: all that is known of them but themselves. A client that has
+    /// none is not among the answers. One query, however many clients.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].
-    pub async fn client_secrets(
+    pub async fn client_secrets_of(
         &self,
         caller: &Caller,
         tenant: TenantId,
-        client: ClientId,
-    ) -> Result<SecretRotation, Error> {
+        clients: &[ClientId],
+    ) -> Result<BTreeMap<ClientId, SecretRotation>, Error> {
         caller.require(Needs::TenantRead, tenant)?;
-        let row = client_secrets::get(&self.parts.store, tenant, client).await?;
-        Ok(row.map(|row| row.state).unwrap_or_default())
+        let rows = client_secrets::of_clients(&self.parts.store, tenant, clients).await?;
+        Ok(rows.into_iter().map(|(id, row)| (id, row.state)).collect())
     }
 
     /// A tenant's clients, oldest first, deleted ones included.

@@ -12,6 +12,11 @@ pub enum Error {
         /// The scope that would allow it.
         needs: &'static str,
     },
+    /// The caller's client, credential or token has ended while the request was under way.
+    #[error(
+        "the access token is not good any more; get a new one from your tenant's token endpoint"
+    )]
+    CallerEnded,
     /// There is no such thing, or the caller may not see it.
     #[error("there is no such {what}")]
     NotFound {

@@ -7,7 +7,7 @@ use chancery_domain::{
     ChangeSet, Command, CommandId, EventId, ReadSet, Recorded, TenantId, Timestamp,
     api::ApiRefusal, id::ClientId, tenant::TenantRefusal,
 };
-use chancery_event_store::{Provenance, Remembered, StoreError, Tx, UniqueRule, Versions};
+use chancery_event_store::{Numbers, Provenance, Remembered, StoreError, Tx, UniqueRule, Versions};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -52,9 +52,17 @@ pub struct Request {
 /// What a command came to.
 pub(crate) enum Executed<A> {
     /// It was carried out now.
-    Done(A),
+    Done(A, Done),
     /// It was carried out before, under the same command id.
     Replayed(A),
+}
+
+/// What a command that was carried out now has changed.
+pub(crate) struct Done {
+    /// The entries of the roll.
+    pub(crate) recorded: Vec<Recorded>,
+    /// What was read, as it is after the change.
+    pub(crate) after: ReadSet,
 }
 
 /// One attempt's way to the transaction.
@@ -67,7 +75,7 @@ enum Attempt {
 }
 
 enum Outcome {
-    Committed,
+    Committed(Done),
     /// A stream had moved since it was read.
     Overtaken,
     /// Somebody with the same command id was faster.
@@ -90,7 +98,7 @@ impl Application {
         let found = self
             .parts
             .store
-            .remembered(caller.actor(), remember.command_id)
+            .remembered(caller.actor(), remember.command_id, self.now())
             .await?;
         match found {
             None => Ok(None),
@@ -125,7 +133,7 @@ impl Application {
         };
         let outcome = self.tasks.spawn(async move { work.run().await }).await?;
         let error = match outcome {
-            Ok(Outcome::Committed) => return Ok(Executed::Done(answer)),
+            Ok(Outcome::Committed(done)) => return Ok(Executed::Done(answer, done)),
             Ok(Outcome::Overtaken | Outcome::AlreadyRemembered) => Error::Conflict,
             Err(error) if error.is_final() => error,
             Err(error) => return Err(error),
@@ -157,10 +165,7 @@ struct Work {
 impl Work {
     async fn run(self) -> Result<Outcome, Error> {
         match self.attempt(Attempt::Optimistic).await? {
-            Outcome::Overtaken => {
-                self.application.still_allowed(&self.caller).await?;
-                self.attempt(Attempt::Locked).await
-            }
+            Outcome::Overtaken => self.attempt(Attempt::Locked).await,
             outcome => Ok(outcome),
         }
     }
@@ -186,16 +191,20 @@ impl Work {
             }
         };
         if change.is_empty() && self.request.remember.is_none() {
-            return Ok(Outcome::Committed);
+            return Ok(Outcome::Committed(Done {
+                recorded: Vec::new(),
+                after: read,
+            }));
         }
-        match self.write(&mut tx, tenant, &read, &change, now).await {
-            Ok(()) => {}
+        let recorded = match self.write(&mut tx, tenant, &read, &change, now).await {
+            Ok(recorded) => recorded,
             Err(WriteError::Overtaken) => return Ok(Outcome::Overtaken),
             Err(WriteError::AlreadyRemembered) => return Ok(Outcome::AlreadyRemembered),
             Err(WriteError::Failed(error)) => return Err(error),
-        }
+        };
         tx.commit().await?;
-        Ok(Outcome::Committed)
+        let after = read.after(&change);
+        Ok(Outcome::Committed(Done { recorded, after }))
     }
 
     fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Error> {
@@ -211,7 +220,7 @@ impl Work {
         read: &ReadSet,
         change: &ChangeSet,
         now: Timestamp,
-    ) -> Result<(), WriteError> {
+    ) -> Result<Vec<Recorded>, WriteError> {
         let provenance = Provenance {
             actor: self.caller.actor().clone(),
             command_id: self
@@ -222,7 +231,10 @@ impl Work {
             trace_id: self.request.trace_id.clone(),
         };
         let ids = self.application.event_ids(change.events().len(), now);
-        write_change(tx, tenant, read, change, &provenance, ids, now).await?;
+        let numbers = tx.take_numbers(tenant, change.events().len(), now).await?;
+        // Under the tenant's lock: whoever was disabled in this tenant before this commit is seen.
+        self.application.still_allowed(tx, &self.caller).await?;
+        let recorded = write_change(tx, numbers, read, change, &provenance, ids).await?;
         operators::guard_last_operator(tx, tenant, read, change, now).await?;
         if let Some(remember) = &self.request.remember {
             let remembered = Remembered {
@@ -232,7 +244,7 @@ impl Work {
             tx.remember(self.caller.actor(), remember.command_id, &remembered, now)
                 .await?;
         }
-        Ok(())
+        Ok(recorded)
     }
 }
 
@@ -269,18 +281,17 @@ impl From<StoreError> for WriteError {
     }
 }
 
-/// Takes the tenant's next numbers, compares what was read, and writes events, read-model rows and
-/// vault rows. The caller commits.
+/// Compares what was read with what is there now, under the lock that came with the numbers, and
+/// writes events, read-model rows and vault rows. The caller commits.
 pub(crate) async fn write_change(
     tx: &mut Tx,
-    tenant: TenantId,
+    numbers: Numbers,
     read: &ReadSet,
     change: &ChangeSet,
     provenance: &Provenance,
     ids: Vec<EventId>,
-    now: Timestamp,
 ) -> Result<Vec<Recorded>, WriteError> {
-    let numbers = tx.take_numbers(tenant, change.events().len(), now).await?;
+    let tenant = numbers.tenant();
     let decided_on = Versions::of(read);
     let streams: Vec<_> = read.streams().iter().map(|loaded| loaded.stream).collect();
     if tx.versions(tenant, &streams).await? != decided_on {

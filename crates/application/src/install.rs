@@ -174,7 +174,8 @@ impl Application {
             trace_id: None,
         };
         let ids = self.event_ids(change.events().len(), now);
-        match write_change(&mut tx, tenant, &read, &change, &provenance, ids, now).await {
+        let numbers = tx.take_numbers(tenant, change.events().len(), now).await?;
+        match write_change(&mut tx, numbers, &read, &change, &provenance, ids).await {
             Ok(_) => {}
             Err(WriteError::Failed(error)) => return Err(error),
             Err(WriteError::Overtaken | WriteError::AlreadyRemembered) => {

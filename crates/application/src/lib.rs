@@ -17,7 +17,7 @@ mod tenants;
 use std::sync::Arc;
 
 pub use access::{Caller, Needs};
-pub use apis::NewApi;
+pub use apis::{ApiChange, NewApi};
 pub use authenticate::BearerRefused;
 pub use clients::{ClientChange, ClientCreated, GrantInput, NewClient};
 pub use error::Error;
@@ -25,10 +25,10 @@ pub use execute::{InputDigest, Remember, Request};
 pub use install::{Installation, OpenError};
 pub use issuer::{InvalidPublicUrl, PublicUrl};
 pub use mint::IssuedSecret;
-pub use operators::OperatorCredential;
+pub use operators::{OperatorCredential, OperatorEndpoints};
 pub use page::{Page, PageRequest};
 pub use secrets::{NewSecretInput, SecretIssued};
-pub use tenants::NewTenant;
+pub use tenants::{NewTenant, TenantChange};
 
 use chancery_crypto::{Entropy, Sealer, SecretHasher, SecretIssuer};
 use chancery_domain::Clock;
@@ -73,6 +73,18 @@ impl Application {
     pub async fn drain(&self) {
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// Deletes what is remembered of commands for longer than it is promised. Gives how many there
+    /// were.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn forget_old_commands(&self) -> Result<u64, Error> {
+        let mut tx = self.parts.store.begin().await?;
+        let forgotten = tx.platform_delete_forgotten_commands(self.now()).await?;
+        tx.commit().await?;
+        Ok(forgotten)
     }
 
     /// The base of every issuer.

@@ -20,13 +20,20 @@ use crate::{
     execute::{Request, WriteError},
 };
 
-/// What an operator needs to get a token for the admin API: the contents of `operator.json`.
+/// Where an operator gets a token, and what for.
 #[derive(Serialize)]
-pub struct OperatorCredential {
+pub struct OperatorEndpoints {
     issuer: String,
     token_endpoint: String,
     graphql_endpoint: String,
     audience: &'static str,
+}
+
+/// What an operator needs to get a token for the admin API: the contents of `operator.json`.
+#[derive(Serialize)]
+pub struct OperatorCredential {
+    #[serde(flatten)]
+    endpoints: OperatorEndpoints,
     client_id: String,
     client_secret: String,
 }
@@ -38,13 +45,8 @@ impl OperatorCredential {
         client: ClientId,
         secret: ClientSecret,
     ) -> Self {
-        let public_url = application.public_url();
-        let issuer = public_url.issuer(slug);
         Self {
-            token_endpoint: format!("{issuer}/oauth2/token"),
-            issuer,
-            graphql_endpoint: format!("{public_url}/graphql"),
-            audience: ADMIN_API,
+            endpoints: application.operator_endpoints(slug),
             client_id: client.to_string(),
             client_secret: secret.reveal(),
         }
@@ -52,6 +54,18 @@ impl OperatorCredential {
 }
 
 impl Application {
+    /// The endpoints for operators of a tenant.
+    pub fn operator_endpoints(&self, slug: &Slug) -> OperatorEndpoints {
+        let public_url = self.public_url();
+        let issuer = public_url.issuer(slug);
+        OperatorEndpoints {
+            token_endpoint: format!("{issuer}/oauth2/token"),
+            issuer,
+            graphql_endpoint: format!("{public_url}/graphql"),
+            audience: ADMIN_API,
+        }
+    }
+
     /// Creates a client that holds these scopes of a tenant's admin API.
     ///
     /// # Errors

@@ -2,11 +2,12 @@
 
 use chancery_crypto::ClientSecret;
 use chancery_domain::{
-    ClientId, SecretId, TenantId, Timestamp,
-    secret_rotation::{IssueSecret, RevokeSecret, RotateSecret},
+    ClientId, Row, SecretId, TenantId, Timestamp,
+    client::Client,
+    secret_rotation::{IssueSecret, NewSecret, RevokeSecret, RotateSecret, SecretRotation},
     value::{Label, Reason},
 };
-use chancery_projections::client_secrets;
+use chancery_projections::{client_secrets, clients};
 
 use crate::{
     Application,
@@ -32,6 +33,8 @@ pub struct NewSecretInput {
 pub struct SecretIssued {
     /// The client.
     pub client: ClientId,
+    /// What is known of the client.
+    pub row: Row<Client>,
     /// The secret.
     pub secret: IssuedSecret,
     /// Whether a retry is answered.
@@ -117,12 +120,24 @@ impl Application {
         caller: &Caller,
         client: ClientId,
         request: &Request,
-        command: impl FnOnce(TenantId, chancery_domain::secret_rotation::NewSecret) -> C,
+        command: impl FnOnce(TenantId, NewSecret) -> C,
     ) -> Result<SecretIssued, Error> {
         let tenant = self.tenant_of(caller, client).await?;
         caller.require(Needs::TenantAdmin, tenant)?;
+        let row = clients::get(&self.parts.store, tenant, client)
+            .await?
+            .ok_or(Error::NotFound { what: "client" })?;
+        let replayed = async |answer: ClientAnswer, row| {
+            let secret = self.secret_again(tenant, answer).await?;
+            Ok(SecretIssued {
+                client,
+                row,
+                secret,
+                replayed: true,
+            })
+        };
         if let Some(answer) = self.replayed::<ClientAnswer>(caller, request).await? {
-            return self.secret_issued(tenant, answer, None).await;
+            return replayed(answer, row).await;
         }
         let (plaintext, secret) = self.mint_secret(client).await?;
         let answer = ClientAnswer {
@@ -133,40 +148,44 @@ impl Application {
             .execute(caller, command(tenant, secret), request, answer)
             .await?
         {
-            Executed::Done(answer) => self.secret_issued(tenant, answer, Some(plaintext)).await,
-            Executed::Replayed(answer) => self.secret_issued(tenant, answer, None).await,
+            Executed::Done(answer, done) => {
+                let secret =
+                    IssuedSecret::of(answer, &done.after.secrets(client), Some(plaintext))?;
+                Ok(SecretIssued {
+                    client,
+                    row,
+                    secret,
+                    replayed: false,
+                })
+            }
+            Executed::Replayed(answer) => replayed(answer, row).await,
         }
     }
 
-    async fn secret_issued(
+    /// What a retry is told of a secret: what it was told before, but for the secret itself.
+    pub(crate) async fn secret_again(
         &self,
         tenant: TenantId,
         answer: ClientAnswer,
-        plaintext: Option<ClientSecret>,
-    ) -> Result<SecretIssued, Error> {
-        let replayed = plaintext.is_none();
-        let secret = self.issued_secret(tenant, answer, plaintext).await?;
-        Ok(SecretIssued {
-            client: answer.client,
-            secret,
-            replayed,
-        })
-    }
-
-    /// What an answer says of a secret: from the read model, so that a retry says the same.
-    pub(crate) async fn issued_secret(
-        &self,
-        tenant: TenantId,
-        answer: ClientAnswer,
-        plaintext: Option<ClientSecret>,
     ) -> Result<IssuedSecret, Error> {
-        let none = Error::NotFound { what: "secret" };
         let row = client_secrets::get(&self.parts.store, tenant, answer.client).await?;
-        let Some((id, row)) = answer.secret.zip(row) else {
-            return Err(none);
-        };
-        let secret = row.state.secrets.get(&id).ok_or(none)?;
-        Ok(IssuedSecret {
+        IssuedSecret::of(answer, &row.map(|row| row.state).unwrap_or_default(), None)
+    }
+}
+
+impl IssuedSecret {
+    /// The secret that an answer names. Nothing is read for it once it was committed: a secret that
+    /// is shown once must not be lost to a read that fails.
+    pub(crate) fn of(
+        answer: ClientAnswer,
+        secrets: &SecretRotation,
+        plaintext: Option<ClientSecret>,
+    ) -> Result<Self, Error> {
+        let found = answer
+            .secret
+            .and_then(|id| Some((id, secrets.secrets.get(&id)?)));
+        let (id, secret) = found.ok_or(Error::NotFound { what: "secret" })?;
+        Ok(Self {
             id,
             plaintext,
             hint: secret.hint.clone(),

@@ -1,10 +1,13 @@
-//! Tenants: created, suspended, resumed, closed, read.
+//! Tenants: created, changed, suspended, resumed, closed, read.
+
+use std::collections::BTreeMap;
 
 use chancery_domain::{
     ApiId, Row, TenantId,
-    key_ring::KeyRing,
+    key_ring::{KeyRing, NewKey},
     tenant::{
-        CloseTenant, CreateTenant, PolicyChange, ResumeTenant, SuspendTenant, Tenant, TenantPolicy,
+        CloseTenant, CreateTenant, PolicyChange, ResumeTenant, SigningAlgorithm, SuspendTenant,
+        Tenant, TenantPolicy, UpdateTenant,
     },
     value::{DisplayName, Reason, Slug},
 };
@@ -25,6 +28,14 @@ pub struct NewTenant {
     /// Its name for people.
     pub display_name: DisplayName,
     /// What its policy has other than the default.
+    pub policy: PolicyChange,
+}
+
+/// What shall change about a tenant.
+pub struct TenantChange {
+    /// Its name for people.
+    pub display_name: Option<DisplayName>,
+    /// What changes in its policy.
     pub policy: PolicyChange,
 }
 
@@ -57,6 +68,52 @@ impl Application {
             admin_api: ApiId::new(self.now(), self.random()),
         };
         self.execute_for(caller, command, request, tenant).await
+    }
+
+    /// Changes a tenant's name and policy. An algorithm that the tenant has not signed with before
+    /// gets its first key.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn update_tenant(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        change: TenantChange,
+        request: &Request,
+    ) -> Result<(TenantId, bool), Error> {
+        caller.require(Needs::TenantAdmin, tenant)?;
+        if let Some(tenant) = self.replayed(caller, request).await? {
+            return Ok((tenant, true));
+        }
+        let TenantChange {
+            display_name,
+            policy,
+        } = change;
+        let command = UpdateTenant {
+            tenant,
+            display_name,
+            key: self.missing_key(tenant, policy.signing_algorithm).await?,
+            policy,
+        };
+        self.execute_for(caller, command, request, tenant).await
+    }
+
+    /// A key of this algorithm, where the tenant has none that is active. The decision takes it only
+    /// if that is still so.
+    pub(crate) async fn missing_key(
+        &self,
+        tenant: TenantId,
+        algorithm: Option<SigningAlgorithm>,
+    ) -> Result<Option<NewKey>, Error> {
+        let Some(algorithm) = algorithm else {
+            return Ok(None);
+        };
+        let ring = key_rings::get(&self.parts.store, tenant).await?;
+        if ring.is_some_and(|ring| ring.state.active(algorithm).is_some()) {
+            return Ok(None);
+        }
+        self.mint_key(tenant, algorithm).await.map(Some)
     }
 
     /// Stops a tenant from obtaining tokens until it is resumed.
@@ -129,6 +186,25 @@ impl Application {
             .ok_or(Error::NotFound { what: "tenant" })
     }
 
+    /// These tenants, each as [`Self::tenant`] answers it, in one query.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Internal`]: what stands against a single one is in its place.
+    pub async fn tenants_of(
+        &self,
+        caller: &Caller,
+        tenants: &[TenantId],
+    ) -> Result<BTreeMap<TenantId, Result<Row<Tenant>, Error>>, Error> {
+        let found = tenants::platform_get_many(&self.parts.store, tenants).await?;
+        let mut found: BTreeMap<_, _> = found.into_iter().collect();
+        let answer = |id: &TenantId| {
+            let row = found.remove(id).ok_or(Error::NotFound { what: "tenant" });
+            let allowed = caller.require(Needs::TenantRead, *id);
+            (*id, allowed.and(row))
+        };
+        Ok(tenants.iter().map(answer).collect())
+    }
+
     /// A tenant's signing keys.
     ///
     /// # Errors
@@ -185,7 +261,7 @@ impl Application {
         }
         Ok(
             match self.execute(caller, command, request, answer).await? {
-                Executed::Done(answer) => (answer, false),
+                Executed::Done(answer, _) => (answer, false),
                 Executed::Replayed(answer) => (answer, true),
             },
         )

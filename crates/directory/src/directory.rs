@@ -54,6 +54,16 @@ pub enum Unavailable {
     },
 }
 
+impl Unavailable {
+    /// Whether it may pass by itself: an outage does, damage and defects do not.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Slow | Self::Store(StoreError::Unavailable(_)) => true,
+            Self::Store(_) | Self::Key { .. } => false,
+        }
+    }
+}
+
 /// The directory: see the crate's documentation for how fresh its answers are.
 pub struct Directory {
     fill: Fill,

@@ -47,6 +47,11 @@ impl Apis {
         self.by_id.get(&id)
     }
 
+    /// Every API.
+    pub fn iter(&self) -> impl Iterator<Item = &Api> {
+        self.by_id.values()
+    }
+
     /// The API of this identifier, compared byte for byte.
     pub fn by_identifier(&self, identifier: &ApiIdentifier) -> Option<(ApiId, &Api)> {
         let id = *self.by_identifier.get(identifier)?;

@@ -123,6 +123,11 @@ impl ReadSet {
         &self.0
     }
 
+    /// Whether the stream was read, even when there is nothing in it.
+    pub fn has(&self, stream: StreamId) -> bool {
+        self.find(stream).is_some()
+    }
+
     /// The streams as they will be after a change.
     #[must_use]
     pub fn after(&self, change: &ChangeSet) -> Self {

@@ -1,8 +1,12 @@
-//! What callers are answered when they repeat a command.
+//! What callers are answered when they repeat a command. It is remembered for seven days; what is
+//! older is as good as forgotten, also before it is deleted.
 
 use chancery_domain::{Actor, CommandId, Timestamp};
 
-use crate::{error::StoreError, execute, fetch_optional, query::Reads, store::Store, tx::Tx};
+use crate::{error::StoreError, execute, fetch_optional, store::Store, tx::Tx};
+
+/// For how long a command is remembered, in days.
+const REMEMBERED_DAYS: i64 = 7;
 
 /// What is remembered of a command.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -13,36 +17,48 @@ pub struct Remembered {
     pub result: String,
 }
 
+/// The last moment of a command that is forgotten by now.
+fn forgotten(now: Timestamp) -> i64 {
+    now.plus_days(-REMEMBERED_DAYS).micros()
+}
+
 impl Store {
-    /// What is remembered of this caller's command.
+    /// What is remembered of this caller's command at this moment.
     pub async fn remembered(
         &self,
         caller: &Actor,
         command: CommandId,
+        now: Timestamp,
     ) -> Result<Option<Remembered>, StoreError> {
-        remembered(self, caller, command).await
+        fetch_optional!(
+            self,
+            Remembered,
+            "SELECT input_digest, result FROM commands
+             WHERE caller_id = $1 AND command_id = $2 AND at > $3",
+            caller.to_string(),
+            command.to_string(),
+            forgotten(now)
+        )
     }
 }
 
 impl Tx {
-    /// Like [`Store::remembered`], within the transaction.
-    pub async fn remembered(
-        &mut self,
-        caller: &Actor,
-        command: CommandId,
-    ) -> Result<Option<Remembered>, StoreError> {
-        remembered(self, caller, command).await
-    }
-
-    /// Remembers a command with what it changes.
+    /// Remembers a command with what it changes, in the place of one that is forgotten by now.
     /// [`UniqueRule::Command`](crate::UniqueRule::Command): it is remembered already.
     pub async fn remember(
         &mut self,
         caller: &Actor,
         command: CommandId,
         remembered: &Remembered,
-        at: Timestamp,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
+        execute!(
+            self,
+            "DELETE FROM commands WHERE caller_id = $1 AND command_id = $2 AND at <= $3",
+            caller.to_string(),
+            command.to_string(),
+            forgotten(now)
+        )?;
         execute!(
             self,
             "INSERT INTO commands (caller_id, command_id, input_digest, result, at) VALUES ($1, $2, $3, $4, $5)",
@@ -50,30 +66,16 @@ impl Tx {
             command.to_string(),
             &*remembered.input_digest,
             &*remembered.result,
-            at.micros()
+            now.micros()
         )?;
         Ok(())
     }
 
-    /// Forgets every command of every caller from before this moment. Gives how many there were.
-    pub async fn platform_forget_commands_before(
+    /// Deletes every caller's commands that are forgotten by now. Gives how many there were.
+    pub async fn platform_delete_forgotten_commands(
         &mut self,
-        moment: Timestamp,
+        now: Timestamp,
     ) -> Result<u64, StoreError> {
-        execute!(self, "DELETE FROM commands WHERE at < $1", moment.micros())
+        execute!(self, "DELETE FROM commands WHERE at <= $1", forgotten(now))
     }
-}
-
-async fn remembered<'a>(
-    on: impl Reads<'a>,
-    caller: &Actor,
-    command: CommandId,
-) -> Result<Option<Remembered>, StoreError> {
-    fetch_optional!(
-        on,
-        Remembered,
-        "SELECT input_digest, result FROM commands WHERE caller_id = $1 AND command_id = $2",
-        caller.to_string(),
-        command.to_string()
-    )
 }

@@ -68,20 +68,22 @@ on_both_stores! {
         let remembered = Remembered { input_digest: vec![0, 1, 255], result: r#"{"client":"x"}"#.to_owned() };
         let mut tx = store.begin().await.unwrap();
         tx.remember(&caller, command, &remembered, NOW).await.unwrap();
-        assert_eq!(tx.remembered(&caller, command).await.unwrap().as_ref(), Some(&remembered));
         tx.commit().await.unwrap();
-        assert_eq!(store.remembered(&caller, command).await.unwrap(), Some(remembered.clone()));
-        assert_eq!(store.remembered(&other, command).await.unwrap(), None);
+        let found = async |caller, now| store.remembered(caller, command, now).await.unwrap();
+        assert_eq!(found(&caller, NOW).await, Some(remembered.clone()));
+        assert_eq!(found(&other, NOW).await, None);
 
         let mut tx = store.begin().await.unwrap();
         let again = tx.remember(&caller, command, &remembered, NOW).await;
         assert_eq!(again, Err(StoreError::Unique { rule: UniqueRule::Command }));
         drop(tx);
 
+        let day = |days, seconds| NOW.plus_days(days).plus_seconds(seconds);
+        assert_eq!(found(&caller, day(7, -1)).await, Some(remembered.clone()));
+        assert_eq!(found(&caller, day(7, 0)).await, None, "seven days are over");
         let mut tx = store.begin().await.unwrap();
-        assert_eq!(tx.platform_forget_commands_before(NOW).await.unwrap(), 0);
-        assert_eq!(tx.platform_forget_commands_before(NOW.plus_seconds(1)).await.unwrap(), 1);
-        tx.commit().await.unwrap();
-        assert_eq!(store.remembered(&caller, command).await.unwrap(), None);
+        tx.remember(&caller, command, &remembered, day(7, 0)).await.unwrap();
+        assert_eq!(tx.platform_delete_forgotten_commands(day(13, 0)).await, Ok(0));
+        assert_eq!(tx.platform_delete_forgotten_commands(day(14, 0)).await, Ok(1));
     }
 }

@@ -5,9 +5,9 @@ use chancery_domain::{
     api::{Api, ApiState},
     value::ApiIdentifier,
 };
-use chancery_event_store::{Reads, StoreError, Tx, execute, fetch_all, fetch_optional};
+use chancery_event_store::{Reads, Store, StoreError, Tx, execute, fetch_all, fetch_optional};
 
-use crate::body::{BodyRow, body, pairs, past};
+use crate::body::{BodyRow, body, for_many, json_list, pairs, past};
 
 /// An API, of whichever tenant.
 ///
@@ -23,6 +23,22 @@ pub async fn platform_get(on: impl Reads<'_>, api: ApiId) -> Result<Option<Row<A
     )?
     .map(BodyRow::into_row)
     .transpose()
+}
+
+/// Those of these APIs that there are, of whichever tenants, in one query.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn platform_get_many(
+    store: &Store,
+    apis: &[ApiId],
+) -> Result<Vec<(ApiId, Row<Api>)>, StoreError> {
+    let sql = for_many(
+        store.backend(),
+        "SELECT api_id AS id, tenant_id, version, created_at, changed_at, body
+         FROM apis WHERE api_id IN {ids}",
+    );
+    pairs(fetch_all!(store, BodyRow, &sql, json_list(apis))?)
 }
 
 /// A tenant's API.
@@ -120,6 +136,7 @@ pub(crate) async fn save(tx: &mut Tx, api: ApiId, row: &Row<Api>) -> Result<(), 
         row.state.name.as_str(),
         match row.state.state {
             ApiState::Active => "active",
+            ApiState::Retired => "retired",
         },
         row.version,
         row.created_at.micros(),

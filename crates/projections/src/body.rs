@@ -1,7 +1,7 @@
 use std::str::FromStr;
 
 use chancery_domain::{Fold, Invalid, Row, Timestamp};
-use chancery_event_store::StoreError;
+use chancery_event_store::{Backend, StoreError};
 
 /// What every read model's row has.
 #[derive(sqlx::FromRow)]
@@ -56,4 +56,20 @@ pub(crate) fn body<S: Fold>(row: &Row<S>) -> String {
 /// Past which id a page begins: an empty text is before every id.
 pub(crate) fn past<I: ToString>(after: Option<I>) -> String {
     after.map(|id| id.to_string()).unwrap_or_default()
+}
+
+/// A statement for many ids at once: `{ids}` stands for those that are bound as [`json_list`]. The two
+/// stores take a list apart by functions of different names.
+pub(crate) fn for_many(backend: Backend, sql: &str) -> String {
+    let ids = match backend {
+        Backend::Postgres => "(SELECT json_array_elements_text($1::text::json))",
+        Backend::Sqlite => "(SELECT value FROM json_each($1))",
+    };
+    sql.replace("{ids}", ids)
+}
+
+/// Ids as one parameter.
+pub(crate) fn json_list<I: ToString>(ids: &[I]) -> String {
+    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    serde_json::Value::from(ids).to_string()
 }

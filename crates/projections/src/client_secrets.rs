@@ -1,9 +1,9 @@
 //! Clients' secrets: one row for all the secrets of a client.
 
 use chancery_domain::{ClientId, Row, TenantId, secret_rotation::SecretRotation};
-use chancery_event_store::{Reads, StoreError, Tx, execute, fetch_optional};
+use chancery_event_store::{Reads, Store, StoreError, Tx, execute, fetch_all, fetch_optional};
 
-use crate::body::{BodyRow, body};
+use crate::body::{BodyRow, body, for_many, json_list, pairs};
 
 /// The secrets of a tenant's client.
 ///
@@ -24,6 +24,29 @@ pub async fn get(
     )?
     .map(BodyRow::into_row)
     .transpose()
+}
+
+/// The secrets of those of these clients that are the tenant's and have any, in one query.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn of_clients(
+    store: &Store,
+    tenant: TenantId,
+    clients: &[ClientId],
+) -> Result<Vec<(ClientId, Row<SecretRotation>)>, StoreError> {
+    let sql = for_many(
+        store.backend(),
+        "SELECT client_id AS id, tenant_id, version, created_at, changed_at, body
+         FROM client_secrets WHERE client_id IN {ids} AND tenant_id = $2",
+    );
+    pairs(fetch_all!(
+        store,
+        BodyRow,
+        &sql,
+        json_list(clients),
+        tenant.to_string()
+    )?)
 }
 
 pub(crate) async fn save(

@@ -5,9 +5,9 @@ use chancery_domain::{
     tenant::{Tenant, TenantState},
     value::Slug,
 };
-use chancery_event_store::{Reads, StoreError, Tx, execute, fetch_all, fetch_optional};
+use chancery_event_store::{Reads, Store, StoreError, Tx, execute, fetch_all, fetch_optional};
 
-use crate::body::{BodyRow, body, pairs, past};
+use crate::body::{BodyRow, body, for_many, json_list, pairs, past};
 
 /// A tenant.
 ///
@@ -23,6 +23,22 @@ pub async fn get(on: impl Reads<'_>, tenant: TenantId) -> Result<Option<Row<Tena
     )?
     .map(BodyRow::into_row)
     .transpose()
+}
+
+/// Those of these tenants that there are, in one query.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn platform_get_many(
+    store: &Store,
+    tenants: &[TenantId],
+) -> Result<Vec<(TenantId, Row<Tenant>)>, StoreError> {
+    let sql = for_many(
+        store.backend(),
+        "SELECT tenant_id AS id, tenant_id, version, created_at, changed_at, body
+         FROM tenants WHERE tenant_id IN {ids}",
+    );
+    pairs(fetch_all!(store, BodyRow, &sql, json_list(tenants))?)
 }
 
 /// The tenant with this slug.

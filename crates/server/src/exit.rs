@@ -41,9 +41,20 @@ impl Failure {
 
     /// What the store says: out of reach, or unusable as it is.
     pub(crate) fn store(error: &StoreError) -> Self {
-        match error {
-            StoreError::Unavailable(_) => Self::system(error),
-            error => Self::input(error),
+        let StoreError::Unavailable(cause) = error else {
+            return Self::input(error);
+        };
+        let message = &cause.message;
+        match cause.code.as_deref() {
+            Some("3D000") => Self::input(format!(
+                "PostgreSQL says: {message}; create it (createdb), or name another in database_url"
+            )),
+            Some("28000" | "28P01") => Self::input(format!(
+                "PostgreSQL says: {message}; check user and password in database_url, or create the user (createuser)"
+            )),
+            _ => Self::system(format!(
+                "the database cannot be reached: {cause}; check that it runs, and its address in database_url"
+            )),
         }
     }
 
@@ -59,7 +70,8 @@ impl Failure {
     /// What the application says.
     pub(crate) fn application(error: &Error) -> Self {
         match error {
-            Error::Unavailable(_) | Error::Internal(_) => Self::system(error),
+            // There is no trace at a prompt to look up: what lies behind it is said here.
+            Error::Unavailable(cause) | Error::Internal(cause) => Self::system(cause),
             error => Self::input(error),
         }
     }

@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
 use chancery_event_store::Store;
 use serde_json::json;
 
@@ -14,6 +20,18 @@ pub(crate) fn routes(store: Store) -> Router {
     Router::new()
         .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/readyz", get(ready).with_state(store))
+}
+
+/// What is at no URL of ours (RFC 9457).
+pub(crate) async fn nothing_here() -> impl IntoResponse {
+    let problem = json!({
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "there is nothing at this URL; the explorer is at /graphql, a tenant's metadata at /.well-known/oauth-authorization-server/t/{slug}",
+    });
+    let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+    (StatusCode::NOT_FOUND, kind, problem.to_string())
 }
 
 async fn ready(State(store): State<Store>) -> impl IntoResponse {

@@ -135,7 +135,8 @@ impl Platform {
             );
             let router = chancery_token_service::router(token_service)
                 .merge(chancery_admin_api::router(application.clone()))
-                .merge(health::routes(store.clone()));
+                .merge(health::routes(store.clone()))
+                .fallback(health::nothing_here);
             return Ok(Self {
                 application,
                 router,

@@ -1,12 +1,14 @@
 //! What every command that needs the database does first.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{io, num::NonZeroU32, path::Path, sync::Arc};
 
-use chancery_application::Installation;
+use chancery_application::{Application, Installation};
 use chancery_crypto::{Sealer, SystemEntropy};
+use chancery_domain::value::Slug;
 use chancery_event_store::{SchemaStatus, Store, StoreConfig, StoreLocation};
 
 use chancery_token_service::{FailureLimit, TrustedProxies};
+use serde_json::Value;
 
 use crate::{
     clock::SystemClock,
@@ -21,9 +23,19 @@ pub(crate) struct Opened {
     pub(crate) sealer: Arc<Sealer>,
 }
 
+/// What to do on a store whose schema is newer than this binary.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Newer {
+    /// Stop: the command has to change something.
+    Refuse,
+    /// Go on: tokens can be issued, and every change is refused by the store. So a server of the old
+    /// version that restarts in the middle of an upgrade does its work.
+    IssueTokens,
+}
+
 /// Makes the data directory and the master key where they are missing, connects, proves that the
 /// master key fits, and only then brings the schema up to date.
-pub(crate) async fn open(config: &Config) -> Result<Opened, Failure> {
+pub(crate) async fn open(config: &Config, newer: Newer) -> Result<Opened, Failure> {
     data_dir::prepare(&config.data_dir).map_err(Failure::input)?;
     let entropy = SystemEntropy::new();
     let keys = config.master_keys(&entropy).map_err(Failure::input)?;
@@ -45,23 +57,55 @@ pub(crate) async fn open(config: &Config) -> Result<Opened, Failure> {
             .await
             .map_err(|error| Failure::start(&error.into()))?;
     }
-    store
-        .migrate()
-        .await
-        .map_err(|error| Failure::store(&error))?;
+    match schema {
+        SchemaStatus::Newer { found, known } if newer == Newer::IssueTokens => tracing::warn!(
+            found,
+            known,
+            "the store was upgraded by a newer binary; this one issues tokens and refuses changes"
+        ),
+        _ => store
+            .migrate()
+            .await
+            .map_err(|error| Failure::store(&error))?,
+    }
     Ok(Opened { store, sealer })
 }
 
 /// The whole server but its socket. On the first start it writes the first operator's credential to
 /// the data directory.
-pub(crate) async fn platform(config: &Config) -> Result<Platform, Failure> {
-    let Opened { store, sealer } = open(config).await?;
+pub(crate) async fn platform(config: &Config, newer: Newer) -> Result<Platform, Failure> {
+    let Opened { store, sealer } = open(config, newer).await?;
     let file = config.data_dir.join("operator.json");
     let platform = Platform::open(store, sealer, settings(config)?, |operator| {
-        private_file::replace(&file, &serde_json::to_vec_pretty(operator)?)
+        private_file::replace(&file, &serde_json::to_vec_pretty(operator)?)?;
+        tracing::info!(file = %file.display(), "first start: the first operator's credential is made");
+        Ok(())
     })
-    .await;
-    platform.map_err(|error| Failure::start(&error))
+    .await
+    .map_err(|error| Failure::start(&error))?;
+    keep_endpoints(&file, &platform.application)
+        .map_err(|error| Failure::system(format!("{} cannot be kept: {error}", file.display())))?;
+    Ok(platform)
+}
+
+/// The credential names its endpoints; when the public URL has changed, so do they.
+fn keep_endpoints(file: &Path, application: &Application) -> io::Result<()> {
+    let Ok(text) = std::fs::read(file) else {
+        return Ok(());
+    };
+    let Ok(Value::Object(mut credential)) = serde_json::from_slice(&text) else {
+        return Ok(());
+    };
+    let endpoints = application.operator_endpoints(&Slug::system());
+    let Value::Object(endpoints) = serde_json::to_value(endpoints)? else {
+        return Ok(());
+    };
+    let before = credential.clone();
+    credential.extend(endpoints);
+    if credential == before {
+        return Ok(());
+    }
+    private_file::replace(file, &serde_json::to_vec_pretty(&credential)?)
 }
 
 /// The settings of a configured server, with the system's clock and chance.

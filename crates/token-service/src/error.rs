@@ -121,11 +121,10 @@ impl Refusal {
             Self::Target(error) if error.is_scope() => Code::InvalidScope,
             Self::Target(_) => Code::InvalidTarget,
             Self::AddressLimit { .. } | Self::RateLimit { .. } => Code::RateLimitExceeded,
-            Self::Unavailable(
-                Unavailable::Store(_) | Unavailable::Slow | Unavailable::Key { .. },
-            )
-            | Self::Hasher(HasherError::Busy)
-            | Self::ClockBehind => Code::TemporarilyUnavailable,
+            Self::Unavailable(unavailable) if !unavailable.may_pass() => Code::ServerError,
+            Self::Unavailable(_) | Self::Hasher(HasherError::Busy) | Self::ClockBehind => {
+                Code::TemporarilyUnavailable
+            }
             Self::Hasher(HasherError::UnreadableVerifier | HasherError::Failed)
             | Self::NoKey(_)
             | Self::Defect(_) => Code::ServerError,
@@ -142,11 +141,15 @@ impl Refusal {
             Self::AddressLimit { .. } | Self::RateLimit { .. } => {
                 format!("{self}; try again after the seconds in Retry-After")
             }
-            Self::Unavailable(_) | Self::Hasher(HasherError::Busy) | Self::ClockBehind => {
+            _ if self.code() == Code::TemporarilyUnavailable => {
                 "no token can be issued at the moment; try again after the seconds in Retry-After"
                     .to_owned()
             }
-            Self::Hasher(_) | Self::NoKey(_) | Self::Defect(_) => format!(
+            Self::Unavailable(_)
+            | Self::Hasher(_)
+            | Self::ClockBehind
+            | Self::NoKey(_)
+            | Self::Defect(_) => format!(
                 "a fault of the server; give its operator the trace id {}",
                 trace.trace_id()
             ),
@@ -166,10 +169,7 @@ impl Refusal {
     /// The answer. `by_header` says whether the request had an `Authorization` header.
     pub(crate) fn response(&self, by_header: bool, trace: &TraceContext) -> Response {
         let code = self.code();
-        let status = match self {
-            Self::Malformed(Malformed::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
-            _ => code.status(),
-        };
+        let status = code.status();
         let body = Body {
             error: code.as_str(),
             error_description: self.description(trace),

@@ -15,7 +15,9 @@ use crate::{
     metadata::{TenantSlug, published},
 };
 
-/// A new key is published an hour before it signs, and a revoked one should be gone soon.
+/// A key that follows another is published an hour before it signs, and a revoked one should be gone
+/// soon. The first key of an algorithm signs at once: who has an older set fetches it again for the
+/// unknown `kid`.
 const CACHED: &str = "public, max-age=300";
 
 /// `GET {issuer}/oauth2/jwks`

@@ -1,14 +1,17 @@
 //! The metadata document (RFC 8414), also where `OpenID` Connect libraries look for it.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 
 use axum::{
     Json,
     extract::{FromRequestParts, Path, State},
     response::{IntoResponse, Response},
 };
-use chancery_directory::TenantEntry;
-use chancery_domain::tenant::{TenantPolicy, TenantState, TokenAuthMethod};
+use chancery_directory::{Apis, TenantEntry};
+use chancery_domain::{
+    api::ApiState,
+    tenant::{SigningAlgorithm, TenantPolicy, TenantState, TokenAuthMethod},
+};
 use http::{HeaderValue, header::CACHE_CONTROL, request::Parts};
 use serde::Serialize;
 
@@ -39,6 +42,10 @@ struct Metadata {
     token_endpoint: String,
     token_endpoint_auth_methods_supported: Vec<&'static str>,
     jwks_uri: String,
+    /// `OpenID` Connect's name for it, and the only one that there is: what libraries take for the
+    /// algorithms of the issuer's tokens, and without which some of them accept RS256 alone. There are
+    /// no ID tokens.
+    id_token_signing_alg_values_supported: Vec<&'static str>,
     grant_types_supported: [&'static str; 1],
     response_types_supported: [&'static str; 0],
 }
@@ -49,7 +56,7 @@ pub(crate) async fn handle(State(service): State<TokenService>, slug: TenantSlug
     match published(&service, &slug).await {
         Ok(tenant) => {
             let issuer = service.issuer(&tenant.tenant.slug);
-            let document = document(&issuer, &tenant.tenant.policy);
+            let document = document(&issuer, &tenant);
             (
                 [(CACHE_CONTROL, HeaderValue::from_static(CACHED))],
                 Json(document),
@@ -60,15 +67,28 @@ pub(crate) async fn handle(State(service): State<TokenService>, slug: TenantSlug
     }
 }
 
-fn document(issuer: &str, policy: &TenantPolicy) -> Metadata {
+fn document(issuer: &str, tenant: &TenantEntry) -> Metadata {
+    let policy = &tenant.tenant.policy;
     Metadata {
         issuer: issuer.to_owned(),
         token_endpoint: format!("{issuer}/oauth2/token"),
         token_endpoint_auth_methods_supported: auth_methods(policy),
         jwks_uri: format!("{issuer}/oauth2/jwks"),
+        id_token_signing_alg_values_supported: signing_algorithms(policy, &tenant.apis),
         grant_types_supported: ["client_credentials"],
         response_types_supported: [],
     }
+}
+
+/// What tokens are signed with that are issued now: the tenant's algorithm, and those that APIs have of
+/// their own.
+fn signing_algorithms(policy: &TenantPolicy, apis: &Apis) -> Vec<&'static str> {
+    let of_apis = apis
+        .iter()
+        .filter(|api| api.state == ApiState::Active)
+        .map(|api| api.tokens.algorithm(policy));
+    let all: BTreeSet<_> = of_apis.chain([policy.signing_algorithm]).collect();
+    all.into_iter().map(SigningAlgorithm::as_str).collect()
 }
 
 /// What the tenant allows of the ways that there are.
@@ -105,13 +125,28 @@ pub(crate) async fn published(
 
 #[cfg(test)]
 mod tests {
+    use chancery_directory::Keys;
+    use chancery_domain::{TenantId, Timestamp, tenant::Tenant};
     use serde_json::json;
 
     use super::*;
 
     #[test]
     fn it_names_what_there_is() {
-        let document = document("https://auth.example/t/acme", &TenantPolicy::default());
+        let tenant = TenantEntry {
+            id: TenantId::from_bytes([1; 16]),
+            head: 1,
+            newest: Timestamp::from_micros(0),
+            tenant: Tenant {
+                slug: "acme".parse().unwrap(),
+                display_name: "Acme".parse().unwrap(),
+                policy: TenantPolicy::default(),
+                state: TenantState::Active,
+            },
+            apis: Apis::default(),
+            keys: Keys::default(),
+        };
+        let document = document("https://auth.example/t/acme", &tenant);
         assert_eq!(
             serde_json::to_value(document).unwrap(),
             json!({
@@ -119,6 +154,7 @@ mod tests {
                 "token_endpoint": "https://auth.example/t/acme/oauth2/token",
                 "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
                 "jwks_uri": "https://auth.example/t/acme/oauth2/jwks",
+                "id_token_signing_alg_values_supported": ["ES256"],
                 "grant_types_supported": ["client_credentials"],
                 "response_types_supported": [],
             })

@@ -1,4 +1,5 @@
-//! What a token is for: audiences, scopes and roles, decided from the request and the grants alone.
+//! What a token is for: audiences, scopes, roles, lifetime and algorithm, decided from the request, the
+//! policy and the grants alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +8,7 @@ use chancery_domain::{
     ApiId,
     api::{Api, ApiState},
     client::Grant,
+    tenant::{SigningAlgorithm, TenantPolicy},
     value::{ApiIdentifier, RoleName, Scope, ScopeSet},
 };
 
@@ -28,6 +30,10 @@ pub(crate) struct Target<'a> {
     pub(crate) audiences: Vec<&'a ApiIdentifier>,
     pub(crate) scopes: ScopeSet,
     pub(crate) roles: BTreeSet<RoleName>,
+    /// The shortest of the audiences' lifetimes, in seconds.
+    pub(crate) seconds: u32,
+    /// Each audience's.
+    pub(crate) algorithm: SigningAlgorithm,
 }
 
 /// Why it gets nothing.
@@ -53,6 +59,11 @@ pub(crate) enum TargetError {
     ScopeElsewhere { scope: Scope, api: ApiIdentifier },
     #[error("role {} would also count at {}, where it is not granted; ask for fewer audiences", shown(.role.as_str()), shown(.api.as_str()))]
     RoleElsewhere { role: RoleName, api: ApiIdentifier },
+    #[error("tokens for {} are signed with {}, and for {} with {}; ask for each in a request of its own", shown(.one.0.as_str()), .one.1.as_str(), shown(.other.0.as_str()), .other.1.as_str())]
+    Algorithms {
+        one: (ApiIdentifier, SigningAlgorithm),
+        other: (ApiIdentifier, SigningAlgorithm),
+    },
 }
 
 impl TargetError {
@@ -76,6 +87,7 @@ type Chosen<'a> = BTreeMap<&'a ApiIdentifier, Granted<'a>>;
 /// Decides what a token is for.
 pub(crate) fn resolve<'a>(
     wish: Wish<'_>,
+    policy: &TenantPolicy,
     apis: &'a Apis,
     grants: &'a BTreeMap<ApiId, Grant>,
 ) -> Result<Target<'a>, TargetError> {
@@ -90,6 +102,7 @@ pub(crate) fn resolve<'a>(
     } else {
         named(wish.audiences, apis, grants)?
     };
+    let (seconds, algorithm) = settings(policy, &chosen)?;
     let scopes = match requested? {
         Some(requested) => {
             granted_somewhere(&requested, &chosen)?;
@@ -106,7 +119,38 @@ pub(crate) fn resolve<'a>(
         audiences: chosen.into_keys().collect(),
         scopes,
         roles,
+        seconds,
+        algorithm,
     })
+}
+
+/// How long the token lives at most, and how it is signed. Each audience may have settings of its
+/// own: the shortest lifetime holds, and the algorithm must be one for all.
+fn settings(
+    policy: &TenantPolicy,
+    chosen: &Chosen<'_>,
+) -> Result<(u32, SigningAlgorithm), TargetError> {
+    let mut of_each = chosen.iter().map(|(identifier, audience)| {
+        let tokens = &audience.api.tokens;
+        (
+            *identifier,
+            tokens.seconds(policy),
+            tokens.algorithm(policy),
+        )
+    });
+    let Some((first, mut seconds, algorithm)) = of_each.next() else {
+        return Err(TargetError::NothingGranted);
+    };
+    for (identifier, of_this, other) in of_each {
+        if other != algorithm {
+            return Err(TargetError::Algorithms {
+                one: (first.clone(), algorithm),
+                other: (identifier.clone(), other),
+            });
+        }
+        seconds = seconds.min(of_this);
+    }
+    Ok((seconds, algorithm))
 }
 
 /// Stricter than [`ScopeSet::parse`]: a scope parameter of nothing but spaces is not "every scope".
@@ -120,13 +164,20 @@ fn parse_scope(text: &str) -> Result<ScopeSet, TargetError> {
 }
 
 fn granted<'a>(api: &'a Api, grant: &'a Grant) -> (&'a ApiIdentifier, Granted<'a>) {
-    let scopes = match api.state {
-        ApiState::Active => api.effective(&grant.scopes, &grant.roles),
-    };
+    let scopes = api.effective(&grant.scopes, &grant.roles);
     (&api.identifier, Granted { api, grant, scopes })
 }
 
-/// The audiences that the client names. One that is unknown and one that is not granted are alike.
+/// Whether there are tokens for it.
+fn is_served(api: &Api) -> bool {
+    match api.state {
+        ApiState::Active => true,
+        ApiState::Retired => false,
+    }
+}
+
+/// The audiences that the client names. One that is unknown, one that is retired and one that is not
+/// granted are alike.
 fn named<'a>(
     names: &[String],
     apis: &'a Apis,
@@ -137,6 +188,7 @@ fn named<'a>(
         let (identifier, audience) = ApiIdentifier::parse(name)
             .ok()
             .and_then(|identifier| apis.by_identifier(&identifier))
+            .filter(|(_, api)| is_served(api))
             .and_then(|(id, api)| Some(granted(api, grants.get(&id)?)))
             .ok_or_else(|| TargetError::Audience(name.clone()))?;
         chosen.insert(identifier, audience);
@@ -147,29 +199,33 @@ fn named<'a>(
     Ok(chosen)
 }
 
-/// Every granted API but the admin API; with scopes, those of them that have one of the scopes.
+/// Every granted API but the admin API and those that are retired; with scopes, those of them that have
+/// one of the scopes.
 fn defaults<'a>(
     apis: &'a Apis,
     grants: &'a BTreeMap<ApiId, Grant>,
     requested: Option<&ScopeSet>,
 ) -> Result<Chosen<'a>, TargetError> {
-    let all: Chosen<'_> = grants
+    let mut served: Chosen<'_> = grants
         .iter()
         .filter_map(|(id, grant)| Some(granted(apis.get(*id)?, grant)))
         .filter(|(identifier, _)| !identifier.is_admin())
         .collect();
-    if all.is_empty() {
-        return Err(TargetError::NothingGranted);
-    }
-    let Some(requested) = requested else {
-        return Ok(all);
+    let were_granted = !served.is_empty();
+    served.retain(|_, audience| is_served(audience.api));
+    let Some(requested) = requested.filter(|_| were_granted) else {
+        return if served.is_empty() {
+            Err(TargetError::NothingGranted)
+        } else {
+            Ok(served)
+        };
     };
     let owns = |audience: &Granted<'_>| {
         requested
             .iter()
             .any(|scope| audience.api.scopes.contains_key(scope))
     };
-    let owners: Chosen<'_> = all
+    let owners: Chosen<'_> = served
         .into_iter()
         .filter(|(_, audience)| owns(audience))
         .collect();

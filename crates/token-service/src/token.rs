@@ -8,7 +8,7 @@ use axum::{
     extract::{State, rejection::BytesRejection},
     response::{IntoResponse, Response},
 };
-use chancery_domain::{ClientId, Timestamp};
+use chancery_domain::{ClientId, Timestamp, value::Slug};
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE},
@@ -26,7 +26,6 @@ use crate::{
     metadata::TenantSlug,
     parameters::{Malformed, Parameters},
     target::{self, Wish},
-    text::shown,
     trace::TraceContext,
 };
 
@@ -98,11 +97,12 @@ struct Seen {
 impl Seen {
     /// One line for each decision.
     fn log(&self, slug: &str, outcome: &Result<Issued, Refusal>, trace: &TraceContext) {
-        let (tenant, trace) = (shown(slug), trace.trace_id());
+        let tenant = Slug::parse(slug).map_or("none", |_| slug);
+        let trace_id = trace.trace_id();
         let client = self.client.map(tracing::field::display);
         let refusal = match outcome {
             Ok(Issued { jti, scope, .. }) => {
-                tracing::debug!(%tenant, client, outcome = "issued", %jti, scope, trace, "token");
+                tracing::debug!(tenant, client, outcome = "issued", %jti, scope, trace_id, "token");
                 return;
             }
             Err(refusal) => refusal,
@@ -110,12 +110,12 @@ impl Seen {
         let outcome = refusal.code().as_str();
         match refusal.code() {
             Code::ServerError => {
-                tracing::error!(%tenant, client, outcome, reason = %refusal, trace, "token");
+                tracing::error!(tenant, client, outcome, reason = %refusal, trace_id, "token");
             }
             Code::TemporarilyUnavailable => {
-                tracing::warn!(%tenant, client, outcome, reason = %refusal, trace, "token");
+                tracing::warn!(tenant, client, outcome, reason = %refusal, trace_id, "token");
             }
-            _ => tracing::info!(%tenant, client, outcome, reason = %refusal, trace, "token"),
+            _ => tracing::info!(tenant, client, outcome, reason = %refusal, trace_id, "token"),
         }
     }
 }
@@ -202,6 +202,8 @@ impl Request<'_> {
         let policy = &tenant.tenant.policy;
         match presented {
             Presented::Secret(credentials) => {
+                // It was accepted before it waited; it must be now.
+                client_auth::accepted(client, *credential, now)?;
                 client_auth::admit(&tenant.tenant, &client.client, credentials.method, now)?;
             }
             Presented::Nothing(denial) => return Err((*denial).into()),
@@ -218,18 +220,17 @@ impl Request<'_> {
             audiences: &parameters.audiences,
             scope: parameters.scope.as_deref(),
         };
-        let target = target::resolve(wish, &tenant.apis, &client.client.grants)?;
+        let target = target::resolve(wish, policy, &tenant.apis, &client.client.grants)?;
 
-        let algorithm = policy.signing_algorithm;
         let key = tenant
             .keys
             .signing
-            .get(&algorithm)
-            .ok_or(Refusal::NoKey(algorithm))?;
+            .get(&target.algorithm)
+            .ok_or(Refusal::NoKey(target.algorithm))?;
         let issuer = self.service.issuer(&tenant.tenant.slug);
         let scope = target.scopes.to_string();
         let iat = now.seconds();
-        let exp = expiry(iat, policy.access_token_seconds, client.client.expires_at);
+        let exp = expiry(iat, target.seconds, client.client.expires_at);
         let jti = TokenId::new(now, &self.service.entropy().bytes());
         let claims = Claims {
             iss: &issuer,

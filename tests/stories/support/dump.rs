@@ -1,6 +1,6 @@
 use chancery_event_store::StoreLocation;
 use chancery_testkit::stores::TestDatabase;
-use sqlx::{Connection, PgConnection, Row, SqliteConnection};
+use sqlx::{Connection, PgConnection, Row, SqliteConnection, TypeInfo, ValueRef};
 
 /// Every value of every row of every table, as text.
 pub(crate) async fn dump(database: &TestDatabase) -> String {
@@ -42,12 +42,21 @@ async fn sqlite(url: &str) -> String {
             .unwrap()
         {
             for column in 0..row.len() {
-                if let Ok(value) = row.try_get_unchecked::<String, _>(column) {
+                let raw = row.try_get_raw(column).unwrap();
+                // Hashes and sealed keys are bytes; PostgreSQL shows them as hexadecimal too.
+                if raw.type_info().name() == "BLOB" {
+                    text.push_str(&hex(&row.get::<Vec<u8>, _>(column)));
+                } else if let Ok(value) = row.try_get_unchecked::<String, _>(column) {
                     text.push_str(&value);
-                    text.push('\n');
                 }
+                text.push('\n');
             }
         }
     }
     text
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

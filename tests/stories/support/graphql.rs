@@ -22,6 +22,11 @@ impl<'a> GraphQl<'a> {
         Self { world, token }
     }
 
+    /// The token.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Sends a mutation with its one input, and asks for these fields of the payload.
     pub(crate) async fn mutation(&self, name: &str, fields: &str, input: Value) -> Answer {
         let kind = format!("{}{}Input", name[..1].to_uppercase(), &name[1..]);
@@ -30,6 +35,7 @@ impl<'a> GraphQl<'a> {
             "ResumeTenantInput" => "TenantInput",
             "DisableClientInput" | "DeleteClientInput" => "ClientReasonInput",
             "EnableClientInput" => "ClientInput",
+            "RetireApiInput" => "ApiInput",
             kind => kind,
         };
         let query =

@@ -5,9 +5,9 @@ mod graphql;
 mod tokens;
 mod world;
 
-pub(crate) use dump::dump;
+pub(crate) use dump::{dump, hex};
 pub(crate) use graphql::GraphQl;
-pub(crate) use tokens::{TokenAnswer, TokenRequest};
+pub(crate) use tokens::{TokenAnswer, TokenRequest, claims};
 pub(crate) use world::World;
 
 /// Makes a story into two tests, one for each store.

@@ -21,7 +21,7 @@ pub(crate) struct World {
     /// What `operator.json` would hold.
     pub(crate) operator: Value,
     pub(crate) store: TestStore,
-    master_key: String,
+    pub(crate) master_key: String,
     server: tokio::task::JoinHandle<()>,
 }
 

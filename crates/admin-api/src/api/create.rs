@@ -2,7 +2,7 @@ use async_graphql::{Context, InputObject, Object};
 use chancery_application::NewApi;
 use chancery_domain::{
     Faults, Invalid,
-    api::{RoleDefinition, ScopeDefinition},
+    api::{RoleDefinition, ScopeDefinition, TokenSettings},
     value::{ApiIdentifier, ApiName, Description, RoleName, Scope},
 };
 
@@ -11,6 +11,7 @@ use crate::{
     error::Failure,
     input::{self, InTenant, Input},
     session::Session,
+    tenant::SigningAlgorithmName,
 };
 
 /// An API to be created.
@@ -27,6 +28,11 @@ pub(crate) struct CreateApiInput {
     scopes: Option<Vec<ScopeInput>>,
     /// The API's roles: at most 500.
     roles: Option<Vec<RoleInput>>,
+    /// How long its access tokens live, in seconds: 60 to 86,400. Left out: as the tenant's policy has
+    /// it.
+    access_token_seconds: Option<i64>,
+    /// How its tokens are signed. Left out: as the tenant's policy has it.
+    signing_algorithm: Option<SigningAlgorithmName>,
     /// A UUID that makes a retry harmless: for seven days, the same id with the same input answers
     /// with the same ids and changes nothing, and with another input is a `CONFLICT`.
     command_id: Option<String>,
@@ -66,27 +72,43 @@ impl Input for CreateApiInput {
                 .as_ref()
                 .and_then(|identifier| faults.take("name", name_of(identifier))),
         };
-        let scopes = self.scopes.unwrap_or_default().into_iter().enumerate();
-        let scopes = scopes
-            .filter_map(|(index, scope)| scope.parse(index, faults))
-            .collect();
-        let roles = self.roles.unwrap_or_default().into_iter().enumerate();
-        let roles = roles
-            .filter_map(|(index, role)| role.parse(index, faults))
-            .collect();
+        let scopes = scopes(faults, self.scopes.unwrap_or_default());
+        let roles = roles(faults, self.roles.unwrap_or_default());
+        let seconds = self.access_token_seconds.map(input::number);
+        let tokens = TokenSettings {
+            access_token_seconds: faults.take_optional("accessTokenSeconds", seconds)?,
+            signing_algorithm: self.signing_algorithm.map(Into::into),
+        };
         let (identifier, name) = identifier.zip(name)?;
-        let make = Box::new(|tenant| NewApi {
+        let make = Box::new(move |tenant| NewApi {
             tenant,
             identifier,
             name,
             scopes,
             roles,
+            tokens,
         });
         Some(InTenant {
             slug: self.tenant,
             make,
         })
     }
+}
+
+/// The scopes, as far as they have no fault.
+pub(super) fn scopes(faults: &mut Faults, given: Vec<ScopeInput>) -> Vec<ScopeDefinition> {
+    let given = given.into_iter().enumerate();
+    given
+        .filter_map(|(index, scope)| scope.parse(index, faults))
+        .collect()
+}
+
+/// The roles, as far as they have no fault.
+pub(super) fn roles(faults: &mut Faults, given: Vec<RoleInput>) -> Vec<RoleDefinition> {
+    let given = given.into_iter().enumerate();
+    given
+        .filter_map(|(index, role)| role.parse(index, faults))
+        .collect()
 }
 
 /// The name of an API that was given none.
@@ -170,6 +192,8 @@ mod tests {
                 name: "clerk".into(),
                 scopes: Some(vec!["orders:read".into()]),
             }]),
+            access_token_seconds: Some(60),
+            signing_algorithm: None,
             command_id: None,
         }
     }
@@ -183,6 +207,7 @@ mod tests {
         let api = made(orders());
         assert_eq!(api.name.as_str(), "https://orders.example");
         assert_eq!((api.scopes.len(), api.roles.len()), (2, 1));
+        assert_eq!(api.tokens.access_token_seconds, Some(60));
         let long = format!("https://orders.example/{}", "a".repeat(200));
         assert_eq!(
             made(CreateApiInput {
@@ -209,6 +234,7 @@ mod tests {
                 name: "\"".into(),
                 scopes: Some(vec!["ok".into(), "n o".into()]),
             }]),
+            access_token_seconds: Some(-1),
             ..orders()
         };
         assert_eq!(
@@ -220,6 +246,7 @@ mod tests {
                 ("scopes[0].description", "empty"),
                 ("roles[0].name", "role"),
                 ("roles[0].scopes[1]", "scope"),
+                ("accessTokenSeconds", "range"),
             ])
         );
     }

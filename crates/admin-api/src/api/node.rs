@@ -12,7 +12,7 @@ use crate::{
     page::{self, Connection, Node},
     scalars::DateTime,
     session::Session,
-    tenant::TenantNode,
+    tenant::{SigningAlgorithmName, TenantNode},
 };
 
 /// An API. Where a grant names it, its identifier is known and the rest is read when it is asked for.
@@ -80,6 +80,8 @@ impl Node for ApiNode {
 pub(crate) enum ApiStateName {
     /// They are.
     Active,
+    /// They are not any more, and no client is granted it. Its identifier is never given again.
+    Retired,
 }
 
 /// A scope of an API.
@@ -156,6 +158,21 @@ impl ApiNode {
             scopes: scopes.iter().map(ToString::to_string).collect(),
         };
         Ok(row.state.roles.iter().map(node).collect())
+    }
+
+    /// How long its access tokens live, in seconds. Null: as the tenant's policy has it. A token for
+    /// several APIs lives as long as the shortest of them has it.
+    async fn access_token_seconds(&self, ctx: &Context<'_>) -> Result<Option<u32>, Failure> {
+        Ok(self.row(ctx).await?.state.tokens.access_token_seconds)
+    }
+
+    /// How its tokens are signed. Null: as the tenant's policy has it.
+    async fn signing_algorithm(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Result<Option<SigningAlgorithmName>, Failure> {
+        let tokens = self.row(ctx).await?.state.tokens;
+        Ok(tokens.signing_algorithm.map(Into::into))
     }
 
     /// When the API was created.

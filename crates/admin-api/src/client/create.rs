@@ -138,12 +138,12 @@ impl CreateClient {
             .await?;
         let ClientCreated {
             client,
+            row,
             secret,
             replayed,
         } = created;
-        let client = ClientNode::read(session, client).await?;
         Ok(ClientCreatedPayload {
-            client,
+            client: ClientNode::new(client, row),
             secret: Some(secret.into()),
             replayed,
         })

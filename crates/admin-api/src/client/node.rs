@@ -22,6 +22,10 @@ pub(crate) struct ClientNode {
 }
 
 impl ClientNode {
+    pub(crate) fn new(id: ClientId, row: Row<Client>) -> Self {
+        Self { id, row }
+    }
+
     pub(crate) async fn read(session: &Session, id: ClientId) -> Result<Self, Failure> {
         let row = session.application.client(&session.caller, id).await?;
         Ok(Self { id, row })

@@ -69,7 +69,7 @@ impl IssueClientSecret {
             .application
             .issue_secret(&session.caller, secret, &request)
             .await?;
-        SecretIssuedPayload::of(session, issued).await
+        Ok(SecretIssuedPayload::of(issued))
     }
 }
 

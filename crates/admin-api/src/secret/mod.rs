@@ -10,7 +10,7 @@ use chancery_application::SecretIssued;
 
 pub(crate) use node::{IssuedSecretNode, SecretNode};
 
-use crate::{client::ClientNode, error::Failure, session::Session};
+use crate::client::ClientNode;
 
 /// A secret that was issued.
 #[derive(SimpleObject)]
@@ -25,17 +25,18 @@ pub(crate) struct SecretIssuedPayload {
 }
 
 impl SecretIssuedPayload {
-    async fn of(session: &Session, issued: SecretIssued) -> Result<Self, Failure> {
+    /// Nothing is read here: the secret is known once, and must not be lost to a read that fails.
+    fn of(issued: SecretIssued) -> Self {
         let SecretIssued {
             client,
+            row,
             secret,
             replayed,
         } = issued;
-        let client = ClientNode::read(session, client).await?;
-        Ok(Self {
-            client,
+        Self {
+            client: ClientNode::new(client, row),
             secret: secret.into(),
             replayed,
-        })
+        }
     }
 }

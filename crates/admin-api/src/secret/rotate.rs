@@ -58,7 +58,7 @@ impl RotateClientSecret {
             .application
             .rotate_secret(caller, client, overlap, label, &request)
             .await?;
-        SecretIssuedPayload::of(session, issued).await
+        Ok(SecretIssuedPayload::of(issued))
     }
 }
 

@@ -9,12 +9,13 @@ pub(crate) mod query;
 pub(crate) mod resume;
 mod signing_key;
 pub(crate) mod suspend;
+pub(crate) mod update;
 
 use async_graphql::{InputObject, SimpleObject};
 use chancery_domain::{Faults, TenantId, value::Reason};
 
 pub(crate) use node::TenantNode;
-pub(crate) use policy::AuthMethodName;
+pub(crate) use policy::{AuthMethodName, SigningAlgorithmName};
 
 use crate::{error::Failure, input::Input, session::Session};
 

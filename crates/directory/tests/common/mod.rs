@@ -21,15 +21,15 @@ use chancery_crypto::{
 use chancery_directory::{Capacity, Directory};
 use chancery_domain::{
     Actor, ApiId, ClientId, Clock, Command, EventId, KeyId, SecretId, TenantId, Timestamp,
-    api::{CreateApi, RoleDefinition, ScopeDefinition},
+    api::{CreateApi, RetireApi, RoleDefinition, ScopeDefinition, TokenSettings, UpdateApi},
     client::{CreateClient, DisableClient, Expiry, GrantRequest},
     json::JsonObject,
     key_ring::NewKey,
     secret_rotation::{NewSecret, RevokeSecret, RotateSecret},
     tenant::{CloseTenant, CreateTenant, SigningAlgorithm, SuspendTenant, TenantPolicy},
     value::{
-        ApiIdentifier, ApiName, ClientName, CustomClaims, DisplayName, Reason, RoleName, ScopeSet,
-        Slug,
+        ApiIdentifier, ApiName, ClientName, CustomClaims, DisplayName, Patch, Reason, RoleName,
+        ScopeSet, Slug,
     },
 };
 use chancery_event_store::{Provenance, Store, Versions};
@@ -220,9 +220,39 @@ impl World {
                 })
                 .collect(),
             roles: roles.collect(),
+            tokens: TokenSettings::default(),
+            key: None,
         };
         self.execute(&command).await;
         api
+    }
+
+    /// Gives an API token settings of its own; with a key where the tenant has none.
+    pub async fn settings(
+        &self,
+        tenant: TenantId,
+        api: ApiId,
+        seconds: Patch<u32>,
+        algorithm: Patch<SigningAlgorithm>,
+    ) {
+        let key = algorithm
+            .over(None)
+            .map(|algorithm| self.key(tenant, algorithm));
+        let command = UpdateApi {
+            tenant,
+            api,
+            name: None,
+            scopes: None,
+            roles: None,
+            access_token_seconds: seconds,
+            signing_algorithm: algorithm,
+            key,
+        };
+        self.execute(&command).await;
+    }
+
+    pub async fn retire(&self, tenant: TenantId, api: ApiId) {
+        self.execute(&RetireApi { tenant, api }).await;
     }
 
     async fn secret(&self, client: ClientId) -> (NewSecret, String) {

@@ -1,9 +1,13 @@
-use super::{ApiEvent, ApiRefusal, RoleDefinition, ScopeDefinition, check_definitions};
+use super::{
+    ApiEvent, ApiRefusal, RoleDefinition, ScopeDefinition, TokenSettings, check,
+    token_settings::Settings,
+};
 use crate::{
     access::AdminScope,
     change::ChangeSet,
     command::{Command, ReadSet},
     id::{ApiId, TenantId},
+    key_ring::NewKey,
     refusal::Refusal,
     stream::StreamId,
     time::Timestamp,
@@ -24,6 +28,10 @@ pub struct CreateApi {
     pub scopes: Vec<ScopeDefinition>,
     /// Its roles.
     pub roles: Vec<RoleDefinition>,
+    /// In what its tokens differ from the tenant's.
+    pub tokens: TokenSettings,
+    /// A key of the algorithm that its tokens are signed with, in case that the tenant has none.
+    pub key: Option<NewKey>,
 }
 
 impl Command for CreateApi {
@@ -32,10 +40,14 @@ impl Command for CreateApi {
     }
 
     fn reads(&self) -> Vec<StreamId> {
-        vec![StreamId::Tenant(self.tenant), StreamId::Api(self.api)]
+        let mut reads = vec![StreamId::Tenant(self.tenant), StreamId::Api(self.api)];
+        if self.tokens.signing_algorithm.is_some() {
+            reads.push(StreamId::KeyRing(self.tenant));
+        }
+        reads
     }
 
-    fn decide(&self, read: &ReadSet, _: Timestamp) -> Result<ChangeSet, Refusal> {
+    fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Refusal> {
         read.tenant(self.tenant)?.open()?;
         if read.api(self.api).is_ok() {
             return Err(ApiRefusal::AlreadyExists.into());
@@ -43,8 +55,8 @@ impl Command for CreateApi {
         if self.identifier.is_reserved() {
             return Err(ApiRefusal::IdentifierReserved.into());
         }
-        check_definitions(&self.scopes, &self.roles).map_err(Refusal::Invalid)?;
-        Ok(ChangeSet::of(
+        check(&self.scopes, &self.roles, &self.tokens).map_err(Refusal::Invalid)?;
+        let mut change = ChangeSet::of(
             StreamId::Api(self.api),
             [ApiEvent::ApiCreated {
                 identifier: self.identifier.clone(),
@@ -53,7 +65,14 @@ impl Command for CreateApi {
                 scopes: self.scopes.clone(),
                 roles: self.roles.clone(),
             }],
-        ))
+        );
+        let settings = Settings {
+            tenant: self.tenant,
+            api: self.api,
+            key: self.key.as_ref(),
+        };
+        change.and(settings.change((TokenSettings::default(), self.tokens), read, now)?);
+        Ok(change)
     }
 }
 
@@ -85,8 +104,9 @@ mod tests {
     use super::*;
     use crate::{
         api::MAX_SCOPES,
-        tenant::TenantRefusal,
-        testing::{self, acme, closed, orders, orders_created},
+        key_ring::KeyRingRefusal,
+        tenant::{SigningAlgorithm, TenantRefusal},
+        testing::{self, acme, closed, new_key, orders, orders_created, with_key},
     };
 
     #[test]
@@ -135,7 +155,9 @@ mod tests {
     #[test]
     fn platform_scopes_exist_in_the_operators_tenant_alone() {
         let scopes = |of_system| {
-            let ApiEvent::ApiCreated { scopes, .. } = built_in_admin_api(of_system);
+            let ApiEvent::ApiCreated { scopes, .. } = built_in_admin_api(of_system) else {
+                panic!("a creation");
+            };
             scopes
                 .into_iter()
                 .map(|scope| scope.name.to_string())
@@ -143,6 +165,81 @@ mod tests {
         };
         assert_eq!(scopes(false), ["tenant:admin", "tenant:read", "audit:read"]);
         assert_eq!(scopes(true).len(), 5);
+    }
+
+    #[test]
+    fn its_own_token_settings_are_an_event_of_their_own() {
+        let tokens = TokenSettings {
+            access_token_seconds: Some(60),
+            signing_algorithm: None,
+        };
+        let command = CreateApi { tokens, ..orders() };
+        testing::given(acme()).when(&command).then([
+            orders_created(),
+            ApiEvent::ApiTokenSettingsChanged {
+                access_token_seconds: Some(60),
+                signing_algorithm: None,
+            },
+        ]);
+    }
+
+    #[test]
+    fn its_own_algorithm_has_an_active_key_or_brings_it() {
+        let signed = |key| CreateApi {
+            tokens: TokenSettings {
+                access_token_seconds: None,
+                signing_algorithm: Some(SigningAlgorithm::EdDsa),
+            },
+            key,
+            ..orders()
+        };
+        let none = KeyRingRefusal::NoActiveKey {
+            algorithm: SigningAlgorithm::EdDsa,
+        };
+        testing::given(with_key())
+            .when(&signed(None))
+            .refused(none.clone());
+        testing::given(with_key())
+            .when(&signed(Some(new_key())))
+            .refused(none);
+        let key = NewKey {
+            algorithm: SigningAlgorithm::EdDsa,
+            ..new_key()
+        };
+        let change = testing::given(with_key()).when(&signed(Some(key))).change();
+        let kinds = change.events().iter().map(|(_, event)| event.kind().0);
+        assert_eq!(
+            kinds.collect::<Vec<_>>(),
+            [
+                "ApiCreated",
+                "KeyGenerated",
+                "KeyActivated",
+                "ApiTokenSettingsChanged"
+            ]
+        );
+        assert_eq!(change.vault().len(), 1);
+    }
+
+    #[test]
+    fn its_tokens_live_within_bounds() {
+        for (seconds, faults) in [
+            (59, &["accessTokenSeconds"][..]),
+            (60, &[]),
+            (86_400, &[]),
+            (86_401, &["accessTokenSeconds"]),
+        ] {
+            let tokens = TokenSettings {
+                access_token_seconds: Some(seconds),
+                signing_algorithm: None,
+            };
+            let command = CreateApi { tokens, ..orders() };
+            let outcome = testing::given(acme()).when(&command);
+            if faults.is_empty() {
+                outcome.change();
+            } else {
+                assert_eq!(outcome.faults(), faults, "{seconds}");
+            }
+        }
     }
 
     #[test]

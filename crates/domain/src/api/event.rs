@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::{RoleDefinition, ScopeDefinition};
 use crate::{
     event::event_kinds,
+    tenant::SigningAlgorithm,
     value::{ApiIdentifier, ApiName},
 };
 
@@ -24,8 +25,40 @@ pub enum ApiEvent {
         /// Its roles.
         roles: Vec<RoleDefinition>,
     },
+    /// It has another name for people.
+    ApiRenamed {
+        /// The new name.
+        name: ApiName,
+    },
+    /// It has other scopes. What a client was granted of those that are gone counts for nothing.
+    ApiScopesChanged {
+        /// All its scopes.
+        scopes: Vec<ScopeDefinition>,
+    },
+    /// It has other roles.
+    ApiRolesChanged {
+        /// All its roles.
+        roles: Vec<RoleDefinition>,
+    },
+    /// Its tokens differ from the tenant's, or do so no longer.
+    ApiTokenSettingsChanged {
+        /// How long its access tokens live, in seconds: 60 to 86,400. Absent: as the tenant's policy
+        /// has it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        access_token_seconds: Option<u32>,
+        /// How its tokens are signed. Absent: as the tenant's policy has it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signing_algorithm: Option<SigningAlgorithm>,
+    },
+    /// No tokens are issued for it any more.
+    ApiRetired {},
 }
 
 event_kinds!(ApiEvent {
     ApiCreated = 1,
+    ApiRenamed = 1,
+    ApiScopesChanged = 1,
+    ApiRolesChanged = 1,
+    ApiTokenSettingsChanged = 1,
+    ApiRetired = 1,
 });

@@ -2,6 +2,9 @@
 
 mod create;
 mod event;
+mod retire;
+mod token_settings;
+mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +14,9 @@ use serde::{Deserialize, Serialize};
 pub use create::CreateApi;
 pub(crate) use create::built_in_admin_api;
 pub use event::ApiEvent;
+pub use retire::RetireApi;
+pub use token_settings::TokenSettings;
+pub use update::UpdateApi;
 
 use crate::{
     aggregate::Fold,
@@ -58,6 +64,9 @@ pub struct Api {
     pub scopes: BTreeMap<Scope, Option<Description>>,
     /// Its roles and what they grant.
     pub roles: BTreeMap<RoleName, ScopeSet>,
+    /// In what its tokens differ from the tenant's.
+    #[serde(default)]
+    pub tokens: TokenSettings,
     /// Whether tokens are issued for it.
     pub state: ApiState,
 }
@@ -68,6 +77,8 @@ pub struct Api {
 pub enum ApiState {
     /// They are.
     Active,
+    /// They are not any more. Its identifier is never given again.
+    Retired,
 }
 
 refusals! {
@@ -79,12 +90,45 @@ refusals! {
         IdentifierReserved = "IDENTIFIER_RESERVED",
         #[error("the API exists already")]
         AlreadyExists = "API_EXISTS",
+        #[error("the built-in admin API can be neither changed nor retired")]
+        BuiltIn = "API_BUILT_IN",
+        #[error("the API {identifier} is retired, which is final; create another under another identifier")]
+        Retired { identifier: ApiIdentifier } = "API_RETIRED",
     }
 }
 
 impl Api {
-    /// The scopes that these direct scopes and roles come to: what the API still has of them.
+    /// The API, unless it is retired: nothing of a retired one can be changed or granted.
+    ///
+    /// # Errors
+    /// [`ApiRefusal::Retired`].
+    pub fn active(&self) -> Result<&Self, ApiRefusal> {
+        match self.state {
+            ApiState::Active => Ok(self),
+            ApiState::Retired => Err(ApiRefusal::Retired {
+                identifier: self.identifier.clone(),
+            }),
+        }
+    }
+
+    /// The API, if it can be changed: it is neither the built-in one nor retired.
+    ///
+    /// # Errors
+    /// [`ApiRefusal::BuiltIn`], [`ApiRefusal::Retired`].
+    pub fn changeable(&self) -> Result<&Self, ApiRefusal> {
+        if self.built_in {
+            return Err(ApiRefusal::BuiltIn);
+        }
+        self.active()
+    }
+
+    /// The scopes that these direct scopes and roles come to: what the API still has of them, which is
+    /// nothing when it is retired.
     pub fn effective(&self, scopes: &ScopeSet, roles: &BTreeSet<RoleName>) -> ScopeSet {
+        match self.state {
+            ApiState::Active => {}
+            ApiState::Retired => return ScopeSet::default(),
+        }
         let by_role = roles
             .iter()
             .filter_map(|role| self.roles.get(role))
@@ -98,10 +142,11 @@ impl Api {
     }
 }
 
-/// Checks an API's scopes and roles together. Paths are those of the GraphQL input.
-pub(crate) fn check_definitions(
+/// Checks all that is said of an API together. Paths are those of the GraphQL input.
+fn check(
     scopes: &[ScopeDefinition],
     roles: &[RoleDefinition],
+    tokens: &TokenSettings,
 ) -> Result<(), Faults> {
     let mut faults = Faults::default();
     for (path, count) in [("scopes", scopes.len()), ("roles", roles.len())] {
@@ -148,6 +193,7 @@ pub(crate) fn check_definitions(
             );
         }
     }
+    tokens.check(&mut faults);
     if faults.is_empty() {
         Ok(())
     } else {
@@ -155,11 +201,25 @@ pub(crate) fn check_definitions(
     }
 }
 
+fn by_name(scopes: &[ScopeDefinition]) -> BTreeMap<Scope, Option<Description>> {
+    scopes
+        .iter()
+        .map(|scope| (scope.name.clone(), scope.description.clone()))
+        .collect()
+}
+
+fn by_role(roles: &[RoleDefinition]) -> BTreeMap<RoleName, ScopeSet> {
+    roles
+        .iter()
+        .map(|role| (role.name.clone(), role.scopes.clone()))
+        .collect()
+}
+
 impl Fold for Api {
     const TYPE: AggregateType = AggregateType::Api;
     type Event = ApiEvent;
 
-    fn fold(_: Option<Self>, event: &ApiEvent) -> Option<Self> {
+    fn fold(before: Option<Self>, event: &ApiEvent) -> Option<Self> {
         match event {
             ApiEvent::ApiCreated {
                 identifier,
@@ -171,15 +231,36 @@ impl Fold for Api {
                 identifier: identifier.clone(),
                 name: name.clone(),
                 built_in: *built_in,
-                scopes: scopes
-                    .iter()
-                    .map(|scope| (scope.name.clone(), scope.description.clone()))
-                    .collect(),
-                roles: roles
-                    .iter()
-                    .map(|role| (role.name.clone(), role.scopes.clone()))
-                    .collect(),
+                scopes: by_name(scopes),
+                roles: by_role(roles),
+                tokens: TokenSettings::default(),
                 state: ApiState::Active,
+            }),
+            ApiEvent::ApiRenamed { name } => before.map(|api| Self {
+                name: name.clone(),
+                ..api
+            }),
+            ApiEvent::ApiScopesChanged { scopes } => before.map(|api| Self {
+                scopes: by_name(scopes),
+                ..api
+            }),
+            ApiEvent::ApiRolesChanged { roles } => before.map(|api| Self {
+                roles: by_role(roles),
+                ..api
+            }),
+            ApiEvent::ApiTokenSettingsChanged {
+                access_token_seconds,
+                signing_algorithm,
+            } => before.map(|api| Self {
+                tokens: TokenSettings {
+                    access_token_seconds: *access_token_seconds,
+                    signing_algorithm: *signing_algorithm,
+                },
+                ..api
+            }),
+            ApiEvent::ApiRetired {} => before.map(|api| Self {
+                state: ApiState::Retired,
+                ..api
             }),
         }
     }
@@ -215,5 +296,21 @@ mod tests {
             "orders:read orders:write"
         );
         assert_eq!(effective("orders:burn", &["emperor"]), "");
+    }
+
+    #[test]
+    fn a_retired_api_grants_nothing() {
+        let api = Api::fold(None, &orders_created()).unwrap();
+        let api = Api::fold(Some(api), &ApiEvent::ApiRetired {}).unwrap();
+        let scopes = ScopeSet::parse("orders:read").unwrap();
+        assert!(api.effective(&scopes, &BTreeSet::new()).is_empty());
+    }
+
+    #[test]
+    fn a_row_from_before_there_were_token_settings_has_none() {
+        let api = Api::fold(None, &orders_created()).unwrap();
+        let mut stored = serde_json::to_value(&api).unwrap();
+        stored.as_object_mut().unwrap().remove("tokens");
+        assert_eq!(serde_json::from_value::<Api>(stored).unwrap(), api);
     }
 }

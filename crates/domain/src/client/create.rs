@@ -79,7 +79,7 @@ impl Command for CreateClient {
             serves: grant::served(&self.serves, read)?,
             expires_at: expiry::within(bounds, expiry, now)?,
         };
-        let grants = grant::resolve(&self.grants, read)?;
+        let grants = grant::resolve(&self.grants, &BTreeMap::new(), read)?;
         let mut change = ChangeSet::of(StreamId::Client(self.client), [created]);
         for granted in grant::difference(&BTreeMap::new(), &grants) {
             change.push(StreamId::Client(self.client), granted);
@@ -98,6 +98,7 @@ impl Command for CreateClient {
 mod tests {
     use super::*;
     use crate::{
+        api::{ApiEvent, ApiRefusal},
         tenant::{ClientLifetime, TenantEvent, TenantPolicy, TenantRefusal},
         testing::{
             self, NOW, acme, acme_with_orders, billing, closed, orders_grant, policy, with_billing,
@@ -215,6 +216,16 @@ mod tests {
         testing::given(acme())
             .when(&billing())
             .refused(Refusal::NotFound { what: "API" });
+    }
+
+    #[test]
+    fn a_retired_api_is_granted_to_nobody() {
+        testing::given(acme_with_orders())
+            .and([ApiEvent::ApiRetired {}])
+            .when(&billing())
+            .refused(ApiRefusal::Retired {
+                identifier: testing::orders().identifier,
+            });
     }
 
     #[test]

@@ -20,6 +20,12 @@ pub struct GrantRequest {
     pub roles: BTreeSet<RoleName>,
 }
 
+impl GrantRequest {
+    fn is(&self, grant: &Grant) -> bool {
+        self.scopes == grant.scopes && self.roles == grant.roles
+    }
+}
+
 fn joined<'a, T: ToString + 'a>(names: impl Iterator<Item = &'a T>) -> Option<String> {
     let names: Vec<_> = names
         .map(|name| format!("`{}`", name.to_string()))
@@ -34,15 +40,24 @@ pub(super) fn streams(grants: &[GrantRequest], serves: &[ApiId]) -> BTreeSet<Str
     apis.map(StreamId::Api).collect()
 }
 
-/// The grants as they will be: each API once, with scopes and roles that it has.
+/// The grants as they will be: each API once, with scopes and roles that it has. A grant that stays
+/// as it is may name what the API has no longer, and an API that is retired since.
 pub(super) fn resolve(
     requests: &[GrantRequest],
+    before: &BTreeMap<ApiId, Grant>,
     read: &ReadSet,
 ) -> Result<BTreeMap<ApiId, Grant>, Refusal> {
     let mut grants = BTreeMap::new();
     for request in requests {
         let api = read.api(request.api)?;
         let identifier = api.identifier.clone();
+        if let Some(same) = before.get(&request.api).filter(|grant| request.is(grant)) {
+            if grants.insert(request.api, same.clone()).is_some() {
+                return Err(ClientRefusal::DuplicateGrant { identifier }.into());
+            }
+            continue;
+        }
+        api.active()?;
         if let Some(scopes) = joined(
             request
                 .scopes

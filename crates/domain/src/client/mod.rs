@@ -113,9 +113,9 @@ refusals! {
         LifetimeTooLong { max_days: u32 } = "LIFETIME_TOO_LONG",
         #[error("the API {identifier} stands in the grants twice; give each API once")]
         DuplicateGrant { identifier: ApiIdentifier } = "DUPLICATE_GRANT",
-        #[error("the API {identifier} has no scope {scopes}; the scopes of an API are those that it was created with")]
+        #[error("the API {identifier} has no scope {scopes}; add it with updateApi first")]
         UnknownScope { identifier: ApiIdentifier, scopes: String } = "UNKNOWN_SCOPE",
-        #[error("the API {identifier} has no role {roles}")]
+        #[error("the API {identifier} has no role {roles}; add it with updateApi first")]
         UnknownRole { identifier: ApiIdentifier, roles: String } = "UNKNOWN_ROLE",
         #[error("a client cannot serve the built-in admin API")]
         ServesAdminApi = "SERVES_ADMIN_API",

@@ -94,7 +94,7 @@ impl Command for UpdateClient {
         if let Some(grants) = &self.grants {
             events.extend(grant::difference(
                 &client.grants,
-                &grant::resolve(grants, read)?,
+                &grant::resolve(grants, &client.grants, read)?,
             ));
         }
         Ok(ChangeSet::of(StreamId::Client(self.client), events))
@@ -107,6 +107,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        api::ApiEvent,
         tenant::{ClientLifetime, TenantEvent, TenantPolicy},
         testing::{self, ACME, BILLING, NOW, ORDERS, deleted, orders_grant, policy, with_billing},
         value::{ApiIdentifier, ScopeSet},
@@ -136,6 +137,32 @@ mod tests {
             ..nothing()
         };
         testing::given(with_billing()).when(&same).then_nothing();
+    }
+
+    #[test]
+    fn a_grant_that_stays_may_name_what_the_api_has_no_longer() {
+        let keep = UpdateClient {
+            grants: Some(vec![orders_grant()]),
+            ..nothing()
+        };
+        let without = ApiEvent::ApiScopesChanged { scopes: Vec::new() };
+        for event in [without, ApiEvent::ApiRetired {}] {
+            testing::given(with_billing())
+                .and([event])
+                .when(&keep)
+                .then_nothing();
+        }
+        let mut less = orders_grant();
+        less.roles = BTreeSet::new();
+        let change = UpdateClient {
+            grants: Some(vec![less]),
+            ..nothing()
+        };
+        let refusal = testing::given(with_billing())
+            .and([ApiEvent::ApiRetired {}])
+            .when(&change)
+            .refusal();
+        assert_eq!(refusal.rule(), Some("API_RETIRED"));
     }
 
     #[test]

@@ -87,9 +87,35 @@ refusals! {
     }
 }
 
+/// What it takes for an algorithm to have an active key: nothing when it has one, else the one that
+/// was made in case.
+///
+/// An algorithm's first key signs at once. A verifier that has cached the key set meets an unknown
+/// `kid` and has to fetch the set again before it can verify; the lead with which a key is published
+/// before it signs comes with rotation. The keys of the algorithm before stay on the ring and in the
+/// set, so what they signed can be verified to its end.
+///
+/// # Errors
+/// [`KeyRingRefusal::NoActiveKey`].
+pub(crate) fn activated(
+    ring: &KeyRing,
+    tenant: TenantId,
+    algorithm: SigningAlgorithm,
+    new: Option<&NewKey>,
+    now: Timestamp,
+) -> Result<ChangeSet, KeyRingRefusal> {
+    if ring.active(algorithm).is_some() {
+        return Ok(ChangeSet::default());
+    }
+    match new {
+        Some(key) if key.algorithm == algorithm => Ok(KeyRing::begin(tenant, key, now)),
+        _ => Err(KeyRingRefusal::NoActiveKey { algorithm }),
+    }
+}
+
 impl KeyRing {
-    /// A ring's first key signs at once: there is nobody yet who could have cached a key set
-    /// without it.
+    /// The first key of an algorithm, which signs at once. For a new ring there is nobody yet who
+    /// could have cached a key set without it.
     pub(crate) fn begin(tenant: TenantId, new: &NewKey, now: Timestamp) -> ChangeSet {
         let mut change = ChangeSet::of(
             StreamId::KeyRing(tenant),

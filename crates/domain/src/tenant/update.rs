@@ -3,7 +3,7 @@ use crate::{
     change::ChangeSet,
     command::{Command, ReadSet},
     id::TenantId,
-    key_ring::KeyRingRefusal,
+    key_ring::{self, NewKey},
     refusal::Refusal,
     stream::StreamId,
     time::Timestamp,
@@ -19,6 +19,8 @@ pub struct UpdateTenant {
     pub display_name: Option<DisplayName>,
     /// What changes in the policy.
     pub policy: PolicyChange,
+    /// A key of the policy's algorithm, in case that the tenant has none.
+    pub key: Option<NewKey>,
 }
 
 impl Command for UpdateTenant {
@@ -33,14 +35,14 @@ impl Command for UpdateTenant {
         ]
     }
 
-    fn decide(&self, read: &ReadSet, _: Timestamp) -> Result<ChangeSet, Refusal> {
+    fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Refusal> {
         let tenant = read.tenant(self.tenant)?.open()?;
         let policy = self.policy.over(&tenant.policy).map_err(Refusal::Invalid)?;
         let algorithm = policy.signing_algorithm;
-        if algorithm != tenant.policy.signing_algorithm
-            && read.key_ring(self.tenant)?.active(algorithm).is_none()
-        {
-            return Err(KeyRingRefusal::NoActiveKey { algorithm }.into());
+        let mut change = ChangeSet::default();
+        if algorithm != tenant.policy.signing_algorithm {
+            let ring = read.key_ring(self.tenant)?;
+            change = key_ring::activated(ring, self.tenant, algorithm, self.key.as_ref(), now)?;
         }
         let mut events = Vec::new();
         if let Some(display_name) = &self.display_name
@@ -53,7 +55,8 @@ impl Command for UpdateTenant {
         if policy != tenant.policy {
             events.push(TenantEvent::TenantPolicyChanged { policy });
         }
-        Ok(ChangeSet::of(StreamId::Tenant(self.tenant), events))
+        change.and(ChangeSet::of(StreamId::Tenant(self.tenant), events));
+        Ok(change)
     }
 }
 
@@ -61,7 +64,7 @@ impl Command for UpdateTenant {
 mod tests {
     use super::*;
     use crate::{
-        key_ring::{KeyRingEvent, NewKey},
+        key_ring::{KeyRingEvent, KeyRingRefusal},
         tenant::{SigningAlgorithm, TenantRefusal},
         testing::{self, ACME, NOW, acme, closed, new_key, policy, suspended},
     };
@@ -71,6 +74,7 @@ mod tests {
             tenant: ACME,
             display_name: None,
             policy: PolicyChange::default(),
+            key: None,
         }
     }
 
@@ -141,7 +145,7 @@ mod tests {
         let generated = KeyRingEvent::KeyGenerated {
             key: ed_dsa.key,
             algorithm: EdDsa,
-            public_jwk: ed_dsa.public_jwk,
+            public_jwk: ed_dsa.public_jwk.clone(),
             generated_at: NOW,
             activates_at: NOW,
         };
@@ -157,6 +161,24 @@ mod tests {
             .and([activated])
             .when(&signed_with(EdDsa))
             .change();
+        let brings = UpdateTenant {
+            key: Some(ed_dsa),
+            ..signed_with(EdDsa)
+        };
+        let change = testing::given(testing::with_key()).when(&brings).change();
+        let kinds = change.events().iter().map(|(_, event)| event.kind().0);
+        assert_eq!(
+            kinds.collect::<Vec<_>>(),
+            ["KeyGenerated", "KeyActivated", "TenantPolicyChanged"]
+        );
+        assert_eq!(change.vault().len(), 1);
+        let wrong = UpdateTenant {
+            key: Some(new_key()),
+            ..signed_with(EdDsa)
+        };
+        testing::given(testing::with_key())
+            .when(&wrong)
+            .refused(KeyRingRefusal::NoActiveKey { algorithm: EdDsa });
         // A tenant that keeps its algorithm keeps it, whatever became of its keys.
         with_key().when(&signed_with(Es256)).then_nothing();
     }

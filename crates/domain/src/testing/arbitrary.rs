@@ -228,6 +228,8 @@ fn event_of(name: &str) -> BoxedStrategy<Event> {
         tenant_event(name)
     } else if name.starts_with("Client") {
         client_event(name)
+    } else if name.starts_with("Api") {
+        api_event(name)
     } else {
         other_event(name)
     }
@@ -315,6 +317,47 @@ fn client_event(name: &str) -> BoxedStrategy<Event> {
     event.prop_map_into().boxed()
 }
 
+fn api_event(name: &str) -> BoxedStrategy<Event> {
+    use ApiEvent as E;
+    let event = match name {
+        "ApiCreated" => (
+            identifier(),
+            text(),
+            any::<bool>(),
+            vec(scope_definition(), 0..4),
+            vec(role_definition(), 0..3),
+        )
+            .prop_map(
+                |(identifier, name, built_in, scopes, roles)| E::ApiCreated {
+                    identifier,
+                    name,
+                    built_in,
+                    scopes,
+                    roles,
+                },
+            )
+            .boxed(),
+        "ApiRenamed" => text().prop_map(|name| E::ApiRenamed { name }).boxed(),
+        "ApiScopesChanged" => vec(scope_definition(), 0..4)
+            .prop_map(|scopes| E::ApiScopesChanged { scopes })
+            .boxed(),
+        "ApiRolesChanged" => vec(role_definition(), 0..3)
+            .prop_map(|roles| E::ApiRolesChanged { roles })
+            .boxed(),
+        "ApiTokenSettingsChanged" => (option::of(60..=86_400_u32), option::of(algorithm()))
+            .prop_map(
+                |(access_token_seconds, signing_algorithm)| E::ApiTokenSettingsChanged {
+                    access_token_seconds,
+                    signing_algorithm,
+                },
+            )
+            .boxed(),
+        "ApiRetired" => Just(E::ApiRetired {}).boxed(),
+        other => panic!("{other} has no strategy"),
+    };
+    event.prop_map_into().boxed()
+}
+
 fn other_event(name: &str) -> BoxedStrategy<Event> {
     match name {
         "KeyGenerated" => (key_id(), algorithm(), public_jwk(), moment(), moment())
@@ -331,24 +374,6 @@ fn other_event(name: &str) -> BoxedStrategy<Event> {
             .boxed(),
         "KeyActivated" => (key_id(), moment())
             .prop_map(|(key, activated_at)| KeyRingEvent::KeyActivated { key, activated_at })
-            .prop_map_into()
-            .boxed(),
-        "ApiCreated" => (
-            identifier(),
-            text(),
-            any::<bool>(),
-            vec(scope_definition(), 0..4),
-            vec(role_definition(), 0..3),
-        )
-            .prop_map(
-                |(identifier, name, built_in, scopes, roles)| ApiEvent::ApiCreated {
-                    identifier,
-                    name,
-                    built_in,
-                    scopes,
-                    roles,
-                },
-            )
             .prop_map_into()
             .boxed(),
         "SecretIssued" => issued()

@@ -15,18 +15,18 @@ use super::{
     step::{Step, step},
 };
 use crate::{
-    api::{CreateApi, RoleDefinition, ScopeDefinition},
+    api::{CreateApi, RetireApi, RoleDefinition, ScopeDefinition, TokenSettings, UpdateApi},
     client::{
         CreateClient, DeleteClient, DisableClient, EnableClient, Expiry, GrantRequest, UpdateClient,
     },
-    id::{ApiId, ClientId, SecretId},
+    id::{ApiId, ClientId, KeyId, SecretId},
     key_ring::NewKey,
     secret_rotation::{IssueSecret, NewSecret, RevokeSecret, RotateSecret},
     tenant::{
-        CloseTenant, CreateTenant, PolicyChange, ResumeTenant, SuspendTenant, TenantPolicy,
-        UpdateTenant,
+        CloseTenant, CreateTenant, PolicyChange, ResumeTenant, SigningAlgorithm, SuspendTenant,
+        TenantPolicy, UpdateTenant,
     },
-    value::{ApiIdentifier, Patch, Reason},
+    value::{ApiIdentifier, Description, Patch, Reason},
 };
 
 /// A hash, which no event may hold.
@@ -42,6 +42,7 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<Step>> {
     let all = Union::new_weighted(vec![
         (2, tenant()),
         (2, create_api()),
+        (2, change_api()),
         (2, create_client()),
         (4, update_client()),
         (3, client()),
@@ -53,14 +54,20 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<Step>> {
     })
 }
 
+/// A key of this algorithm; each algorithm's has an id of its own.
+fn key_of(algorithm: SigningAlgorithm) -> NewKey {
+    NewKey {
+        key: KeyId::new(NOW, [50 + algorithm as u8; 10]),
+        algorithm,
+        master_key_id: MASTER_KEY_ID.to_owned(),
+        ..new_key()
+    }
+}
+
 fn create_tenant() -> BoxedStrategy<Step> {
     let policy = prop_oneof![Just(TenantPolicy::default()), arbitrary::policy()];
     step(policy, |policy, _| CreateTenant {
-        key: NewKey {
-            algorithm: policy.signing_algorithm,
-            master_key_id: MASTER_KEY_ID.to_owned(),
-            ..new_key()
-        },
+        key: key_of(policy.signing_algorithm),
         policy: policy.clone(),
         ..new_tenant("acme")
     })
@@ -157,6 +164,7 @@ fn tenant() -> BoxedStrategy<Step> {
                     tenant: ACME,
                     display_name: display_name.clone(),
                     policy: policy.clone(),
+                    key: policy.signing_algorithm.map(key_of),
                 },
             ),
         ),
@@ -179,33 +187,87 @@ fn tenant() -> BoxedStrategy<Step> {
     .boxed()
 }
 
+fn definitions(
+    scopes: &[&str],
+    roles: &[&str],
+    description: Option<&Description>,
+) -> (Vec<ScopeDefinition>, Vec<RoleDefinition>) {
+    let scope = |name: &&str| ScopeDefinition {
+        name: name.parse().unwrap(),
+        description: description.cloned(),
+    };
+    let role = |name: &&str| RoleDefinition {
+        name: name.parse().unwrap(),
+        scopes: scopes
+            .first()
+            .map(|scope| scope.parse().unwrap())
+            .into_iter()
+            .collect(),
+    };
+    (
+        scopes.iter().map(scope).collect(),
+        roles.iter().map(role).collect(),
+    )
+}
+
 fn create_api() -> BoxedStrategy<Step> {
     let input = (
         1..3_u8,
         subsequence(&SCOPES, 3..=4),
         subsequence(&ROLES, 1..=2),
         option::of(arbitrary::text()),
+        option::weighted(0.2, arbitrary::algorithm()),
     );
-    step(input, |(number, scopes, roles, description), _| CreateApi {
+    step(
+        input,
+        |(number, scopes, roles, description, algorithm), _| {
+            let (scopes, roles) = definitions(scopes, roles, description.as_ref());
+            CreateApi {
+                tenant: ACME,
+                api: ApiId::new(NOW, [100 + number; 10]),
+                identifier: ApiIdentifier::parse(&format!("https://api-{number}.example")).unwrap(),
+                name: "An API".parse().unwrap(),
+                scopes,
+                roles,
+                tokens: TokenSettings {
+                    access_token_seconds: None,
+                    signing_algorithm: *algorithm,
+                },
+                key: algorithm.map(key_of),
+            }
+        },
+    )
+}
+
+fn change_api() -> BoxedStrategy<Step> {
+    let has = (
+        option::of(subsequence(&SCOPES, 1..=4)),
+        option::of(subsequence(&ROLES, 0..=2)),
+    );
+    let tokens = (patch(59..=86_400_u32), patch(arbitrary::algorithm()));
+    let input = (api(), option::of(arbitrary::text()), has, tokens);
+    let update = step(
+        input,
+        |(api, name, (scopes, roles), (seconds, algorithm)), _| {
+            let kept = scopes.as_deref().unwrap_or(&SCOPES);
+            let (definitions, by_role) = definitions(kept, roles.as_deref().unwrap_or(&[]), None);
+            UpdateApi {
+                tenant: ACME,
+                api: *api,
+                name: name.clone(),
+                scopes: scopes.as_ref().map(|_| definitions),
+                roles: roles.as_ref().map(|_| by_role),
+                access_token_seconds: seconds.clone(),
+                signing_algorithm: algorithm.clone(),
+                key: algorithm.over(None).map(key_of),
+            }
+        },
+    );
+    let retire = step(api(), |api, _| RetireApi {
         tenant: ACME,
-        api: ApiId::new(NOW, [100 + number; 10]),
-        identifier: ApiIdentifier::parse(&format!("https://api-{number}.example")).unwrap(),
-        name: "An API".parse().unwrap(),
-        scopes: scopes
-            .iter()
-            .map(|name| ScopeDefinition {
-                name: name.parse().unwrap(),
-                description: description.clone(),
-            })
-            .collect(),
-        roles: roles
-            .iter()
-            .map(|name| RoleDefinition {
-                name: name.parse().unwrap(),
-                scopes: scopes[0].parse().into_iter().collect(),
-            })
-            .collect(),
-    })
+        api: *api,
+    });
+    Union::new_weighted(vec![(6, update), (1, retire)]).boxed()
 }
 
 fn create_client() -> BoxedStrategy<Step> {

@@ -4,12 +4,12 @@
 
 use super::{History, given};
 use crate::{
-    api::{ApiEvent, CreateApi, RoleDefinition, ScopeDefinition},
+    api::{ApiEvent, CreateApi, RoleDefinition, ScopeDefinition, TokenSettings},
     client::{ClientEvent, CreateClient, GrantRequest},
     event::Event,
     id::{ApiId, ClientId, KeyId, SecretId, TenantId},
     json::JsonObject,
-    key_ring::NewKey,
+    key_ring::{KeyRingEvent, NewKey},
     secret_rotation::{NewSecret, SecretRotationEvent},
     stream::StreamId,
     tenant::{AuthMethod, CreateTenant, Install, SigningAlgorithm, TenantEvent, TenantPolicy},
@@ -91,6 +91,29 @@ pub(crate) fn acme() -> History {
     ]
 }
 
+/// Acme with its first signing key.
+pub(crate) fn with_key() -> History {
+    let new = new_key();
+    let mut history = acme();
+    history.extend(
+        [
+            KeyRingEvent::KeyGenerated {
+                key: new.key,
+                algorithm: new.algorithm,
+                public_jwk: new.public_jwk,
+                generated_at: NOW,
+                activates_at: NOW,
+            },
+            KeyRingEvent::KeyActivated {
+                key: new.key,
+                activated_at: NOW,
+            },
+        ]
+        .map(|event| (StreamId::KeyRing(ACME), event.into())),
+    );
+    history
+}
+
 pub(crate) fn suspended() -> TenantEvent {
     TenantEvent::TenantSuspended {
         reason: Reason::parse("unpaid").unwrap(),
@@ -118,6 +141,8 @@ pub(crate) fn orders() -> CreateApi {
             name: RoleName::parse("clerk").unwrap(),
             scopes: ScopeSet::parse("orders:read").unwrap(),
         }],
+        tokens: TokenSettings::default(),
+        key: None,
     }
 }
 

@@ -47,6 +47,15 @@ pub(crate) fn minimal() -> Vec<Event> {
             roles: Vec::new(),
         }
         .into(),
+        ApiEvent::ApiScopesChanged {
+            scopes: vec![scope("orders:read", None)],
+        }
+        .into(),
+        ApiEvent::ApiTokenSettingsChanged {
+            access_token_seconds: None,
+            signing_algorithm: None,
+        }
+        .into(),
         ClientEvent::ClientCreated {
             name: None,
             description: None,
@@ -132,24 +141,37 @@ fn key_ring() -> Vec<Event> {
 }
 
 fn api() -> Vec<Event> {
-    vec![
+    let scopes = vec![
+        scope("orders:read", Some("Read orders")),
+        scope("orders:write", Some("Place and change orders")),
+    ];
+    let roles = vec![RoleDefinition {
+        name: parsed("clerk"),
+        scopes: [parsed("orders:read"), parsed("orders:write")]
+            .into_iter()
+            .collect(),
+    }];
+    [
         ApiEvent::ApiCreated {
             identifier: parsed("https://orders.example"),
             name: parsed("Orders"),
             built_in: false,
-            scopes: vec![
-                scope("orders:read", Some("Read orders")),
-                scope("orders:write", Some("Place and change orders")),
-            ],
-            roles: vec![RoleDefinition {
-                name: parsed("clerk"),
-                scopes: [parsed("orders:read"), parsed("orders:write")]
-                    .into_iter()
-                    .collect(),
-            }],
-        }
-        .into(),
+            scopes: scopes.clone(),
+            roles: roles.clone(),
+        },
+        ApiEvent::ApiRenamed {
+            name: parsed("Sales"),
+        },
+        ApiEvent::ApiScopesChanged { scopes },
+        ApiEvent::ApiRolesChanged { roles },
+        ApiEvent::ApiTokenSettingsChanged {
+            access_token_seconds: Some(300),
+            signing_algorithm: Some(SigningAlgorithm::EdDsa),
+        },
+        ApiEvent::ApiRetired {},
     ]
+    .map(Event::from)
+    .into()
 }
 
 fn client() -> Vec<Event> {

@@ -9,7 +9,7 @@ use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::Te
 
 use crate::{
     aggregate::{Fold, Row},
-    api::Api,
+    api::{Api, ApiState},
     change::ChangeSet,
     client::{Client, ClientEvent, Standing},
     command::{Command, Loaded, ReadSet, State},
@@ -27,6 +27,7 @@ use crate::{
         step::Step,
     },
     time::Timestamp,
+    value::ScopeSet,
 };
 
 /// A tenant's roll, and what it has come to.
@@ -257,19 +258,43 @@ proptest! {
         }
     }
 
-    /// A grant never names more than the API has, and nobody serves the admin API.
+    /// A grant names what the API has when it is given, never a retired one, and nobody serves the
+    /// admin API.
     #[test]
     fn grants_are_within_what_the_apis_have(steps in history()) {
         let roll = Roll::of(&steps);
+        let mut read = ReadSet::default();
+        for entry in &roll.entries {
+            read = read.after(&ChangeSet::of(entry.stream, [entry.event.clone()]));
+            let Event::Client(ClientEvent::ClientGranted { api, identifier, scopes, roles }) = &entry.event else { continue };
+            let api = read.api(*api).unwrap();
+            prop_assert_eq!(&api.identifier, identifier);
+            prop_assert_eq!(api.state, ApiState::Active);
+            prop_assert!(scopes.iter().all(|scope| api.scopes.contains_key(scope)));
+            prop_assert!(roles.iter().all(|role| api.roles.contains_key(role)));
+        }
         for loaded in roll.now.streams() {
             let State::Client(Some(client)) = &loaded.state else { continue };
-            for (api, grant) in &client.grants {
-                let api = roll.now.api(*api).unwrap();
-                prop_assert_eq!(&api.identifier, &grant.identifier);
-                prop_assert!(grant.scopes.iter().all(|scope| api.scopes.contains_key(scope)));
-                prop_assert!(grant.roles.iter().all(|role| api.roles.contains_key(role)));
-            }
             prop_assert!(client.serves.iter().all(|identifier| !identifier.is_admin()));
+        }
+    }
+
+    /// An API's roles grant scopes that it has, what signs has a key, and the admin API stays as it is.
+    #[test]
+    fn apis_are_whole(steps in history()) {
+        let roll = Roll::of(&steps);
+        let signing = |algorithm| roll.now.key_ring(ACME).unwrap().active(algorithm).is_some();
+        for loaded in roll.now.streams() {
+            match &loaded.state {
+                State::Api(Some(api)) => {
+                    let mut named = api.roles.values().flat_map(ScopeSet::iter);
+                    prop_assert!(named.all(|scope| api.scopes.contains_key(scope)));
+                    prop_assert!(api.tokens.signing_algorithm.is_none_or(signing));
+                    prop_assert!(!api.built_in || loaded.version == 1);
+                }
+                State::Tenant(Some(tenant)) => prop_assert!(signing(tenant.policy.signing_algorithm)),
+                _ => {}
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Rules that hold for every command alike.
 
 use crate::{
+    api::{ApiEvent, RetireApi, UpdateApi},
     client::{ClientRefusal, DeleteClient, DisableClient, EnableClient, UpdateClient},
     command::Command,
     refusal::Refusal,
@@ -8,8 +9,8 @@ use crate::{
     stream::{AggregateType, StreamId},
     tenant::{CloseTenant, PolicyChange, ResumeTenant, SuspendTenant, TenantRefusal, UpdateTenant},
     testing::{
-        self, ACME, BILLING, SYSTEM, acme_with_orders, billing, closed, deleted, installation,
-        new_secret, new_tenant, orders, with_billing,
+        self, ACME, BILLING, ORDERS, SYSTEM, acme, acme_with_orders, billing, closed, deleted,
+        installation, new_secret, new_tenant, orders, with_billing,
     },
     value::{Patch, Reason},
 };
@@ -32,7 +33,8 @@ fn of_the_tenant() -> Commands {
         UpdateTenant {
             tenant: ACME,
             display_name: None,
-            policy: PolicyChange::default()
+            policy: PolicyChange::default(),
+            key: None
         },
         SuspendTenant {
             tenant: ACME,
@@ -97,6 +99,24 @@ fn of_a_client() -> Commands {
     ]
 }
 
+/// Every command that changes an API which is there.
+fn of_an_api() -> Commands {
+    let (tenant, api) = (ACME, ORDERS);
+    commands![
+        UpdateApi {
+            tenant,
+            api,
+            name: None,
+            scopes: None,
+            roles: None,
+            access_token_seconds: Patch::Keep,
+            signing_algorithm: Patch::Keep,
+            key: None,
+        },
+        RetireApi { tenant, api },
+    ]
+}
+
 /// Every command that adds something to the tenant.
 fn additions() -> Commands {
     vec![
@@ -109,6 +129,7 @@ fn all_at_acme() -> impl Iterator<Item = (&'static str, Box<dyn Command>)> {
     of_the_tenant()
         .into_iter()
         .chain(of_a_client())
+        .chain(of_an_api())
         .chain(additions())
 }
 
@@ -136,6 +157,25 @@ fn an_unknown_client_is_not_found() {
     for (name, command) in of_a_client() {
         let refusal = testing::given(acme_with_orders()).when(&*command).refusal();
         assert_eq!(refusal, Refusal::NotFound { what: "client" }, "{name}");
+    }
+}
+
+#[test]
+fn an_unknown_api_is_not_found() {
+    for (name, command) in of_an_api() {
+        let refusal = testing::given(acme()).when(&*command).refusal();
+        assert_eq!(refusal, Refusal::NotFound { what: "API" }, "{name}");
+    }
+}
+
+#[test]
+fn nothing_of_a_retired_api_changes() {
+    for (name, command) in of_an_api() {
+        let refusal = testing::given(acme_with_orders())
+            .and([ApiEvent::ApiRetired {}])
+            .when(&*command)
+            .refusal();
+        assert_eq!(refusal.rule(), Some("API_RETIRED"), "{name}");
     }
 }
 

@@ -1,11 +1,18 @@
+use std::io::{self, Write};
+
 use chancery_application::Caller;
 use chancery_domain::{
     access::AdminScope,
     value::{ClientName, Slug},
 };
 use clap::Subcommand;
+use nix::unistd::{Uid, User};
 
-use crate::{config::Config, exit::Failure, start};
+use crate::{
+    config::{Config, DatabaseUrl},
+    exit::Failure,
+    start::{self, Newer},
+};
 
 /// What can be done about operators.
 #[derive(Debug, Subcommand)]
@@ -49,23 +56,42 @@ pub(crate) async fn run(config: &Config, command: &OperatorCommand) -> Result<()
     let name =
         ClientName::parse(name).map_err(|invalid| Failure::input(format!("--name {invalid}")))?;
 
-    let platform = start::platform(config).await?;
-    let caller = Caller::at_the_command_line(&user());
+    if let DatabaseUrl::Sqlite { path } = &config.database
+        && !path.exists()
+    {
+        return Err(Failure::input(format!(
+            "there is no database at {}; give the server's --data-dir, or start `chancery serve` first",
+            path.display()
+        )));
+    }
+    let platform = start::platform(config, Newer::Refuse).await?;
+    let caller = Caller::at_the_command_line(&user()?);
     let credential = platform
         .application
         .create_operator(&caller, &slug, name, scopes)
         .await
         .map_err(|error| Failure::application(&error))?;
-    let json = serde_json::to_string_pretty(&credential).map_err(Failure::system)?;
+    let mut json = serde_json::to_string_pretty(&credential).map_err(Failure::system)?;
+    json.push('\n');
     platform.close().await;
-    println!("{json}");
-    Ok(())
+    io::stdout().write_all(json.as_bytes()).map_err(|error| {
+        Failure::system(format!(
+            "the operator was made, and its credential could not be printed ({error}); delete that client and make another"
+        ))
+    })
 }
 
-/// The operating system's user: who stands in the roll.
-fn user() -> String {
-    ["SUDO_USER", "USER", "LOGNAME"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
-        .unwrap_or_else(|| "unknown".to_owned())
+/// The operating system's user: who stands in the roll. Under `sudo` it is who called it; otherwise
+/// the environment is not asked, since anybody can write there.
+fn user() -> Result<String, Failure> {
+    let uid = Uid::current();
+    if uid.is_root()
+        && let Some(caller) = std::env::var("SUDO_USER")
+            .ok()
+            .filter(|user| !user.is_empty())
+    {
+        return Ok(caller);
+    }
+    let user = User::from_uid(uid).map_err(Failure::system)?;
+    Ok(user.map_or_else(|| format!("uid {uid}"), |user| user.name))
 }

@@ -1,14 +1,23 @@
 use std::{io, net::SocketAddr, time::Duration};
 
+use chancery_application::Application;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
 
-use crate::{config::Config, exit::Failure, platform::Platform, start};
+use crate::{
+    config::Config,
+    exit::Failure,
+    platform::Platform,
+    start::{self, Newer},
+};
 
 /// How long requests that are under way may take once the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
+
+/// How often what is no longer needed is deleted.
+const HOUSE_KEEPING: Duration = Duration::from_hours(1);
 
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(config: Config) -> Result<(), Failure> {
@@ -25,7 +34,8 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
             _ = tokio::signal::ctrl_c() => {}
         }
     };
-    let platform = start::platform(&config).await?;
+    let platform = start::platform(&config, Newer::IssueTokens).await?;
+    let keeping = tokio::spawn(keep_house(platform.application.clone()));
 
     tracing::info!(
         address = %address,
@@ -34,7 +44,24 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
         "listening; the explorer is at {}/graphql",
         config.public_url.as_str(),
     );
-    serve(listener, platform, stop).await
+    let served = serve(listener, platform, stop).await;
+    keeping.abort();
+    served
+}
+
+/// Once an hour, what nobody can ask for any more is deleted.
+async fn keep_house(application: Application) {
+    let mut hours = tokio::time::interval(HOUSE_KEEPING);
+    loop {
+        hours.tick().await;
+        match application.forget_old_commands().await {
+            Ok(0) => {}
+            Ok(count) => tracing::debug!(count, "old commands were forgotten"),
+            Err(error) => {
+                tracing::warn!(%error, "old commands could not be deleted; the next try is in an hour");
+            }
+        }
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {

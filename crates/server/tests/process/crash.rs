@@ -39,7 +39,8 @@ on_both_stores! {
                     })
                 })
                 .collect();
-            while enough.load(Ordering::SeqCst) < 10 + round * 7 {
+            while writers.iter().any(|writer| !writer.is_finished())
+                && enough.load(Ordering::SeqCst) < 10 + round * 7 {
                 tokio::task::yield_now().await;
             }
             server.kill();

@@ -18,12 +18,17 @@ on_both_stores! {
         assert_eq!(server.get("/healthz").await.status(), 200);
         assert_eq!(server.get("/readyz").await.status(), 200);
         server.operator_token().await;
-        let before = fs::read(data.join("operator.json")).unwrap();
+        let before = server.operator.clone();
         assert_eq!(server.terminate(), 0, "a stop that was asked for is a success");
 
+        // On another port, the same credential leads there.
         let server = Server::start(directory, arguments);
         server.operator_token().await;
-        assert_eq!(fs::read(data.join("operator.json")).unwrap(), before);
+        for member in ["client_id", "client_secret"] {
+            assert_eq!(server.operator[member], before[member], "{member}");
+        }
+        assert_eq!(server.operator["graphql_endpoint"], format!("{}/graphql", server.url));
+        assert_eq!(mode(&data.join("operator.json")), 0o600);
     }
 }
 

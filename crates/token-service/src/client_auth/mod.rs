@@ -14,7 +14,7 @@ use http::{HeaderMap, header::AUTHORIZATION};
 use self::basic::Authorization;
 use crate::parameters::{Malformed, Parameters, PresentedSecret};
 
-pub(crate) use secret::{Proof, ProofError, Prover};
+pub(crate) use secret::{Proof, ProofError, Prover, accepted};
 
 /// Why a client was not taken for who it says it is. The text is for the log; what is answered
 /// is [`Denial::description`].

@@ -79,7 +79,7 @@ impl Prover<'_> {
 }
 
 /// What the secret is matched against, if it is accepted now.
-pub(super) fn accepted(
+pub(crate) fn accepted(
     client: &ClientEntry,
     credential: SecretId,
     now: Timestamp,

@@ -16,7 +16,7 @@ fn refusals() -> Vec<(Refusal, u16, &'static str, Option<&'static str>)> {
             None,
         ),
         (Malformed::NoGrantType.into(), 400, "invalid_request", None),
-        (Malformed::TooLarge.into(), 413, "invalid_request", None),
+        (Malformed::TooLarge.into(), 400, "invalid_request", None),
         (Denial::NoCredential.into(), 401, "invalid_client", None),
         (
             Denial::SecretState(SecretState::Revoked).into(),

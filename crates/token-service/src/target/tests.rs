@@ -1,4 +1,4 @@
-use chancery_domain::value::ApiName;
+use chancery_domain::{api::TokenSettings, value::ApiName};
 use proptest::prelude::*;
 
 use super::*;
@@ -37,10 +37,30 @@ impl World {
                 .map(|scope| (scope, None))
                 .collect(),
             roles: roles.collect(),
+            tokens: TokenSettings::default(),
             state: ApiState::Active,
         };
         self.apis.push((id, api));
         self
+    }
+
+    /// Gives the API that was added last settings of its own.
+    fn with(mut self, seconds: Option<u32>, algorithm: Option<SigningAlgorithm>) -> Self {
+        self.last().tokens = TokenSettings {
+            access_token_seconds: seconds,
+            signing_algorithm: algorithm,
+        };
+        self
+    }
+
+    /// Retires the API that was added last.
+    fn retired(mut self) -> Self {
+        self.last().state = ApiState::Retired;
+        self
+    }
+
+    fn last(&mut self) -> &mut Api {
+        &mut self.apis.last_mut().unwrap().1
     }
 
     /// Grants the API that was added last.
@@ -58,19 +78,35 @@ impl World {
         self
     }
 
-    fn ask(self, audiences: &[&str], scope: Option<&str>) -> Result<[String; 3], TargetError> {
+    /// What becomes of a request with a policy of 3,600 seconds and ES256, told by `tell`.
+    fn answer<T>(
+        self,
+        audiences: &[&str],
+        scope: Option<&str>,
+        tell: impl Fn(Target<'_>) -> T,
+    ) -> Result<T, TargetError> {
         let audiences: Vec<_> = audiences.iter().map(|text| (*text).to_owned()).collect();
         let apis: Apis = self.apis.into_iter().collect();
-        let target = resolve(
-            Wish {
-                audiences: &audiences,
-                scope,
-            },
-            &apis,
-            &self.grants,
-        )?;
+        let wish = Wish {
+            audiences: &audiences,
+            scope,
+        };
+        resolve(wish, &TenantPolicy::default(), &apis, &self.grants).map(tell)
+    }
+
+    /// Lifetime and algorithm of the token for these audiences.
+    fn settings(self, audiences: &[&str]) -> Result<(u32, SigningAlgorithm), TargetError> {
+        self.answer(audiences, None, |target| (target.seconds, target.algorithm))
+    }
+
+    fn ask(self, audiences: &[&str], scope: Option<&str>) -> Result<[String; 3], TargetError> {
+        self.answer(audiences, scope, Self::told)
+    }
+
+    /// Audiences, scopes and roles.
+    fn told(target: Target<'_>) -> [String; 3] {
         let joined = |names: Vec<&str>| names.join(" ");
-        Ok([
+        [
             joined(
                 target
                     .audiences
@@ -80,7 +116,7 @@ impl World {
             ),
             target.scopes.to_string(),
             joined(target.roles.iter().map(RoleName::as_str).collect()),
-        ])
+        ]
     }
 }
 
@@ -371,6 +407,87 @@ fn what_an_api_has_not_any_more_is_not_granted() {
 }
 
 /// Small worlds with few names, so that they collide.
+#[test]
+fn the_shortest_lifetime_of_the_audiences_holds() {
+    let world = |orders, billing| {
+        World::default()
+            .api(ORDERS, "a", "")
+            .with(orders, None)
+            .granted("a", "")
+            .api(BILLING, "b", "")
+            .with(billing, None)
+            .granted("b", "")
+    };
+    let seconds =
+        |orders, billing, audiences: &[&str]| world(orders, billing).settings(audiences).unwrap().0;
+    assert_eq!(seconds(None, None, &[]), 3_600);
+    assert_eq!(seconds(Some(60), None, &[]), 60);
+    assert_eq!(seconds(Some(60), Some(300), &[]), 60);
+    assert_eq!(seconds(Some(60), Some(300), &[BILLING]), 300);
+    // An API's own lifetime may also be longer than the tenant's, unless it is in company.
+    assert_eq!(seconds(Some(86_400), None, &[ORDERS]), 86_400);
+    assert_eq!(seconds(Some(86_400), None, &[ORDERS, BILLING]), 3_600);
+}
+
+#[test]
+fn the_audiences_of_a_token_have_one_algorithm() {
+    use SigningAlgorithm::{EdDsa, Es256};
+    let world = |orders, billing| {
+        World::default()
+            .api(ORDERS, "a", "")
+            .with(None, orders)
+            .granted("a", "")
+            .api(BILLING, "b", "")
+            .with(None, billing)
+            .granted("b", "")
+    };
+    let algorithm = |orders, billing, audiences: &[&str]| {
+        let settings = world(orders, billing).settings(audiences);
+        settings.map(|(_, algorithm)| algorithm)
+    };
+    assert_eq!(algorithm(Some(EdDsa), None, &[ORDERS]), Ok(EdDsa));
+    assert_eq!(algorithm(Some(EdDsa), Some(EdDsa), &[]), Ok(EdDsa));
+    assert_eq!(algorithm(Some(Es256), None, &[]), Ok(Es256));
+    let differing = algorithm(Some(EdDsa), None, &[]).unwrap_err();
+    assert!(!differing.is_scope());
+    assert_eq!(
+        differing.to_string(),
+        format!(
+            "tokens for `{BILLING}` are signed with ES256, and for `{ORDERS}` with EdDSA; ask for each in a request of its own"
+        )
+    );
+    let named = algorithm(Some(EdDsa), None, &[ORDERS, BILLING]);
+    assert_eq!(named, Err(differing));
+}
+
+#[test]
+fn a_retired_api_is_as_if_it_were_not_granted() {
+    let world = || {
+        World::default()
+            .api(ORDERS, "a both", "r=a")
+            .granted("a both", "r")
+            .retired()
+            .api(BILLING, "b both", "")
+            .granted("b", "")
+    };
+    assert_eq!(world().ask(&[], None), gives(BILLING, "b", ""));
+    assert_eq!(world().ask(&[ORDERS], None), audience_error(ORDERS));
+    assert_eq!(
+        world().ask(&[BILLING, ORDERS], Some("b")),
+        audience_error(ORDERS)
+    );
+    let any = "any API of this client";
+    assert_eq!(world().ask(&[], Some("a")), scope_error("a", any));
+    let only = || {
+        World::default()
+            .api(ORDERS, "a", "")
+            .granted("a", "")
+            .retired()
+    };
+    assert_eq!(only().ask(&[], None), Err(TargetError::NothingGranted));
+    assert_eq!(only().ask(&[], Some("a")), scope_error("a", any));
+}
+
 fn any_world() -> impl Strategy<Value = World> {
     let names = || proptest::sample::subsequence(vec!["a", "b", "c", "d"], 0..=4);
     let api = (

@@ -8,7 +8,7 @@ use chancery_domain::{
 use chancery_testkit::{on_both_stores, stores::TestStore};
 use serde_json::json;
 
-use crate::{FORM, GRANT, Node, ORDERS, basic, common::Known, shop};
+use crate::{BILLING, FORM, GRANT, Node, ORDERS, basic, common::Known, shop};
 
 on_both_stores! {
     async fn what_cannot_be_proved_is_denied_in_one_answer(store: TestStore) {
@@ -55,6 +55,23 @@ on_both_stores! {
             assert_eq!(answer, &answers[0]);
         }
         assert_eq!(node.ask(&client, "").await.status, 200);
+    }
+
+    async fn a_retired_api_is_no_target_any_more_at_once(store: TestStore) {
+        let node = Node::new(store);
+        let acme = node.world.tenant("acme").await;
+        let orders = node.world.api(acme, ORDERS, "orders:read", "").await;
+        let billing = node.world.api(acme, BILLING, "billing:read", "").await;
+        let client = node.world.client(acme, &[(orders, "orders:read", ""), (billing, "billing:read", "")]).await;
+        assert_eq!(node.ask(&client, &format!("audience={ORDERS}")).await.status, 200);
+        node.world.retire(acme, orders).await;
+        for _ in ["cold", "warm"] {
+            let named = node.ask(&client, &format!("audience={ORDERS}")).await;
+            assert_eq!(named.outcome(), (400, "invalid_target".to_owned()));
+            let scope = node.ask(&client, "scope=orders:read").await;
+            assert_eq!(scope.outcome(), (400, "invalid_scope".to_owned()));
+            assert_eq!(node.claims("acme", BILLING, &node.ask(&client, "").await).await["aud"], BILLING);
+        }
     }
 
     async fn whoever_is_proved_learns_why_not(store: TestStore) {

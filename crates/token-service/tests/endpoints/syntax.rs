@@ -37,7 +37,7 @@ async fn requests_that_cannot_be_read_are_refused() {
             400,
             "invalid_request",
         ),
-        (&[by_basic, form], long.as_bytes(), 413, "invalid_request"),
+        (&[by_basic, form], long.as_bytes(), 400, "invalid_request"),
         (
             &[by_basic, form, by_basic],
             GRANT.as_bytes(),

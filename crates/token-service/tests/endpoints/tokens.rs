@@ -1,13 +1,23 @@
 //! Tokens that are issued.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_domain::{
     Clock as _,
     tenant::{SigningAlgorithm, TenantPolicy},
+    value::Patch,
 };
 use chancery_testkit::{on_both_stores, stores::TestStore};
 use serde_json::{Value, json};
 
-use crate::{BILLING, FORM, GRANT, Node, ORDERS, basic, shop};
+use crate::{Answer, BILLING, FORM, GRANT, Node, ORDERS, basic, shop};
+
+/// What a token says that it is signed with.
+fn algorithm(answer: &Answer) -> String {
+    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap());
+    let header: Value = serde_json::from_slice(&header.unwrap()).unwrap();
+    header["alg"].as_str().unwrap().to_owned()
+}
 
 on_both_stores! {
     async fn a_client_gets_a_token_that_its_key_set_verifies(store: TestStore) {
@@ -75,6 +85,39 @@ on_both_stores! {
             let claims = node.claims(slug, ORDERS, &answer).await;
             assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 61);
         }
+    }
+
+    async fn an_api_has_a_lifetime_and_an_algorithm_of_its_own(store: TestStore) {
+        let (node, client, orders) = {
+            let node = Node::new(store);
+            let acme = node.world.tenant("acme").await;
+            let orders = node.world.api(acme, ORDERS, "a", "").await;
+            let billing = node.world.api(acme, BILLING, "b", "").await;
+            let client = node.world.client(acme, &[(orders, "a", ""), (billing, "b", "")]).await;
+            (node, client, orders)
+        };
+        assert_eq!(node.ask(&client, "").await.json()["expires_in"], 3_600);
+
+        let settings = |seconds, algorithm| node.world.settings(client.tenant, orders, seconds, algorithm);
+        settings(Patch::Set(90), Patch::Set(SigningAlgorithm::EdDsa)).await;
+        let answer = node.ask(&client, &format!("audience={ORDERS}")).await;
+        assert_eq!(answer.json()["expires_in"], 90);
+        assert_eq!(algorithm(&answer), "EdDSA");
+        node.claims("acme", ORDERS, &answer).await;
+        let billing = node.ask(&client, "scope=b").await;
+        assert_eq!((algorithm(&billing), &billing.json()["expires_in"]), ("ES256".to_owned(), &json!(3_600)));
+        assert_eq!(node.ask(&client, "").await.outcome(), (400, "invalid_target".to_owned()));
+
+        let keys = node.get("/t/acme/oauth2/jwks", &[]).await.json();
+        assert_eq!(keys["keys"].as_array().unwrap().len(), 2);
+        let metadata = node.get("/t/acme/.well-known/openid-configuration", &[]).await.json();
+        assert_eq!(metadata["id_token_signing_alg_values_supported"], json!(["ES256", "EdDSA"]));
+
+        settings(Patch::Keep, Patch::Clear).await;
+        let both = node.ask(&client, "").await;
+        assert_eq!((algorithm(&both), &both.json()["expires_in"]), ("ES256".to_owned(), &json!(90)));
+        // What it signed before can still be verified.
+        node.claims("acme", ORDERS, &answer).await;
     }
 
     async fn both_secrets_live_through_the_overlap_and_no_longer(store: TestStore) {

@@ -30,10 +30,10 @@ impl Exchange {
         query: &str,
         variables: Value,
     ) -> Result<Value, Failure> {
-        println!("  POST {url}");
-        println!("  Authorization: Bearer {}", shortened(token));
-        println!("  {query}");
-        println!("  variables {variables}");
+        say!("  POST {url}");
+        say!("  Authorization: Bearer {}", shortened(token));
+        say!("  {query}");
+        say!("  variables {variables}");
         let body = serde_json::json!({"query": query, "variables": variables});
         let answer = self
             .send(self.http.post(url).bearer_auth(token).json(&body))
@@ -57,9 +57,9 @@ impl Exchange {
     ) -> Result<Answer, Failure> {
         let mut form = vec![("grant_type", "client_credentials")];
         form.extend(parameters);
-        println!("  POST {endpoint}");
-        println!("  Authorization: Basic {client}:{}", shortened(secret));
-        println!(
+        say!("  POST {endpoint}");
+        say!("  Authorization: Basic {client}:{}", shortened(secret));
+        say!(
             "  {}",
             form.iter()
                 .map(|(name, value)| format!("{name}={value}"))
@@ -77,8 +77,8 @@ impl Exchange {
 
     /// A call of a protected resource.
     pub(super) async fn get(&self, url: &str, token: &str) -> Result<Answer, Failure> {
-        println!("  GET {url}");
-        println!("  Authorization: Bearer {}", shortened(token));
+        say!("  GET {url}");
+        say!("  Authorization: Bearer {}", shortened(token));
         self.send(self.http.get(url).bearer_auth(token)).await
     }
 
@@ -87,7 +87,7 @@ impl Exchange {
         let status = answer.status().as_u16();
         let text = answer.text().await.map_err(Failure::system)?;
         let body: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        println!("  ← {status} {}\n", for_the_eye(&body));
+        say!("  ← {status} {}\n", for_the_eye(&body));
         Ok(Answer { status, body })
     }
 }

@@ -1,5 +1,13 @@
 //! The whole story against a real server on a free port: what a person sees before reading on.
 
+/// Prints a line. Whoever reads the other end of a pipe may have seen enough.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod exchange;
 mod protected;
 mod replay;

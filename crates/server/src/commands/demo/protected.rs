@@ -48,15 +48,12 @@ async fn list(
     State(orders): State<Orders>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, (StatusCode, String)> {
+    let unauthorized = |reason: String| (StatusCode::UNAUTHORIZED, reason);
     let token = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
-        .ok_or((
-            StatusCode::UNAUTHORIZED,
-            "a bearer token is missing".to_owned(),
-        ))?;
-    let claims =
-        verify(&orders, token).map_err(|error| (StatusCode::UNAUTHORIZED, error.to_string()))?;
+        .ok_or_else(|| unauthorized("a bearer token is missing".to_owned()))?;
+    let claims = verify(&orders, token).map_err(unauthorized)?;
     let scopes = claims["scopes"].as_array().map_or(&[][..], Vec::as_slice);
     if !scopes.contains(&json!("orders:read")) {
         return Err((
@@ -69,14 +66,18 @@ async fn list(
     ))
 }
 
-fn verify(orders: &Orders, token: &str) -> jsonwebtoken::errors::Result<Value> {
-    let header = jsonwebtoken::decode_header(token)?;
+/// The claims, or why the token is not good here.
+fn verify(orders: &Orders, token: &str) -> Result<Value, String> {
+    let words = |error: jsonwebtoken::errors::Error| error.to_string();
+    let header = jsonwebtoken::decode_header(token).map_err(words)?;
     let key = header
         .kid
         .and_then(|kid| orders.keys.find(&kid))
-        .ok_or(jsonwebtoken::errors::ErrorKind::InvalidKeyFormat)?;
+        .ok_or_else(|| format!("{} has no key with the token's kid", orders.issuer))?;
     let mut validation = Validation::new(header.alg);
     validation.set_issuer(&[&orders.issuer]);
     validation.set_audience(&[AUDIENCE]);
-    Ok(jsonwebtoken::decode::<Value>(token, &DecodingKey::from_jwk(key)?, &validation)?.claims)
+    let key = DecodingKey::from_jwk(key).map_err(words)?;
+    let token = jsonwebtoken::decode::<Value>(token, &key, &validation).map_err(words)?;
+    Ok(token.claims)
 }

@@ -18,7 +18,7 @@ pub(super) async fn replay(store: &Store, tenant: TenantId) -> Result<(), Failur
         .await
         .map_err(|error| Failure::store(&error))?;
     for entry in &roll {
-        println!(
+        say!(
             "  {:>2}  {}  {:<18} {}",
             entry.tenant_seq,
             entry.recorded_at,
@@ -26,7 +26,7 @@ pub(super) async fn replay(store: &Store, tenant: TenantId) -> Result<(), Failur
             entry.stream
         );
     }
-    println!();
+    say!();
     let dense = roll
         .iter()
         .zip(1..)
@@ -34,15 +34,13 @@ pub(super) async fn replay(store: &Store, tenant: TenantId) -> Result<(), Failur
     if !dense {
         return Err(Failure::refused("the roll has a gap"));
     }
-    println!("  {} entries, numbered without a gap", roll.len());
+    say!("  {} entries, numbered without a gap", roll.len());
     let streams = compare(store, tenant, &roll)
         .await
         .map_err(|error| Failure::store(&error))?;
     match streams {
         Ok(count) => {
-            println!(
-                "  {count} rows rebuilt from them, each equal to the one that the server keeps\n"
-            );
+            say!("  {count} rows rebuilt from them, each equal to the one that the server keeps\n");
             Ok(())
         }
         Err(stream) => Err(Failure::refused(format!(

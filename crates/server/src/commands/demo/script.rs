@@ -71,7 +71,7 @@ pub(super) async fn tell(url: &str, operator: &Value, store: &Store) -> Result<(
     step("4  … and calls a protected resource, which verifies it by the tenant's key set");
     let orders = protected::start(&issuer).await?;
     expect(&exchange.get(&orders, &access).await?, 200)?;
-    println!("  without a token of this tenant's:");
+    say!("  without a token of this tenant's:");
     expect(&exchange.get(&orders, &admin).await?, 401)?;
 
     step("5  The secret is rotated; for an hour both work");
@@ -102,12 +102,12 @@ pub(super) async fn tell(url: &str, operator: &Value, store: &Store) -> Result<(
 
     step("7  Every change is in the tenant's roll; replayed, it gives the same state");
     replay::replay(store, tenant).await?;
-    println!("Done. Start your own with `chancery serve`.");
+    say!("Done. Start your own with `chancery serve`.");
     Ok(())
 }
 
 fn step(title: &str) {
-    println!("── {title}\n");
+    say!("── {title}\n");
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> Result<&'a str, Failure> {
