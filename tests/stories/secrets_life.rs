@@ -134,7 +134,7 @@ story! {
 /// Each private key of acme, as it is sealed and as it is.
 async fn private_keys(world: &World) -> Vec<(Vec<u8>, Vec<u8>)> {
     let tenant = tenant_id(world, "acme").await;
-    let sealer = Sealer::new(MasterKey::from_base64(&world.master_key).unwrap(), None);
+    let opener = Sealer::new(MasterKey::from_base64(&world.master_key).unwrap(), None);
     let keys = world
         .platform
         .store
@@ -154,7 +154,7 @@ async fn private_keys(world: &World) -> Vec<(Vec<u8>, Vec<u8>)> {
                 master_key_id: row.master_key_id,
                 bytes: row.sealed,
             };
-            let open = sealer.open(&context, &sealed).unwrap().to_vec();
+            let open = opener.open(&context, &sealed).unwrap().to_vec();
             (sealed.bytes, open)
         })
         .collect()

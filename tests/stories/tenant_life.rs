@@ -123,6 +123,8 @@ story! {
         let token = || async { world.token("acme", &acme.client, &acme.secret).send().await.token() };
         let before = token().await;
         let fields = "tenant { signingKeys { algorithm state } }";
+        // So that the new key is the younger one.
+        world.clock.advance(1);
         for slug in ["acme", "system"] {
             let input = json!({"tenant": slug, "policy": {"signingAlgorithm": "EDDSA"}});
             let keys = operator.mutation("updateTenant", fields, input).await.data();
