@@ -158,3 +158,68 @@ story! {
         assert_eq!(get("/t/nobody/oauth2/jwks").await.status(), 404);
     }
 }
+
+story! {
+    /// What has ended gets no token at once: from a node that knew it, from one that knew it and did
+    /// not make the change, and from one that never heard of it.
+    async fn what_has_ended_gets_no_token_warm_or_cold(world: World) {
+        let operator = world.operator().await;
+        let warm = world.another_node().await;
+        for (slug, verb, end) in [
+            ("disabled", "disableClient", json!({"client": null, "reason": "r"})),
+            ("deleted", "deleteClient", json!({"client": null, "reason": "r"})),
+            ("revoked", "revokeClientSecret", json!({"client": null, "secret": null, "reason": "r"})),
+            ("expired", "updateClient", json!({"client": null, "expiresInDays": 1})),
+            ("ungranted", "updateClient", json!({"client": null, "grants": []})),
+            ("suspended", "suspendTenant", json!({"tenant": "suspended", "reason": "r"})),
+            ("closed", "closeTenant", json!({"tenant": "closed", "reason": "r"})),
+        ] {
+            let tenant = world.tenant_like_acme(slug).await;
+            let ask = |node: &str| world.token(slug, &tenant.client, &tenant.secret).at(node).send();
+            ask(&world.url).await.token();
+            ask(&warm).await.token();
+            let mut input = end.clone();
+            for (member, value) in [("client", &tenant.client), ("secret", &tenant.secret_id)] {
+                if input.get(member).is_some() {
+                    input[member] = json!(value);
+                }
+            }
+            let fields = if verb.ends_with("Tenant") { "tenant { id }" } else { "client { id }" };
+            operator.mutation(verb, fields, input).await.data();
+            if slug == "expired" {
+                world.clock.advance(86_400);
+            }
+            let cold = world.another_node().await;
+            for node in [&world.url, &warm, &cold] {
+                let answer = ask(node).await;
+                assert!([400, 401].contains(&answer.status), "{slug} at {node}: {:#}", answer.body);
+            }
+            if slug == "expired" {
+                world.clock.advance(-86_400);
+            }
+        }
+    }
+}
+
+story! {
+    /// A hash is computed for the client's own genuine secret alone: with every stored hash made
+    /// unreadable, that one request is the only one to notice.
+    async fn only_a_genuine_secret_of_the_client_costs_a_hash(world: World) {
+        let acme = world.acme().await;
+        let umbrella = world.tenant_like_acme("umbrella").await;
+        crate::support::run_sql(world.store.database(), "UPDATE secret_verifiers SET phc = 'unreadable'").await;
+
+        let own = world.token("acme", &acme.client, &acme.secret).send().await;
+        own.refused(500, "server_error");
+        let altered = format!("{}{}", &acme.secret[..90], if acme.secret.ends_with('a') { "bb" } else { "aa" });
+        for (slug, client, secret) in [
+            ("acme", &*acme.client, &*umbrella.secret),
+            ("umbrella", &*umbrella.client, &*acme.secret),
+            ("acme", &*acme.client, &*altered),
+            ("acme", "client_01jd0000000000000000000000", &*acme.secret),
+            ("acme", &*acme.client, "x"),
+        ] {
+            world.token(slug, client, secret).send().await.refused(401, "invalid_client");
+        }
+    }
+}

@@ -56,6 +56,21 @@ async fn sqlite(url: &str) -> String {
     text
 }
 
+/// Does to the database what the server would not.
+pub(crate) async fn run_sql(database: &TestDatabase, sql: &str) {
+    match database.location() {
+        StoreLocation::Postgres(url) => {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            sqlx::query(sql).execute(&mut connection).await.unwrap();
+        }
+        StoreLocation::Sqlite(path) => {
+            let url = format!("sqlite://{}", path.display());
+            let mut connection = SqliteConnection::connect(&url).await.unwrap();
+            sqlx::query(sql).execute(&mut connection).await.unwrap();
+        }
+    }
+}
+
 /// Bytes in hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;

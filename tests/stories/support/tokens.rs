@@ -6,7 +6,7 @@ use super::World;
 /// A token request, by Basic authentication unless it says otherwise.
 pub(crate) struct TokenRequest<'a> {
     world: &'a World,
-    slug: String,
+    endpoint: String,
     basic: Option<(String, String)>,
     form: Vec<(String, String)>,
 }
@@ -23,10 +23,16 @@ impl<'a> TokenRequest<'a> {
     pub(crate) fn new(world: &'a World, slug: &str, client: &str, secret: &str) -> Self {
         Self {
             world,
-            slug: slug.to_owned(),
+            endpoint: world.token_endpoint(slug),
             basic: Some((client.to_owned(), secret.to_owned())),
             form: vec![("grant_type".to_owned(), "client_credentials".to_owned())],
         }
+    }
+
+    /// Sends it to another node.
+    pub(crate) fn at(mut self, node: &str) -> Self {
+        self.endpoint = self.endpoint.replace(&self.world.url, node);
+        self
     }
 
     /// Adds a parameter.
@@ -45,11 +51,7 @@ impl<'a> TokenRequest<'a> {
     }
 
     pub(crate) async fn send(self) -> TokenAnswer {
-        let mut request = self
-            .world
-            .http
-            .post(self.world.token_endpoint(&self.slug))
-            .form(&self.form);
+        let mut request = self.world.http.post(&self.endpoint).form(&self.form);
         if let Some((client, secret)) = &self.basic {
             request = request.basic_auth(client, Some(secret));
         }

@@ -100,6 +100,28 @@ impl World {
         }
     }
 
+    /// The URL of a second node on the same store: another process would be no different. It knows
+    /// nothing yet.
+    pub(crate) async fn another_node(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let sealer = Arc::new(Sealer::new(
+            MasterKey::from_base64(&self.master_key).unwrap(),
+            None,
+        ));
+        let settings =
+            Settings::new(&url, self.clock.clone(), Arc::new(SystemEntropy::new())).unwrap();
+        let store = self.store.another().await;
+        let platform = Platform::open(store, sealer, settings, |_| unreachable!())
+            .await
+            .unwrap();
+        let service = platform
+            .router
+            .into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        url
+    }
+
     /// The present of the story.
     pub(crate) fn now(&self) -> Timestamp {
         chancery_domain::Clock::now(&*self.clock)

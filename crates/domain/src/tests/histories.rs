@@ -9,7 +9,7 @@ use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::Te
 
 use crate::{
     aggregate::{Fold, Row},
-    api::{Api, ApiState},
+    api::{Api, ApiEvent, ApiState},
     change::ChangeSet,
     client::{Client, ClientEvent, Standing},
     command::{Command, Loaded, ReadSet, State},
@@ -184,10 +184,17 @@ proptest! {
         let roll = Roll::of(&steps);
         let mut closed = false;
         let mut deleted = BTreeSet::new();
+        let mut retired = BTreeSet::new();
         for entry in &roll.entries {
             prop_assert!(!closed, "{:?} after the end of the tenant", entry.event);
             match &entry.event {
                 Event::Tenant(TenantEvent::TenantClosed { .. }) => closed = true,
+                Event::Api(event) => {
+                    prop_assert!(!retired.contains(&entry.stream), "{:?} after the end of the API", event);
+                    if matches!(event, ApiEvent::ApiRetired {}) {
+                        retired.insert(entry.stream);
+                    }
+                }
                 Event::Client(event) => {
                     prop_assert!(!deleted.contains(&entry.stream), "{:?} after the end of the client", event);
                     if matches!(event, ClientEvent::ClientDeleted { .. }) {
