@@ -87,33 +87,33 @@ fn nesting(query: &str) -> usize {
                 depth = depth.saturating_sub(1);
                 after
             }
-            b'#' => past(
-                after,
-                |rest| rest.starts_with(b"\n") || rest.starts_with(b"\r"),
-                0,
-            ),
-            b'"' if after.starts_with(b"\"\"") => {
-                past(&after[2..], |rest| rest.starts_with(b"\"\"\""), 3)
-            }
-            b'"' => past(
-                after,
-                |rest| rest.starts_with(b"\"") || rest.starts_with(b"\n"),
-                1,
-            ),
+            b'#' => past(after, &[], &[b"\n", b"\r"]),
+            // In a block string only three quotes can be escaped, not a backslash.
+            b'"' if after.starts_with(b"\"\"") => past(&after[2..], &[b"\\\"\"\""], &[b"\"\"\""]),
+            b'"' => past(after, &[b"\\\\", b"\\\""], &[b"\"", b"\n", b"\r"]),
             _ => after,
         };
     }
     deepest
 }
 
-/// What comes after the end of a string or a comment. A backslash takes the next byte's meaning away;
-/// within a comment there is none, and one too many is read at most, not an end.
-fn past(mut rest: &[u8], ends: impl Fn(&[u8]) -> bool, length: usize) -> &[u8] {
-    while !rest.is_empty() && !ends(rest) {
-        let step = if rest[0] == b'\\' && length > 0 { 2 } else { 1 };
-        rest = rest.get(step..).unwrap_or_default();
+/// What comes after the first of these ends that is not part of an escape.
+fn past<'a>(mut rest: &'a [u8], escapes: &[&[u8]], ends: &[&[u8]]) -> &'a [u8] {
+    let begins = |rest: &[u8], with: &[&[u8]]| {
+        with.iter()
+            .find(|text| rest.starts_with(text))
+            .map(|text| text.len())
+    };
+    while !rest.is_empty() {
+        if let Some(length) = begins(rest, escapes) {
+            rest = &rest[length..];
+        } else if let Some(length) = begins(rest, ends) {
+            return &rest[length..];
+        } else {
+            rest = &rest[1..];
+        }
     }
-    rest.get(length..).unwrap_or_default()
+    rest
 }
 
 /// Keeps the operation of this name, and the fragments that it needs: the others are not run, so

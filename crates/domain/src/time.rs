@@ -3,9 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use time::{
-    OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description,
-};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
 use crate::value::Invalid;
 
@@ -93,10 +91,7 @@ impl FromStr for Timestamp {
             )
         };
         let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| refused())?;
-        let micros = moment
-            .to_offset(UtcOffset::UTC)
-            .unix_timestamp_nanos()
-            .div_euclid(1_000);
+        let micros = moment.unix_timestamp_nanos().div_euclid(1_000);
         match i64::try_from(micros) {
             Ok(micros @ 0..=LAST) => Ok(Self(micros)),
             _ => Err(refused()),
@@ -144,6 +139,18 @@ mod tests {
     }
 
     #[test]
+    fn beyond_the_calendar_is_refused() {
+        for beyond in [
+            "9999-12-31T23:59:59-00:01",
+            "9999-12-31T23:59:59.999999-23:59",
+        ] {
+            assert!(beyond.parse::<Timestamp>().is_err(), "{beyond}");
+        }
+        assert!("9999-12-31T23:59:59.999999Z".parse::<Timestamp>().is_ok());
+        assert!("0000-01-01T00:00:00+23:59".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
     fn before_1970_is_refused() {
         assert!("1969-12-31T23:59:59Z".parse::<Timestamp>().is_err());
     }
@@ -153,6 +160,11 @@ mod tests {
         fn text_and_back(micros in 0..=LAST) {
             let moment = Timestamp::from_micros(micros);
             prop_assert_eq!(moment.to_string().parse::<Timestamp>(), Ok(moment));
+        }
+
+        #[test]
+        fn no_text_panics(text in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](\\.[0-9]{0,9})?(Z|[+-][0-2][0-9]:[0-5][0-9])") {
+            let _ = text.parse::<Timestamp>();
         }
 
         #[test]

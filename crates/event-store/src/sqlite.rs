@@ -2,13 +2,15 @@
 
 use std::{
     fs::File,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use chancery_domain::{Recorded, json::canonical};
 use sqlx::{
-    QueryBuilder, Sqlite, SqlitePool, Transaction,
+    Connection, QueryBuilder, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    TransactionManager,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -54,7 +56,9 @@ pub(crate) async fn connect(
     };
     // A new file becomes a write-ahead log only while nobody else has it open.
     let held = lock.hold().await?;
+    make_private(path)?;
     let writer = pool(1)
+        .before_acquire(|connection, _| Box::pin(is_clean(connection)))
         .connect_with(
             options
                 .clone()
@@ -70,6 +74,38 @@ pub(crate) async fn connect(
         .connect_with(options.read_only(true))
         .await?;
     Ok((writer, readers))
+}
+
+/// Whether the connection is out of every transaction. SQLite undoes one by itself when the disk is
+/// full; sqlx then fails to undo it again and believes for ever that it is in one. Such a connection
+/// is given up for a new one.
+async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let depth = |connection: &SqliteConnection| {
+        <Sqlite as sqlx::Database>::TransactionManager::get_transaction_depth(connection)
+    };
+    if depth(connection) == 0 {
+        return Ok(true);
+    }
+    // A rollback may still be on its way.
+    connection.ping().await?;
+    Ok(depth(connection) == 0)
+}
+
+/// A new database is for its owner alone; the files that SQLite makes beside it are like it.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    let made = File::options()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(StoreError::Unavailable(Cause {
+            code: None,
+            message: format!("{} cannot be made: {error}", path.display()),
+        })),
+    }
 }
 
 /// A lock between processes, in a file beside the database. It holds while one of them makes the
@@ -88,6 +124,7 @@ impl FileLock {
         let path = self.0.clone();
         let lock = move || {
             let file = File::options()
+                .mode(0o600)
                 .create(true)
                 .truncate(false)
                 .write(true)

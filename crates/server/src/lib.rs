@@ -2,6 +2,7 @@
 
 mod clock;
 mod config;
+mod connections;
 mod exit;
 mod health;
 mod logging;

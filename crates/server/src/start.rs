@@ -77,6 +77,7 @@ pub(crate) async fn platform(config: &Config, newer: Newer) -> Result<Platform, 
     let Opened { store, sealer } = open(config, newer).await?;
     let file = config.data_dir.join("operator.json");
     let platform = Platform::open(store, sealer, settings(config)?, |operator| {
+        keep_aside(&file)?;
         private_file::replace(&file, &serde_json::to_vec_pretty(operator)?)?;
         tracing::info!(file = %file.display(), "first start: the first operator's credential is made");
         Ok(())
@@ -86,6 +87,20 @@ pub(crate) async fn platform(config: &Config, newer: Newer) -> Result<Platform, 
     keep_endpoints(&file, &platform.application)
         .map_err(|error| Failure::system(format!("{} cannot be kept: {error}", file.display())))?;
     Ok(platform)
+}
+
+/// A credential that is there already belongs to another database, or to a first start that did not
+/// come to its end. Nobody could make it again, so it is kept.
+fn keep_aside(file: &Path) -> io::Result<()> {
+    let aside = file.with_extension("before.json");
+    match std::fs::rename(file, &aside) {
+        Ok(()) => {
+            tracing::warn!(file = %aside.display(), "an operator's credential was there before the first start; it is kept here");
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The credential names its endpoints; when the public URL has changed, so do they.

@@ -18,6 +18,14 @@ fn brackets_in_strings_and_comments_do_not_count() {
     assert_eq!(nesting(r#"{ a(b: "{{{ \" {{{", c: "\\") }"#), 2);
     assert_eq!(nesting(r#"{ a(b: """{{ " "" \""" {{""", c: [1]) }"#), 3);
     assert_eq!(nesting("\"{{{"), 0);
+    // In a block string a backslash escapes nothing but three quotes, so this one ends before `#`
+    // only for who reads it wrongly.
+    assert_eq!(
+        nesting("{ a(y: \"\"\"x\\\"\"\"\" # \"\"\", x: [[[1]]]) }"),
+        5
+    );
+    assert_eq!(nesting("{ a(y: \"\"\"\\\"\"\", x: [[[1]]]) }"), 2);
+    assert_eq!(nesting("{ a(y: \"\"\"\\\\\"\"\", x: [[[1]]]) }"), 2);
     assert_eq!(nesting("{ a(b: \"\") { c } }"), 2);
 }
 

@@ -8,13 +8,10 @@ use tokio::{
 
 use crate::{
     config::Config,
+    connections,
     exit::Failure,
-    platform::Platform,
     start::{self, Newer},
 };
-
-/// How long requests that are under way may take once the server was told to stop.
-const DRAIN: Duration = Duration::from_secs(20);
 
 /// How often what is no longer needed is deleted.
 const HOUSE_KEEPING: Duration = Duration::from_hours(1);
@@ -44,9 +41,11 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
         "listening; the explorer is at {}/graphql",
         config.public_url.as_str(),
     );
-    let served = serve(listener, platform, stop).await;
+    connections::serve(listener, platform.router.clone(), stop).await;
     keeping.abort();
-    served
+    platform.close().await;
+    tracing::info!("stopped");
+    Ok(())
 }
 
 /// Once an hour, what nobody can ask for any more is deleted.
@@ -77,34 +76,4 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
         };
         Failure::system(format!("cannot listen on {address}: {remedy}"))
     })
-}
-
-/// Serves until it is told to stop, then lets what is under way finish.
-async fn serve(
-    listener: TcpListener,
-    platform: Platform,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), Failure> {
-    let (told, mut wait) = tokio::sync::watch::channel(false);
-    let stop = async move {
-        stop.await;
-        tracing::info!("stopping: requests that are under way may finish");
-        let _ = told.send(true);
-    };
-    let service = platform
-        .router
-        .clone()
-        .into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(stop);
-    let deadline = async {
-        let _ = wait.wait_for(|told| *told).await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        served = serving => served.map_err(Failure::system)?,
-        () = deadline => tracing::warn!("some connections did not end in time and are cut"),
-    }
-    platform.close().await;
-    tracing::info!("stopped");
-    Ok(())
 }

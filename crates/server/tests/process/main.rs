@@ -10,6 +10,7 @@
 mod crash;
 mod demo;
 mod first_start;
+mod heads;
 mod log;
 mod operators;
 mod server;
