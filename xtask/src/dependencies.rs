@@ -103,7 +103,7 @@ fn shipped(metadata: &Metadata) -> Vec<&Package> {
         .collect()
 }
 
-/// Everything comes from crates.io or from this workspace.
+/// Everything comes from the public registry of Rust packages or from this workspace.
 fn foreign_sources(packages: &[Package]) -> Vec<String> {
     let foreign = |package: &Package| {
         let source = package

@@ -82,7 +82,7 @@ pub struct NewKey {
 refusals! {
     /// The rules of the signing keys.
     KeyRingRefusal {
-        #[error("the tenant has no active {algorithm} key; make one with rotateSigningKey first", algorithm = .algorithm.as_str())]
+        #[error("the tenant has no active {algorithm} key, since others changed its keys at the same moment; send the request again", algorithm = .algorithm.as_str())]
         NoActiveKey { algorithm: SigningAlgorithm } = "NO_ACTIVE_KEY",
     }
 }
