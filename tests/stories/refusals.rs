@@ -247,3 +247,24 @@ story! {
         assert_eq!(late.code(), "NOT_FOUND");
     }
 }
+
+story! {
+    /// A caller that has ended is asked again before each change, not once for each request: what it
+    /// does to itself holds for what it asks next.
+    async fn a_caller_that_disables_itself_changes_nothing_more(world: World) {
+        let (id, caller) = operator_with(&world, "leaving", &["platform:admin"]).await;
+        let query = format!(
+            "mutation {{
+                first: disableClient(input: {{client: \"{id}\", reason: \"leaving\"}}) {{ client {{ id }} }}
+                then: createTenant(input: {{slug: \"late\", displayName: \"Late\"}}) {{ tenant {{ id }} }}
+            }}"
+        );
+        let answer = caller.send("then", &query, json!({})).await;
+        assert_eq!(answer.body["data"]["then"], json!(null), "{:#}", answer.body);
+        let errors = answer.body["errors"].as_array().unwrap();
+        let then = errors.iter().find(|error| error["path"] == json!(["then"])).unwrap();
+        assert_eq!(then["extensions"]["code"], "UNAUTHENTICATED");
+        let late = world.operator().await.query("tenant", "{ tenant(slug: \"late\") { id } }").await;
+        assert_eq!(late.code(), "NOT_FOUND");
+    }
+}

@@ -7,7 +7,7 @@ use chancery_domain::{
 };
 use chancery_event_store::{Reads, Store, StoreError, Tx, execute, fetch_all, fetch_optional};
 
-use crate::body::{BodyRow, body, for_many, json_list, pairs, past};
+use crate::body::{BodyRow, body, for_many, json_list, pairs, past, select};
 
 /// An API, of whichever tenant.
 ///
@@ -17,8 +17,7 @@ pub async fn platform_get(on: impl Reads<'_>, api: ApiId) -> Result<Option<Row<A
     fetch_optional!(
         on,
         BodyRow,
-        "SELECT api_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM apis WHERE api_id = $1",
+        select!("api_id", "apis", "WHERE api_id = $1"),
         api.to_string()
     )?
     .map(BodyRow::into_row)
@@ -35,8 +34,7 @@ pub async fn platform_get_many(
 ) -> Result<Vec<(ApiId, Row<Api>)>, StoreError> {
     let sql = for_many(
         store.backend(),
-        "SELECT api_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM apis WHERE api_id IN {ids}",
+        select!("api_id", "apis", "WHERE api_id IN {ids}"),
     );
     pairs(fetch_all!(store, BodyRow, &sql, json_list(apis))?)
 }
@@ -53,8 +51,7 @@ pub async fn get(
     fetch_optional!(
         on,
         BodyRow,
-        "SELECT api_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM apis WHERE tenant_id = $1 AND api_id = $2",
+        select!("api_id", "apis", "WHERE tenant_id = $1 AND api_id = $2"),
         tenant.to_string(),
         api.to_string()
     )?
@@ -74,8 +71,7 @@ pub async fn id_of(
     let found = fetch_optional!(
         on,
         BodyRow,
-        "SELECT api_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM apis WHERE tenant_id = $1 AND identifier = $2",
+        select!("api_id", "apis", "WHERE tenant_id = $1 AND identifier = $2"),
         tenant.to_string(),
         identifier.as_str()
     )?;
@@ -98,8 +94,11 @@ pub async fn page(
     pairs(fetch_all!(
         on,
         BodyRow,
-        "SELECT api_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM apis WHERE tenant_id = $1 AND api_id > $2 ORDER BY api_id LIMIT $3",
+        select!(
+            "api_id",
+            "apis",
+            "WHERE tenant_id = $1 AND api_id > $2 ORDER BY api_id LIMIT $3"
+        ),
         tenant.to_string(),
         past(after),
         i64::from(limit)
@@ -117,8 +116,7 @@ pub async fn all(
     pairs(fetch_all!(
         on,
         BodyRow,
-        "SELECT api_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM apis WHERE tenant_id = $1 ORDER BY api_id",
+        select!("api_id", "apis", "WHERE tenant_id = $1 ORDER BY api_id"),
         tenant.to_string()
     )?)
 }

@@ -73,3 +73,18 @@ pub(crate) fn json_list<I: ToString>(ids: &[I]) -> String {
     let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
     serde_json::Value::from(ids).to_string()
 }
+
+/// The query for a read model's rows: `select!("api_id", "apis", "WHERE api_id = $1")`.
+macro_rules! select {
+    ($id:literal, $table:literal, $rest:literal) => {
+        concat!(
+            "SELECT ",
+            $id,
+            " AS id, tenant_id, version, created_at, changed_at, body FROM ",
+            $table,
+            " ",
+            $rest
+        )
+    };
+}
+pub(crate) use select;

@@ -3,7 +3,7 @@
 use chancery_domain::{ClientId, Row, TenantId, secret_rotation::SecretRotation};
 use chancery_event_store::{Reads, Store, StoreError, Tx, execute, fetch_all, fetch_optional};
 
-use crate::body::{BodyRow, body, for_many, json_list, pairs};
+use crate::body::{BodyRow, body, for_many, json_list, pairs, select};
 
 /// The secrets of a tenant's client.
 ///
@@ -17,8 +17,11 @@ pub async fn get(
     fetch_optional!(
         on,
         BodyRow,
-        "SELECT client_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM client_secrets WHERE tenant_id = $1 AND client_id = $2",
+        select!(
+            "client_id",
+            "client_secrets",
+            "WHERE tenant_id = $1 AND client_id = $2"
+        ),
         tenant.to_string(),
         client.to_string()
     )?
@@ -37,8 +40,11 @@ pub async fn of_clients(
 ) -> Result<Vec<(ClientId, Row<SecretRotation>)>, StoreError> {
     let sql = for_many(
         store.backend(),
-        "SELECT client_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM client_secrets WHERE client_id IN {ids} AND tenant_id = $2",
+        select!(
+            "client_id",
+            "client_secrets",
+            "WHERE client_id IN {ids} AND tenant_id = $2"
+        ),
     );
     pairs(fetch_all!(
         store,

@@ -6,7 +6,7 @@ use chancery_domain::{
 };
 use chancery_event_store::{Reads, StoreError, Tx, execute, fetch_all, fetch_optional};
 
-use crate::body::{BodyRow, body, pairs, past};
+use crate::body::{BodyRow, body, pairs, past, select};
 
 /// A tenant's client.
 ///
@@ -20,8 +20,11 @@ pub async fn get(
     fetch_optional!(
         on,
         BodyRow,
-        "SELECT client_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM clients WHERE tenant_id = $1 AND client_id = $2",
+        select!(
+            "client_id",
+            "clients",
+            "WHERE tenant_id = $1 AND client_id = $2"
+        ),
         tenant.to_string(),
         client.to_string()
     )?
@@ -40,8 +43,7 @@ pub async fn platform_tenant_of(
     let found = fetch_optional!(
         on,
         BodyRow,
-        "SELECT client_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM clients WHERE client_id = $1",
+        select!("client_id", "clients", "WHERE client_id = $1"),
         client.to_string()
     )?;
     Ok(found
@@ -63,8 +65,11 @@ pub async fn page(
     pairs(fetch_all!(
         on,
         BodyRow,
-        "SELECT client_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM clients WHERE tenant_id = $1 AND client_id > $2 ORDER BY client_id LIMIT $3",
+        select!(
+            "client_id",
+            "clients",
+            "WHERE tenant_id = $1 AND client_id > $2 ORDER BY client_id LIMIT $3"
+        ),
         tenant.to_string(),
         past(after),
         i64::from(limit)
@@ -82,8 +87,11 @@ pub async fn all(
     pairs(fetch_all!(
         on,
         BodyRow,
-        "SELECT client_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM clients WHERE tenant_id = $1 ORDER BY client_id",
+        select!(
+            "client_id",
+            "clients",
+            "WHERE tenant_id = $1 ORDER BY client_id"
+        ),
         tenant.to_string()
     )?)
 }

@@ -3,7 +3,7 @@
 use chancery_domain::{Row, TenantId, key_ring::KeyRing};
 use chancery_event_store::{Reads, StoreError, Tx, execute, fetch_optional};
 
-use crate::body::{BodyRow, body};
+use crate::body::{BodyRow, body, select};
 
 /// A tenant's signing keys.
 ///
@@ -13,8 +13,7 @@ pub async fn get(on: impl Reads<'_>, tenant: TenantId) -> Result<Option<Row<KeyR
     fetch_optional!(
         on,
         BodyRow,
-        "SELECT tenant_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM key_rings WHERE tenant_id = $1",
+        select!("tenant_id", "key_rings", "WHERE tenant_id = $1"),
         tenant.to_string()
     )?
     .map(BodyRow::into_row)

@@ -7,7 +7,7 @@ use chancery_domain::{
 };
 use chancery_event_store::{Reads, Store, StoreError, Tx, execute, fetch_all, fetch_optional};
 
-use crate::body::{BodyRow, body, for_many, json_list, pairs, past};
+use crate::body::{BodyRow, body, for_many, json_list, pairs, past, select};
 
 /// A tenant.
 ///
@@ -17,8 +17,7 @@ pub async fn get(on: impl Reads<'_>, tenant: TenantId) -> Result<Option<Row<Tena
     fetch_optional!(
         on,
         BodyRow,
-        "SELECT tenant_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM tenants WHERE tenant_id = $1",
+        select!("tenant_id", "tenants", "WHERE tenant_id = $1"),
         tenant.to_string()
     )?
     .map(BodyRow::into_row)
@@ -35,8 +34,7 @@ pub async fn platform_get_many(
 ) -> Result<Vec<(TenantId, Row<Tenant>)>, StoreError> {
     let sql = for_many(
         store.backend(),
-        "SELECT tenant_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM tenants WHERE tenant_id IN {ids}",
+        select!("tenant_id", "tenants", "WHERE tenant_id IN {ids}"),
     );
     pairs(fetch_all!(store, BodyRow, &sql, json_list(tenants))?)
 }
@@ -52,8 +50,7 @@ pub async fn by_slug(
     fetch_optional!(
         on,
         BodyRow,
-        "SELECT tenant_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM tenants WHERE slug = $1",
+        select!("tenant_id", "tenants", "WHERE slug = $1"),
         slug.as_str()
     )?
     .map(BodyRow::into_pair)
@@ -72,8 +69,11 @@ pub async fn platform_page(
     pairs(fetch_all!(
         on,
         BodyRow,
-        "SELECT tenant_id AS id, tenant_id, version, created_at, changed_at, body
-         FROM tenants WHERE tenant_id > $1 ORDER BY tenant_id LIMIT $2",
+        select!(
+            "tenant_id",
+            "tenants",
+            "WHERE tenant_id > $1 ORDER BY tenant_id LIMIT $2"
+        ),
         past(after),
         i64::from(limit)
     )?)
