@@ -24,6 +24,41 @@ pub enum SecretRotationEvent {
         /// When each older one retires.
         retires: Vec<Retirement>,
     },
+    /// A retiring secret gets more time.
+    RetirementDeferred {
+        /// The secret.
+        secret: SecretId,
+        /// From when on it is not accepted any more.
+        retires_at: Timestamp,
+    },
+    /// A secret has retired, since another took its place. It was not accepted from its time on,
+    /// however late this is recorded.
+    SecretRetired {
+        /// The secret.
+        secret: SecretId,
+    },
+    /// A secret's end has passed. It was not accepted from its time on, however late this is
+    /// recorded.
+    SecretExpired {
+        /// The secret.
+        secret: SecretId,
+    },
+    /// The client's secret is to be rotated regularly.
+    RotationScheduled {
+        /// The time between two rotations, in seconds.
+        every_seconds: u32,
+        /// How long the old secret stays accepted, in seconds.
+        overlap_seconds: u32,
+        /// When the next rotation is due.
+        next_due_at: Timestamp,
+    },
+    /// The client's secret need not be rotated regularly any more.
+    RotationScheduleCancelled {},
+    /// A rotation is due soon: it is said once, ahead of time.
+    RotationDue {
+        /// When it is due.
+        due_at: Timestamp,
+    },
     /// A secret is refused from now on, everywhere.
     SecretRevoked {
         /// The secret.
@@ -69,5 +104,11 @@ pub struct Retirement {
 event_kinds!(SecretRotationEvent {
     SecretIssued = 1,
     SecretRotated = 1,
+    RetirementDeferred = 1,
+    SecretRetired = 1,
+    SecretExpired = 1,
+    RotationScheduled = 1,
+    RotationScheduleCancelled = 1,
+    RotationDue = 1,
     SecretRevoked = 1,
 });

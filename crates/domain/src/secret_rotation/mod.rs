@@ -1,19 +1,25 @@
 //! A client's secrets: issued, rotated with an overlap, revoked.
 
+mod defer;
+mod due;
 mod event;
 mod issue;
 mod revoke;
 mod rotate;
+mod schedule;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use defer::DeferRetirement;
+pub use due::RecordDueSecrets;
 pub use event::{IssuedSecret, Retirement, SecretRotationEvent};
 pub use issue::IssueSecret;
 pub(crate) use issue::first;
 pub use revoke::RevokeSecret;
 pub use rotate::RotateSecret;
+pub use schedule::{Schedule, ScheduleRotation};
 
 use crate::{
     aggregate::Fold,
@@ -23,7 +29,7 @@ use crate::{
     id::{ClientId, SecretId},
     refusal::refusals,
     stream::AggregateType,
-    tenant::TenantPolicy,
+    tenant::{MAX_OVERLAP_SECONDS, TenantPolicy},
     time::Timestamp,
     value::{Hint, Label},
 };
@@ -33,6 +39,9 @@ use crate::{
 pub struct SecretRotation {
     /// Every secret that the client ever had.
     pub secrets: BTreeMap<SecretId, Secret>,
+    /// How often they are to be rotated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
 }
 
 /// What is known of a secret: everything but the secret itself.
@@ -57,6 +66,20 @@ pub struct Secret {
     /// Whether it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<Revocation>,
+    /// How it ended by itself, once that is recorded. Nothing is decided by it: see
+    /// [`Secret::state`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+/// How a secret ended by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// Another took its place.
+    Retired,
+    /// Its end passed.
+    Expired,
 }
 
 /// How a secret was revoked.
@@ -120,6 +143,14 @@ refusals! {
         LivesTooLong { max_days: u32 } = "SECRET_LIVES_TOO_LONG",
         #[error("the overlap can be 0 to 2592000 seconds (30 days), and is {seconds}")]
         OverlapTooLong { seconds: u32 } = "OVERLAP_TOO_LONG",
+        #[error("a rotation can be scheduled every 3600 seconds (an hour) to 157680000 seconds (five years), and not every {seconds}")]
+        IntervalOutOfBounds { seconds: u32 } = "ROTATION_INTERVAL_OUT_OF_BOUNDS",
+        #[error("only a secret that is retiring can be given more time; this one is not retiring, or has ended")]
+        NotRetiring = "SECRET_NOT_RETIRING",
+        #[error("the secret retires at {retires_at} already, and a retirement is only put off; give a later time, or revoke the secret to end it earlier")]
+        NotDeferred { retires_at: Timestamp } = "RETIREMENT_NOT_DEFERRED",
+        #[error("the secret can retire at {latest} at the latest: 30 days from now, and not after it expires")]
+        DeferredTooLong { latest: Timestamp } = "RETIREMENT_DEFERRED_TOO_LONG",
         #[error("the secret is revoked already")]
         AlreadyRevoked = "SECRET_REVOKED",
     }
@@ -203,6 +234,7 @@ impl From<&IssuedSecret> for Secret {
             expires_at: issued.expires_at,
             retires_at: None,
             revoked: None,
+            ended: None,
         }
     }
 }
@@ -226,8 +258,51 @@ impl Fold for SecretRotation {
                     }
                 }
                 rotation.secrets.insert(issued.secret, issued.into());
+                rotation.schedule = rotation
+                    .schedule
+                    .map(|schedule| schedule.rotated(issued.issued_at));
                 Some(rotation)
             }
+            SecretRotationEvent::RetirementDeferred { secret, retires_at } => {
+                before.map(|mut rotation| {
+                    if let Some(secret) = rotation.secrets.get_mut(secret) {
+                        secret.retires_at = Some(*retires_at);
+                    }
+                    rotation
+                })
+            }
+            SecretRotationEvent::SecretRetired { secret } => before.map(|mut rotation| {
+                rotation.end(*secret, Ended::Retired);
+                rotation
+            }),
+            SecretRotationEvent::SecretExpired { secret } => before.map(|mut rotation| {
+                rotation.end(*secret, Ended::Expired);
+                rotation
+            }),
+            SecretRotationEvent::RotationScheduled {
+                every_seconds,
+                overlap_seconds,
+                next_due_at,
+            } => {
+                let mut rotation = before.unwrap_or_default();
+                rotation.schedule = Some(Schedule {
+                    every_seconds: *every_seconds,
+                    overlap_seconds: *overlap_seconds,
+                    next_due_at: *next_due_at,
+                    announced: false,
+                });
+                Some(rotation)
+            }
+            SecretRotationEvent::RotationScheduleCancelled {} => before.map(|rotation| Self {
+                schedule: None,
+                ..rotation
+            }),
+            SecretRotationEvent::RotationDue { due_at: _ } => before.map(|mut rotation| {
+                if let Some(schedule) = &mut rotation.schedule {
+                    schedule.announced = true;
+                }
+                rotation
+            }),
             SecretRotationEvent::SecretRevoked {
                 secret,
                 reason: _,
@@ -272,6 +347,7 @@ mod tests {
             expires_at: Some(NOW.plus_seconds(30)),
             retires_at: None,
             revoked: None,
+            ended: None,
         };
         let at = |secret: &Secret, seconds| secret.state(NOW.plus_seconds(seconds));
         assert_eq!(at(&secret, 9), SecretState::Pending);
@@ -301,6 +377,7 @@ mod tests {
             expires_at: Some(NOW.plus_seconds(10)),
             retires_at: Some(NOW.plus_seconds(20)),
             revoked: None,
+            ended: None,
         };
         let at = |seconds| secret.state(NOW.plus_seconds(seconds));
         assert_eq!(at(9), SecretState::Retiring);

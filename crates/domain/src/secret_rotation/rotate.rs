@@ -1,4 +1,6 @@
-use super::{NewSecret, Retirement, SecretRefusal, SecretRotationEvent, latest_end};
+use super::{
+    MAX_OVERLAP_SECONDS, NewSecret, Retirement, SecretRefusal, SecretRotationEvent, latest_end,
+};
 use crate::{
     change::ChangeSet,
     client::ClientRefusal,
@@ -6,7 +8,7 @@ use crate::{
     id::{ClientId, TenantId},
     refusal::Refusal,
     stream::StreamId,
-    tenant::{AuthMethod, MAX_OVERLAP_SECONDS},
+    tenant::AuthMethod,
     time::Timestamp,
     value::Label,
 };
@@ -43,14 +45,16 @@ impl Command for RotateSecret {
         if read.client(self.client)?.existing()?.auth_method == AuthMethod::PrivateKeyJwt {
             return Err(ClientRefusal::HasNoSecret.into());
         }
+        let rotation = read.secrets(self.client);
+        let scheduled = rotation.schedule.map(|schedule| schedule.overlap_seconds);
         let seconds = self
             .overlap_seconds
+            .or(scheduled)
             .unwrap_or(policy.rotation_overlap_seconds);
         if seconds > MAX_OVERLAP_SECONDS {
             return Err(SecretRefusal::OverlapTooLong { seconds }.into());
         }
         let end_of_overlap = now.plus_seconds(i64::from(seconds));
-        let rotation = read.secrets(self.client);
         // An end that was promised earlier is not put off: a secret that retires in an hour still
         // does when the overlap is a day.
         let retires: Vec<_> = rotation

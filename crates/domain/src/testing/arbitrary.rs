@@ -384,6 +384,40 @@ fn other_event(name: &str) -> BoxedStrategy<Event> {
             .prop_map(|(issued, retires)| SecretRotationEvent::SecretRotated { issued, retires })
             .prop_map_into()
             .boxed(),
+        "RetirementDeferred" => (secret_id(), moment())
+            .prop_map(
+                |(secret, retires_at)| SecretRotationEvent::RetirementDeferred {
+                    secret,
+                    retires_at,
+                },
+            )
+            .prop_map(Event::from)
+            .boxed(),
+        "SecretRetired" => secret_id()
+            .prop_map(|secret| SecretRotationEvent::SecretRetired { secret })
+            .prop_map(Event::from)
+            .boxed(),
+        "SecretExpired" => secret_id()
+            .prop_map(|secret| SecretRotationEvent::SecretExpired { secret })
+            .prop_map(Event::from)
+            .boxed(),
+        "RotationScheduled" => (any::<u32>(), any::<u32>(), moment())
+            .prop_map(|(every_seconds, overlap_seconds, next_due_at)| {
+                SecretRotationEvent::RotationScheduled {
+                    every_seconds,
+                    overlap_seconds,
+                    next_due_at,
+                }
+            })
+            .prop_map(Event::from)
+            .boxed(),
+        "RotationScheduleCancelled" => Just(SecretRotationEvent::RotationScheduleCancelled {})
+            .prop_map(Event::from)
+            .boxed(),
+        "RotationDue" => moment()
+            .prop_map(|due_at| SecretRotationEvent::RotationDue { due_at })
+            .prop_map(Event::from)
+            .boxed(),
         "SecretRevoked" => (secret_id(), text(), any::<bool>())
             .prop_map(
                 |(secret, reason, compromised)| SecretRotationEvent::SecretRevoked {

@@ -21,7 +21,10 @@ use crate::{
     },
     id::{ApiId, ClientId, KeyId, SecretId},
     key_ring::NewKey,
-    secret_rotation::{IssueSecret, NewSecret, RevokeSecret, RotateSecret},
+    secret_rotation::{
+        DeferRetirement, IssueSecret, NewSecret, RecordDueSecrets, RevokeSecret, RotateSecret,
+        ScheduleRotation,
+    },
     tenant::{
         CloseTenant, CreateTenant, PolicyChange, ResumeTenant, SigningAlgorithm, SuspendTenant,
         TenantPolicy, UpdateTenant,
@@ -46,11 +49,55 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<Step>> {
         (2, create_client()),
         (4, update_client()),
         (3, client()),
-        (6, secrets()),
+        (9, secrets()),
     ]);
     let first = (create_tenant(), create_api(), create_client());
-    (first, vec(all, 0..30)).prop_map(|((tenant, api, client), rest)| {
-        [tenant, api, client].into_iter().chain(rest).collect()
+    let parts = (first, option::of(rotation()), vec(all, 0..30));
+    parts.prop_map(|((tenant, api, client), rotation, rest)| {
+        [tenant, api, client]
+            .into_iter()
+            .chain(rotation.into_iter().flatten())
+            .chain(rest)
+            .collect()
+    })
+}
+
+/// A scheduled rotation from its beginning to its end, which chance alone seldom brings about.
+fn rotation() -> impl Strategy<Value = Vec<Step>> {
+    let schedule = |every_seconds: Option<u32>| {
+        step(Just(every_seconds), |every_seconds, _| ScheduleRotation {
+            tenant: ACME,
+            client: client_of(0),
+            every_seconds: *every_seconds,
+            overlap_seconds: None,
+        })
+    };
+    let rotate = step(Just(432_000), |overlap_seconds, number| RotateSecret {
+        tenant: ACME,
+        client: client_of(0),
+        secret: new_secret(number),
+        label: None,
+        overlap_seconds: Some(*overlap_seconds),
+    });
+    let defer = step(1..90_i64, |days, number| DeferRetirement {
+        tenant: ACME,
+        client: client_of(0),
+        secret: secret(number - 3),
+        until: NOW.plus_days(*days),
+    });
+    let record = step(Just(()), |(), _| RecordDueSecrets {
+        tenant: ACME,
+        client: client_of(0),
+    });
+    let parts = (
+        schedule(Some(86_400)),
+        rotate,
+        defer,
+        record,
+        schedule(None),
+    );
+    parts.prop_map(|(schedule, rotate, defer, record, cancel)| {
+        vec![schedule, rotate, defer, record, cancel]
     })
 }
 
@@ -81,7 +128,11 @@ fn api() -> impl Strategy<Value = ApiId> {
 }
 
 fn client_id() -> impl Strategy<Value = ClientId> {
-    (0..2_u8).prop_map(|number| ClientId::new(NOW, [200 + number; 10]))
+    (0..2_u8).prop_map(client_of)
+}
+
+fn client_of(number: u8) -> ClientId {
+    ClientId::new(NOW, [200 + number; 10])
 }
 
 fn secret(number: u8) -> SecretId {
@@ -378,7 +429,36 @@ fn secrets() -> BoxedStrategy<Step> {
         arbitrary::text::<Reason>(),
         any::<bool>(),
     );
+    let schedule = (
+        client_id(),
+        option::weighted(0.6, select(vec![3_599, 3_600, 86_400, 7_776_000])),
+        option::of(select(vec![0, 3_600, 86_400])),
+    );
+    let later = (0..600_i64).prop_map(|days| NOW.plus_days(days));
+    let defer = (client_id(), 1..4_u8, later);
     prop_oneof![
+        step(schedule, |(client, every_seconds, overlap_seconds), _| {
+            ScheduleRotation {
+                tenant: ACME,
+                client: *client,
+                every_seconds: *every_seconds,
+                overlap_seconds: *overlap_seconds,
+            }
+        }),
+        step(defer, |(client, back, until), number| {
+            DeferRetirement {
+                tenant: ACME,
+                client: *client,
+                secret: secret(number.saturating_sub(*back)),
+                until: *until,
+            }
+        }),
+        step(client_id(), |client, _| {
+            RecordDueSecrets {
+                tenant: ACME,
+                client: *client,
+            }
+        }),
         step(issue, |(client, label, not_before, expires_at), number| {
             IssueSecret {
                 tenant: ACME,

@@ -236,6 +236,25 @@ fn secrets() -> Vec<Event> {
                 retires_at: NOW.plus_days(1),
             }],
         },
+        SecretRotationEvent::RetirementDeferred {
+            secret: new_secret(1).secret,
+            retires_at: NOW.plus_days(2),
+        },
+        SecretRotationEvent::SecretRetired {
+            secret: new_secret(1).secret,
+        },
+        SecretRotationEvent::SecretExpired {
+            secret: new_secret(2).secret,
+        },
+        SecretRotationEvent::RotationScheduled {
+            every_seconds: 7_776_000,
+            overlap_seconds: 86_400,
+            next_due_at: NOW.plus_days(90),
+        },
+        SecretRotationEvent::RotationScheduleCancelled {},
+        SecretRotationEvent::RotationDue {
+            due_at: NOW.plus_days(90),
+        },
         SecretRotationEvent::SecretRevoked {
             secret: new_secret(1).secret,
             reason: parsed("seen in a log"),

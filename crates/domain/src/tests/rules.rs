@@ -5,7 +5,10 @@ use crate::{
     client::{ClientRefusal, DeleteClient, DisableClient, EnableClient, UpdateClient},
     command::Command,
     refusal::Refusal,
-    secret_rotation::{IssueSecret, RevokeSecret, RotateSecret},
+    secret_rotation::{
+        DeferRetirement, IssueSecret, RecordDueSecrets, RevokeSecret, RotateSecret,
+        ScheduleRotation,
+    },
     stream::{AggregateType, StreamId},
     tenant::{CloseTenant, PolicyChange, ResumeTenant, SuspendTenant, TenantRefusal, UpdateTenant},
     testing::{
@@ -89,6 +92,19 @@ fn of_a_client() -> Commands {
             label: None,
             overlap_seconds: None
         },
+        ScheduleRotation {
+            tenant,
+            client,
+            every_seconds: Some(86_400),
+            overlap_seconds: None,
+        },
+        DeferRetirement {
+            tenant,
+            client,
+            secret: new_secret(1).secret,
+            until: crate::testing::NOW,
+        },
+        RecordDueSecrets { tenant, client },
         RevokeSecret {
             tenant,
             client,
@@ -185,10 +201,11 @@ fn nothing_of_a_deleted_client_changes_but_what_ends_its_secrets() {
         let outcome = testing::given(with_billing())
             .and([deleted()])
             .when(&*command);
-        if name == "RevokeSecret" {
-            assert!(!outcome.change().is_empty(), "{name}");
-        } else {
-            assert_eq!(outcome.refusal(), ClientRefusal::Deleted.into(), "{name}");
+        match name {
+            "RevokeSecret" => assert!(!outcome.change().is_empty(), "{name}"),
+            // What its secrets come to is told; here nothing has ended.
+            "RecordDueSecrets" => outcome.then_nothing(),
+            _ => assert_eq!(outcome.refusal(), ClientRefusal::Deleted.into(), "{name}"),
         }
     }
 }

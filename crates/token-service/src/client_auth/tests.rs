@@ -112,6 +112,7 @@ fn only_a_secret_that_is_accepted_now() {
         expires_at: None,
         retires_at: None,
         revoked: None,
+        ended: None,
     };
     let secrets = [
         usual.clone(),
@@ -149,6 +150,7 @@ fn only_a_secret_that_is_accepted_now() {
             .collect(),
         secrets: SecretRotation {
             secrets: numbered.collect(),
+            schedule: None,
         },
     };
     let accepted = |number| secret::accepted(&entry, id(number), NOW).map(Verifier::as_str);

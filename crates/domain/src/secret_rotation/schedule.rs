@@ -1,0 +1,259 @@
+use serde::{Deserialize, Serialize};
+
+use super::{MAX_OVERLAP_SECONDS, SecretRefusal, SecretRotation, SecretRotationEvent};
+use crate::{
+    change::ChangeSet,
+    client::ClientRefusal,
+    command::{Command, ReadSet},
+    id::{ClientId, TenantId},
+    refusal::Refusal,
+    stream::StreamId,
+    tenant::AuthMethod,
+    time::Timestamp,
+};
+
+/// The shortest and the longest time between two rotations, in seconds: an hour and five years.
+const INTERVAL: std::ops::RangeInclusive<u32> = 3_600..=157_680_000;
+
+/// How long before it is due a rotation is announced at the earliest, in seconds: a week.
+const LONGEST_NOTICE: i64 = 604_800;
+
+/// How often a client's secret is to be rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// The time between two rotations, in seconds.
+    pub every_seconds: u32,
+    /// How long the old secret stays accepted after such a rotation, in seconds.
+    pub overlap_seconds: u32,
+    /// When the next rotation is due.
+    pub next_due_at: Timestamp,
+    /// Whether that one was announced.
+    #[serde(default)]
+    pub announced: bool,
+}
+
+impl Schedule {
+    /// From when on the next rotation may be announced: a week ahead, and never more than a quarter
+    /// of the interval.
+    pub fn announced_from(&self) -> Timestamp {
+        let notice = LONGEST_NOTICE.min(i64::from(self.every_seconds) / 4);
+        self.next_due_at.plus_seconds(-notice)
+    }
+
+    /// The schedule after a rotation.
+    pub(super) fn rotated(self, at: Timestamp) -> Self {
+        Self {
+            next_due_at: at.plus_seconds(i64::from(self.every_seconds)),
+            announced: false,
+            ..self
+        }
+    }
+}
+
+/// Says how often a client's secret is to be rotated, or that it need not be any more. Nobody but
+/// its owner can put a new secret in place, so what is scheduled is the announcement.
+pub struct ScheduleRotation {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The client.
+    pub client: ClientId,
+    /// The time between two rotations, in seconds. None: no schedule any more.
+    pub every_seconds: Option<u32>,
+    /// How long the old secret stays accepted, in seconds. None: as the tenant's policy has it.
+    pub overlap_seconds: Option<u32>,
+}
+
+impl Command for ScheduleRotation {
+    fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    fn reads(&self) -> Vec<StreamId> {
+        vec![
+            StreamId::Tenant(self.tenant),
+            StreamId::Client(self.client),
+            StreamId::SecretRotation(self.client),
+        ]
+    }
+
+    fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Refusal> {
+        let policy = &read.tenant(self.tenant)?.open()?.policy;
+        let client = read.client(self.client)?.existing()?;
+        let rotation = read.secrets(self.client);
+        let Some(every_seconds) = self.every_seconds else {
+            return Ok(match rotation.schedule {
+                None => ChangeSet::default(),
+                Some(_) => ChangeSet::of(
+                    StreamId::SecretRotation(self.client),
+                    [SecretRotationEvent::RotationScheduleCancelled {}],
+                ),
+            });
+        };
+        if client.auth_method == AuthMethod::PrivateKeyJwt {
+            return Err(ClientRefusal::HasNoSecret.into());
+        }
+        if !INTERVAL.contains(&every_seconds) {
+            return Err(SecretRefusal::IntervalOutOfBounds {
+                seconds: every_seconds,
+            }
+            .into());
+        }
+        let overlap_seconds = self
+            .overlap_seconds
+            .unwrap_or(policy.rotation_overlap_seconds.min(every_seconds));
+        if overlap_seconds > MAX_OVERLAP_SECONDS || overlap_seconds > every_seconds {
+            return Err(SecretRefusal::OverlapTooLong {
+                seconds: overlap_seconds,
+            }
+            .into());
+        }
+        let kept = rotation.schedule.is_some_and(|schedule| {
+            schedule.every_seconds == every_seconds && schedule.overlap_seconds == overlap_seconds
+        });
+        if kept {
+            return Ok(ChangeSet::default());
+        }
+        Ok(ChangeSet::of(
+            StreamId::SecretRotation(self.client),
+            [SecretRotationEvent::RotationScheduled {
+                every_seconds,
+                overlap_seconds,
+                next_due_at: rotation.first_due(every_seconds, now),
+            }],
+        ))
+    }
+}
+
+impl SecretRotation {
+    /// When a schedule that begins now asks for its first rotation: counted from the newest secret
+    /// that is alive, and not in the past.
+    fn first_due(&self, every_seconds: u32, now: Timestamp) -> Timestamp {
+        let newest = self.live(now).map(|(_, secret)| secret.issued_at).max();
+        newest
+            .unwrap_or(now)
+            .plus_seconds(i64::from(every_seconds))
+            .max(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, ACME, BILLING, NOW, new_secret, revoked_first, with_billing};
+
+    const DAY: u32 = 86_400;
+
+    fn every(seconds: impl Into<Option<u32>>) -> ScheduleRotation {
+        ScheduleRotation {
+            tenant: ACME,
+            client: BILLING,
+            every_seconds: seconds.into(),
+            overlap_seconds: Some(3_600),
+        }
+    }
+
+    fn scheduled(days: u32) -> SecretRotationEvent {
+        SecretRotationEvent::RotationScheduled {
+            every_seconds: days * DAY,
+            overlap_seconds: 3_600,
+            next_due_at: NOW.plus_days(i64::from(days)),
+        }
+    }
+
+    #[test]
+    fn a_schedule_counts_from_the_newest_secret_and_is_said_once() {
+        testing::given(with_billing())
+            .when(&every(30 * DAY))
+            .then([scheduled(30)]);
+        testing::given(with_billing())
+            .and([scheduled(30)])
+            .when(&every(30 * DAY))
+            .then_nothing();
+        testing::given(with_billing())
+            .and([scheduled(30)])
+            .when(&every(60 * DAY))
+            .then([scheduled(60)]);
+    }
+
+    #[test]
+    fn without_a_secret_it_counts_from_now_and_never_begins_in_the_past() {
+        testing::given(with_billing())
+            .and([revoked_first()])
+            .when(&every(30 * DAY))
+            .then([scheduled(30)]);
+        let rotation = testing::given(with_billing()).read().secrets(BILLING);
+        let late = NOW.plus_days(400);
+        assert_eq!(rotation.first_due(30 * DAY, late), late);
+    }
+
+    #[test]
+    fn a_schedule_is_cancelled_once() {
+        testing::given(with_billing())
+            .and([scheduled(30)])
+            .when(&every(None))
+            .then([SecretRotationEvent::RotationScheduleCancelled {}]);
+        testing::given(with_billing())
+            .when(&every(None))
+            .then_nothing();
+        let after = testing::given(with_billing())
+            .and([scheduled(30)])
+            .and([SecretRotationEvent::RotationScheduleCancelled {}])
+            .read();
+        assert_eq!(after.secrets(BILLING).schedule, None);
+    }
+
+    #[test]
+    fn an_interval_is_an_hour_to_five_years_and_no_shorter_than_its_overlap() {
+        for seconds in [0, 3_599, 157_680_001] {
+            testing::given(with_billing())
+                .when(&every(seconds))
+                .refused(SecretRefusal::IntervalOutOfBounds { seconds });
+        }
+        testing::given(with_billing())
+            .when(&ScheduleRotation {
+                overlap_seconds: Some(3_601),
+                ..every(3_600)
+            })
+            .refused(SecretRefusal::OverlapTooLong { seconds: 3_601 });
+        testing::given(with_billing()).when(&every(3_600)).change();
+    }
+
+    #[test]
+    fn a_rotation_takes_the_schedules_overlap_and_begins_the_next_interval() {
+        let rotate = crate::secret_rotation::RotateSecret {
+            tenant: ACME,
+            client: BILLING,
+            secret: new_secret(2),
+            label: None,
+            overlap_seconds: None,
+        };
+        let given = || {
+            testing::given(with_billing()).and([
+                scheduled(30),
+                SecretRotationEvent::RotationDue {
+                    due_at: NOW.plus_days(30),
+                },
+            ])
+        };
+        assert!(given().read().secrets(BILLING).schedule.unwrap().announced);
+        let change = given().when(&rotate).change();
+        let after = given().and_change(&change).read().secrets(BILLING);
+        let old = &after.secrets[&new_secret(1).secret];
+        assert_eq!(old.retires_at, Some(NOW.plus_seconds(3_600)));
+        let schedule = after.schedule.unwrap();
+        assert_eq!(schedule.next_due_at, NOW.plus_days(30));
+        assert!(!schedule.announced);
+    }
+
+    #[test]
+    fn it_is_announced_a_week_ahead_or_a_quarter_of_a_short_interval() {
+        let schedule = |every_seconds| Schedule {
+            every_seconds,
+            overlap_seconds: 0,
+            next_due_at: NOW,
+            announced: false,
+        };
+        assert_eq!(schedule(90 * DAY).announced_from(), NOW.plus_days(-7));
+        assert_eq!(schedule(4_000).announced_from(), NOW.plus_seconds(-1_000));
+    }
+}
