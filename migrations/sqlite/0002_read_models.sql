@@ -53,6 +53,7 @@ CREATE INDEX clients_tenant_idx ON clients (tenant_id, client_id);
 CREATE TABLE client_secrets (
     client_id  TEXT NOT NULL PRIMARY KEY,
     tenant_id  TEXT NOT NULL,
+    due_at     INTEGER,
     version    INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     changed_at INTEGER NOT NULL,
@@ -60,3 +61,6 @@ CREATE TABLE client_secrets (
 ) STRICT;
 
 CREATE INDEX client_secrets_tenant_idx ON client_secrets (tenant_id, client_id);
+
+-- What the steward looks for.
+CREATE INDEX client_secrets_due_idx ON client_secrets (due_at, client_id) WHERE due_at IS NOT NULL;

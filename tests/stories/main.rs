@@ -15,6 +15,7 @@ mod first_token;
 mod lists;
 mod refusals;
 mod repeated_commands;
+mod rotation;
 mod secrets_life;
 mod support;
 mod tenant_life;

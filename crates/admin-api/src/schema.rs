@@ -8,7 +8,10 @@ use crate::{
         create::CreateClient, delete::DeleteClient, disable::DisableClient, enable::EnableClient,
         query::ClientQueries, update::UpdateClient,
     },
-    secret::{issue::IssueClientSecret, revoke::RevokeClientSecret, rotate::RotateClientSecret},
+    secret::{
+        defer::DeferSecretRetirement, issue::IssueClientSecret, revoke::RevokeClientSecret,
+        rotate::RotateClientSecret, schedule::ScheduleSecretRotation,
+    },
     tenant::{
         close::CloseTenant, create::CreateTenant, query::TenantQueries, resume::ResumeTenant,
         suspend::SuspendTenant, update::UpdateTenant,
@@ -49,6 +52,8 @@ pub(crate) struct Mutation(
     RotateClientSecret,
     IssueClientSecret,
     RevokeClientSecret,
+    ScheduleSecretRotation,
+    DeferSecretRetirement,
 );
 
 /// The admin API's schema.

@@ -8,7 +8,10 @@ use chancery_domain::{
     access::AdminScope,
     api::{CreateApi, RetireApi, UpdateApi},
     client::{Client, CreateClient, DeleteClient, DisableClient, EnableClient, UpdateClient},
-    secret_rotation::{IssueSecret, RevokeSecret, RotateSecret},
+    secret_rotation::{
+        DeferRetirement, IssueSecret, RecordDueSecrets, RevokeSecret, RotateSecret,
+        ScheduleRotation,
+    },
     tenant::{CloseTenant, CreateTenant, ResumeTenant, SuspendTenant, UpdateTenant},
 };
 
@@ -71,12 +74,21 @@ impl Caller {
         }
     }
 
+    /// The process that records what time has done.
+    pub(crate) fn steward() -> Self {
+        Self {
+            actor: Actor::Steward,
+            identity: None,
+            scopes: AdminScope::ALL.iter().copied().collect(),
+        }
+    }
+
     /// Who is written into the roll.
     pub fn actor(&self) -> &Actor {
         &self.actor
     }
 
-    /// Whom the token named; `None` at the command line.
+    /// Whom the token named; `None` at the command line and for the steward.
     pub(crate) fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }
@@ -198,6 +210,9 @@ needs! {
     IssueSecret: TenantAdmin,
     RotateSecret: TenantAdmin,
     RevokeSecret: TenantAdmin,
+    ScheduleRotation: TenantAdmin,
+    DeferRetirement: TenantAdmin,
+    RecordDueSecrets: Platform,
 }
 
 /// The admin scopes that a client was granted.

@@ -11,7 +11,9 @@ mod issuer;
 mod mint;
 mod operators;
 mod page;
+mod rotation;
 mod secrets;
+mod steward;
 mod tenants;
 
 use std::sync::Arc;
@@ -28,6 +30,7 @@ pub use mint::IssuedSecret;
 pub use operators::{OperatorCredential, OperatorEndpoints};
 pub use page::{Page, PageRequest};
 pub use secrets::{NewSecretInput, SecretIssued};
+pub use steward::Recorded;
 pub use tenants::{NewTenant, TenantChange};
 
 use chancery_crypto::{Entropy, Sealer, SecretHasher, SecretIssuer};

@@ -1,6 +1,6 @@
 //! Clients' secrets: one row for all the secrets of a client.
 
-use chancery_domain::{ClientId, Row, TenantId, secret_rotation::SecretRotation};
+use chancery_domain::{ClientId, Row, TenantId, Timestamp, secret_rotation::SecretRotation};
 use chancery_event_store::{Reads, Store, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 use crate::body::{BodyRow, body, for_many, json_list, pairs, select};
@@ -55,6 +55,39 @@ pub async fn of_clients(
     )?)
 }
 
+/// The clients of all tenants that are not closed with something due by now that is not recorded,
+/// longest due first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn platform_due(
+    store: &Store,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<(TenantId, ClientId)>, StoreError> {
+    let due: Vec<(String, String)> = fetch_all!(
+        store,
+        (String, String),
+        "SELECT s.tenant_id, s.client_id FROM client_secrets s
+         JOIN tenants t ON t.tenant_id = s.tenant_id
+         WHERE s.due_at <= $1 AND t.state <> 'closed'
+         ORDER BY s.due_at, s.client_id LIMIT $2",
+        now.micros(),
+        i64::from(limit)
+    )?;
+    due.into_iter()
+        .map(|(tenant, client)| {
+            let corrupt = |invalid: chancery_domain::Invalid| {
+                StoreError::Corrupt(format!("a due row of client_secrets: {invalid}"))
+            };
+            Ok((
+                tenant.parse().map_err(corrupt)?,
+                client.parse().map_err(corrupt)?,
+            ))
+        })
+        .collect()
+}
+
 pub(crate) async fn save(
     tx: &mut Tx,
     client: ClientId,
@@ -62,12 +95,14 @@ pub(crate) async fn save(
 ) -> Result<(), StoreError> {
     execute!(
         tx,
-        "INSERT INTO client_secrets (client_id, tenant_id, version, created_at, changed_at, body)
-         VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (client_id) DO UPDATE SET version = excluded.version,
-             changed_at = excluded.changed_at, body = excluded.body",
+        "INSERT INTO client_secrets
+             (client_id, tenant_id, due_at, version, created_at, changed_at, body)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (client_id) DO UPDATE SET due_at = excluded.due_at,
+             version = excluded.version, changed_at = excluded.changed_at, body = excluded.body",
         client.to_string(),
         row.tenant.to_string(),
+        row.state.due_at().map(Timestamp::micros),
         row.version,
         row.created_at.micros(),
         row.changed_at.micros(),

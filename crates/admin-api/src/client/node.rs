@@ -10,7 +10,7 @@ use crate::{
     error::Failure,
     page::{self, Connection, Node},
     scalars::{DateTime, Json},
-    secret::SecretNode,
+    secret::{RotationNode, SecretNode},
     session::Session,
     tenant::{AuthMethodName, TenantNode},
 };
@@ -151,5 +151,12 @@ impl ClientNode {
             .iter()
             .map(|(id, secret)| SecretNode::new(*id, secret, now))
             .collect())
+    }
+
+    /// How often its secret is to be rotated. Null: nobody scheduled that.
+    async fn rotation(&self, ctx: &Context<'_>) -> Result<Option<RotationNode>, Failure> {
+        let session = Session::of(ctx)?;
+        let rotation = session.secrets(self.row.tenant, self.id).await?;
+        Ok(rotation.schedule.map(RotationNode::from))
     }
 }

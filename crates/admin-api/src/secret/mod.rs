@@ -1,14 +1,16 @@
 //! Client secrets.
 
+pub(crate) mod defer;
 pub(crate) mod issue;
 mod node;
 pub(crate) mod revoke;
 pub(crate) mod rotate;
+pub(crate) mod schedule;
 
 use async_graphql::SimpleObject;
 use chancery_application::SecretIssued;
 
-pub(crate) use node::{IssuedSecretNode, SecretNode};
+pub(crate) use node::{IssuedSecretNode, RotationNode, SecretNode};
 
 use crate::client::ClientNode;
 

@@ -1,6 +1,9 @@
 use async_graphql::{Enum, ID, SimpleObject};
 use chancery_application::IssuedSecret;
-use chancery_domain::{SecretId, Timestamp, secret_rotation::Secret};
+use chancery_domain::{
+    SecretId, Timestamp,
+    secret_rotation::{Schedule, Secret},
+};
 
 use crate::scalars::DateTime;
 
@@ -58,6 +61,28 @@ impl SecretNode {
             not_before: secret.not_before.map(Into::into),
             expires_at: secret.expires_at.map(Into::into),
             retires_at: secret.retires_at.map(Into::into),
+        }
+    }
+}
+
+/// How often a client's secret is to be rotated.
+#[derive(SimpleObject)]
+#[graphql(name = "Rotation")]
+pub(crate) struct RotationNode {
+    /// The time between two rotations, in seconds.
+    every_seconds: i64,
+    /// How long the old secret stays usable after such a rotation, in seconds.
+    overlap_seconds: i64,
+    /// When the next rotation is due; in the past: it is overdue.
+    next_due_at: DateTime,
+}
+
+impl From<Schedule> for RotationNode {
+    fn from(schedule: Schedule) -> Self {
+        Self {
+            every_seconds: schedule.every_seconds.into(),
+            overlap_seconds: schedule.overlap_seconds.into(),
+            next_due_at: schedule.next_due_at.into(),
         }
     }
 }

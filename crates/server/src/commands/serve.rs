@@ -16,6 +16,9 @@ use crate::{
 /// How often what is no longer needed is deleted.
 const HOUSE_KEEPING: Duration = Duration::from_hours(1);
 
+/// How often the steward looks for what is due. Nothing waits for it.
+const STEWARD: Duration = Duration::from_secs(10);
+
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     // The port comes first: when it is taken, nothing has been made yet.
@@ -33,6 +36,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     };
     let platform = start::platform(&config, Newer::IssueTokens).await?;
     let keeping = tokio::spawn(keep_house(platform.application.clone()));
+    let steward = tokio::spawn(record_due(platform.application.clone()));
 
     tracing::info!(
         address = %address,
@@ -43,6 +47,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     );
     connections::serve(listener, platform.router.clone(), stop).await;
     keeping.abort();
+    steward.abort();
     platform.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -59,6 +64,24 @@ async fn keep_house(application: Application) {
             Err(error) => {
                 tracing::warn!(%error, "old commands could not be deleted; the next try is in an hour");
             }
+        }
+    }
+}
+
+/// Every few seconds, what has ended and what is due soon is written to the roll.
+async fn record_due(application: Application) {
+    let mut rounds = tokio::time::interval(STEWARD);
+    loop {
+        rounds.tick().await;
+        loop {
+            match application.record_due().await {
+                Ok(recorded) if recorded.more => continue,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "what is due could not be read; the next try is in ten seconds");
+                }
+            }
+            break;
         }
     }
 }

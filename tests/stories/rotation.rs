@@ -1,0 +1,161 @@
+//! Rotation as it is planned, put off, announced, and recorded by the steward.
+
+use serde_json::{Value, json};
+
+use crate::support::{World, dump, story};
+
+const DAY: i64 = 86_400;
+
+/// Lets the steward do everything that is due; how many entries it wrote.
+async fn steward(world: &World) -> usize {
+    let mut entries = 0;
+    loop {
+        let recorded = world.platform.application.record_due().await.unwrap();
+        assert_eq!(recorded.failed, 0);
+        entries += recorded.entries;
+        if !recorded.more {
+            return entries;
+        }
+    }
+}
+
+/// How many events of this type stand in the roll.
+async fn events(world: &World, event_type: &str) -> usize {
+    let all = dump(world.store.database()).await;
+    all.lines().filter(|line| line.contains(event_type)).count()
+}
+
+async fn rotation(world: &World, client: &str) -> Value {
+    let operator = world.operator().await;
+    let query = "query($id: ID!) { client(id: $id) { rotation { everySeconds overlapSeconds nextDueAt } secrets { state } } }";
+    operator
+        .send("client", query, json!({"id": client}))
+        .await
+        .data()
+}
+
+story! {
+    /// From the schedule to the announcement, the rotation, the overlap and the retirement: each is
+    /// said once in the roll, and the old secret works to the end of its overlap.
+    async fn a_planned_rotation_from_announcement_to_retirement(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let input = json!({"client": acme.client, "everySeconds": 90 * DAY, "overlapSeconds": DAY});
+        let scheduled = operator
+            .mutation("scheduleSecretRotation", "client { rotation { everySeconds overlapSeconds nextDueAt } }", input)
+            .await
+            .data();
+        let schedule = &scheduled["client"]["rotation"];
+        assert_eq!((&schedule["everySeconds"], &schedule["overlapSeconds"]), (&json!(90 * DAY), &json!(DAY)));
+        assert_eq!(steward(&world).await, 0, "nothing is due yet");
+
+        world.clock.advance(83 * DAY);
+        assert_eq!(steward(&world).await, 1);
+        assert_eq!(steward(&world).await, 0, "it is announced once");
+        assert_eq!(events(&world, "RotationDue").await, 1);
+
+        world.clock.advance(2 * DAY);
+        let operator = world.operator().await;
+        let rotated = operator
+            .mutation("rotateClientSecret", "secret { plaintext } client { rotation { nextDueAt } }", json!({"client": acme.client}))
+            .await
+            .data();
+        assert_eq!(rotated["client"]["rotation"]["nextDueAt"], json!(world.now().plus_days(90).to_string()));
+        let new = rotated["secret"]["plaintext"].as_str().unwrap();
+        world.clock.advance(DAY - 1);
+        world.token("acme", &acme.client, &acme.secret).send().await.token();
+        assert_eq!(steward(&world).await, 0);
+        world.clock.advance(1);
+        world.token("acme", &acme.client, &acme.secret).send().await.refused(401, "invalid_client");
+        world.token("acme", &acme.client, new).send().await.token();
+        assert_eq!(steward(&world).await, 1);
+        assert_eq!(events(&world, "SecretRetired").await, 1);
+    }
+}
+
+story! {
+    /// A rotation that nobody carries out stays visible as overdue, and cuts nothing off.
+    async fn a_forgotten_rotation_is_overdue_and_cuts_nothing_off(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let input = json!({"client": acme.client, "everySeconds": 30 * DAY});
+        operator.mutation("scheduleSecretRotation", "client { id }", input).await.data();
+        let due = world.now().plus_days(30).to_string();
+        world.clock.advance(60 * DAY);
+        assert_eq!(steward(&world).await, 1);
+        let seen = rotation(&world, &acme.client).await;
+        assert_eq!(seen["rotation"]["nextDueAt"], json!(due));
+        assert_eq!(seen["secrets"][0]["state"], "ACTIVE");
+        world.token("acme", &acme.client, &acme.secret).send().await.token();
+
+        let operator = world.operator().await;
+        let cancel = json!({"client": acme.client, "everySeconds": null});
+        let cancelled = operator.mutation("scheduleSecretRotation", "client { rotation { nextDueAt } }", cancel).await.data();
+        assert_eq!(cancelled["client"]["rotation"], Value::Null);
+        let wrong = json!({"client": acme.client, "everySeconds": 60});
+        let refused = operator.mutation("scheduleSecretRotation", "client { id }", wrong).await;
+        assert_eq!(refused.refusal(), "ROTATION_INTERVAL_OUT_OF_BOUNDS");
+    }
+}
+
+story! {
+    /// An old secret that is still in use gets more time, until it has ended.
+    async fn a_retirement_is_put_off_until_it_has_come(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let input = json!({"client": acme.client, "overlapSeconds": 3600});
+        operator.mutation("rotateClientSecret", "client { id }", input).await.data();
+        let until = |seconds| json!({
+            "client": acme.client, "secret": acme.secret_id,
+            "until": world.now().plus_seconds(seconds).to_string(),
+        });
+        let deferred = operator
+            .mutation("deferSecretRetirement", "client { secrets { id state retiresAt } }", until(7200))
+            .await
+            .data();
+        let secrets = deferred["client"]["secrets"].as_array().unwrap();
+        let old = secrets.iter().find(|secret| secret["id"] == json!(acme.secret_id)).unwrap();
+        assert_eq!(old["retiresAt"], json!(world.now().plus_seconds(7200).to_string()));
+        let less = operator.mutation("deferSecretRetirement", "client { id }", until(60)).await;
+        assert_eq!(less.refusal(), "RETIREMENT_NOT_DEFERRED");
+        let more = operator.mutation("deferSecretRetirement", "client { id }", until(31 * DAY)).await;
+        assert_eq!(more.refusal(), "RETIREMENT_DEFERRED_TOO_LONG");
+
+        world.clock.advance(7199);
+        world.token("acme", &acme.client, &acme.secret).send().await.token();
+        world.clock.advance(1);
+        world.token("acme", &acme.client, &acme.secret).send().await.refused(401, "invalid_client");
+        let operator = world.operator().await;
+        let late = operator.mutation("deferSecretRetirement", "client { id }", until(3600)).await;
+        assert_eq!(late.refusal(), "SECRET_NOT_RETIRING");
+    }
+}
+
+story! {
+    /// A steward that was away for a week has cost nothing: nothing that ended is accepted, and when
+    /// two of them come back at once, the roll catches up without doubles.
+    async fn a_steward_that_was_away_catches_up_once(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let ends = world.now().plus_days(1).to_string();
+        let issued = operator
+            .mutation("issueClientSecret", "secret { plaintext }", json!({"client": acme.client, "expiresAt": ends}))
+            .await
+            .data();
+        let ending = issued["secret"]["plaintext"].as_str().unwrap();
+        world.clock.advance(2 * DAY);
+        world.token("acme", &acme.client, ending).send().await.refused(401, "invalid_client");
+        let operator = world.operator().await;
+        operator
+            .mutation("rotateClientSecret", "client { id }", json!({"client": acme.client, "overlapSeconds": DAY}))
+            .await
+            .data();
+        world.clock.advance(5 * DAY);
+        world.token("acme", &acme.client, &acme.secret).send().await.refused(401, "invalid_client");
+
+        let (first, second) = tokio::join!(steward(&world), steward(&world));
+        assert_eq!(first + second, 2);
+        assert_eq!(events(&world, "SecretExpired").await, 1);
+        assert_eq!(events(&world, "SecretRetired").await, 1);
+    }
+}
