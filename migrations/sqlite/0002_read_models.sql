@@ -64,3 +64,10 @@ CREATE INDEX client_secrets_tenant_idx ON client_secrets (tenant_id, client_id);
 
 -- What the steward looks for.
 CREATE INDEX client_secrets_due_idx ON client_secrets (due_at, client_id) WHERE due_at IS NOT NULL;
+
+-- Which folds made these rows. A binary whose folds are newer rebuilds them before it is ready. One row.
+CREATE TABLE read_models (
+    fold_version INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO read_models (fold_version) VALUES (1);

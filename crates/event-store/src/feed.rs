@@ -2,7 +2,7 @@ use chancery_domain::{Recorded, TenantId};
 
 use crate::{
     error::StoreError,
-    fetch_all, fetch_optional,
+    fetch_all, fetch_one, fetch_optional,
     query::Reads,
     row::{COLUMNS, StoredEvent},
     store::Store,
@@ -26,6 +26,39 @@ impl Store {
     ) -> Result<Vec<Recorded>, StoreError> {
         events_page(self, tenant, after, limit).await
     }
+
+    /// So many tenants past this one, in the order of their ids, each with the head of its roll.
+    pub async fn platform_heads(
+        &self,
+        after: Option<TenantId>,
+        limit: u32,
+    ) -> Result<Vec<(TenantId, i64)>, StoreError> {
+        let rows = fetch_all!(
+            self,
+            (String, i64),
+            "SELECT tenant_id, head FROM tenant_log WHERE tenant_id > $1 ORDER BY tenant_id LIMIT $2",
+            after.map(|tenant| tenant.to_string()).unwrap_or_default(),
+            i64::from(limit)
+        )?;
+        rows.into_iter()
+            .map(|(tenant, head)| match tenant.parse() {
+                Ok(tenant) => Ok((tenant, head)),
+                Err(_) => Err(StoreError::Corrupt(format!(
+                    "there is a roll of `{tenant}`, which is no tenant's id"
+                ))),
+            })
+            .collect()
+    }
+
+    /// How many events there are in all the rolls.
+    pub async fn platform_event_count(&self) -> Result<i64, StoreError> {
+        let (events,) = fetch_one!(
+            self,
+            (i64,),
+            "SELECT CAST(COALESCE(SUM(head), 0) AS BIGINT) FROM tenant_log"
+        )?;
+        Ok(events)
+    }
 }
 
 impl Tx {
@@ -45,7 +78,8 @@ impl Tx {
     }
 }
 
-async fn head<'a>(on: impl Reads<'a>, tenant: TenantId) -> Result<Option<i64>, StoreError> {
+/// Like [`Store::head`], wherever it is read.
+pub async fn head(on: impl Reads<'_>, tenant: TenantId) -> Result<Option<i64>, StoreError> {
     let head = fetch_optional!(
         on,
         (i64,),
@@ -55,8 +89,9 @@ async fn head<'a>(on: impl Reads<'a>, tenant: TenantId) -> Result<Option<i64>, S
     Ok(head.map(|(head,)| head))
 }
 
-async fn events_page<'a>(
-    on: impl Reads<'a>,
+/// Like [`Store::events_page`], wherever it is read.
+pub async fn events_page(
+    on: impl Reads<'_>,
     tenant: TenantId,
     after: i64,
     limit: u32,

@@ -91,7 +91,7 @@ impl Store {
         let _held;
         let mut tx = match &self.0 {
             Pools::Postgres { pool, .. } => {
-                let mut tx = Tx::Postgres(pool.begin_with(postgres::BEGIN_MIGRATION).await?);
+                let mut tx = Tx::Postgres(pool.begin_with(postgres::BEGIN_LONG).await?);
                 execute!(&mut tx, postgres::LOCK_MIGRATIONS)?;
                 tx
             }

@@ -29,6 +29,17 @@ impl Store {
             Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with(sqlite::BEGIN).await?),
         })
     }
+
+    /// Begins a transaction that may write for as long as it takes: for maintenance, which holds a
+    /// lock for many rows.
+    pub async fn begin_long(&self) -> Result<Tx, StoreError> {
+        Ok(match &self.0 {
+            Pools::Postgres { pool, .. } => {
+                Tx::Postgres(pool.begin_with(postgres::BEGIN_LONG).await?)
+            }
+            Pools::Sqlite { .. } => return self.begin().await,
+        })
+    }
 }
 
 impl Tx {

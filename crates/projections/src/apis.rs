@@ -1,13 +1,19 @@
 //! APIs.
 
+use std::collections::BTreeMap;
+
 use chancery_domain::{
     ApiId, Row, TenantId,
     api::{Api, ApiState},
     value::ApiIdentifier,
 };
-use chancery_event_store::{Reads, Store, StoreError, Tx, execute, fetch_all, fetch_optional};
+use chancery_event_store::{Reads, Store, StoreError, fetch_all, fetch_optional};
 
-use crate::body::{BodyRow, body, for_many, json_list, pairs, past, select};
+use crate::{
+    body::{BodyRow, for_many, json_list, pairs, past, select},
+    fold::TenantRows,
+    model::{Cell, Model},
+};
 
 /// An API, of whichever tenant.
 ///
@@ -121,25 +127,29 @@ pub async fn all(
     )?)
 }
 
-pub(crate) async fn save(tx: &mut Tx, api: ApiId, row: &Row<Api>) -> Result<(), StoreError> {
-    execute!(
-        tx,
-        "INSERT INTO apis (api_id, tenant_id, identifier, name, state, version, created_at, changed_at, body)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-         ON CONFLICT (api_id) DO UPDATE SET name = excluded.name, state = excluded.state,
-             version = excluded.version, changed_at = excluded.changed_at, body = excluded.body",
-        api.to_string(),
-        row.tenant.to_string(),
-        row.state.identifier.as_str(),
-        row.state.name.as_str(),
-        match row.state.state {
-            ApiState::Active => "active",
-            ApiState::Retired => "retired",
-        },
-        row.version,
-        row.created_at.micros(),
-        row.changed_at.micros(),
-        body(row)
-    )?;
-    Ok(())
+/// The read model.
+pub(crate) struct Apis;
+
+impl Model for Apis {
+    type Id = ApiId;
+    type State = Api;
+
+    const TABLE: &'static str = "apis";
+    const ID: &'static str = "api_id";
+    const OWN: &'static [&'static str] = &["identifier", "name", "state"];
+
+    fn own(state: &Api) -> Vec<Cell> {
+        vec![
+            Cell::text(state.identifier.as_str()),
+            Cell::text(state.name.as_str()),
+            Cell::text(match state.state {
+                ApiState::Active => "active",
+                ApiState::Retired => "retired",
+            }),
+        ]
+    }
+
+    fn of(rows: &TenantRows) -> &BTreeMap<ApiId, Row<Api>> {
+        &rows.apis
+    }
 }

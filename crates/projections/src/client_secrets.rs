@@ -1,9 +1,15 @@
 //! Clients' secrets: one row for all the secrets of a client.
 
-use chancery_domain::{ClientId, Row, TenantId, Timestamp, secret_rotation::SecretRotation};
-use chancery_event_store::{Reads, Store, StoreError, Tx, execute, fetch_all, fetch_optional};
+use std::collections::BTreeMap;
 
-use crate::body::{BodyRow, body, for_many, json_list, pairs, select};
+use chancery_domain::{ClientId, Row, TenantId, Timestamp, secret_rotation::SecretRotation};
+use chancery_event_store::{Reads, Store, StoreError, fetch_all, fetch_optional};
+
+use crate::{
+    body::{BodyRow, for_many, json_list, pairs, select},
+    fold::TenantRows,
+    model::{Cell, Model},
+};
 
 /// The secrets of a tenant's client.
 ///
@@ -88,25 +94,22 @@ pub async fn platform_due(
         .collect()
 }
 
-pub(crate) async fn save(
-    tx: &mut Tx,
-    client: ClientId,
-    row: &Row<SecretRotation>,
-) -> Result<(), StoreError> {
-    execute!(
-        tx,
-        "INSERT INTO client_secrets
-             (client_id, tenant_id, due_at, version, created_at, changed_at, body)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (client_id) DO UPDATE SET due_at = excluded.due_at,
-             version = excluded.version, changed_at = excluded.changed_at, body = excluded.body",
-        client.to_string(),
-        row.tenant.to_string(),
-        row.state.due_at().map(Timestamp::micros),
-        row.version,
-        row.created_at.micros(),
-        row.changed_at.micros(),
-        body(row)
-    )?;
-    Ok(())
+/// The read model.
+pub(crate) struct ClientSecrets;
+
+impl Model for ClientSecrets {
+    type Id = ClientId;
+    type State = SecretRotation;
+
+    const TABLE: &'static str = "client_secrets";
+    const ID: &'static str = "client_id";
+    const OWN: &'static [&'static str] = &["due_at"];
+
+    fn own(state: &SecretRotation) -> Vec<Cell> {
+        vec![Cell::time(state.due_at())]
+    }
+
+    fn of(rows: &TenantRows) -> &BTreeMap<ClientId, Row<SecretRotation>> {
+        &rows.client_secrets
+    }
 }

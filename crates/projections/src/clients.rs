@@ -1,12 +1,18 @@
 //! Clients.
 
+use std::collections::BTreeMap;
+
 use chancery_domain::{
     ClientId, Row, TenantId,
     client::{Client, Standing},
 };
-use chancery_event_store::{Reads, StoreError, Tx, execute, fetch_all, fetch_optional};
+use chancery_event_store::{Reads, StoreError, fetch_all, fetch_optional};
 
-use crate::body::{BodyRow, body, pairs, past, select};
+use crate::{
+    body::{BodyRow, pairs, past, select},
+    fold::TenantRows,
+    model::{Cell, Model},
+};
 
 /// A tenant's client.
 ///
@@ -96,31 +102,30 @@ pub async fn all(
     )?)
 }
 
-pub(crate) async fn save(
-    tx: &mut Tx,
-    client: ClientId,
-    row: &Row<Client>,
-) -> Result<(), StoreError> {
-    execute!(
-        tx,
-        "INSERT INTO clients (client_id, tenant_id, name, state, expires_at, version, created_at, changed_at, body)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-         ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, state = excluded.state,
-             expires_at = excluded.expires_at, version = excluded.version,
-             changed_at = excluded.changed_at, body = excluded.body",
-        client.to_string(),
-        row.tenant.to_string(),
-        row.state.name.as_ref().map(|name| name.as_str().to_owned()),
-        match row.state.standing {
-            Standing::Enabled => "enabled",
-            Standing::Disabled => "disabled",
-            Standing::Deleted => "deleted",
-        },
-        row.state.expires_at.map(chancery_domain::Timestamp::micros),
-        row.version,
-        row.created_at.micros(),
-        row.changed_at.micros(),
-        body(row)
-    )?;
-    Ok(())
+/// The read model.
+pub(crate) struct Clients;
+
+impl Model for Clients {
+    type Id = ClientId;
+    type State = Client;
+
+    const TABLE: &'static str = "clients";
+    const ID: &'static str = "client_id";
+    const OWN: &'static [&'static str] = &["name", "state", "expires_at"];
+
+    fn own(state: &Client) -> Vec<Cell> {
+        vec![
+            Cell::Text(state.name.as_ref().map(|name| name.as_str().to_owned())),
+            Cell::text(match state.standing {
+                Standing::Enabled => "enabled",
+                Standing::Disabled => "disabled",
+                Standing::Deleted => "deleted",
+            }),
+            Cell::time(state.expires_at),
+        ]
+    }
+
+    fn of(rows: &TenantRows) -> &BTreeMap<ClientId, Row<Client>> {
+        &rows.clients
+    }
 }

@@ -1,9 +1,15 @@
 //! Tenants' signing keys.
 
-use chancery_domain::{Row, TenantId, key_ring::KeyRing};
-use chancery_event_store::{Reads, StoreError, Tx, execute, fetch_optional};
+use std::collections::BTreeMap;
 
-use crate::body::{BodyRow, body, select};
+use chancery_domain::{Row, TenantId, key_ring::KeyRing};
+use chancery_event_store::{Reads, StoreError, fetch_optional};
+
+use crate::{
+    body::{BodyRow, select},
+    fold::TenantRows,
+    model::{Cell, Model},
+};
 
 /// A tenant's signing keys.
 ///
@@ -20,22 +26,22 @@ pub async fn get(on: impl Reads<'_>, tenant: TenantId) -> Result<Option<Row<KeyR
     .transpose()
 }
 
-pub(crate) async fn save(
-    tx: &mut Tx,
-    tenant: TenantId,
-    row: &Row<KeyRing>,
-) -> Result<(), StoreError> {
-    execute!(
-        tx,
-        "INSERT INTO key_rings (tenant_id, version, created_at, changed_at, body)
-         VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (tenant_id) DO UPDATE SET version = excluded.version,
-             changed_at = excluded.changed_at, body = excluded.body",
-        tenant.to_string(),
-        row.version,
-        row.created_at.micros(),
-        row.changed_at.micros(),
-        body(row)
-    )?;
-    Ok(())
+/// The read model.
+pub(crate) struct KeyRings;
+
+impl Model for KeyRings {
+    type Id = TenantId;
+    type State = KeyRing;
+
+    const TABLE: &'static str = "key_rings";
+    const ID: &'static str = "tenant_id";
+    const OWN: &'static [&'static str] = &[];
+
+    fn own(_state: &KeyRing) -> Vec<Cell> {
+        Vec::new()
+    }
+
+    fn of(rows: &TenantRows) -> &BTreeMap<TenantId, Row<KeyRing>> {
+        &rows.key_rings
+    }
 }

@@ -1,7 +1,14 @@
 use chancery_domain::{Fold, Recorded, Row, StreamId};
 use chancery_event_store::{StoreError, Tx};
 
-use crate::{apis, client_secrets, clients, key_rings, tenants};
+use crate::{
+    apis::{self, Apis},
+    client_secrets::{self, ClientSecrets},
+    clients::{self, Clients},
+    key_rings::{self, KeyRings},
+    model,
+    tenants::{self, Tenants},
+};
 
 /// Folds new entries of the log into their rows, in the transaction that wrote the entries.
 ///
@@ -15,28 +22,28 @@ pub async fn save(tx: &mut Tx, entries: &[Recorded]) -> Result<(), StoreError> {
         match stream {
             StreamId::Tenant(id) => {
                 if let Some(row) = fold(tenants::get(&mut *tx, id).await?, &entries) {
-                    tenants::save(tx, id, &row).await?;
+                    model::save::<Tenants>(tx, id, &row).await?;
                 }
             }
             StreamId::KeyRing(id) => {
                 if let Some(row) = fold(key_rings::get(&mut *tx, id).await?, &entries) {
-                    key_rings::save(tx, id, &row).await?;
+                    model::save::<KeyRings>(tx, id, &row).await?;
                 }
             }
             StreamId::Api(id) => {
                 if let Some(row) = fold(apis::get(&mut *tx, tenant, id).await?, &entries) {
-                    apis::save(tx, id, &row).await?;
+                    model::save::<Apis>(tx, id, &row).await?;
                 }
             }
             StreamId::Client(id) => {
                 if let Some(row) = fold(clients::get(&mut *tx, tenant, id).await?, &entries) {
-                    clients::save(tx, id, &row).await?;
+                    model::save::<Clients>(tx, id, &row).await?;
                 }
             }
             StreamId::SecretRotation(id) => {
                 if let Some(row) = fold(client_secrets::get(&mut *tx, tenant, id).await?, &entries)
                 {
-                    client_secrets::save(tx, id, &row).await?;
+                    model::save::<ClientSecrets>(tx, id, &row).await?;
                 }
             }
         }

@@ -1,13 +1,19 @@
 //! Tenants.
 
+use std::collections::BTreeMap;
+
 use chancery_domain::{
     Row, TenantId,
     tenant::{Tenant, TenantState},
     value::Slug,
 };
-use chancery_event_store::{Reads, Store, StoreError, Tx, execute, fetch_all, fetch_optional};
+use chancery_event_store::{Reads, Store, StoreError, fetch_all, fetch_optional};
 
-use crate::body::{BodyRow, body, for_many, json_list, pairs, past, select};
+use crate::{
+    body::{BodyRow, for_many, json_list, pairs, past, select},
+    fold::TenantRows,
+    model::{Cell, Model},
+};
 
 /// A tenant.
 ///
@@ -79,31 +85,31 @@ pub async fn platform_page(
     )?)
 }
 
-pub(crate) async fn save(
-    tx: &mut Tx,
-    tenant: TenantId,
-    row: &Row<Tenant>,
-) -> Result<(), StoreError> {
-    execute!(
-        tx,
-        "INSERT INTO tenants (tenant_id, slug, display_name, state, version, created_at, changed_at, body)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-         ON CONFLICT (tenant_id) DO UPDATE SET display_name = excluded.display_name,
-             state = excluded.state, version = excluded.version, changed_at = excluded.changed_at,
-             body = excluded.body",
-        tenant.to_string(),
-        row.state.slug.as_str(),
-        row.state.display_name.as_str(),
-        state(row.state.state),
-        row.version,
-        row.created_at.micros(),
-        row.changed_at.micros(),
-        body(row)
-    )?;
-    Ok(())
+/// The read model.
+pub(crate) struct Tenants;
+
+impl Model for Tenants {
+    type Id = TenantId;
+    type State = Tenant;
+
+    const TABLE: &'static str = "tenants";
+    const ID: &'static str = "tenant_id";
+    const OWN: &'static [&'static str] = &["slug", "display_name", "state"];
+
+    fn own(state: &Tenant) -> Vec<Cell> {
+        vec![
+            Cell::text(state.slug.as_str()),
+            Cell::text(state.display_name.as_str()),
+            Cell::text(name_of(state.state)),
+        ]
+    }
+
+    fn of(rows: &TenantRows) -> &BTreeMap<TenantId, Row<Tenant>> {
+        &rows.tenants
+    }
 }
 
-fn state(state: TenantState) -> &'static str {
+fn name_of(state: TenantState) -> &'static str {
     match state {
         TenantState::Active => "active",
         TenantState::Suspended => "suspended",
