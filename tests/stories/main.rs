@@ -18,5 +18,6 @@ mod repeated_commands;
 mod rotation;
 mod secrets_life;
 mod support;
+mod sweep;
 mod tenant_life;
 mod token_requests;

@@ -2,12 +2,24 @@ use chancery_event_store::StoreLocation;
 use chancery_testkit::stores::TestDatabase;
 use sqlx::{Connection, PgConnection, Row, SqliteConnection, TypeInfo, ValueRef};
 
-/// Every value of every row of every table, as text.
+/// Every value of every row of every table, as text: one line for each row, beginning with the name
+/// of its table.
 pub(crate) async fn dump(database: &TestDatabase) -> String {
     match database.location() {
         StoreLocation::Postgres(url) => postgres(url).await,
         StoreLocation::Sqlite(path) => sqlite(&format!("sqlite://{}", path.display())).await,
     }
+}
+
+/// Every row that holds one of these, sorted: what the database knows of a tenant by its ids.
+pub(crate) async fn rows_with(database: &TestDatabase, marks: &[&str]) -> Vec<String> {
+    let text = dump(database).await;
+    let rows = text
+        .lines()
+        .filter(|row| marks.iter().any(|mark| row.contains(mark)));
+    let mut rows: Vec<_> = rows.map(str::to_owned).collect();
+    rows.sort_unstable();
+    rows
 }
 
 async fn postgres(url: &str) -> String {
@@ -17,13 +29,16 @@ async fn postgres(url: &str) -> String {
     );
     let mut text = String::new();
     for table in tables.fetch_all(&mut connection).await.unwrap() {
-        let query = format!("SELECT t::text FROM \"{}\" t", table.get::<String, _>(0));
+        let table = table.get::<String, _>(0);
+        let query = format!("SELECT t::text FROM \"{table}\" t");
         for row in sqlx::query(&query)
             .fetch_all(&mut connection)
             .await
             .unwrap()
         {
-            text.push_str(&row.get::<String, _>(0));
+            text.push_str(&table);
+            text.push(' ');
+            text.push_str(&row.get::<String, _>(0).replace('\n', "\\n"));
             text.push('\n');
         }
     }
@@ -35,22 +50,27 @@ async fn sqlite(url: &str) -> String {
     let tables = sqlx::query("SELECT name FROM sqlite_schema WHERE type = 'table'");
     let mut text = String::new();
     for table in tables.fetch_all(&mut connection).await.unwrap() {
-        let query = format!("SELECT * FROM \"{}\"", table.get::<String, _>(0));
+        let table = table.get::<String, _>(0);
+        let query = format!("SELECT * FROM \"{table}\"");
         for row in sqlx::query(&query)
             .fetch_all(&mut connection)
             .await
             .unwrap()
         {
+            text.push_str(&table);
             for column in 0..row.len() {
+                text.push('\t');
                 let raw = row.try_get_raw(column).unwrap();
                 // Hashes and sealed keys are bytes; PostgreSQL shows them as hexadecimal too.
                 if raw.type_info().name() == "BLOB" {
                     text.push_str(&hex(&row.get::<Vec<u8>, _>(column)));
                 } else if let Ok(value) = row.try_get_unchecked::<String, _>(column) {
-                    text.push_str(&value);
+                    text.push_str(&value.replace('\n', "\\n"));
+                } else if let Ok(value) = row.try_get_unchecked::<i64, _>(column) {
+                    text.push_str(&value.to_string());
                 }
-                text.push('\n');
             }
+            text.push('\n');
         }
     }
     text

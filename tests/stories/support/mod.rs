@@ -5,7 +5,7 @@ mod graphql;
 mod tokens;
 mod world;
 
-pub(crate) use dump::{dump, hex, run_sql};
+pub(crate) use dump::{dump, hex, rows_with, run_sql};
 pub(crate) use graphql::GraphQl;
 pub(crate) use tokens::{TokenAnswer, TokenRequest, claims};
 pub(crate) use world::World;

@@ -100,8 +100,8 @@ impl World {
         }
     }
 
-    /// The URL of a second node on the same store: another process would be no different. It knows
-    /// nothing yet.
+    /// The URL of a second node on the same store and with the same public URL: another process would
+    /// be no different. It knows nothing yet.
     pub(crate) async fn another_node(&self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -109,8 +109,8 @@ impl World {
             MasterKey::from_base64(&self.master_key).unwrap(),
             None,
         ));
-        let settings =
-            Settings::new(&url, self.clock.clone(), Arc::new(SystemEntropy::new())).unwrap();
+        let entropy = Arc::new(SystemEntropy::new());
+        let settings = Settings::new(&self.url, self.clock.clone(), entropy).unwrap();
         let store = self.store.another().await;
         let platform = Platform::open(store, sealer, settings, |_| unreachable!())
             .await

@@ -1,0 +1,164 @@
+//! What an operation can be aimed at: a tenant with one of everything.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+use crate::support::GraphQl;
+
+/// Everything in one tenant that an operation can name.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) slug: String,
+    pub(crate) tenant: String,
+    pub(crate) identifier: String,
+    pub(crate) api: String,
+    pub(crate) client: String,
+    pub(crate) secret: String,
+    pub(crate) tenant_cursor: String,
+    pub(crate) api_cursor: String,
+    pub(crate) client_cursor: String,
+    /// The secret of the client: no operation takes it.
+    pub(crate) plaintext: String,
+}
+
+const TENANT: &str = "query ($slug: String!) { tenant(slug: $slug) { id
+    apis { edges { cursor node { id } } } clients { edges { cursor node { id } } } } }";
+
+impl Target {
+    /// Makes a tenant with one of everything.
+    pub(crate) async fn make(operator: &GraphQl<'_>, slug: &str) -> Self {
+        let identifier = format!("https://orders.{slug}.example");
+        let tenant = json!({"slug": slug, "displayName": format!("The {slug} company")});
+        let made = operator
+            .mutation("createTenant", "tenant { id }", tenant)
+            .await;
+        let tenant = text(&made.data(), "/tenant/id");
+        let api = json!({
+            "tenant": slug,
+            "identifier": identifier,
+            "name": format!("Orders of {slug}"),
+            "scopes": [{"name": "read"}, {"name": "write"}],
+            "roles": [{"name": "clerk", "scopes": ["read"]}],
+        });
+        let made = operator.mutation("createApi", "api { id }", api).await;
+        let api = text(&made.data(), "/api/id");
+        let client = json!({
+            "tenant": slug,
+            "name": format!("billing of {slug}"),
+            "description": format!("what {slug} does"),
+            "metadata": {"team": slug},
+            "customClaims": {"plan": slug},
+            "serves": [identifier],
+            "grants": [{"api": identifier, "scopes": ["read", "write"], "roles": ["clerk"]}],
+        });
+        let made = operator
+            .mutation(
+                "createClient",
+                "client { id } secret { id plaintext }",
+                client,
+            )
+            .await;
+        let made = made.data();
+        let seen = operator
+            .send("tenant", TENANT, json!({"slug": slug}))
+            .await
+            .data();
+        let tenants = operator
+            .query(
+                "tenants",
+                "{ tenants(first: 1000) { edges { cursor node { id } } } }",
+            )
+            .await;
+        let cursor = |page: &Value, id: &str| {
+            let edges = page["edges"].as_array().unwrap();
+            let edge = edges.iter().find(|edge| edge["node"]["id"] == id).unwrap();
+            edge["cursor"].as_str().unwrap().to_owned()
+        };
+        let client = text(&made, "/client/id");
+        Self {
+            slug: slug.to_owned(),
+            tenant_cursor: cursor(&tenants.data(), &tenant),
+            api_cursor: cursor(&seen["apis"], &api),
+            client_cursor: cursor(&seen["clients"], &client),
+            tenant,
+            identifier,
+            api,
+            client,
+            secret: text(&made, "/secret/id"),
+            plaintext: text(&made, "/secret/plaintext"),
+        }
+    }
+
+    /// A target that is only to be told from another.
+    pub(crate) fn named(name: &str) -> Self {
+        let of = |kind: &str| format!("{kind} of {name}");
+        Self {
+            slug: of("slug"),
+            tenant: of("tenant"),
+            identifier: of("identifier"),
+            api: of("api"),
+            client: of("client"),
+            secret: of("secret"),
+            tenant_cursor: of("tenant's cursor"),
+            api_cursor: of("api's cursor"),
+            client_cursor: of("client's cursor"),
+            plaintext: String::new(),
+        }
+    }
+
+    /// What looks like this target and does not exist.
+    pub(crate) fn nowhere(&self) -> Self {
+        Self {
+            slug: "nowhere".to_owned(),
+            identifier: "https://orders.nowhere.example".to_owned(),
+            tenant: other(&self.tenant),
+            api: other(&self.api),
+            client: other(&self.client),
+            secret: other(&self.secret),
+            tenant_cursor: other_cursor(&self.tenant_cursor),
+            api_cursor: other_cursor(&self.api_cursor),
+            client_cursor: other_cursor(&self.client_cursor),
+            plaintext: String::new(),
+        }
+    }
+
+    /// Everything by which the tenant could be recognised in an answer.
+    pub(crate) fn marks(&self) -> Vec<&str> {
+        vec![
+            &self.slug,
+            &self.tenant,
+            &self.identifier,
+            &self.api,
+            &self.client,
+            &self.secret,
+            &self.tenant_cursor,
+            &self.api_cursor,
+            &self.client_cursor,
+        ]
+    }
+}
+
+pub(crate) fn text(value: &Value, pointer: &str) -> String {
+    let found = value.pointer(pointer).and_then(Value::as_str);
+    found
+        .unwrap_or_else(|| panic!("no {pointer} in {value:#}"))
+        .to_owned()
+}
+
+/// An id that differs in its last bits, so it is of the same age and kind.
+fn other(id: &str) -> String {
+    let (rest, last) = id.split_at(id.len() - 1);
+    format!("{rest}{}", if last == "0" { "1" } else { "0" })
+}
+
+/// A cursor to a place right beside; the same, when it is not made of an id.
+fn other_cursor(cursor: &str) -> String {
+    let id = URL_SAFE_NO_PAD
+        .decode(cursor)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    id.filter(|id| id.contains('_')).map_or_else(
+        || cursor.to_owned(),
+        |id| URL_SAFE_NO_PAD.encode(other(&id)),
+    )
+}
