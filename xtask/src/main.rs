@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod bench;
 mod check;
 mod dependencies;
 mod error;
@@ -47,6 +48,18 @@ enum Task {
     /// Check formatting, lints and dependencies; warnings are errors.
     #[command(after_help = "Generated files are checked by tests: see `cargo xtask bless`.")]
     Check,
+    /// Measure, against a control in the same run.
+    #[command(after_help = "Examples:\n  \
+        cargo xtask bench tokens            every algorithm on both stores, some ten minutes\n  \
+        cargo xtask bench tokens --quick    ES256 on both stores, two minutes\n\n\
+        Tables and JSON are written to docs/benchmarks/.")]
+    Bench {
+        /// What to measure: `tokens`.
+        what: String,
+        /// Options of the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<OsString>,
+    },
     /// Write generated files again: runs the tests named `generated_…` with `CHANCERY_BLESS=1`.
     #[command(after_help = "Example:\n  cargo xtask bless && git diff schema")]
     Bless,
@@ -70,6 +83,7 @@ fn perform(task: Task) -> Result<(), Error> {
     match task {
         Task::Test { filters } => test::test(&filters, &interrupts),
         Task::Postgres => postgres::serve(&interrupts),
+        Task::Bench { what, options } => bench::bench(&what, &options, &interrupts),
         Task::Check => check::check(&interrupts),
         Task::Bless => test::bless(&interrupts),
     }

@@ -110,6 +110,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "chancery",
         ],
     ),
+    // Speaks with the server over the network, and signs as it does.
+    ("chancery-bench", &["chancery-crypto"]),
     // Builds before anything else does.
     ("xtask", &[]),
 ];

@@ -30,11 +30,12 @@ const READY_WITHIN: Duration = Duration::from_mins(1);
 /// Another process can take the port between our look and PostgreSQL's.
 const PORTS_TO_TRY: u32 = 5;
 
-/// `full_page_writes` and `fsync` guard against loss of power, which a throwaway cluster need not
+/// `full_page_writes` and `fsync` guard against loss of power, which the cluster of the tests need not
 /// survive. Nothing that decides what a commit means may be changed here.
+const WITHOUT_FLUSHING: &[&str] = &["fsync=off", "full_page_writes=off"];
+
+/// What every throwaway cluster is told.
 const SETTINGS: &[&str] = &[
-    "fsync=off",
-    "full_page_writes=off",
     "listen_addresses=127.0.0.1",
     "max_connections=400",
     "shared_buffers=128MB",
@@ -83,6 +84,15 @@ impl Drop for Server {
 impl Cluster {
     /// Creates a cluster in a temporary directory and waits until it accepts connections.
     pub(crate) fn start(interrupts: &Interrupts) -> Result<Self, Error> {
+        Self::start_with(WITHOUT_FLUSHING, interrupts)
+    }
+
+    /// Starts a cluster that flushes what it commits: a benchmark without that would flatter.
+    pub(crate) fn start_durable(interrupts: &Interrupts) -> Result<Self, Error> {
+        Self::start_with(&[], interrupts)
+    }
+
+    fn start_with(settings: &[&str], interrupts: &Interrupts) -> Result<Self, Error> {
         let binaries = Binaries::find_or_install(interrupts)?;
         let owner = Owner::of_cluster()?;
         let watcher = Watcher::over(owner.temporary_directory()?)?;
@@ -90,7 +100,7 @@ impl Cluster {
         initialise(&binaries, &owner, &watcher)?;
         for _ in 0..PORTS_TO_TRY {
             let port = free_port().map_err(Error::io("find a free port"))?;
-            let mut server = launch(&binaries, &owner, &watcher, port)?;
+            let mut server = launch(&binaries, &owner, &watcher, port, settings)?;
             if accepts_connections(&mut server, &watcher, interrupts)? {
                 let version = binaries.version().to_owned();
                 return Ok(Self {
@@ -195,6 +205,7 @@ fn launch(
     owner: &Owner,
     watcher: &Watcher,
     port: u16,
+    settings: &[&str],
 ) -> Result<Server, Error> {
     let directory = watcher.directory();
     let log = File::create(directory.join("log")).map_err(Error::io("create a log file"))?;
@@ -204,7 +215,7 @@ fn launch(
     command
         .args(["-D", "data", "-p", &port.to_string(), "-k"])
         .arg(directory);
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter().chain(settings) {
         command.args(["-c", setting]);
     }
     command

@@ -1,0 +1,145 @@
+//! Results, as a table for people and as JSON.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use serde::Serialize;
+
+use crate::{error::Error, load::Seen, machine::Machine};
+
+/// One measurement of one process.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Sample {
+    pub(crate) tokens_per_second: f64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) p999_ms: f64,
+    pub(crate) cpu_microseconds_per_token: f64,
+    pub(crate) memory_mib: f64,
+}
+
+impl Sample {
+    pub(crate) fn of(seen: &Seen, cpu: std::time::Duration, memory_mib: f64) -> Self {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a count of answers is far below 2^52"
+        )]
+        let answers = seen.took.len().max(1) as f64;
+        Self {
+            tokens_per_second: seen.rate(),
+            p50_ms: seen.quantile(0.5),
+            p99_ms: seen.quantile(0.99),
+            p999_ms: seen.quantile(0.999),
+            cpu_microseconds_per_token: cpu.as_secs_f64() * 1e6 / answers,
+            memory_mib,
+        }
+    }
+}
+
+/// The control and the server under the same load, several times in turn.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Comparison {
+    pub(crate) name: String,
+    pub(crate) control: Vec<Sample>,
+    pub(crate) server: Vec<Sample>,
+}
+
+impl Comparison {
+    /// The median of the pairs' ratios, and the least and the greatest of them.
+    pub(crate) fn ratio(&self) -> (f64, f64, f64) {
+        let mut ratios: Vec<f64> = self
+            .control
+            .iter()
+            .zip(&self.server)
+            .map(|(control, server)| server.tokens_per_second / control.tokens_per_second)
+            .collect();
+        ratios.sort_by(f64::total_cmp);
+        let at = |index: usize| ratios.get(index).copied().unwrap_or_default();
+        (
+            at(ratios.len() / 2),
+            at(0),
+            at(ratios.len().saturating_sub(1)),
+        )
+    }
+}
+
+/// The server alone at a fixed rate.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct FixedRate {
+    pub(crate) name: String,
+    pub(crate) rate: f64,
+    pub(crate) sample: Sample,
+}
+
+/// Everything that one run has measured.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) machine: Machine,
+    pub(crate) connections: usize,
+    pub(crate) seconds: u64,
+    pub(crate) clients: usize,
+    pub(crate) closed_loop: Vec<Comparison>,
+    pub(crate) open_loop: Vec<FixedRate>,
+}
+
+fn median(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {
+    let mut values: Vec<f64> = samples.iter().map(of).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+impl Report {
+    /// The table in Markdown.
+    pub(crate) fn table(&self) -> String {
+        let mut text = format!(
+            "{}. Load on the same cores: one thread, {} connections, {} s a measurement, {} clients, warm.\n\n\
+             Closed loop, control and server in turn; medians.\n\n\
+             | | control, tokens/s | server, tokens/s | ratio (least to greatest) | p50 ms | p99 ms | p99.9 ms | CPU µs/token, control | server | MiB |\n\
+             | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+            self.machine.line(),
+            self.connections,
+            self.seconds,
+            self.clients,
+        );
+        for comparison in &self.closed_loop {
+            let (ratio, least, greatest) = comparison.ratio();
+            let server = |of: fn(&Sample) -> f64| median(&comparison.server, of);
+            let control = |of: fn(&Sample) -> f64| median(&comparison.control, of);
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                text,
+                "| {} | {:.0} | {:.0} | **{ratio:.2}** ({least:.2} to {greatest:.2}) | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} | {:.0} |",
+                comparison.name,
+                control(|sample| sample.tokens_per_second),
+                server(|sample| sample.tokens_per_second),
+                server(|sample| sample.p50_ms),
+                server(|sample| sample.p99_ms),
+                server(|sample| sample.p999_ms),
+                control(|sample| sample.cpu_microseconds_per_token),
+                server(|sample| sample.cpu_microseconds_per_token),
+                server(|sample| sample.memory_mib),
+            );
+        }
+        text.push_str("\nOpen loop at half of the peak; a latency counts from when the request was due.\n\n| | rate | p50 ms | p99 ms | p99.9 ms |\n| --- | --- | --- | --- | --- |\n");
+        for fixed in &self.open_loop {
+            let FixedRate { name, rate, sample } = fixed;
+            let _ = writeln!(
+                text,
+                "| {name} | {rate:.0} | {:.2} | {:.2} | {:.2} |",
+                sample.p50_ms, sample.p99_ms, sample.p999_ms
+            );
+        }
+        text
+    }
+
+    /// Writes `{name}.md` and `{name}.json`.
+    pub(crate) fn write(&self, directory: &Path, name: &str) -> Result<(), Error> {
+        fs::create_dir_all(directory)
+            .map_err(Error::io(format!("make {}", directory.display())))?;
+        let write = |extension: &str, text: String| {
+            let file = directory.join(name).with_extension(extension);
+            fs::write(&file, text).map_err(Error::io(format!("write {}", file.display())))
+        };
+        write("md", format!("# Tokens\n\n{}", self.table()))?;
+        write("json", format!("{}\n", serde_json::to_string_pretty(self)?))
+    }
+}

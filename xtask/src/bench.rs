@@ -1,0 +1,52 @@
+//! `cargo xtask bench`.
+
+use std::ffi::OsString;
+
+use crate::error::Error;
+use crate::interrupts::Interrupts;
+use crate::postgres::Cluster;
+use crate::run::{cargo, run};
+
+/// Where results are kept.
+const RESULTS: &str = "docs/benchmarks";
+
+/// Builds the server and the benchmarks in release, and runs one of them against a PostgreSQL that
+/// was started for it and keeps what it commits, as one in production does.
+pub(crate) fn bench(
+    what: &str,
+    options: &[OsString],
+    interrupts: &Interrupts,
+) -> Result<(), Error> {
+    let mut build = cargo();
+    build.args([
+        "build",
+        "--release",
+        "-p",
+        "chancery",
+        "-p",
+        "chancery-bench",
+    ]);
+    if !run(&mut build, interrupts, |_| ())?.success() {
+        return Err(Error::Failed("the release binaries cannot be built".into()));
+    }
+    let mut cluster = Cluster::start_durable(interrupts)?;
+    eprintln!("{cluster}");
+    let mut bench = cargo();
+    bench
+        .args([
+            "run",
+            "--release",
+            "--quiet",
+            "-p",
+            "chancery-bench",
+            "--",
+            what,
+        ])
+        .args(["--server", "target/release/chancery", "--output", RESULTS])
+        .args(options);
+    if cluster.run(&mut bench, interrupts)?.success() {
+        Ok(())
+    } else {
+        Err(Error::Failed("the benchmark has no result".into()))
+    }
+}
