@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::{
-    event::Event,
+    event::{DecodeError, Event, decode_text},
     id::{ClientId, CommandId, EventId, TenantId},
+    json::canonical,
     stream::StreamId,
     time::Timestamp,
 };
@@ -84,6 +85,79 @@ pub struct Recorded {
     pub command_id: Option<CommandId>,
     /// The W3C trace in which it happened: 32 hexadecimal digits.
     pub trace_id: Option<String>,
+}
+
+/// One entry of a tenant's roll as it was written, its event not understood: what is exported and
+/// sealed, whichever binary reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The entry's id.
+    pub id: EventId,
+    /// Whose roll it is in.
+    pub tenant: TenantId,
+    /// Its number in the roll.
+    pub tenant_seq: i64,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// The aggregate that it changed.
+    pub stream: StreamId,
+    /// Its number in the aggregate's own stream.
+    pub sequence: i64,
+    /// The event's type.
+    pub event_type: String,
+    /// The version of that type.
+    pub version: u32,
+    /// The event's own fields: canonical JSON (RFC 8785), byte for byte as it is stored.
+    pub payload: String,
+    /// Who did it.
+    pub actor: Actor,
+    /// The command's id, when the caller gave one.
+    pub command_id: Option<CommandId>,
+    /// The W3C trace in which it happened.
+    pub trace_id: Option<String>,
+}
+
+impl Entry {
+    /// The entry with its event understood.
+    ///
+    /// # Errors
+    /// [`DecodeError`]: the event is unknown to this binary, or its payload does not fit.
+    pub fn understood(self) -> Result<Recorded, DecodeError> {
+        Ok(Recorded {
+            event: decode_text(&self.event_type, self.version, &self.payload)?,
+            id: self.id,
+            tenant: self.tenant,
+            tenant_seq: self.tenant_seq,
+            recorded_at: self.recorded_at,
+            stream: self.stream,
+            sequence: self.sequence,
+            actor: self.actor,
+            command_id: self.command_id,
+            trace_id: self.trace_id,
+        })
+    }
+}
+
+impl From<&Recorded> for Entry {
+    /// The entry as this binary writes it. What another one wrote is read from where it was stored:
+    /// a later version of the event may be understood from an earlier one.
+    fn from(entry: &Recorded) -> Self {
+        let (event_type, version) = entry.event.kind();
+        Self {
+            id: entry.id,
+            tenant: entry.tenant,
+            tenant_seq: entry.tenant_seq,
+            recorded_at: entry.recorded_at,
+            stream: entry.stream,
+            sequence: entry.sequence,
+            event_type: event_type.to_owned(),
+            version,
+            payload: canonical(&entry.event.payload()),
+            actor: entry.actor.clone(),
+            command_id: entry.command_id,
+            trace_id: entry.trace_id.clone(),
+        }
+    }
 }
 
 #[cfg(test)]

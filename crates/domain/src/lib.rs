@@ -21,7 +21,7 @@ pub mod value;
 pub use aggregate::{Fold, Row, Stream};
 pub use change::{ChangeSet, VaultRow};
 pub use command::{Command, Order, ReadSet};
-pub use envelope::{Actor, Recorded};
+pub use envelope::{Actor, Entry, Recorded};
 pub use event::{DecodeError, Event};
 pub use id::{ApiId, ClientId, CommandId, EventId, KeyId, SecretId, TenantId};
 pub use refusal::Refusal;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::golden;
 use crate::{
-    event::{DecodeError, Event, decode},
+    event::{DecodeError, Event, decode, decode_text},
     json::canonical,
     testing::arbitrary,
 };
@@ -91,6 +91,29 @@ proptest! {
         let again = decode(name, version, serde_json::from_str(&text).unwrap());
         prop_assert_eq!(again.as_ref(), Ok(&event));
         prop_assert_eq!(canonical(&again.unwrap().payload()), text);
+    }
+
+    /// Text and value are read alike, be they right or wrong.
+    #[test]
+    fn an_event_is_read_from_text_as_from_a_value(
+        event in arbitrary::event(),
+        other in proptest::sample::select(Event::kinds().collect::<Vec<_>>()),
+        version in 0..3_u32,
+    ) {
+        let text = canonical(&event.payload());
+        for (name, version) in [event.kind(), (other.1, version), ("Nothing", 1)] {
+            let from_value = decode(name, version, serde_json::from_str(&text).unwrap());
+            prop_assert_eq!(decode_text(name, version, &text), from_value);
+        }
+    }
+
+    #[test]
+    fn no_text_is_an_event_by_accident(text in "\\PC{0,40}") {
+        for (_, name, version) in Event::kinds() {
+            if let Ok(event) = decode_text(name, version, &text) {
+                prop_assert!(serde_json::from_str::<Value>(&text).is_ok(), "{event:?}");
+            }
+        }
     }
 
     #[test]
