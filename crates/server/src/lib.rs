@@ -7,6 +7,7 @@ mod exit;
 mod health;
 mod logging;
 pub mod platform;
+mod progress;
 mod start;
 
 mod commands {
@@ -15,6 +16,7 @@ mod commands {
     pub(crate) mod demo;
     pub(crate) mod migrate;
     pub(crate) mod operator;
+    pub(crate) mod projections;
     pub(crate) mod serve;
 }
 
@@ -61,6 +63,9 @@ enum Command {
     /// Make credentials for operators and tenant administrators
     #[command(subcommand)]
     Operator(commands::operator::OperatorCommand),
+    /// Compare the read models with the roll, or rebuild them from it
+    #[command(subcommand)]
+    Projections(commands::projections::ProjectionsCommand),
     /// Print the effective configuration, each value with where it came from
     #[command(after_help = "Example: chancery config --json")]
     Config {
@@ -95,6 +100,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
             Command::Serve => commands::serve::run(config).await,
             Command::Migrate => commands::migrate::run(&config).await,
             Command::Operator(command) => commands::operator::run(&config, command).await,
+            Command::Projections(command) => commands::projections::run(&config, command).await,
             Command::Config { .. } | Command::Demo => Ok(()),
         }
     })

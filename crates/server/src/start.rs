@@ -5,7 +5,8 @@ use std::{io, num::NonZeroU32, path::Path, sync::Arc};
 use chancery_application::{Application, Installation};
 use chancery_crypto::{Sealer, SystemEntropy};
 use chancery_domain::value::Slug;
-use chancery_event_store::{SchemaStatus, Store, StoreConfig, StoreLocation};
+use chancery_event_store::{SchemaStatus, Store, StoreConfig, StoreError, StoreLocation};
+use chancery_projections::platform_rebuild_if_stale;
 
 use chancery_token_service::{FailureLimit, TrustedProxies};
 use serde_json::Value;
@@ -15,6 +16,7 @@ use crate::{
     config::{Config, DatabaseUrl, data_dir, private_file},
     exit::Failure,
     platform::{Platform, Settings},
+    progress::Watching,
 };
 
 /// An open store with what seals its private keys.
@@ -33,6 +35,44 @@ pub(crate) enum Newer {
     IssueTokens,
 }
 
+/// Stops a command that works on a database and would only make an empty one.
+pub(crate) fn require_database(config: &Config) -> Result<(), Failure> {
+    match &config.database {
+        DatabaseUrl::Sqlite { path } if !path.exists() => Err(Failure::input(format!(
+            "there is no database at {}; give the server's --data-dir, or start `chancery serve` first",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The store of an installation that is there, as it is: nothing is made and nothing is migrated. For
+/// commands that need no private key.
+pub(crate) async fn existing(config: &Config) -> Result<Store, Failure> {
+    require_database(config)?;
+    let store = connect(config).await?;
+    let status = store.schema_status().await;
+    match status.map_err(|error| Failure::store(&error))? {
+        SchemaStatus::Current => Ok(store),
+        SchemaStatus::Older { found, needed } => {
+            Err(Failure::store(&StoreError::SchemaOlder { found, needed }))
+        }
+        SchemaStatus::Newer { found, known } => {
+            Err(Failure::store(&StoreError::SchemaNewer { found, known }))
+        }
+    }
+}
+
+async fn connect(config: &Config) -> Result<Store, Failure> {
+    let location = match &config.database {
+        DatabaseUrl::Sqlite { path } => StoreLocation::Sqlite(path.clone()),
+        DatabaseUrl::Postgres(url) => StoreLocation::Postgres(url.reveal().to_owned()),
+    };
+    Store::connect(&StoreConfig::new(location))
+        .await
+        .map_err(|error| Failure::store(&error))
+}
+
 /// Makes the data directory and the master key where they are missing, connects, proves that the
 /// master key fits, and only then brings the schema up to date.
 pub(crate) async fn open(config: &Config, newer: Newer) -> Result<Opened, Failure> {
@@ -40,13 +80,7 @@ pub(crate) async fn open(config: &Config, newer: Newer) -> Result<Opened, Failur
     let entropy = SystemEntropy::new();
     let keys = config.master_keys(&entropy).map_err(Failure::input)?;
     let sealer = Arc::new(Sealer::new(keys.current, keys.previous));
-    let location = match &config.database {
-        DatabaseUrl::Sqlite { path } => StoreLocation::Sqlite(path.clone()),
-        DatabaseUrl::Postgres(url) => StoreLocation::Postgres(url.reveal().to_owned()),
-    };
-    let store = Store::connect(&StoreConfig::new(location))
-        .await
-        .map_err(|error| Failure::store(&error))?;
+    let store = connect(config).await?;
     let schema = store
         .schema_status()
         .await
@@ -63,12 +97,29 @@ pub(crate) async fn open(config: &Config, newer: Newer) -> Result<Opened, Failur
             known,
             "the store was upgraded by a newer binary; this one issues tokens and refuses changes"
         ),
-        _ => store
-            .migrate()
-            .await
-            .map_err(|error| Failure::store(&error))?,
+        _ => {
+            let current = async {
+                store.migrate().await?;
+                rebuild_if_stale(&store).await
+            };
+            current.await.map_err(|error| Failure::store(&error))?;
+        }
     }
     Ok(Opened { store, sealer })
+}
+
+/// Rows that older folds have made are made again before anybody reads them.
+async fn rebuild_if_stale(store: &Store) -> Result<(), StoreError> {
+    let mut watch = Watching::new("rebuilding", store.platform_event_count().await?);
+    if let Some(rebuilt) = platform_rebuild_if_stale(store, &mut watch).await? {
+        tracing::info!(
+            events = rebuilt.events,
+            rows = rebuilt.rows,
+            mended = rebuilt.mended,
+            "the read models were made by older folds and are rebuilt"
+        );
+    }
+    Ok(())
 }
 
 /// The whole server but its socket. On the first start it writes the first operator's credential to

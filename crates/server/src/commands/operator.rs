@@ -9,7 +9,7 @@ use clap::Subcommand;
 use nix::unistd::{Uid, User};
 
 use crate::{
-    config::{Config, DatabaseUrl},
+    config::Config,
     exit::Failure,
     start::{self, Newer},
 };
@@ -56,14 +56,7 @@ pub(crate) async fn run(config: &Config, command: &OperatorCommand) -> Result<()
     let name =
         ClientName::parse(name).map_err(|invalid| Failure::input(format!("--name {invalid}")))?;
 
-    if let DatabaseUrl::Sqlite { path } = &config.database
-        && !path.exists()
-    {
-        return Err(Failure::input(format!(
-            "there is no database at {}; give the server's --data-dir, or start `chancery serve` first",
-            path.display()
-        )));
-    }
+    start::require_database(config)?;
     let platform = start::platform(config, Newer::Refuse).await?;
     let caller = Caller::at_the_command_line(&user()?);
     let credential = platform

@@ -3,7 +3,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use crate::server::{Server, on_both_stores};
+use crate::{
+    projections::assert_rows_are_folds,
+    server::{Server, on_both_stores},
+};
 
 on_both_stores! {
     async fn kill_9_during_appends_loses_nothing_that_was_acknowledged(directory: &Path, arguments: &[String]) {
@@ -47,6 +50,7 @@ on_both_stores! {
             for writer in writers {
                 writer.await.unwrap();
             }
+            assert_rows_are_folds(directory, arguments);
         }
 
         let server = Server::start(directory, arguments);

@@ -13,5 +13,6 @@ mod first_start;
 mod heads;
 mod log;
 mod operators;
+mod projections;
 mod server;
 mod start_faults;

@@ -1,0 +1,99 @@
+use std::path::Path;
+
+use chancery_event_store::{Store, StoreConfig, StoreLocation, execute};
+use serde_json::Value;
+
+use crate::server::{Server, chancery, on_both_stores, output};
+
+/// Exit status, standard output, standard error.
+pub(crate) fn projections(
+    directory: &Path,
+    arguments: &[String],
+    words: &[&str],
+) -> (i32, String, String) {
+    let mut command = chancery(directory);
+    command.arg("projections").args(words).args(arguments);
+    output(command)
+}
+
+/// Fails unless every row is what its events add up to.
+pub(crate) fn assert_rows_are_folds(directory: &Path, arguments: &[String]) {
+    let (status, stdout, stderr) = projections(directory, arguments, &["check"]);
+    assert_eq!(status, 0, "{stdout}{stderr}");
+    assert!(
+        stdout.contains("each equal to the one that is kept"),
+        "{stdout}"
+    );
+}
+
+async fn run(directory: &Path, arguments: &[String], sql: &str) {
+    let location = match arguments {
+        [_, url, ..] => StoreLocation::Postgres(url.clone()),
+        _ => StoreLocation::Sqlite(directory.join("chancery-data/chancery.db")),
+    };
+    let store = Store::connect(&StoreConfig::new(location)).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    execute!(&mut tx, sql).unwrap();
+    tx.commit().await.unwrap();
+    store.close().await;
+}
+
+on_both_stores! {
+    async fn rows_are_compared_and_put_right_beside_a_running_server(directory: &Path, arguments: &[String]) {
+        let server = Server::start(directory, arguments);
+        assert_rows_are_folds(directory, arguments);
+
+        run(directory, arguments, "UPDATE clients SET state = 'another'").await;
+        let (status, stdout, stderr) = projections(directory, arguments, &["check"]);
+        assert_eq!(status, 1, "{stdout}{stderr}");
+        assert!(stdout.contains("clients client_") && stdout.contains("`state` is another"), "{stdout}");
+        assert!(stderr.contains("chancery projections rebuild"), "{stderr}");
+        let (status, stdout, _) = projections(directory, arguments, &["check", "--json"]);
+        let report: Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!((status, &report["differing"]), (1, &Value::from(1)));
+        let difference = &report["differences"][0];
+        assert_eq!((&difference["table"], &difference["member"]), (&Value::from("clients"), &Value::from("state")));
+        assert_eq!((&difference["stored"], &difference["folded"]), (&Value::from("another"), &Value::from("enabled")));
+
+        let (status, stdout, stderr) = projections(directory, arguments, &["rebuild", "--json"]);
+        assert_eq!(status, 0, "{stderr}");
+        let report: Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!(report["mended"], 1, "{report}");
+        assert_rows_are_folds(directory, arguments);
+        assert_eq!(server.terminate(), 0);
+
+        // Rows of older folds are made again before the server is ready.
+        run(directory, arguments, "UPDATE clients SET state = 'another'").await;
+        run(directory, arguments, "UPDATE read_models SET fold_version = 0").await;
+        let server = Server::start(directory, arguments);
+        assert_rows_are_folds(directory, arguments);
+        drop(server);
+    }
+}
+
+#[test]
+fn without_a_database_there_is_nothing_to_compare() {
+    let directory = tempfile::tempdir().unwrap();
+    let (status, _, stderr) = projections(directory.path(), &[], &["check"]);
+    assert_eq!(status, 2, "{stderr}");
+    assert!(stderr.contains("there is no database at"), "{stderr}");
+    assert_eq!(
+        std::fs::read_dir(directory.path()).unwrap().count(),
+        0,
+        "and none is made"
+    );
+    let mut command = chancery(directory.path());
+    command
+        .args([
+            "projections",
+            "check",
+            "--database-url",
+            "postgres://nobody@127.0.0.1:1/none",
+        ])
+        .env(
+            "CHANCERY_MASTER_KEY",
+            "kG3sPMT0yUgEPZ1VUhnIXBD3hSY6Zy8s0jVtsXdNPLA=",
+        );
+    let (status, _, stderr) = output(command);
+    assert_eq!(status, 3, "{stderr}");
+}
