@@ -32,6 +32,7 @@ macro_rules! migrations {
 const MIGRATIONS: &[Migration] = migrations! {
     1 = "0001_events",
     2 = "0002_read_models",
+    3 = "0003_seals",
 };
 
 /// The schema of this binary.

@@ -37,9 +37,11 @@ impl Numbers {
 /// The schema's version comes along, so that a binary that was overtaken by a migration notices before
 /// it writes.
 const TAKE: &str = "
-    INSERT INTO tenant_log (tenant_id, head, recorded_at) VALUES ($1, $2, $3)
+    INSERT INTO tenant_log (tenant_id, head, recorded_at, unsealed_since)
+    VALUES ($1, $2, $3, CASE WHEN $2 > 0 THEN $3 END)
     ON CONFLICT (tenant_id) DO UPDATE SET
         head = tenant_log.head + excluded.head,
+        unsealed_since = COALESCE(tenant_log.unsealed_since, excluded.unsealed_since),
         recorded_at = CASE WHEN tenant_log.recorded_at > excluded.recorded_at
                            THEN tenant_log.recorded_at ELSE excluded.recorded_at END
     RETURNING head, recorded_at, (SELECT MAX(version) FROM chancery_schema) AS schema_version";

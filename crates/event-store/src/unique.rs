@@ -103,6 +103,12 @@ pub const UNIQUE_RULES: &[(UniqueRule, &str, &str)] = &[
         "tenant_log_pkey",
         "tenant_log.tenant_id",
     ),
+    (UniqueRule::Ledger, "seals_pkey", "seals.tenant_id"),
+    (
+        UniqueRule::Ledger,
+        "tiles_pkey",
+        "tiles.tenant_id, tiles.level, tiles.number",
+    ),
     (
         UniqueRule::Ledger,
         "chancery_schema_pkey",

@@ -8,6 +8,9 @@ use crate::{error::StoreError, execute, fetch_all, fetch_optional, store::Store,
 /// What a tenant's signing keys are sealed for: part of what the seal is bound to.
 const SIGNING_KEY: &str = "signing-key";
 
+/// What the keys are sealed for that sign the checkpoints of rolls.
+pub(crate) const NOTE_KEY: &str = "note-key";
+
 /// The hash by which a client's secret is known.
 #[derive(Clone)]
 pub struct Verifier {
@@ -19,7 +22,7 @@ pub struct Verifier {
     pub phc: String,
 }
 
-/// A tenant's private signing key, sealed.
+/// A private key of a tenant, sealed: one that signs its tokens, or the one that signs its checkpoints.
 #[derive(Clone)]
 pub struct SealedKey {
     /// The key.
@@ -96,6 +99,27 @@ impl Store {
             .collect()
     }
 
+    /// The key that signs the checkpoints of a tenant's roll.
+    pub async fn note_key(
+        &self,
+        tenant: TenantId,
+        key: KeyId,
+    ) -> Result<Option<SealedKey>, StoreError> {
+        let row = fetch_optional!(
+            self,
+            (String, Vec<u8>),
+            "SELECT master_key_id, sealed FROM sealed_keys WHERE tenant_id = $1 AND purpose = $2 AND key_id = $3",
+            tenant.to_string(),
+            NOTE_KEY,
+            key.to_string()
+        )?;
+        Ok(row.map(|(master_key_id, sealed)| SealedKey {
+            key,
+            master_key_id,
+            sealed,
+        }))
+    }
+
     /// The installation's key for this purpose.
     pub async fn installation_key(
         &self,
@@ -122,17 +146,33 @@ impl Tx {
                 tenant.to_string(),
                 &**phc
             ),
-            VaultRow::SealedKey { key, master_key_id, sealed } => execute!(
-                self,
-                "INSERT INTO sealed_keys (key_id, tenant_id, purpose, master_key_id, sealed)
-                 VALUES ($1, $2, $3, $4, $5)",
-                key.to_string(),
-                tenant.to_string(),
-                SIGNING_KEY,
-                &**master_key_id,
-                &**sealed
-            ),
+            VaultRow::SealedKey { key, master_key_id, sealed } => {
+                let key = SealedKey {
+                    key: *key,
+                    master_key_id: master_key_id.clone(),
+                    sealed: sealed.clone(),
+                };
+                return self.keep_sealed_key(tenant, SIGNING_KEY, &key).await;
+            }
         }
+        .map(drop)
+    }
+
+    pub(crate) async fn keep_sealed_key(
+        &mut self,
+        tenant: TenantId,
+        purpose: &str,
+        key: &SealedKey,
+    ) -> Result<(), StoreError> {
+        execute!(
+            self,
+            "INSERT INTO sealed_keys (key_id, tenant_id, purpose, master_key_id, sealed) VALUES ($1, $2, $3, $4, $5)",
+            key.key.to_string(),
+            tenant.to_string(),
+            purpose,
+            &*key.master_key_id,
+            &*key.sealed
+        )
         .map(drop)
     }
 
