@@ -1,16 +1,8 @@
 //! Secrets: issued, rotated with an overlap, revoked.
 
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
-use chancery_crypto::{MasterKey, Purpose, SealContext, Sealed, Sealer};
 use serde_json::{Value, json};
 
-use crate::{
-    first_token::tenant_id,
-    support::{World, dump, hex, story},
-};
+use crate::support::{World, story};
 
 story! {
     /// Both secrets work during the overlap; when it has passed, only the new one.
@@ -80,42 +72,6 @@ story! {
 }
 
 story! {
-    /// After everything that can happen to secrets and keys, none of them is in what is kept: not in
-    /// an event, not in a row, not in what is remembered of a command.
-    async fn no_secret_is_kept_anywhere(world: World) {
-        let acme = world.acme().await;
-        let operator = world.operator().await;
-        let mut secrets = vec![acme.secret.clone(), world.operator["client_secret"].as_str().unwrap().to_owned()];
-        for (verb, input) in [
-            ("rotateClientSecret", json!({"client": acme.client, "overlapSeconds": 60, "commandId": "0b8f5f6e-2f3c-4c5d-9f0e-1a2b3c4d5e6f"})),
-            ("issueClientSecret", json!({"client": acme.client, "overlapSeconds": 0})),
-        ] {
-            let input = if verb == "issueClientSecret" { json!({"client": acme.client}) } else { input };
-            if verb == "issueClientSecret" {
-                let revoke = json!({"client": acme.client, "secret": acme.secret_id, "reason": "make room", "compromised": true});
-                operator.mutation("revokeClientSecret", "client { id }", revoke).await.data();
-            }
-            let issued = operator.mutation(verb, "secret { plaintext }", input).await.data();
-            secrets.push(issued["secret"]["plaintext"].as_str().unwrap().to_owned());
-        }
-        let kept = dump(world.store.database()).await;
-        assert!(kept.contains("SecretRotated"), "the dump holds the events");
-        for secret in &secrets {
-            // Its body without the prefix and without the hint, which is shown on purpose.
-            assert!(!kept.contains(&secret[4..secret.len() - 4]), "a secret is kept");
-        }
-        for (sealed, open) in private_keys(&world).await {
-            assert!(kept.contains(&hex(&sealed)), "the dump holds what is sealed");
-            for spelling in [hex(&open), STANDARD.encode(&open), URL_SAFE_NO_PAD.encode(&open)] {
-                assert!(!kept.contains(&spelling[8..]), "a private key is kept in the clear");
-            }
-            // The scalar of an EC key, wherever it might stand.
-            assert!(!kept.contains(&hex(&open[36..68])), "a private key is kept in the clear");
-        }
-    }
-}
-
-story! {
     /// The answer to a repeated rotation names the same secret and does not show it again.
     async fn a_repeated_rotation_shows_no_secret(world: World) {
         let acme = world.acme().await;
@@ -129,33 +85,4 @@ story! {
         assert_eq!(first["secret"]["hint"], again["secret"]["hint"]);
         assert_eq!(again["secret"]["plaintext"], Value::Null);
     }
-}
-
-/// Each private key of acme, as it is sealed and as it is.
-async fn private_keys(world: &World) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let tenant = tenant_id(world, "acme").await;
-    let opener = Sealer::new(MasterKey::from_base64(&world.master_key).unwrap(), None);
-    let keys = world
-        .platform
-        .store
-        .sealed_keys(tenant.parse().unwrap())
-        .await
-        .unwrap();
-    assert!(!keys.is_empty());
-    keys.into_iter()
-        .map(|row| {
-            let kid = row.key.to_string();
-            let context = SealContext {
-                purpose: Purpose::SigningKey,
-                tenant: &tenant,
-                row: &kid,
-            };
-            let sealed = Sealed {
-                master_key_id: row.master_key_id,
-                bytes: row.sealed,
-            };
-            let open = opener.open(&context, &sealed).unwrap().to_vec();
-            (sealed.bytes, open)
-        })
-        .collect()
 }

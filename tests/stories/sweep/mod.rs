@@ -8,12 +8,14 @@ mod coverage;
 mod forged;
 mod matrix;
 mod schema;
+mod secrets;
 mod target;
 
 use std::sync::OnceLock;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{StreamExt, stream};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::{
     ask::{Reply, bare_request, differences, request, written},
@@ -21,9 +23,10 @@ use self::{
     cases::{Case, PLACES, cases},
     matrix::Verdict,
     schema::Schema,
+    secrets::Seen,
     target::Target,
 };
-use crate::support::{GraphQl, World, rows_with, story};
+use crate::support::{GraphQl, World, keep_log, rows_with, story};
 
 /// How many requests are under way at once.
 const AT_ONCE: usize = 8;
@@ -241,23 +244,19 @@ story! {
     /// scope that is enough for it.
     async fn every_operation_passes_with_the_scope_that_it_needs(world: World) {
         let operator = world.operator().await;
-        let schema = read_schema();
         for (number, case) in cases().iter().enumerate() {
             let target = Target::make(&operator, &format!("tenant-{number}")).await;
-            let reply = carry_out(&world, &operator, schema, case, &target).await;
+            let caller = ready(&world, &operator, case, &target).await;
+            let body = request(read_schema(), case, &(case.arguments)(&target));
+            let reply = world.ask(&world.url, Some(&caller), &body).await;
             assert!(reply.status == 200 && reply.codes().is_empty(), "{}: {reply:?}", case.operation);
         }
     }
 }
 
-/// Carries an operation out on a target of its own, with the least scope that is enough.
-async fn carry_out(
-    world: &World,
-    operator: &GraphQl<'_>,
-    schema: &Schema,
-    case: &Case,
-    target: &Target,
-) -> Reply {
+/// Brings the target into the state in which the operation succeeds, and makes a caller with the least
+/// scope that is enough.
+async fn ready(world: &World, operator: &GraphQl<'_>, case: &Case, target: &Target) -> String {
     let caller = callers::least(world, operator, case.needs, target).await;
     for (mutation, input) in &case.before {
         operator
@@ -265,6 +264,53 @@ async fn carry_out(
             .await
             .data();
     }
-    let body = request(schema, case, &(case.arguments)(target));
-    world.ask(&world.url, Some(&caller), &body).await
+    caller
+}
+
+story! {
+    /// After every mutation that there is, carried out, repeated, refused, and sent with a secret
+    /// where an id belongs: no secret, token or private key is in an event, a row, an answer but the
+    /// one that shows it, or the log.
+    async fn after_every_mutation_no_secret_is_anywhere(world: World) {
+        keep_log();
+        let operator = world.operator().await;
+        let mut seen = Seen::default();
+        seen.secret(world.operator["client_secret"].as_str().unwrap());
+        seen.secret(operator.token());
+        let mutations = cases().into_iter().filter(|case| !is_read(case));
+        for (number, case) in mutations.enumerate() {
+            let target = Target::make(&operator, &format!("tenant-{number}")).await;
+            seen.secret(&target.plaintext);
+            let caller = ready(&world, &operator, &case, &target).await;
+            seen.secret(&caller);
+            let mut arguments = (case.arguments)(&target);
+            let named = differences(&arguments, &(case.arguments)(&target.nowhere()));
+            arguments["input"]["commandId"] = json!(format!("0b8f5f6e-2f3c-4c5d-9f0e-{number:012}"));
+            let mut sent = vec![arguments.clone(), arguments.clone()];
+            for pointer in &named {
+                let mut misplaced = arguments.clone();
+                misplaced["input"]["commandId"].take();
+                *misplaced.pointer_mut(pointer).unwrap() = json!(target.plaintext);
+                sent.push(misplaced);
+            }
+            for (index, arguments) in sent.iter().enumerate() {
+                let body = request(read_schema(), &case, arguments);
+                let reply = world.ask(&world.url, Some(&caller), &body).await;
+                // What a suspended or closed tenant's administrator sends again is not even read.
+                assert!(index > 0 || reply.codes().is_empty(), "{}: {reply:?}", case.operation);
+                assert!(index < 2 || !reply.codes().is_empty(), "{}: {reply:?}", case.operation);
+                seen.reply(&reply);
+            }
+            // The secret at the token endpoint: right, wrong, and where the id belongs.
+            let (client, secret) = (&*target.client, &*target.plaintext);
+            for (client, secret) in [(client, secret), (client, &secret[..80]), (secret, secret)] {
+                let answer = world.token(&target.slug, client, secret).send().await;
+                seen.secret(&STANDARD.encode(format!("{client}:{secret}")));
+                if let Some(token) = answer.body["access_token"].as_str() {
+                    seen.secret(token);
+                }
+            }
+        }
+        seen.nothing_came_out(&world).await;
+    }
 }
