@@ -72,6 +72,17 @@ CREATE TABLE secret_verifiers (
 
 CREATE INDEX secret_verifiers_client_idx ON secret_verifiers (tenant_id, client_id);
 
+-- Secrets that key assertions: an HMAC needs the secret itself.
+CREATE TABLE sealed_secrets (
+    secret_id     TEXT COLLATE "C" PRIMARY KEY,
+    client_id     TEXT COLLATE "C" NOT NULL,
+    tenant_id     TEXT COLLATE "C" NOT NULL,
+    master_key_id TEXT COLLATE "C" NOT NULL,
+    sealed        BYTEA NOT NULL
+);
+
+CREATE INDEX sealed_secrets_client_idx ON sealed_secrets (tenant_id, client_id);
+
 CREATE TABLE sealed_keys (
     key_id        TEXT COLLATE "C" PRIMARY KEY,
     tenant_id     TEXT COLLATE "C" NOT NULL,

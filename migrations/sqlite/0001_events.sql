@@ -69,6 +69,17 @@ CREATE TABLE secret_verifiers (
 
 CREATE INDEX secret_verifiers_client_idx ON secret_verifiers (tenant_id, client_id);
 
+-- Secrets that key assertions: an HMAC needs the secret itself.
+CREATE TABLE sealed_secrets (
+    secret_id     TEXT NOT NULL PRIMARY KEY,
+    client_id     TEXT NOT NULL,
+    tenant_id     TEXT NOT NULL,
+    master_key_id TEXT NOT NULL,
+    sealed        BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX sealed_secrets_client_idx ON sealed_secrets (tenant_id, client_id);
+
 CREATE TABLE sealed_keys (
     key_id        TEXT NOT NULL PRIMARY KEY,
     tenant_id     TEXT NOT NULL,

@@ -6,7 +6,7 @@ use crate::{
     api::{create::CreateApi, query::ApiQueries, retire::RetireApi, update::UpdateApi},
     client::{
         create::CreateClient, delete::DeleteClient, disable::DisableClient, enable::EnableClient,
-        query::ClientQueries, update::UpdateClient,
+        query::ClientQueries, revoke_key::RevokeClientKey, update::UpdateClient,
     },
     secret::{
         defer::DeferSecretRetirement, issue::IssueClientSecret, revoke::RevokeClientSecret,
@@ -54,6 +54,7 @@ pub(crate) struct Mutation(
     RevokeClientSecret,
     ScheduleSecretRotation,
     DeferSecretRetirement,
+    RevokeClientKey,
 );
 
 /// The admin API's schema.

@@ -4,10 +4,13 @@
 use std::collections::BTreeSet;
 
 use chancery_domain::{
-    Actor, ChangeSet, ClientId, Command, ReadSet, SecretId, StreamId, TenantId,
+    Actor, ChangeSet, ClientId, Command, CredentialId, ReadSet, StreamId, TenantId,
     access::AdminScope,
     api::{CreateApi, RetireApi, UpdateApi},
-    client::{Client, CreateClient, DeleteClient, DisableClient, EnableClient, UpdateClient},
+    client::{
+        Client, CreateClient, DeleteClient, DisableClient, EnableClient, RevokeClientKey,
+        UpdateClient,
+    },
     secret_rotation::{
         DeferRetirement, IssueSecret, RecordDueSecrets, RevokeSecret, RotateSecret,
         ScheduleRotation,
@@ -35,7 +38,7 @@ pub(crate) struct Identity {
     /// The client.
     pub(crate) client: ClientId,
     /// What it authenticated with.
-    pub(crate) credential: SecretId,
+    pub(crate) credential: CredentialId,
     /// When the token ends, in Unix seconds.
     pub(crate) expires: i64,
     /// The admin scopes of the token.
@@ -213,6 +216,7 @@ needs! {
     ScheduleRotation: TenantAdmin,
     DeferRetirement: TenantAdmin,
     RecordDueSecrets: Platform,
+    RevokeClientKey: TenantAdmin,
 }
 
 /// The admin scopes that a client was granted.
@@ -264,7 +268,7 @@ pub(crate) fn guard_escalation(
 #[cfg(test)]
 mod tests {
     use chancery_domain::{
-        ClientId, Timestamp,
+        ClientId, SecretId, Timestamp,
         api::ApiEvent,
         client::ClientEvent,
         command::Loaded,
@@ -290,7 +294,7 @@ mod tests {
             home: tenant(1),
             of_system,
             client: client(),
-            credential: SecretId::new(NOW, [8; 10]),
+            credential: SecretId::new(NOW, [8; 10]).into(),
             expires: 0,
             of_token: scopes.clone(),
         };

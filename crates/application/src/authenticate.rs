@@ -7,7 +7,6 @@ use chancery_domain::{
     KeyId, TenantId,
     access::AdminScope,
     client::ClientState,
-    secret_rotation::Revocation,
     tenant::TenantState,
     value::{ADMIN_API, ScopeSet, Slug},
 };
@@ -161,14 +160,9 @@ impl Application {
         let secrets = client_secrets::get(&mut connection, home, client)
             .await
             .map_err(Error::from)?;
-        let secret = secrets
-            .as_ref()
-            .and_then(|row| row.state.secrets.get(&credential));
-        match secret.map(|secret| secret.revoked) {
-            None | Some(Some(Revocation::Compromised)) => {
-                return Err(refused("the credential is not good"));
-            }
-            Some(None | Some(Revocation::Withdrawn)) => {}
+        let secrets = secrets.map(|row| row.state).unwrap_or_default();
+        if !credential.is_trusted(&row.state, &secrets) {
+            return Err(refused("the credential is not good"));
         }
         Ok(Caller::client(identity, &admin_scopes(&row.state)))
     }

@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chancery_crypto::AssertionKey;
 use chancery_domain::{
-    ApiId, ClientId, Row, TenantId,
+    ApiId, ClientId, Faults, Invalid, KeyId, Row, TenantId,
     client::{
         Client, CreateClient, DeleteClient, DisableClient, EnableClient, Expiry, GrantRequest,
-        UpdateClient,
+        NewClientKey, RevokeClientKey, UpdateClient,
     },
     json::JsonObject,
     secret_rotation::SecretRotation,
+    tenant::AuthMethod,
     value::{
-        ApiIdentifier, ClientName, CustomClaims, Description, Patch, Reason, RoleName, ScopeSet,
+        ApiIdentifier, ClientJwks, ClientName, CustomClaims, Description, Patch, Reason, RoleName,
+        ScopeSet,
     },
 };
 use chancery_projections::{client_secrets, clients};
@@ -53,6 +56,10 @@ pub struct NewClient {
     pub serves: Vec<ApiIdentifier>,
     /// What it may ask for.
     pub grants: Vec<GrantInput>,
+    /// What it authenticates with.
+    pub auth_method: AuthMethod,
+    /// Its public keys, where it authenticates with them.
+    pub jwks: Option<ClientJwks>,
 }
 
 /// What shall change about a client.
@@ -73,6 +80,10 @@ pub struct ClientChange {
     pub serves: Option<Vec<ApiIdentifier>>,
     /// What it may ask for.
     pub grants: Option<Vec<GrantInput>>,
+    /// What it authenticates with. Another way ends what it authenticated with before.
+    pub auth_method: Option<AuthMethod>,
+    /// Its public keys, where it authenticates with them.
+    pub jwks: Option<ClientJwks>,
 }
 
 /// A client that was created.
@@ -81,8 +92,8 @@ pub struct ClientCreated {
     pub client: ClientId,
     /// What is known of it.
     pub row: Row<Client>,
-    /// Its first secret.
-    pub secret: IssuedSecret,
+    /// Its first secret; none where it authenticates with keys.
+    pub secret: Option<IssuedSecret>,
     /// Whether a retry is answered.
     pub replayed: bool,
 }
@@ -106,10 +117,17 @@ impl Application {
         let client = ClientId::new(self.now(), self.random());
         let serves = self.api_ids(tenant, &input.serves).await?;
         let grants = self.grant_requests(tenant, input.grants).await?;
-        let (plaintext, secret) = self.mint_secret(client).await?;
+        let auth_method = input.auth_method;
+        let keys = self.client_keys(input.jwks.as_ref())?;
+        let (plaintext, secret) = if auth_method.has_secrets() {
+            let (plaintext, secret) = self.mint_secret(tenant, client, auth_method).await?;
+            (Some(plaintext), Some(secret))
+        } else {
+            (None, None)
+        };
         let answer = ClientAnswer {
             client,
-            secret: Some(secret.secret),
+            secret: secret.as_ref().map(|secret| secret.secret),
         };
         let command = CreateClient {
             tenant,
@@ -121,12 +139,20 @@ impl Application {
             custom_claims: input.custom_claims,
             serves,
             grants,
+            auth_method,
             secret,
+            keys,
         };
         match self.execute(caller, command, request, answer).await? {
             Executed::Done(answer, done) => {
-                let secret =
-                    IssuedSecret::of(answer, &done.after.secrets(client), Some(plaintext))?;
+                let secret = match plaintext {
+                    Some(plaintext) => Some(IssuedSecret::of(
+                        answer,
+                        &done.after.secrets(client),
+                        Some(plaintext),
+                    )?),
+                    None => None,
+                };
                 let row = done.recorded.iter().fold(None, Row::project);
                 let row = row.ok_or(Error::NotFound { what: "client" })?;
                 Ok(ClientCreated {
@@ -148,10 +174,14 @@ impl Application {
     ) -> Result<ClientCreated, Error> {
         let client = answer.client;
         let row = clients::get(&self.parts.store, tenant, client).await?;
+        let secret = match answer.secret {
+            Some(_) => Some(self.secret_again(tenant, answer).await?),
+            None => None,
+        };
         Ok(ClientCreated {
             client,
             row: row.ok_or(Error::NotFound { what: "client" })?,
-            secret: self.secret_again(tenant, answer).await?,
+            secret,
             replayed: true,
         })
     }
@@ -187,8 +217,54 @@ impl Application {
             custom_claims: change.custom_claims,
             serves,
             grants,
+            auth_method: change.auth_method,
+            keys: self.client_keys(change.jwks.as_ref())?,
         };
         self.execute_for(caller, command, request, client).await
+    }
+
+    /// Ends a client's key at once and for good.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn revoke_client_key(
+        &self,
+        caller: &Caller,
+        client: ClientId,
+        key: KeyId,
+        reason: Reason,
+        compromised: bool,
+        request: &Request,
+    ) -> Result<(ClientId, bool), Error> {
+        let tenant = self.tenant_of(caller, client).await?;
+        let command = RevokeClientKey {
+            tenant,
+            client,
+            key,
+            reason,
+            compromised,
+        };
+        self.execute_for(caller, command, request, client).await
+    }
+
+    /// Keys as they come in, each with an id in case that it is new.
+    fn client_keys(&self, jwks: Option<&ClientJwks>) -> Result<Option<Vec<NewClientKey>>, Error> {
+        let Some(jwks) = jwks else {
+            return Ok(None);
+        };
+        let mut faults = Faults::default();
+        for (index, jwk) in jwks.keys().iter().enumerate() {
+            let algorithm = jwk.algorithm().as_str();
+            if AssertionKey::from_jwk(algorithm, jwk.public().members()).is_err() {
+                let invalid = Invalid::new("jwk_point", "must be a point on its curve");
+                faults.add(format!("jwks.keys[{index}]"), invalid);
+            }
+        }
+        if !faults.is_empty() {
+            return Err(Error::Invalid(faults));
+        }
+        let id = || KeyId::new(self.now(), self.random());
+        Ok(Some(NewClientKey::of(jwks, id)))
     }
 
     /// Stops a client from obtaining tokens until it is enabled.

@@ -304,6 +304,9 @@ pub(crate) async fn write_change(
     for row in change.vault() {
         tx.keep(tenant, row).await?;
     }
+    for secret in change.erased() {
+        tx.erase(tenant, *secret).await?;
+    }
     Ok(recorded)
 }
 

@@ -3,16 +3,14 @@
 
 use std::sync::Arc;
 
-use chancery_crypto::{
-    Entropy, InstallationKey, Purpose, SealContext, Sealed, Sealer, SecretIssuer,
-};
+use chancery_crypto::{Entropy, InstallationKey, SealContext, Sealed, Sealer, SecretIssuer};
 use chancery_domain::{
     Actor, ApiId, ClientId, Command, ReadSet, TenantId,
     access::AdminScope,
     client::{CreateClient, GrantRequest},
     command::Loaded,
     json::JsonObject,
-    tenant::{CreateTenant, Install, TenantPolicy},
+    tenant::{AuthMethod, CreateTenant, Install, TenantPolicy},
     value::{ClientName, CustomClaims, DisplayName, ScopeSet, Slug},
 };
 use chancery_event_store::{
@@ -28,8 +26,6 @@ use crate::{
 
 /// The row of the key that client secrets are bound with.
 const ROW: &str = "client_secrets";
-/// An installation key belongs to no tenant.
-const NO_TENANT: &str = "";
 
 /// Why an installation cannot be opened. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
@@ -65,11 +61,7 @@ impl Installation {
         sealer: &Sealer,
         entropy: &dyn Entropy,
     ) -> Result<Self, OpenError> {
-        let context = SealContext {
-            purpose: Purpose::InstallationKey,
-            tenant: NO_TENANT,
-            row: ROW,
-        };
+        let context = SealContext::installation_key(ROW);
         let defect = |error: Box<dyn std::error::Error + Send + Sync>| OpenError::Key(error);
         if let Some(row) = store.installation_key(ROW).await? {
             let stored = Sealed {
@@ -122,7 +114,8 @@ impl Application {
         let tenant = TenantId::new(now, self.random());
         let admin_api = ApiId::new(now, self.random());
         let client = ClientId::new(now, self.random());
-        let (plaintext, secret) = self.mint_secret(client).await?;
+        let auth_method = AuthMethod::ClientSecret;
+        let (plaintext, secret) = self.mint_secret(tenant, client, auth_method).await?;
         let defect = |invalid: chancery_domain::Invalid| Error::Internal(Box::new(invalid));
         let policy = TenantPolicy::default();
         let command = Install {
@@ -150,7 +143,9 @@ impl Application {
                         .map_err(defect)?]),
                     roles: [].into(),
                 }],
-                secret,
+                auth_method,
+                secret: Some(secret),
+                keys: None,
             },
         };
         let read = ReadSet::new(command.reads().into_iter().map(Loaded::absent).collect());

@@ -1,9 +1,11 @@
 //! Ids, secrets and keys: made once, before the command that needs them.
 
-use chancery_crypto::{Algorithm, ClientSecret, Purpose, SealContext, SigningKey};
+use chancery_crypto::{Algorithm, ClientSecret, SealContext, SigningKey};
 use chancery_domain::{
-    ClientId, KeyId, SecretId, TenantId, Timestamp, key_ring::NewKey, secret_rotation::NewSecret,
-    tenant::SigningAlgorithm,
+    ClientId, KeyId, SecretId, TenantId, Timestamp,
+    key_ring::NewKey,
+    secret_rotation::{KeptSecret, NewSecret},
+    tenant::{AuthMethod, SigningAlgorithm},
 };
 
 use crate::{Application, error::Error};
@@ -26,21 +28,39 @@ impl Application {
         self.parts.entropy.bytes()
     }
 
-    /// A new secret for a client, with its hash.
+    /// A new secret for a client, hashed or sealed as its way to authenticate needs it.
     pub(crate) async fn mint_secret(
         &self,
+        tenant: TenantId,
         client: ClientId,
+        method: AuthMethod,
     ) -> Result<(ClientSecret, NewSecret), Error> {
         let parts = &self.parts;
         let secret = SecretId::new(parts.clock.now(), self.random());
         let plaintext = parts
             .secrets
             .mint(&client.to_string(), secret.to_bytes(), &*parts.entropy);
-        let verifier = parts.hasher.hash(&plaintext, &*parts.entropy).await?;
+        let kept = match method {
+            AuthMethod::ClientSecretJwt => {
+                let context = SealContext::client_secret(tenant, secret);
+                let sealed = parts
+                    .sealer
+                    .seal(&context, plaintext.as_bytes(), &*parts.entropy)?;
+                KeptSecret::Sealed {
+                    master_key_id: sealed.master_key_id,
+                    sealed: sealed.bytes,
+                }
+            }
+            // For a client that signs with keys the decision refuses it.
+            AuthMethod::ClientSecret | AuthMethod::PrivateKeyJwt => {
+                let verifier = parts.hasher.hash(&plaintext, &*parts.entropy).await?;
+                KeptSecret::Verifier(verifier.as_str().to_owned())
+            }
+        };
         let new = NewSecret {
             secret,
             hint: plaintext.hint().to_owned(),
-            verifier: verifier.as_str().to_owned(),
+            kept,
         };
         Ok((plaintext, new))
     }
@@ -53,18 +73,14 @@ impl Application {
     ) -> Result<NewKey, Error> {
         let parts = &self.parts;
         let key = KeyId::new(parts.clock.now(), self.random());
-        let (kid, tenant) = (key.to_string(), tenant.to_string());
+        let kid = key.to_string();
         // An RSA key takes some hundred milliseconds.
         let generated = tokio::task::spawn_blocking({
             let kid = kid.clone();
             move || SigningKey::generate(crypto_algorithm(algorithm), &kid)
         });
         let (signing, pkcs8) = generated.await??;
-        let context = SealContext {
-            purpose: Purpose::SigningKey,
-            tenant: &tenant,
-            row: &kid,
-        };
+        let context = SealContext::signing_key(tenant, &kid);
         let sealed = parts.sealer.seal(&context, &pkcs8, &*parts.entropy)?;
         Ok(NewKey {
             key,

@@ -6,6 +6,7 @@ use chancery_domain::{
     access::AdminScope,
     client::{Client, ClientState},
     json::JsonObject,
+    tenant::AuthMethod,
     value::{ADMIN_API, ApiIdentifier, ClientName, CustomClaims, ScopeSet, Slug},
 };
 use chancery_event_store::Tx;
@@ -95,11 +96,14 @@ impl Application {
                 scopes,
                 roles: [].into(),
             }],
+            auth_method: AuthMethod::ClientSecret,
+            jwks: None,
         };
         let created = self
             .create_client(caller, input, &Request::default())
             .await?;
-        let secret = created.secret.plaintext.ok_or(Error::Conflict)?;
+        let secret = created.secret.and_then(|secret| secret.plaintext);
+        let secret = secret.ok_or(Error::Conflict)?;
         Ok(OperatorCredential::new(self, slug, created.client, secret))
     }
 }

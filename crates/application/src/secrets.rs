@@ -139,7 +139,8 @@ impl Application {
         if let Some(answer) = self.replayed::<ClientAnswer>(caller, request).await? {
             return replayed(answer, row).await;
         }
-        let (plaintext, secret) = self.mint_secret(client).await?;
+        let method = row.state.auth_method;
+        let (plaintext, secret) = self.mint_secret(tenant, client, method).await?;
         let answer = ClientAnswer {
             client,
             secret: Some(secret.secret),

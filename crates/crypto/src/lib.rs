@@ -10,6 +10,7 @@
 )]
 
 mod algorithm;
+mod assertion;
 mod digest;
 mod entropy;
 mod hash;
@@ -25,6 +26,10 @@ mod token;
 mod verifier;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use assertion::{
+    AssertionAlgorithm, AssertionClaims, AssertionError, AssertionKey, PresentedAssertion,
+    UnusableKey,
+};
 pub use digest::{Digest, DigestKey};
 #[cfg(any(test, feature = "testing"))]
 pub use entropy::SeededEntropy;
@@ -34,7 +39,7 @@ pub use installation_key::{InstallationKey, InstallationKeyError};
 pub use jwk::{JwkError, JwkSet, PublicJwk};
 pub use master_key::{MasterKey, MasterKeyError, MasterKeyId};
 pub use note::{InvalidKeyName, NoteError, NoteKey, VerifierKey, VerifierKeyError};
-pub use seal::{OpenError, Purpose, SealContext, SealError, Sealed, Sealer};
+pub use seal::{OpenError, SealContext, SealError, Sealed, Sealer};
 pub use secret::{ClientSecret, NotOurs, SECRET_PATTERN, SecretIssuer};
 pub use signing::{SignError, SigningKey, SigningKeyError};
 pub use token::{Audience, Expectation, PresentedToken, TokenError, verify_jwt};

@@ -14,10 +14,12 @@ const VERSION: u8 = 1;
 const HEADER_LEN: usize = 1 + NONCE_LEN;
 
 /// What a sealed value is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Purpose {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
     /// A tenant's private signing key, as PKCS #8.
     SigningKey,
+    /// A client's secret, as it was shown.
+    ClientSecret,
     /// The installation key.
     InstallationKey,
 }
@@ -26,20 +28,46 @@ impl Purpose {
     fn as_str(self) -> &'static str {
         match self {
             Self::SigningKey => "signing-key",
+            Self::ClientSecret => "client-secret",
             Self::InstallationKey => "installation-key",
         }
     }
 }
 
 /// Where a sealed value belongs. It is bound to all of this and opens nowhere else.
-#[derive(Debug, Clone, Copy)]
-pub struct SealContext<'a> {
-    /// What it is for.
-    pub purpose: Purpose,
-    /// The id of the tenant that owns it.
-    pub tenant: &'a str,
-    /// The id of its row.
-    pub row: &'a str,
+///
+/// There is one function for each kind of place, so that whoever seals and whoever opens cannot
+/// disagree about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealContext {
+    purpose: Purpose,
+    tenant: String,
+    row: String,
+}
+
+impl SealContext {
+    /// Where a tenant's private signing key is kept, by their ids.
+    pub fn signing_key(tenant: impl fmt::Display, key: impl fmt::Display) -> Self {
+        Self::new(Purpose::SigningKey, tenant, key)
+    }
+
+    /// Where a client's secret is kept that keys assertions, by the ids of tenant and secret.
+    pub fn client_secret(tenant: impl fmt::Display, secret: impl fmt::Display) -> Self {
+        Self::new(Purpose::ClientSecret, tenant, secret)
+    }
+
+    /// Where the installation's key of this name is kept. It belongs to no tenant.
+    pub fn installation_key(name: impl fmt::Display) -> Self {
+        Self::new(Purpose::InstallationKey, "", name)
+    }
+
+    fn new(purpose: Purpose, tenant: impl fmt::Display, row: impl fmt::Display) -> Self {
+        Self {
+            purpose,
+            tenant: tenant.to_string(),
+            row: row.to_string(),
+        }
+    }
 }
 
 /// A sealed value as it is stored.
@@ -127,7 +155,7 @@ impl Sealer {
     /// Seals a value for the one place that `context` names.
     pub fn seal(
         &self,
-        context: &SealContext<'_>,
+        context: &SealContext,
         plaintext: &[u8],
         entropy: &dyn Entropy,
     ) -> Result<Sealed, SealError> {
@@ -156,7 +184,7 @@ impl Sealer {
     /// Opens a value that was sealed for this very place.
     pub fn open(
         &self,
-        context: &SealContext<'_>,
+        context: &SealContext,
         sealed: &Sealed,
     ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let Key { id, cipher } = [Some(&self.current), self.previous.as_ref()]
@@ -206,12 +234,12 @@ impl Key {
     }
 }
 
-fn associated_data(context: &SealContext<'_>, key: &MasterKeyId) -> Aad<Vec<u8>> {
+fn associated_data(context: &SealContext, key: &MasterKeyId) -> Aad<Vec<u8>> {
     let mut data = vec![VERSION];
     for part in [
         context.purpose.as_str(),
-        context.tenant,
-        context.row,
+        &context.tenant,
+        &context.row,
         key.as_str(),
     ] {
         data.extend_from_slice(&mac::frame(part.as_bytes()));

@@ -67,6 +67,11 @@ impl ClientSecret {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The plaintext, for sealing.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 impl fmt::Debug for ClientSecret {

@@ -44,8 +44,8 @@ pub enum Unavailable {
     /// The store does not answer.
     #[error("the store did not answer within {} s", PATIENCE.as_secs())]
     Slow,
-    /// The tenant's signing keys cannot be used.
-    #[error("a signing key of {tenant} cannot be used: {cause}")]
+    /// A key of the tenant or of a client cannot be used.
+    #[error("a key of {tenant} cannot be used: {cause}")]
     Key {
         /// Whose key.
         tenant: TenantId,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chancery_crypto::{JwkSet, SigningKey, Verifier};
+use chancery_crypto::{AssertionKey, JwkSet, SigningKey, Verifier};
 use chancery_domain::{
-    ApiId, ClientId, SecretId, TenantId, Timestamp,
+    ApiId, ClientId, CredentialId, SecretId, TenantId, Timestamp,
     api::Api,
     client::Client,
     secret_rotation::SecretRotation,
@@ -97,6 +97,8 @@ pub struct ClientEntry {
     pub client: Client,
     /// The dates and states of its secrets.
     pub secrets: SecretRotation,
-    /// What its secrets are matched against.
+    /// What its secrets are matched against, where it sends them as they are.
     pub verifiers: BTreeMap<SecretId, Verifier>,
+    /// What its assertions are verified with: its live keys, or its secrets where they key assertions.
+    pub assertion_keys: BTreeMap<CredentialId, AssertionKey>,
 }

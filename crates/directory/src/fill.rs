@@ -3,14 +3,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chancery_crypto::{
-    Algorithm, JwkSet, PublicJwk, Purpose, SealContext, Sealed, Sealer, SigningKey, Verifier,
+    Algorithm, AssertionKey, JwkSet, PublicJwk, SealContext, Sealed, Sealer, SigningKey,
+    UnusableKey, Verifier,
 };
 use chancery_domain::{
-    ClientId, KeyId, Row, TenantId, Timestamp,
+    ClientId, CredentialId, KeyId, Row, SecretId, TenantId, Timestamp,
+    client::{Client, ClientKey},
     key_ring::{KeyRing, KeyState},
-    tenant::SigningAlgorithm,
+    tenant::{AuthMethod, SigningAlgorithm},
 };
-use chancery_event_store::Store;
+use chancery_event_store::{SealedSecret, Store, Verifier as StoredVerifier};
 use chancery_projections::{apis, client_secrets, clients, key_rings, tenants};
 
 use crate::{
@@ -119,16 +121,12 @@ impl Fill {
         algorithm: SigningAlgorithm,
         sealed: &Sealed,
     ) -> Result<SigningKey, BoxError> {
-        let (tenant, kid) = (tenant.to_string(), id.to_string());
-        let context = SealContext {
-            purpose: Purpose::SigningKey,
-            tenant: &tenant,
-            row: &kid,
-        };
-        let pkcs8 = self.sealer.open(&context, sealed)?;
+        let pkcs8 = self
+            .sealer
+            .open(&SealContext::signing_key(tenant, id), sealed)?;
         Ok(SigningKey::from_pkcs8(
             crypto_algorithm(algorithm),
-            &kid,
+            &id.to_string(),
             &pkcs8,
         )?)
     }
@@ -144,8 +142,13 @@ impl Fill {
             return Ok(None);
         };
         let secrets = client_secrets::get(&self.store, tenant, id).await?;
-        let verifiers = self.store.verifiers(tenant, id).await?;
-        let newest = secrets.as_ref().map_or(client.changed_at, |secrets| {
+        let secrets = secrets.as_ref();
+        let (verifiers, assertion_keys) = match client.state.auth_method {
+            AuthMethod::ClientSecret => (self.verifiers(tenant, id).await?, BTreeMap::new()),
+            AuthMethod::ClientSecretJwt => (BTreeMap::new(), self.hmac_keys(tenant, id).await?),
+            AuthMethod::PrivateKeyJwt => (BTreeMap::new(), public_keys(tenant, &client.state)?),
+        };
+        let newest = secrets.map_or(client.changed_at, |secrets| {
             secrets.changed_at.max(client.changed_at)
         });
         tracing::debug!(%tenant, client = %id, head, "directory: client filled");
@@ -154,13 +157,68 @@ impl Fill {
             head,
             newest,
             client: client.state,
-            secrets: secrets.map(|secrets| secrets.state).unwrap_or_default(),
-            verifiers: verifiers
-                .into_iter()
-                .map(|row| (row.secret, Verifier::from_stored(row.phc)))
-                .collect(),
+            secrets: secrets
+                .map(|secrets| secrets.state.clone())
+                .unwrap_or_default(),
+            verifiers,
+            assertion_keys,
         })))
     }
+
+    async fn verifiers(
+        &self,
+        tenant: TenantId,
+        client: ClientId,
+    ) -> Result<BTreeMap<SecretId, Verifier>, Unavailable> {
+        let rows = self.store.verifiers(tenant, client).await?;
+        let verifier = |row: StoredVerifier| (row.secret, Verifier::from_stored(row.phc));
+        Ok(rows.into_iter().map(verifier).collect())
+    }
+
+    /// A client's secrets, opened. The text is wiped when it was taken in; the key is wiped when it
+    /// is dropped.
+    async fn hmac_keys(
+        &self,
+        tenant: TenantId,
+        client: ClientId,
+    ) -> Result<BTreeMap<CredentialId, AssertionKey>, Unavailable> {
+        let unusable = |cause: BoxError| Unavailable::Key { tenant, cause };
+        let rows = self.store.sealed_secrets(tenant, client).await?;
+        let key = |row: SealedSecret| {
+            let sealed = Sealed {
+                master_key_id: row.master_key_id,
+                bytes: row.sealed,
+            };
+            let context = SealContext::client_secret(tenant, row.secret);
+            let opened = self.sealer.open(&context, &sealed)?;
+            let key = AssertionKey::from_secret(std::str::from_utf8(&opened)?);
+            Ok((row.secret.into(), key))
+        };
+        rows.into_iter()
+            .map(key)
+            .collect::<Result<_, _>>()
+            .map_err(unusable)
+    }
+}
+
+/// A client's live keys, parsed.
+fn public_keys(
+    tenant: TenantId,
+    client: &Client,
+) -> Result<BTreeMap<CredentialId, AssertionKey>, Unavailable> {
+    let key = |(id, key): (KeyId, &ClientKey)| {
+        let (algorithm, public) = (key.jwk.algorithm(), key.jwk.public());
+        let key = AssertionKey::from_jwk(algorithm.as_str(), public.members())?;
+        Ok::<_, UnusableKey>((id.into(), key))
+    };
+    client
+        .live_keys()
+        .map(key)
+        .collect::<Result<_, _>>()
+        .map_err(|error| Unavailable::Key {
+            tenant,
+            cause: error.into(),
+        })
 }
 
 /// Every key that may have signed a token that still lives, or will sign soon.

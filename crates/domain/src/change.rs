@@ -19,6 +19,18 @@ pub enum VaultRow {
         /// The hash with its parameters, in PHC form.
         phc: String,
     },
+    /// A client's secret that keys assertions, sealed under the master key: an HMAC needs the secret
+    /// itself.
+    SealedSecret {
+        /// The secret.
+        secret: SecretId,
+        /// The client it belongs to.
+        client: ClientId,
+        /// Which master key sealed it.
+        master_key_id: String,
+        /// The sealed bytes.
+        sealed: Vec<u8>,
+    },
     /// A private signing key, sealed under the master key.
     SealedKey {
         /// The key.
@@ -35,6 +47,7 @@ pub enum VaultRow {
 pub struct ChangeSet {
     events: Vec<(StreamId, Event)>,
     vault: Vec<VaultRow>,
+    erased: Vec<SecretId>,
 }
 
 impl ChangeSet {
@@ -57,10 +70,16 @@ impl ChangeSet {
         self.vault.push(row);
     }
 
+    /// Takes what the vault has of a secret out of it: it has ended for good.
+    pub fn erase(&mut self, secret: SecretId) {
+        self.erased.push(secret);
+    }
+
     /// Adds everything of another change.
     pub fn and(&mut self, other: Self) {
         self.events.extend(other.events);
         self.vault.extend(other.vault);
+        self.erased.extend(other.erased);
     }
 
     /// The events in the order in which they will stand in the roll.
@@ -73,8 +92,13 @@ impl ChangeSet {
         &self.vault
     }
 
+    /// The secrets of which the vault keeps nothing any more.
+    pub fn erased(&self) -> &[SecretId] {
+        &self.erased
+    }
+
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.vault.is_empty()
+        self.events.is_empty() && self.vault.is_empty() && self.erased.is_empty()
     }
 }

@@ -37,7 +37,7 @@ pub use store::Store;
 pub use throwaway::ThrowawaySchema;
 pub use tx::Tx;
 pub use unique::{UNIQUE_RULES, UniqueRule};
-pub use vault::{InstallationKey, SealedKey, Verifier};
+pub use vault::{InstallationKey, SealedKey, SealedSecret, Verifier};
 pub use versions::Versions;
 
 /// For the macros, and for `#[derive(FromRow)]` on the rows that they return.

@@ -79,6 +79,11 @@ pub const UNIQUE_RULES: &[(UniqueRule, &str, &str)] = &[
         "secret_verifiers_pkey",
         "secret_verifiers.secret_id",
     ),
+    (
+        UniqueRule::Vault,
+        "sealed_secrets_pkey",
+        "sealed_secrets.secret_id",
+    ),
     (UniqueRule::Vault, "sealed_keys_pkey", "sealed_keys.key_id"),
     (
         UniqueRule::InstallationKey,

@@ -22,6 +22,17 @@ pub struct Verifier {
     pub phc: String,
 }
 
+/// A client's secret that keys assertions, sealed.
+#[derive(Clone)]
+pub struct SealedSecret {
+    /// The secret.
+    pub secret: SecretId,
+    /// Which master key sealed it.
+    pub master_key_id: String,
+    /// The sealed bytes.
+    pub sealed: Vec<u8>,
+}
+
 /// A private key of a tenant, sealed: one that signs its tokens, or the one that signs its checkpoints.
 #[derive(Clone)]
 pub struct SealedKey {
@@ -45,7 +56,8 @@ pub struct InstallationKey {
 type VerifierRow = (String, String, String);
 
 impl Store {
-    /// The verifiers of all the secrets that a client ever had; which are live, the read models know.
+    /// The verifiers of a client's secrets, but for those that were erased; which are live, the read
+    /// models know.
     pub async fn verifiers(
         &self,
         tenant: TenantId,
@@ -76,6 +88,32 @@ impl Store {
             secret.to_string()
         )?;
         row.map(verifier).transpose()
+    }
+
+    /// A client's secrets that key assertions, but for those that were erased; which are live, the
+    /// read models know.
+    pub async fn sealed_secrets(
+        &self,
+        tenant: TenantId,
+        client: ClientId,
+    ) -> Result<Vec<SealedSecret>, StoreError> {
+        let rows = fetch_all!(
+            self,
+            (String, String, Vec<u8>),
+            "SELECT secret_id, master_key_id, sealed FROM sealed_secrets
+              WHERE tenant_id = $1 AND client_id = $2 ORDER BY secret_id",
+            tenant.to_string(),
+            client.to_string()
+        )?;
+        rows.into_iter()
+            .map(|(secret, master_key_id, sealed)| {
+                Ok(SealedSecret {
+                    secret: id(&secret)?,
+                    master_key_id,
+                    sealed,
+                })
+            })
+            .collect()
     }
 
     /// All private keys of a tenant; which of them sign, the read models know.
@@ -146,6 +184,16 @@ impl Tx {
                 tenant.to_string(),
                 &**phc
             ),
+            VaultRow::SealedSecret { secret, client, master_key_id, sealed } => execute!(
+                self,
+                "INSERT INTO sealed_secrets (secret_id, client_id, tenant_id, master_key_id, sealed)
+                 VALUES ($1, $2, $3, $4, $5)",
+                secret.to_string(),
+                client.to_string(),
+                tenant.to_string(),
+                &**master_key_id,
+                &**sealed
+            ),
             VaultRow::SealedKey { key, master_key_id, sealed } => {
                 let key = SealedKey {
                     key: *key,
@@ -172,6 +220,23 @@ impl Tx {
             purpose,
             &*key.master_key_id,
             &*key.sealed
+        )
+        .map(drop)
+    }
+
+    /// Takes what the vault has of a secret out of it, if there is anything.
+    pub async fn erase(&mut self, tenant: TenantId, secret: SecretId) -> Result<(), StoreError> {
+        execute!(
+            self,
+            "DELETE FROM secret_verifiers WHERE tenant_id = $1 AND secret_id = $2",
+            tenant.to_string(),
+            secret.to_string()
+        )?;
+        execute!(
+            self,
+            "DELETE FROM sealed_secrets WHERE tenant_id = $1 AND secret_id = $2",
+            tenant.to_string(),
+            secret.to_string()
         )
         .map(drop)
     }

@@ -41,6 +41,31 @@ on_both_stores! {
         assert!(store.sealed_keys(tenant(2)).await.unwrap().is_empty());
     }
 
+    async fn what_is_erased_is_gone_and_nothing_else(store: TestStore) {
+        let [first, second] = [1, 2].map(|n| SecretId::new(NOW, [n; 10]));
+        let sealed_of = |secret| VaultRow::SealedSecret {
+            secret,
+            client: client(1),
+            master_key_id: "m1".to_owned(),
+            sealed: vec![0, 255, 7],
+        };
+        let mut tx = store.begin().await.unwrap();
+        for secret in [first, second] {
+            tx.keep(tenant(1), &verifier_of(secret)).await.unwrap();
+            tx.keep(tenant(1), &sealed_of(secret)).await.unwrap();
+        }
+        // Another tenant cannot erase it.
+        tx.erase(tenant(2), second).await.unwrap();
+        tx.erase(tenant(1), first).await.unwrap();
+        tx.erase(tenant(1), first).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(store.verifier(tenant(1), first).await.unwrap().is_none());
+        assert!(store.verifier(tenant(1), second).await.unwrap().is_some());
+        let left = store.sealed_secrets(tenant(1), client(1)).await.unwrap();
+        assert!(left.len() == 1 && left[0].secret == second && left[0].master_key_id == "m1" && left[0].sealed == [0, 255, 7]);
+        assert!(store.sealed_secrets(tenant(2), client(1)).await.unwrap().is_empty());
+    }
+
     async fn a_row_of_the_vault_is_never_replaced(store: TestStore) {
         let row = verifier_of(SecretId::new(NOW, [1; 10]));
         let mut tx = store.begin().await.unwrap();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use chancery_domain::{
-    ClientId, SecretId, TenantId, Timestamp,
+    ClientId, CredentialId, TenantId, Timestamp,
     value::{ApiIdentifier, CustomClaims, RoleName, ScopeSet},
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -45,7 +45,7 @@ pub(crate) struct Claims<'a> {
     pub(crate) roles: &'a BTreeSet<RoleName>,
     #[serde(rename = "type")]
     pub(crate) kind: Kind,
-    pub(crate) credential_id: SecretId,
+    pub(crate) credential_id: CredentialId,
     #[serde(flatten)]
     pub(crate) custom: Custom<'a>,
 }
@@ -119,6 +119,7 @@ pub(crate) fn expiry(iat: i64, seconds: u32, client_ends: Option<Timestamp>) -> 
 
 #[cfg(test)]
 mod tests {
+    use chancery_domain::SecretId;
     use serde_json::{Value, json};
 
     use super::*;
@@ -149,7 +150,7 @@ mod tests {
                 .map(|role| RoleName::parse(role).unwrap())
                 .collect(),
             kind: Kind::MachineToMachine,
-            credential_id: SecretId::from_bytes([4; 16]),
+            credential_id: SecretId::from_bytes([4; 16]).into(),
             // As a store would give them back: not checked again.
             custom: Custom(&serde_json::from_value(custom).unwrap()),
         };

@@ -246,7 +246,7 @@ impl Request<'_> {
             scopes: &target.scopes,
             roles: &target.roles,
             kind: Kind::MachineToMachine,
-            credential_id: *credential,
+            credential_id: (*credential).into(),
             custom: Custom(&client.client.custom_claims),
         };
         let claims = serde_json::to_vec(&claims).map_err(|error| Refusal::Defect(error.into()))?;

@@ -2,15 +2,18 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use chancery_crypto::{MasterKey, Purpose, SealContext, Sealed, Sealer};
+use chancery_crypto::{MasterKey, SealContext, Sealed, Sealer};
 use chancery_event_store::StoreLocation;
 use chancery_testkit::stores::TestDatabase;
 use sqlx::{Connection, PgConnection, Row, SqliteConnection};
 
 use super::{World, dump::hex};
 
-/// What a tenant's keys are sealed for.
-const PURPOSES: &[Purpose] = &[Purpose::SigningKey];
+/// Where something of a tenant is sealed.
+const PLACES: &[fn(&str, &str) -> SealContext] = &[
+    |tenant, key| SealContext::signing_key(tenant, key),
+    |tenant, secret| SealContext::client_secret(tenant, secret),
+];
 
 /// Everything sealed that belongs to a tenant, opened.
 pub(crate) async fn private_keys(world: &World) -> Vec<Vec<u8>> {
@@ -22,16 +25,11 @@ pub(crate) async fn private_keys(world: &World) -> Vec<Vec<u8>> {
             master_key_id,
             bytes,
         };
-        let mut fitting = PURPOSES.iter().filter_map(|purpose| {
-            let context = SealContext {
-                purpose: *purpose,
-                tenant: &tenant,
-                row: &row,
-            };
-            sealer.open(&context, &sealed).ok()
-        });
+        let mut fitting = PLACES
+            .iter()
+            .filter_map(|place| sealer.open(&place(&tenant, &row), &sealed).ok());
         let Some(found) = fitting.next() else {
-            panic!("{row} opens for none of the purposes: add the new one")
+            panic!("{row} opens in none of the places: add the new one")
         };
         found.to_vec()
     };
@@ -41,7 +39,8 @@ pub(crate) async fn private_keys(world: &World) -> Vec<Vec<u8>> {
 type SealedRow = (String, String, String, Vec<u8>);
 
 async fn sealed(database: &TestDatabase) -> Vec<SealedRow> {
-    const QUERY: &str = "SELECT key_id, tenant_id, master_key_id, sealed FROM sealed_keys";
+    const QUERY: &str = "SELECT key_id, tenant_id, master_key_id, sealed FROM sealed_keys
+        UNION ALL SELECT secret_id, tenant_id, master_key_id, sealed FROM sealed_secrets";
     match database.location() {
         StoreLocation::Postgres(url) => {
             let mut connection = PgConnection::connect(url).await.unwrap();

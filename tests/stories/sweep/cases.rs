@@ -89,6 +89,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case("Mutation.rotateClientSecret", TenantAdmin, |t| json!({"input": {"client": t.client}})),
         case("Mutation.issueClientSecret", TenantAdmin, |t| json!({"input": {"client": t.client}})),
         case("Mutation.revokeClientSecret", TenantAdmin, |t| json!({"input": {"client": t.client, "secret": t.secret, "reason": "test"}})),
+        case("Mutation.revokeClientKey", TenantAdmin, |t| json!({"input": {"client": t.signer, "key": t.key, "reason": "test"}})),
         case("Mutation.scheduleSecretRotation", TenantAdmin, |t| json!({"input": {"client": t.client, "everySeconds": 86_400}})),
         case("Mutation.deferSecretRetirement", TenantAdmin, |t| json!({"input": {"client": t.client, "secret": t.secret, "until": "2026-10-01T00:00:00Z"}}))
             .after("rotateClientSecret", |t| json!({"client": t.client})),

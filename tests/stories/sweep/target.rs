@@ -14,6 +14,9 @@ pub(crate) struct Target {
     pub(crate) api: String,
     pub(crate) client: String,
     pub(crate) secret: String,
+    /// A client that signs its assertions, and its key.
+    pub(crate) signer: String,
+    pub(crate) key: String,
     pub(crate) tenant_cursor: String,
     pub(crate) api_cursor: String,
     pub(crate) client_cursor: String,
@@ -59,6 +62,18 @@ impl Target {
             )
             .await;
         let made = made.data();
+        let point = URL_SAFE_NO_PAD.encode([7; 32]);
+        let jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "1", "x": point});
+        let signer = json!({
+            "tenant": slug,
+            "name": format!("signer of {slug}"),
+            "authMethod": "PRIVATE_KEY_JWT",
+            "jwks": {"keys": [jwk]},
+        });
+        let signer = operator
+            .mutation("createClient", "client { id keys { id } }", signer)
+            .await
+            .data();
         let seen = operator
             .send("tenant", TENANT, json!({"slug": slug}))
             .await
@@ -85,6 +100,8 @@ impl Target {
             api,
             client,
             secret: text(&made, "/secret/id"),
+            signer: text(&signer, "/client/id"),
+            key: text(&signer, "/client/keys/0/id"),
             plaintext: text(&made, "/secret/plaintext"),
         }
     }
@@ -99,6 +116,8 @@ impl Target {
             api: of("api"),
             client: of("client"),
             secret: of("secret"),
+            signer: of("signer"),
+            key: of("key"),
             tenant_cursor: of("tenant's cursor"),
             api_cursor: of("api's cursor"),
             client_cursor: of("client's cursor"),
@@ -115,6 +134,8 @@ impl Target {
             api: other(&self.api),
             client: other(&self.client),
             secret: other(&self.secret),
+            signer: other(&self.signer),
+            key: other(&self.key),
             tenant_cursor: other_cursor(&self.tenant_cursor),
             api_cursor: other_cursor(&self.api_cursor),
             client_cursor: other_cursor(&self.client_cursor),
@@ -131,6 +152,8 @@ impl Target {
             &self.api,
             &self.client,
             &self.secret,
+            &self.signer,
+            &self.key,
             &self.tenant_cursor,
             &self.api_cursor,
             &self.client_cursor,

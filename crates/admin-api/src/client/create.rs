@@ -4,12 +4,13 @@ use chancery_domain::{
     Faults,
     client::Expiry,
     json::JsonObject,
+    tenant::AuthMethod,
     value::{ApiIdentifier, ClientName, CustomClaims, Description},
 };
 
 use super::{
     ClientNode,
-    fields::{at, custom_claims, in_days, metadata, two_ends},
+    fields::{at, custom_claims, in_days, jwks, metadata, two_ends},
     grant::{GrantInput, grants},
 };
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     scalars::{DateTime, Json},
     secret::IssuedSecretNode,
     session::Session,
+    tenant::AuthMethodName,
 };
 
 /// A client to be created.
@@ -43,6 +45,12 @@ pub(crate) struct CreateClientInput {
     serves: Option<Vec<String>>,
     /// What it may ask for, each API once.
     grants: Option<Vec<GrantInput>>,
+    /// What it authenticates with. Default `CLIENT_SECRET`. The tenant's policy must allow it.
+    auth_method: Option<AuthMethodName>,
+    /// The public keys that its assertions are signed with, for `PRIVATE_KEY_JWT` and for that alone:
+    /// a JSON Web Key Set of 1 to 5 keys on P-256, P-384 or Ed25519, or RSA keys of at least 2048
+    /// bits, each with a `kid` of its own.
+    jwks: Option<Json>,
     /// A UUID that makes a retry harmless: for seven days, the same id with the same input answers
     /// with the same ids and changes nothing, and with another input is a `CONFLICT`.
     command_id: Option<String>,
@@ -72,6 +80,8 @@ impl Input for CreateClientInput {
             ApiIdentifier::parse,
         );
         let grants = grants(faults, self.grants.unwrap_or_default());
+        let auth_method = self.auth_method.map(AuthMethod::from);
+        let jwks = jwks(faults, self.jwks);
         let (name, description, metadata, custom_claims) =
             (name?, description?, metadata?, custom_claims?);
         let make = Box::new(move |tenant| NewClient {
@@ -83,6 +93,8 @@ impl Input for CreateClientInput {
             custom_claims: custom_claims.unwrap_or_else(CustomClaims::default),
             serves,
             grants,
+            auth_method: auth_method.unwrap_or(AuthMethod::ClientSecret),
+            jwks,
         });
         Some(InTenant {
             slug: self.tenant,
@@ -105,8 +117,8 @@ fn expiry(faults: &mut Faults, days: Option<i64>, moment: Option<&DateTime>) -> 
 pub(crate) struct ClientCreatedPayload {
     /// The client.
     client: ClientNode,
-    /// Its first secret, whose text is shown this once. Null for a client that authenticates with a
-    /// key.
+    /// Its first secret, whose text is shown this once. Null for a client that authenticates with
+    /// keys.
     secret: Option<IssuedSecretNode>,
     /// Whether the same `commandId` came before with the same input: then nothing was created now,
     /// and the secret's text is not shown again.
@@ -119,7 +131,7 @@ pub(crate) struct CreateClient;
 
 #[Object]
 impl CreateClient {
-    /// Creates a client, with its grants and its first secret. Needs `tenant:admin` of the tenant,
+    /// Creates a client, with its grants and its first secret or its keys. Needs `tenant:admin` of the tenant,
     /// or `platform:admin`; nobody can grant a scope of the admin API that they do not hold.
     async fn create_client(
         &self,
@@ -144,7 +156,7 @@ impl CreateClient {
         } = created;
         Ok(ClientCreatedPayload {
             client: ClientNode::new(client, row),
-            secret: Some(secret.into()),
+            secret: secret.map(Into::into),
             replayed,
         })
     }
@@ -175,6 +187,7 @@ mod tests {
         assert!(
             client.serves.is_empty() && client.grants.is_empty() && client.custom_claims.is_empty()
         );
+        assert!(client.auth_method == AuthMethod::ClientSecret && client.jwks.is_none());
         let nulls = made(
             value!({"tenant": "acme", "metadata": null, "grants": null, "expiresInDays": null}),
         );
@@ -207,6 +220,7 @@ mod tests {
             "metadata": [1],
             "customClaims": {"ISS": "me"},
             "serves": ["ok:1", "no"],
+            "jwks": {"keys": [{"kty": "RSA", "kid": "1", "d": "AQAB"}, {"kty": "oct"}]},
             "grants": [
                 {"api": "https://orders.example", "scopes": ["a", "b", "c d"], "roles": ["\""]},
                 {"api": "#"},
@@ -223,6 +237,8 @@ mod tests {
                 ("grants[0].scopes[2]", "scope"),
                 ("grants[0].roles[0]", "role"),
                 ("grants[1].api", "identifier"),
+                ("jwks.keys[0]", "private_jwk"),
+                ("jwks.keys[1]", "jwk_kid"),
             ])
         );
     }

@@ -1,6 +1,11 @@
 //! What creating and changing a client have in common.
 
-use chancery_domain::{Invalid, client::Expiry, json::JsonObject, value::CustomClaims};
+use chancery_domain::{
+    Faults, Invalid,
+    client::Expiry,
+    json::JsonObject,
+    value::{ClientJwks, CustomClaims},
+};
 
 use crate::{
     input::number,
@@ -24,6 +29,10 @@ pub(super) fn in_days(given: i64) -> Result<Expiry, Invalid> {
 
 pub(super) fn at(given: &DateTime) -> Result<Expiry, Invalid> {
     given.parse().map(Expiry::At)
+}
+
+pub(super) fn jwks(faults: &mut Faults, given: Option<Json>) -> Option<ClientJwks> {
+    given.and_then(|given| ClientJwks::parse("jwks", given.0, faults))
 }
 
 /// The end was given twice.

@@ -6,8 +6,10 @@ pub(crate) mod disable;
 pub(crate) mod enable;
 mod fields;
 mod grant;
+mod key;
 mod node;
 pub(crate) mod query;
+pub(crate) mod revoke_key;
 pub(crate) mod update;
 
 use async_graphql::{ID, InputObject, SimpleObject};

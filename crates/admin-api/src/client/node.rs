@@ -2,10 +2,11 @@ use async_graphql::{Context, Enum, ID, Object};
 use chancery_domain::{
     ClientId, Row, TenantId,
     client::Client,
+    tenant::AuthMethod,
     value::{ApiIdentifier, ClientName, Description},
 };
 
-use super::grant::GrantNode;
+use super::{grant::GrantNode, key::ClientKeyNode};
 use crate::{
     error::Failure,
     page::{self, Connection, Node},
@@ -107,6 +108,23 @@ impl ClientNode {
     /// What it authenticates with.
     async fn auth_method(&self) -> AuthMethodName {
         self.row.state.auth_method.into()
+    }
+
+    /// The public keys that its assertions are signed with: a JSON Web Key Set. Null: it does not
+    /// authenticate with keys.
+    async fn jwks(&self) -> Option<Json> {
+        let client = &self.row.state;
+        (client.auth_method == AuthMethod::PrivateKeyJwt).then(|| {
+            let keys = client.live_keys();
+            let public = keys.map(|(_, key)| key.jwk.public().members().clone().into());
+            Json(serde_json::json!({"keys": public.collect::<Vec<serde_json::Value>>()}))
+        })
+    }
+
+    /// Its keys with their ids, those that ended included.
+    async fn keys(&self) -> Vec<ClientKeyNode> {
+        let keys = self.row.state.keys.iter();
+        keys.map(|(id, key)| ClientKeyNode::new(*id, key)).collect()
     }
 
     /// Claims that it adds to its tokens: a JSON object.

@@ -8,7 +8,7 @@ use chancery_domain::{
 
 use super::{
     ClientPayload,
-    fields::{at, custom_claims, in_days, metadata, two_ends},
+    fields::{at, custom_claims, in_days, jwks, metadata, two_ends},
     grant::{GrantInput, grants},
 };
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     input::{self, Input, each, kept, patch},
     scalars::{DateTime, Json},
     session::Session,
+    tenant::AuthMethodName,
 };
 
 /// What shall change about a client: a field that is left out stays as it is.
@@ -42,6 +43,12 @@ pub(crate) struct UpdateClientInput {
     serves: MaybeUndefined<Vec<String>>,
     /// What it may ask for, each API once, in place of all that it was granted before.
     grants: MaybeUndefined<Vec<GrantInput>>,
+    /// What it authenticates with. Another way than before ends its secrets or its keys at once: have
+    /// a secret issued afterwards, or give `jwks` with it.
+    auth_method: MaybeUndefined<AuthMethodName>,
+    /// The public keys that its assertions are signed with, in place of those before: a JSON Web Key
+    /// Set of 1 to 5 keys. A key that stays keeps its id; one that was revoked cannot come back.
+    jwks: MaybeUndefined<Json>,
     /// A UUID that makes a retry harmless: for seven days, the same id with the same input answers
     /// with the same ids and changes nothing, and with another input is a `CONFLICT`.
     command_id: Option<String>,
@@ -68,6 +75,9 @@ impl Input for UpdateClientInput {
         let serves = kept(faults, "serves", self.serves)
             .map(|serves| each(faults, "serves", &serves, ApiIdentifier::parse));
         let grants = kept(faults, "grants", self.grants).map(|given| grants(faults, given));
+        let auth_method = kept(faults, "authMethod", self.auth_method).map(Into::into);
+        let given = kept(faults, "jwks", self.jwks);
+        let jwks = jwks(faults, given);
         Some(ClientChange {
             client: client?,
             name,
@@ -77,6 +87,8 @@ impl Input for UpdateClientInput {
             custom_claims: custom_claims?,
             serves,
             grants,
+            auth_method,
+            jwks,
         })
     }
 }
@@ -157,6 +169,7 @@ mod tests {
         );
         assert!(change.metadata.is_none() && change.custom_claims.is_none());
         assert!(change.serves.is_none() && change.grants.is_none());
+        assert!(change.auth_method.is_none() && change.jwks.is_none());
     }
 
     #[test]
@@ -178,13 +191,15 @@ mod tests {
     fn null_is_no_way_to_take_all_grants_away() {
         assert_eq!(
             faults(
-                value!({"metadata": null, "customClaims": null, "serves": null, "grants": null})
+                value!({"metadata": null, "customClaims": null, "serves": null, "grants": null, "authMethod": null, "jwks": null})
             ),
             testing::at(&[
                 ("metadata", "null"),
                 ("customClaims", "null"),
                 ("serves", "null"),
-                ("grants", "null")
+                ("grants", "null"),
+                ("authMethod", "null"),
+                ("jwks", "null")
             ])
         );
     }

@@ -3,11 +3,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::entropy::SeededEntropy;
 
-const HERE: SealContext<'static> = SealContext {
-    purpose: Purpose::SigningKey,
-    tenant: "tenant_a",
-    row: "key_1",
-};
+fn here() -> SealContext {
+    SealContext::signing_key("tenant_a", "key_1")
+}
 
 fn master(seed: u64) -> MasterKey {
     MasterKey::generate(&SeededEntropy::new(seed))
@@ -19,14 +17,14 @@ fn sealer(seed: u64) -> Sealer {
 
 fn sealed(plaintext: &[u8]) -> Sealed {
     sealer(1)
-        .seal(&HERE, plaintext, &SeededEntropy::new(9))
+        .seal(&here(), plaintext, &SeededEntropy::new(9))
         .unwrap()
 }
 
 #[test]
 fn opens_where_it_was_sealed() {
     assert_eq!(
-        *sealer(1).open(&HERE, &sealed(b"private")).unwrap(),
+        *sealer(1).open(&here(), &sealed(b"private")).unwrap(),
         b"private"
     );
 }
@@ -34,30 +32,14 @@ fn opens_where_it_was_sealed() {
 #[test]
 fn a_row_moved_elsewhere_does_not_open() {
     let elsewhere = [
-        SealContext {
-            purpose: Purpose::InstallationKey,
-            ..HERE
-        },
-        SealContext {
-            tenant: "tenant_b",
-            ..HERE
-        },
-        SealContext {
-            row: "key_2",
-            ..HERE
-        },
-        SealContext { row: "", ..HERE },
+        SealContext::client_secret("tenant_a", "key_1"),
+        SealContext::new(Purpose::InstallationKey, "tenant_a", "key_1"),
+        SealContext::signing_key("tenant_b", "key_1"),
+        SealContext::signing_key("tenant_a", "key_2"),
+        SealContext::signing_key("tenant_a", ""),
         // The same characters, divided otherwise.
-        SealContext {
-            tenant: "tenant_ak",
-            row: "ey_1",
-            ..HERE
-        },
-        SealContext {
-            tenant: "tenant_",
-            row: "akey_1",
-            ..HERE
-        },
+        SealContext::signing_key("tenant_ak", "ey_1"),
+        SealContext::signing_key("tenant_", "akey_1"),
     ];
     for context in elsewhere {
         assert_eq!(
@@ -75,12 +57,12 @@ fn a_row_with_another_key_id_does_not_open() {
     let mut relabelled = sealed(b"private");
     assert_eq!(relabelled.master_key_id, old.as_str());
     relabelled.master_key_id = new.to_string();
-    assert_eq!(both.open(&HERE, &relabelled), Err(OpenError::Corrupt));
+    assert_eq!(both.open(&here(), &relabelled), Err(OpenError::Corrupt));
 }
 
 #[test]
 fn the_wrong_master_key_is_named_with_the_one_that_is_needed() {
-    let error = sealer(2).open(&HERE, &sealed(b"private")).unwrap_err();
+    let error = sealer(2).open(&here(), &sealed(b"private")).unwrap_err();
     let (needed, current) = (master(1).id().to_string(), master(2).id());
     assert_eq!(
         error,
@@ -97,17 +79,17 @@ fn the_previous_master_key_opens_and_the_current_one_seals() {
     let both = Sealer::new(master(2), Some(master(1)));
     let old = sealed(b"private");
     assert!(!both.is_current(&old));
-    let opened = both.open(&HERE, &old).unwrap();
-    let new = both.seal(&HERE, &opened, &SeededEntropy::new(9)).unwrap();
+    let opened = both.open(&here(), &old).unwrap();
+    let new = both.seal(&here(), &opened, &SeededEntropy::new(9)).unwrap();
     assert!(both.is_current(&new));
-    assert_eq!(*sealer(2).open(&HERE, &new).unwrap(), b"private");
+    assert_eq!(*sealer(2).open(&here(), &new).unwrap(), b"private");
 }
 
 #[test]
 fn every_sealing_has_a_nonce_of_its_own() {
     let (sealer, entropy) = (sealer(1), SeededEntropy::new(3));
-    let once = sealer.seal(&HERE, b"private", &entropy).unwrap();
-    let again = sealer.seal(&HERE, b"private", &entropy).unwrap();
+    let once = sealer.seal(&here(), b"private", &entropy).unwrap();
+    let again = sealer.seal(&here(), b"private", &entropy).unwrap();
     assert_ne!(once.bytes[1..HEADER_LEN], again.bytes[1..HEADER_LEN]);
     assert_ne!(once.bytes[HEADER_LEN..], again.bytes[HEADER_LEN..]);
 }
@@ -129,7 +111,7 @@ fn the_layout_does_not_change() {
         bytes,
     };
     assert_eq!(
-        *Sealer::new(zeros, None).open(&HERE, &sealed).unwrap(),
+        *Sealer::new(zeros, None).open(&here(), &sealed).unwrap(),
         b"private"
     );
 }
@@ -147,7 +129,7 @@ fn prints_no_bytes() {
 proptest! {
     #[test]
     fn whatever_is_sealed_opens_the_same(plaintext: Vec<u8>, tenant in ".*", row in ".*") {
-        let context = SealContext { purpose: Purpose::InstallationKey, tenant: &tenant, row: &row };
+        let context = SealContext::signing_key(tenant, row);
         let sealed = sealer(1).seal(&context, &plaintext, &SeededEntropy::new(9)).unwrap();
         prop_assert_eq!(sealed.bytes.capacity(), sealed.bytes.len());
         prop_assert_eq!(&*sealer(1).open(&context, &sealed).unwrap(), &plaintext);
@@ -158,13 +140,13 @@ proptest! {
         let mut changed = sealed(b"private");
         let at = at.index(changed.bytes.len());
         changed.bytes[at] ^= 1 << bit;
-        prop_assert_eq!(sealer(1).open(&HERE, &changed), Err(OpenError::Corrupt));
+        prop_assert_eq!(sealer(1).open(&here(), &changed), Err(OpenError::Corrupt));
     }
 
     #[test]
     fn bytes_of_another_origin_do_not_open(bytes: Vec<u8>) {
         let foreign = Sealed { master_key_id: master(1).id().to_string(), bytes };
-        prop_assert_eq!(sealer(1).open(&HERE, &foreign), Err(OpenError::Corrupt));
+        prop_assert_eq!(sealer(1).open(&here(), &foreign), Err(OpenError::Corrupt));
     }
 }
 
@@ -177,7 +159,7 @@ fn a_value_cut_short_does_not_open() {
             ..whole.clone()
         };
         assert_eq!(
-            sealer(1).open(&HERE, &cut),
+            sealer(1).open(&here(), &cut),
             Err(OpenError::Corrupt),
             "{length}"
         );

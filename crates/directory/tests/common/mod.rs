@@ -15,7 +15,7 @@ use std::{
 };
 
 use chancery_crypto::{
-    Algorithm, Entropy, HashParameters, InstallationKey, MasterKey, Purpose, SealContext, Sealer,
+    Algorithm, Entropy, HashParameters, InstallationKey, MasterKey, SealContext, Sealer,
     SecretHasher, SecretIssuer, SeededEntropy, SigningKey,
 };
 use chancery_directory::{Capacity, Directory};
@@ -25,8 +25,10 @@ use chancery_domain::{
     client::{CreateClient, DisableClient, Expiry, GrantRequest},
     json::JsonObject,
     key_ring::NewKey,
-    secret_rotation::{NewSecret, RevokeSecret, RotateSecret},
-    tenant::{CloseTenant, CreateTenant, SigningAlgorithm, SuspendTenant, TenantPolicy},
+    secret_rotation::{KeptSecret, NewSecret, RevokeSecret, RotateSecret},
+    tenant::{
+        AuthMethod, CloseTenant, CreateTenant, SigningAlgorithm, SuspendTenant, TenantPolicy,
+    },
     value::{
         ApiIdentifier, ApiName, ClientName, CustomClaims, DisplayName, Patch, Reason, RoleName,
         ScopeSet, Slug,
@@ -141,6 +143,9 @@ impl World {
         for row in change.vault() {
             tx.keep(tenant, row).await.unwrap();
         }
+        for secret in change.erased() {
+            tx.erase(tenant, *secret).await.unwrap();
+        }
         tx.commit().await.unwrap();
     }
 
@@ -171,12 +176,7 @@ impl World {
             SigningAlgorithm::EdDsa => Algorithm::EdDsa,
         };
         let (signing, pkcs8) = SigningKey::generate(known, &key.to_string()).unwrap();
-        let (tenant, row) = (tenant.to_string(), key.to_string());
-        let context = SealContext {
-            purpose: Purpose::SigningKey,
-            tenant: &tenant,
-            row: &row,
-        };
+        let context = SealContext::signing_key(tenant, key);
         let sealed = self.sealer.seal(&context, &pkcs8, &*self.entropy).unwrap();
         let jwk = serde_json::to_value(signing.public_jwk()).unwrap();
         NewKey {
@@ -266,7 +266,7 @@ impl World {
             NewSecret {
                 secret,
                 hint,
-                verifier: verifier.as_str().to_owned(),
+                kept: KeptSecret::Verifier(verifier.as_str().to_owned()),
             },
             minted.reveal(),
         )
@@ -305,7 +305,9 @@ impl World {
             custom_claims: CustomClaims::parse(claims).unwrap(),
             serves: Vec::new(),
             grants: grants.collect(),
-            secret,
+            auth_method: AuthMethod::ClientSecret,
+            secret: Some(secret),
+            keys: None,
         };
         self.execute(&command).await;
         Known {

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use super::{ClientEvent, ClientRefusal, Expiry, GrantRequest, expiry, grant};
+use super::{
+    ClientEvent, ClientRefusal, Expiry, GrantRequest, NewClientKey, authentication, expiry, grant,
+};
 use crate::{
     change::ChangeSet,
     command::{Command, ReadSet},
@@ -14,7 +16,7 @@ use crate::{
     value::{ClientName, CustomClaims, Description},
 };
 
-/// Creates a client of a tenant, with its grants and its first secret.
+/// Creates a client of a tenant, with its grants and its first secret or its keys.
 pub struct CreateClient {
     /// The tenant.
     pub tenant: TenantId,
@@ -34,8 +36,12 @@ pub struct CreateClient {
     pub serves: Vec<ApiId>,
     /// What it may ask for.
     pub grants: Vec<GrantRequest>,
-    /// Its first secret.
-    pub secret: NewSecret,
+    /// What it authenticates with.
+    pub auth_method: AuthMethod,
+    /// Its first secret, where it authenticates with one.
+    pub secret: Option<NewSecret>,
+    /// Its keys, where it authenticates with them.
+    pub keys: Option<Vec<NewClientKey>>,
 }
 
 impl Command for CreateClient {
@@ -54,7 +60,8 @@ impl Command for CreateClient {
     }
 
     fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Refusal> {
-        let policy = &read.tenant(self.tenant)?.open()?.policy;
+        let tenant = read.tenant(self.tenant)?.open()?;
+        let policy = &tenant.policy;
         if read.client(self.client).is_ok() {
             return Err(ClientRefusal::AlreadyExists.into());
         }
@@ -64,32 +71,31 @@ impl Command for CreateClient {
         if !policy.allow_metadata && !self.metadata.is_empty() {
             return Err(ClientRefusal::MetadataNotAllowed.into());
         }
-        let auth_method = AuthMethod::ClientSecret;
-        if !policy.allows(auth_method) {
-            return Err(ClientRefusal::AuthMethodNotAllowed.into());
-        }
+        authentication::allowed(self.auth_method, tenant)?;
         let bounds = policy.client_lifetime_days;
         let expiry = self.expiry.or(bounds.default.map(Expiry::InDays));
         let created = ClientEvent::ClientCreated {
             name: self.name.clone(),
             description: self.description.clone(),
             metadata: self.metadata.clone(),
-            auth_method,
+            auth_method: self.auth_method,
             custom_claims: self.custom_claims.clone(),
             serves: grant::served(&self.serves, read)?,
             expires_at: expiry::within(bounds, expiry, now)?,
         };
         let grants = grant::resolve(&self.grants, &BTreeMap::new(), read)?;
         let mut change = ChangeSet::of(StreamId::Client(self.client), [created]);
+        if let Some(keys) = authentication::first_keys(self.auth_method, self.keys.as_deref(), now)?
+        {
+            change.push(StreamId::Client(self.client), keys);
+        }
         for granted in grant::difference(&BTreeMap::new(), &grants) {
             change.push(StreamId::Client(self.client), granted);
         }
-        change.and(secret_rotation::first(
-            self.client,
-            &self.secret,
-            policy,
-            now,
-        ));
+        if let Some(secret) = &self.secret {
+            secret.fits(self.auth_method)?;
+            change.and(secret_rotation::first(self.client, secret, policy, now));
+        }
         Ok(change)
     }
 }
@@ -103,7 +109,7 @@ mod tests {
         testing::{
             self, NOW, acme, acme_with_orders, billing, closed, orders_grant, policy, with_billing,
         },
-        value::{RoleName, Scope, ScopeSet},
+        value::{RoleName, Scope, ScopeSet, Slug},
     };
 
     fn created_with(policy: TenantPolicy, command: &CreateClient) -> testing::Outcome {
@@ -153,7 +159,11 @@ mod tests {
             }),
             &billing(),
         )
-        .refused(ClientRefusal::AuthMethodNotAllowed);
+        .refused(ClientRefusal::AuthMethodNotAllowed {
+            tenant: Slug::parse("acme").unwrap(),
+            method: "CLIENT_SECRET",
+            needs: "CLIENT_SECRET_BASIC or CLIENT_SECRET_POST",
+        });
     }
 
     #[test]

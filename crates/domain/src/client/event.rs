@@ -5,11 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::event_kinds,
-    id::ApiId,
+    id::{ApiId, KeyId},
     json::JsonObject,
     tenant::AuthMethod,
     time::Timestamp,
-    value::{ApiIdentifier, ClientName, CustomClaims, Description, Reason, RoleName, ScopeSet},
+    value::{
+        ApiIdentifier, ClientJwk, ClientName, CustomClaims, Description, Reason, RoleName, ScopeSet,
+    },
 };
 
 /// What happens to a client.
@@ -82,6 +84,25 @@ pub enum ClientEvent {
         /// All of them.
         serves: BTreeSet<ApiIdentifier>,
     },
+    /// It authenticates in another way. What it authenticated with before ends in the same change.
+    ClientAuthMethodChanged {
+        /// What it authenticates with.
+        auth_method: AuthMethod,
+    },
+    /// Its assertions may be signed with these keys, and with no other.
+    ClientKeysChanged {
+        /// All of them. A key that it had before keeps its id.
+        keys: Vec<RegisteredKey>,
+    },
+    /// A key is refused from now on, everywhere and for good.
+    ClientKeyRevoked {
+        /// The key.
+        key: KeyId,
+        /// Why.
+        reason: Reason,
+        /// Whether somebody else may have had it; then the tokens that it obtained are inactive too.
+        compromised: bool,
+    },
     /// It ends at another time.
     ClientExpiryChanged {
         /// When. Absent: it has no end.
@@ -102,6 +123,18 @@ pub enum ClientEvent {
     },
 }
 
+/// A public key that a client's assertions may be signed with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisteredKey {
+    /// Its id: the `credential_id` of the tokens that it obtains.
+    pub key: KeyId,
+    /// The public key.
+    pub jwk: ClientJwk,
+    /// When it was registered first.
+    pub registered_at: Timestamp,
+}
+
 event_kinds!(ClientEvent {
     ClientCreated = 1,
     ClientDescribed = 1,
@@ -110,6 +143,9 @@ event_kinds!(ClientEvent {
     ClientGrantRevoked = 1,
     ClientClaimsChanged = 1,
     ClientServesChanged = 1,
+    ClientAuthMethodChanged = 1,
+    ClientKeysChanged = 1,
+    ClientKeyRevoked = 1,
     ClientExpiryChanged = 1,
     ClientDisabled = 1,
     ClientEnabled = 1,

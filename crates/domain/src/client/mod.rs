@@ -1,5 +1,6 @@
 //! A client: who it is, what it may ask for, and whether it may.
 
+mod authentication;
 mod create;
 mod delete;
 mod disable;
@@ -7,6 +8,8 @@ mod enable;
 mod event;
 mod expiry;
 mod grant;
+mod keys;
+mod revoke_key;
 mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,22 +20,24 @@ pub use create::CreateClient;
 pub use delete::DeleteClient;
 pub use disable::DisableClient;
 pub use enable::EnableClient;
-pub use event::ClientEvent;
+pub use event::{ClientEvent, RegisteredKey};
 pub use expiry::Expiry;
 pub use grant::GrantRequest;
+pub use keys::{ClientKey, KeyEnd, NewClientKey};
+pub use revoke_key::RevokeClientKey;
 pub use update::UpdateClient;
 
 use crate::{
     aggregate::Fold,
     command::State,
     event::Event,
-    id::ApiId,
+    id::{ApiId, KeyId},
     json::JsonObject,
     refusal::refusals,
     stream::AggregateType,
     tenant::AuthMethod,
     time::Timestamp,
-    value::{ApiIdentifier, ClientName, CustomClaims, Description, RoleName, ScopeSet},
+    value::{ApiIdentifier, ClientName, CustomClaims, Description, RoleName, ScopeSet, Slug},
 };
 
 /// What a client may ask for at one API.
@@ -57,6 +62,9 @@ pub struct Client {
     pub metadata: JsonObject,
     /// What it authenticates with.
     pub auth_method: AuthMethod,
+    /// The keys that its assertions are signed with, by id, and those that were.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<KeyId, ClientKey>,
     /// Claims that it adds to its tokens.
     pub custom_claims: CustomClaims,
     /// The APIs whose tokens it may introspect.
@@ -103,8 +111,18 @@ refusals! {
         NameRequired = "NAME_REQUIRED",
         #[error("the tenant's policy allows no metadata on clients")]
         MetadataNotAllowed = "METADATA_NOT_ALLOWED",
-        #[error("the tenant's policy does not allow clients that authenticate this way")]
-        AuthMethodNotAllowed = "AUTH_METHOD_NOT_ALLOWED",
+        #[error("the policy of the tenant {tenant} does not allow clients that authenticate with {method}; its allowedAuthMethods must have {needs}")]
+        AuthMethodNotAllowed { tenant: Slug, method: &'static str, needs: &'static str } = "AUTH_METHOD_NOT_ALLOWED",
+        #[error("the way in which the client authenticates was changed at the same moment; send it again")]
+        AuthMethodChanged = "AUTH_METHOD_CHANGED",
+        #[error("a client that authenticates with PRIVATE_KEY_JWT needs its public keys; give them as jwks")]
+        KeysRequired = "KEYS_REQUIRED",
+        #[error("only a client that authenticates with PRIVATE_KEY_JWT has keys; leave jwks out, or set authMethod")]
+        KeysNotAllowed = "KEYS_NOT_ALLOWED",
+        #[error("the key `{kid}` was revoked and cannot be registered again; make another one")]
+        KeyCannotReturn { kid: String } = "KEY_CANNOT_RETURN",
+        #[error("the key is revoked already")]
+        KeyAlreadyRevoked = "KEY_REVOKED",
         #[error("the tenant's policy demands an end within {max_days} days; give expiresInDays or expiresAt")]
         ExpiryRequired { max_days: u32 } = "EXPIRY_REQUIRED",
         #[error("the client would live less than the {min_days} day(s) that the tenant's policy demands")]
@@ -176,6 +194,7 @@ impl Fold for Client {
                 description,
                 metadata,
                 auth_method,
+                keys: BTreeMap::new(),
                 custom_claims,
                 serves,
                 expires_at,
@@ -217,6 +236,28 @@ impl Fold for Client {
             ClientEvent::ClientServesChanged { serves } => {
                 before.map(|client| Self { serves, ..client })
             }
+            ClientEvent::ClientAuthMethodChanged { auth_method } => before.map(|client| Self {
+                auth_method,
+                ..client
+            }),
+            ClientEvent::ClientKeysChanged { keys } => before.map(|client| Self {
+                keys: keys::replaced(client.keys, keys),
+                ..client
+            }),
+            ClientEvent::ClientKeyRevoked {
+                key,
+                reason: _,
+                compromised,
+            } => before.map(|mut client| {
+                if let Some(key) = client.keys.get_mut(&key) {
+                    key.ended = Some(if compromised {
+                        KeyEnd::Compromised
+                    } else {
+                        KeyEnd::Revoked
+                    });
+                }
+                client
+            }),
             ClientEvent::ClientExpiryChanged { expires_at } => before.map(|client| Self {
                 expires_at,
                 ..client

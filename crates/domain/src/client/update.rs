@@ -1,4 +1,6 @@
-use super::{ClientEvent, ClientRefusal, Expiry, GrantRequest, expiry, grant};
+use super::{
+    ClientEvent, ClientRefusal, Expiry, GrantRequest, NewClientKey, authentication, expiry, grant,
+};
 use crate::{
     change::ChangeSet,
     command::{Command, ReadSet},
@@ -6,6 +8,7 @@ use crate::{
     json::JsonObject,
     refusal::Refusal,
     stream::StreamId,
+    tenant::AuthMethod,
     time::Timestamp,
     value::{ClientName, CustomClaims, Description, Patch},
 };
@@ -31,6 +34,10 @@ pub struct UpdateClient {
     pub serves: Option<Vec<ApiId>>,
     /// What it may ask for.
     pub grants: Option<Vec<GrantRequest>>,
+    /// What it authenticates with. Another way ends what it authenticated with before.
+    pub auth_method: Option<AuthMethod>,
+    /// Its keys, where it authenticates with them.
+    pub keys: Option<Vec<NewClientKey>>,
 }
 
 impl Command for UpdateClient {
@@ -45,11 +52,15 @@ impl Command for UpdateClient {
             grants.unwrap_or_default(),
             serves.unwrap_or_default(),
         ));
+        if self.auth_method.is_some() {
+            reads.push(StreamId::SecretRotation(self.client));
+        }
         reads
     }
 
     fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Refusal> {
-        let policy = &read.tenant(self.tenant)?.open()?.policy;
+        let tenant = read.tenant(self.tenant)?.open()?;
+        let policy = &tenant.policy;
         let client = read.client(self.client)?.existing()?;
         let mut events = Vec::new();
 
@@ -97,7 +108,9 @@ impl Command for UpdateClient {
                 &grant::resolve(grants, &client.grants, read)?,
             ));
         }
-        Ok(ChangeSet::of(StreamId::Client(self.client), events))
+        let mut change = ChangeSet::of(StreamId::Client(self.client), events);
+        change.and(authentication::changed(self, client, tenant, read, now)?);
+        Ok(change)
     }
 }
 
@@ -109,32 +122,18 @@ mod tests {
     use crate::{
         api::ApiEvent,
         tenant::{ClientLifetime, TenantEvent, TenantPolicy},
-        testing::{self, ACME, BILLING, NOW, ORDERS, deleted, orders_grant, policy, with_billing},
+        testing::{self, NOW, ORDERS, deleted, nothing_new, orders_grant, policy, with_billing},
         value::{ApiIdentifier, ScopeSet},
     };
-
-    fn nothing() -> UpdateClient {
-        UpdateClient {
-            tenant: ACME,
-            client: BILLING,
-            name: Patch::Keep,
-            description: Patch::Keep,
-            metadata: None,
-            expiry: Patch::Keep,
-            custom_claims: None,
-            serves: None,
-            grants: None,
-        }
-    }
 
     #[test]
     fn what_stays_the_same_is_no_event() {
         testing::given(with_billing())
-            .when(&nothing())
+            .when(&nothing_new())
             .then_nothing();
         let same = UpdateClient {
             grants: Some(vec![orders_grant()]),
-            ..nothing()
+            ..nothing_new()
         };
         testing::given(with_billing()).when(&same).then_nothing();
     }
@@ -143,7 +142,7 @@ mod tests {
     fn a_grant_that_stays_may_name_what_the_api_has_no_longer() {
         let keep = UpdateClient {
             grants: Some(vec![orders_grant()]),
-            ..nothing()
+            ..nothing_new()
         };
         let without = ApiEvent::ApiScopesChanged { scopes: Vec::new() };
         for event in [without, ApiEvent::ApiRetired {}] {
@@ -156,7 +155,7 @@ mod tests {
         less.roles = BTreeSet::new();
         let change = UpdateClient {
             grants: Some(vec![less]),
-            ..nothing()
+            ..nothing_new()
         };
         let refusal = testing::given(with_billing())
             .and([ApiEvent::ApiRetired {}])
@@ -169,7 +168,7 @@ mod tests {
     fn grants_are_replaced_as_a_whole() {
         let none = UpdateClient {
             grants: Some(Vec::new()),
-            ..nothing()
+            ..nothing_new()
         };
         testing::given(with_billing())
             .when(&none)
@@ -182,7 +181,7 @@ mod tests {
         less.roles = BTreeSet::new();
         let fewer = UpdateClient {
             grants: Some(vec![less.clone()]),
-            ..nothing()
+            ..nothing_new()
         };
         testing::given(with_billing())
             .when(&fewer)
@@ -202,7 +201,7 @@ mod tests {
             metadata: Some(JsonObject::parse(serde_json::json!({"team": "b"}), 4096).unwrap()),
             custom_claims: Some(CustomClaims::parse(serde_json::json!({"plan": "gold"})).unwrap()),
             serves: Some(vec![ORDERS]),
-            ..nothing()
+            ..nothing_new()
         };
         let change = testing::given(with_billing()).when(&update).change();
         let kinds: Vec<_> = change
@@ -226,7 +225,7 @@ mod tests {
     fn a_required_name_cannot_be_taken_away() {
         let unnamed = UpdateClient {
             name: Patch::Clear,
-            ..nothing()
+            ..nothing_new()
         };
         testing::given(with_billing())
             .when(&unnamed)
@@ -240,7 +239,7 @@ mod tests {
         };
         let never = UpdateClient {
             expiry: Patch::Clear,
-            ..nothing()
+            ..nothing_new()
         };
         testing::given(with_billing())
             .and([end])
@@ -252,7 +251,7 @@ mod tests {
     fn a_deleted_client_stays_as_it_was() {
         testing::given(with_billing())
             .and([deleted()])
-            .when(&nothing())
+            .when(&nothing_new())
             .refused(ClientRefusal::Deleted);
     }
 
@@ -266,7 +265,7 @@ mod tests {
     fn a_name_may_go_where_none_is_required() {
         let unnamed = UpdateClient {
             name: Patch::Clear,
-            ..nothing()
+            ..nothing_new()
         };
         let named = ClientEvent::ClientDescribed {
             name: None,
@@ -280,7 +279,7 @@ mod tests {
         // One that has none from before the rule can still be changed.
         let disabled_claims = UpdateClient {
             custom_claims: Some(CustomClaims::parse(serde_json::json!({"plan": "gold"})).unwrap()),
-            ..nothing()
+            ..nothing_new()
         };
         testing::given(with_billing())
             .and([named])
@@ -293,7 +292,7 @@ mod tests {
         let forbidden = || policy(|policy| policy.allow_metadata = false);
         let with = |value| UpdateClient {
             metadata: Some(JsonObject::parse(value, 4096).unwrap()),
-            ..nothing()
+            ..nothing_new()
         };
         under(forbidden(), &with(serde_json::json!({"team": "b"})))
             .refused(ClientRefusal::MetadataNotAllowed);
@@ -323,7 +322,7 @@ mod tests {
         };
         let with = |expiry| UpdateClient {
             expiry,
-            ..nothing()
+            ..nothing_new()
         };
         under(bounded(), &with(Patch::Clear))
             .refused(ClientRefusal::ExpiryRequired { max_days: 30 });
@@ -346,7 +345,7 @@ mod tests {
         unknown.scopes = ScopeSet::parse("orders:burn").unwrap();
         let with = |grants| UpdateClient {
             grants: Some(grants),
-            ..nothing()
+            ..nothing_new()
         };
         let rule = |command: &UpdateClient| {
             testing::given(with_billing())
@@ -361,12 +360,12 @@ mod tests {
         );
         let serves = UpdateClient {
             serves: Some(vec![testing::ADMIN_API_ID]),
-            ..nothing()
+            ..nothing_new()
         };
         assert_eq!(rule(&serves), Some("SERVES_ADMIN_API"));
         let nowhere = UpdateClient {
             serves: Some(vec![ApiId::new(NOW, [99; 10])]),
-            ..nothing()
+            ..nothing_new()
         };
         testing::given(with_billing())
             .when(&nowhere)

@@ -45,9 +45,11 @@ impl Command for RecordDueSecrets {
             match rotation.secrets[id].state(now) {
                 SecretState::Retired => {
                     change.push(stream, SecretRotationEvent::SecretRetired { secret });
+                    change.erase(secret);
                 }
                 SecretState::Expired => {
                     change.push(stream, SecretRotationEvent::SecretExpired { secret });
+                    change.erase(secret);
                 }
                 _ => {}
             }

@@ -1,12 +1,11 @@
 use super::{NewSecret, SecretRefusal, SecretRotationEvent, latest_end};
 use crate::{
     change::ChangeSet,
-    client::ClientRefusal,
     command::{Command, ReadSet},
     id::{ClientId, TenantId},
     refusal::Refusal,
     stream::StreamId,
-    tenant::{AuthMethod, TenantPolicy},
+    tenant::TenantPolicy,
     time::Timestamp,
     value::Label,
 };
@@ -42,9 +41,8 @@ impl Command for IssueSecret {
 
     fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Refusal> {
         let policy = &read.tenant(self.tenant)?.open()?.policy;
-        if read.client(self.client)?.existing()?.auth_method == AuthMethod::PrivateKeyJwt {
-            return Err(ClientRefusal::HasNoSecret.into());
-        }
+        self.secret
+            .fits(read.client(self.client)?.existing()?.auth_method)?;
         let live = read.secrets(self.client).live(now).count() + 1;
         if live > policy.max_live_secrets as usize {
             return Err(SecretRefusal::TooManyLiveSecrets {
@@ -98,11 +96,12 @@ pub(crate) fn first(
 mod tests {
     use super::*;
     use crate::{
+        client::ClientRefusal,
         secret_rotation::IssuedSecret,
         tenant::TenantEvent,
         testing::{
-            self, ACME, BILLING, NOW, deleted, new_secret, policy, revoked_first, signs_with_a_key,
-            with_billing,
+            self, ACME, BILLING, NOW, deleted, new_secret, policy, revoked_first, with_billing,
+            with_keys,
         },
         value::Hint,
     };
@@ -248,8 +247,7 @@ mod tests {
 
     #[test]
     fn a_client_that_signs_with_a_key_gets_no_secret() {
-        testing::given(with_billing())
-            .and([signs_with_a_key()])
+        testing::given(with_keys())
             .when(&issue())
             .refused(ClientRefusal::HasNoSecret);
     }

@@ -18,18 +18,20 @@ pub use event::{IssuedSecret, Retirement, SecretRotationEvent};
 pub use issue::IssueSecret;
 pub(crate) use issue::first;
 pub use revoke::RevokeSecret;
+pub(crate) use revoke::all as revoke_all;
 pub use rotate::RotateSecret;
 pub use schedule::{Schedule, ScheduleRotation};
 
 use crate::{
     aggregate::Fold,
     change::VaultRow,
+    client::ClientRefusal,
     command::State,
     event::Event,
     id::{ClientId, SecretId},
     refusal::refusals,
     stream::AggregateType,
-    tenant::{MAX_OVERLAP_SECONDS, TenantPolicy},
+    tenant::{AuthMethod, MAX_OVERLAP_SECONDS, TenantPolicy},
     time::Timestamp,
     value::{Hint, Label},
 };
@@ -121,15 +123,29 @@ impl SecretState {
     }
 }
 
-/// A secret that was minted and hashed before the command that issues it.
+/// A secret that was minted, and hashed or sealed, before the command that issues it.
 #[derive(Clone)]
 pub struct NewSecret {
     /// Its id.
     pub secret: SecretId,
     /// Its last four characters.
     pub hint: String,
-    /// Its Argon2id hash, in PHC form.
-    pub verifier: String,
+    /// What is kept of it.
+    pub kept: KeptSecret,
+}
+
+/// What is kept of a secret, which depends on how its client authenticates. It has no `Debug`.
+#[derive(Clone)]
+pub enum KeptSecret {
+    /// Its Argon2id hash, in PHC form: a secret that is sent as it is can be compared with that.
+    Verifier(String),
+    /// The secret itself, sealed: it keys assertions.
+    Sealed {
+        /// Which master key sealed it.
+        master_key_id: String,
+        /// The sealed bytes.
+        sealed: Vec<u8>,
+    },
 }
 
 refusals! {
@@ -208,11 +224,36 @@ impl NewSecret {
         }
     }
 
+    /// Whether what is kept of it serves a client that authenticates this way: the client may have
+    /// been changed since the secret was made.
+    pub(crate) fn fits(&self, method: AuthMethod) -> Result<(), ClientRefusal> {
+        match (method, &self.kept) {
+            (AuthMethod::ClientSecret, KeptSecret::Verifier(_))
+            | (AuthMethod::ClientSecretJwt, KeptSecret::Sealed { .. }) => Ok(()),
+            (AuthMethod::PrivateKeyJwt, _) => Err(ClientRefusal::HasNoSecret),
+            (AuthMethod::ClientSecret | AuthMethod::ClientSecretJwt, _) => {
+                Err(ClientRefusal::AuthMethodChanged)
+            }
+        }
+    }
+
     fn vault_row(&self, client: ClientId) -> VaultRow {
-        VaultRow::Verifier {
-            secret: self.secret,
-            client,
-            phc: self.verifier.clone(),
+        let secret = self.secret;
+        match self.kept.clone() {
+            KeptSecret::Verifier(phc) => VaultRow::Verifier {
+                secret,
+                client,
+                phc,
+            },
+            KeptSecret::Sealed {
+                master_key_id,
+                sealed,
+            } => VaultRow::SealedSecret {
+                secret,
+                client,
+                master_key_id,
+                sealed,
+            },
         }
     }
 }

@@ -1,10 +1,11 @@
-use super::{Revocation, SecretRefusal, SecretRotationEvent};
+use super::{Revocation, SecretRefusal, SecretRotation, SecretRotationEvent};
 use crate::{
     change::ChangeSet,
     command::{Command, ReadSet},
     id::{ClientId, SecretId, TenantId},
     refusal::Refusal,
     stream::StreamId,
+    tenant::AuthMethod,
     time::Timestamp,
     value::Reason,
 };
@@ -48,15 +49,44 @@ impl Command for RevokeSecret {
             (None, _) | (Some(Revocation::Withdrawn), true) => {}
             (Some(_), _) => return Err(SecretRefusal::AlreadyRevoked.into()),
         }
-        Ok(ChangeSet::of(
+        let mut change = ChangeSet::of(
             StreamId::SecretRotation(self.client),
             [SecretRotationEvent::SecretRevoked {
                 secret: self.secret,
                 reason: self.reason.clone(),
                 compromised: self.compromised,
             }],
-        ))
+        );
+        change.erase(self.secret);
+        Ok(change)
     }
+}
+
+/// Ends all of a client's secrets, since it authenticates in another way from now on; where that way
+/// has no secrets, nobody need rotate them any more either.
+pub(crate) fn all(
+    client: ClientId,
+    secrets: &SecretRotation,
+    after: AuthMethod,
+    now: Timestamp,
+) -> ChangeSet {
+    let revoked = secrets
+        .live(now)
+        .map(|(secret, _)| SecretRotationEvent::SecretRevoked {
+            secret,
+            reason: Reason::other_auth_method(),
+            compromised: false,
+        });
+    let mut change = ChangeSet::of(StreamId::SecretRotation(client), revoked);
+    if secrets.schedule.is_some() && !after.has_secrets() {
+        let cancelled = SecretRotationEvent::RotationScheduleCancelled {};
+        change.push(StreamId::SecretRotation(client), cancelled);
+    }
+    // Of those that ended earlier nothing is needed any more either.
+    for secret in secrets.secrets.keys() {
+        change.erase(*secret);
+    }
+    change
 }
 
 #[cfg(test)]
@@ -79,6 +109,10 @@ mod tests {
         testing::given(with_billing())
             .when(&revoke(1, false))
             .then([revoked_first()]);
+        let change = testing::given(with_billing())
+            .when(&revoke(1, false))
+            .change();
+        assert_eq!(change.erased(), [new_secret(1).secret]);
         let after = || testing::given(with_billing()).and([revoked_first()]);
         after()
             .when(&revoke(1, false))

@@ -3,12 +3,10 @@ use super::{
 };
 use crate::{
     change::ChangeSet,
-    client::ClientRefusal,
     command::{Command, ReadSet},
     id::{ClientId, TenantId},
     refusal::Refusal,
     stream::StreamId,
-    tenant::AuthMethod,
     time::Timestamp,
     value::Label,
 };
@@ -42,9 +40,8 @@ impl Command for RotateSecret {
 
     fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Refusal> {
         let policy = &read.tenant(self.tenant)?.open()?.policy;
-        if read.client(self.client)?.existing()?.auth_method == AuthMethod::PrivateKeyJwt {
-            return Err(ClientRefusal::HasNoSecret.into());
-        }
+        self.secret
+            .fits(read.client(self.client)?.existing()?.auth_method)?;
         let rotation = read.secrets(self.client);
         let scheduled = rotation.schedule.map(|schedule| schedule.overlap_seconds);
         let seconds = self
@@ -90,11 +87,12 @@ impl Command for RotateSecret {
 mod tests {
     use super::*;
     use crate::{
+        client::ClientRefusal,
         secret_rotation::SecretState,
         tenant::TenantEvent,
         testing::{
-            self, ACME, BILLING, NOW, deleted, new_secret, policy, revoked_first, signs_with_a_key,
-            with_billing,
+            self, ACME, BILLING, NOW, deleted, new_secret, policy, revoked_first, with_billing,
+            with_keys,
         },
     };
 
@@ -227,8 +225,7 @@ mod tests {
 
     #[test]
     fn a_client_that_signs_with_a_key_has_nothing_to_rotate() {
-        testing::given(with_billing())
-            .and([signs_with_a_key()])
+        testing::given(with_keys())
             .when(&rotate(2, None))
             .refused(ClientRefusal::HasNoSecret);
     }

@@ -42,6 +42,34 @@ pub enum AuthMethod {
     PrivateKeyJwt,
 }
 
+impl AuthMethod {
+    /// The name in the admin API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientSecret => "CLIENT_SECRET",
+            Self::ClientSecretJwt => "CLIENT_SECRET_JWT",
+            Self::PrivateKeyJwt => "PRIVATE_KEY_JWT",
+        }
+    }
+
+    /// What a policy must allow for it, in words.
+    pub(crate) const fn needs(self) -> &'static str {
+        match self {
+            Self::ClientSecret => "CLIENT_SECRET_BASIC or CLIENT_SECRET_POST",
+            Self::ClientSecretJwt => "CLIENT_SECRET_JWT",
+            Self::PrivateKeyJwt => "PRIVATE_KEY_JWT",
+        }
+    }
+
+    /// Whether the client has secrets.
+    pub const fn has_secrets(self) -> bool {
+        match self {
+            Self::ClientSecret | Self::ClientSecretJwt => true,
+            Self::PrivateKeyJwt => false,
+        }
+    }
+}
+
 /// How a client proves who it is at the token endpoint (the names of `OpenID` Connect Core, section 9).
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,

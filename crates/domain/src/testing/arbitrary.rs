@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::{
     collection::{btree_set, vec},
     option,
@@ -12,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     api::{ApiEvent, RoleDefinition, ScopeDefinition},
-    client::ClientEvent,
+    client::{ClientEvent, RegisteredKey},
     event::Event,
     id::{ApiId, KeyId, SecretId},
     json::JsonObject,
@@ -23,7 +24,7 @@ use crate::{
         TenantPolicy, TokenAuthMethod,
     },
     time::Timestamp,
-    value::{ApiIdentifier, CustomClaims, Hint, PublicJwk, RoleName, ScopeSet, Slug},
+    value::{ApiIdentifier, ClientJwk, CustomClaims, Hint, PublicJwk, RoleName, ScopeSet, Slug},
 };
 
 /// A value that is parsed from texts of this pattern.
@@ -101,7 +102,7 @@ pub(crate) fn algorithm() -> impl Strategy<Value = SigningAlgorithm> {
     prop_oneof![Just(Es256), Just(Rs256), Just(EdDsa)]
 }
 
-fn auth_method() -> impl Strategy<Value = AuthMethod> {
+pub(crate) fn auth_method() -> impl Strategy<Value = AuthMethod> {
     use AuthMethod::{ClientSecret, ClientSecretJwt, PrivateKeyJwt};
     prop_oneof![
         Just(ClientSecret),
@@ -128,6 +129,13 @@ fn public_jwk() -> impl Strategy<Value = PublicJwk> {
     ("[A-Za-z0-9_-]{43}", "[A-Za-z0-9_-]{43}").prop_map(|(x, y)| {
         PublicJwk::parse(json!({"kty": "EC", "crv": "P-256", "use": "sig", "x": x, "y": y}))
             .unwrap()
+    })
+}
+
+fn client_jwk() -> impl Strategy<Value = ClientJwk> {
+    ("[ -~]{1,20}", any::<[u8; 32]>()).prop_map(|(kid, point)| {
+        let x = URL_SAFE_NO_PAD.encode(point);
+        ClientJwk::parse(json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": x})).unwrap()
     })
 }
 
@@ -301,6 +309,28 @@ fn client_event(name: &str) -> BoxedStrategy<Event> {
             .boxed(),
         "ClientServesChanged" => btree_set(identifier(), 0..3)
             .prop_map(|serves| E::ClientServesChanged { serves })
+            .boxed(),
+        "ClientAuthMethodChanged" => auth_method()
+            .prop_map(|auth_method| E::ClientAuthMethodChanged { auth_method })
+            .boxed(),
+        "ClientKeysChanged" => vec((key_id(), client_jwk(), moment()), 0..4)
+            .prop_map(|keys| {
+                let registered = |(key, jwk, registered_at)| RegisteredKey {
+                    key,
+                    jwk,
+                    registered_at,
+                };
+                E::ClientKeysChanged {
+                    keys: keys.into_iter().map(registered).collect(),
+                }
+            })
+            .boxed(),
+        "ClientKeyRevoked" => (key_id(), text(), any::<bool>())
+            .prop_map(|(key, reason, compromised)| E::ClientKeyRevoked {
+                key,
+                reason,
+                compromised,
+            })
             .boxed(),
         "ClientExpiryChanged" => option::of(moment())
             .prop_map(|expires_at| E::ClientExpiryChanged { expires_at })

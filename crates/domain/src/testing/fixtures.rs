@@ -2,21 +2,23 @@
 
 #![allow(clippy::unwrap_used)]
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
 use super::{History, given};
 use crate::{
     api::{ApiEvent, CreateApi, RoleDefinition, ScopeDefinition, TokenSettings},
-    client::{ClientEvent, CreateClient, GrantRequest},
+    client::{ClientEvent, CreateClient, GrantRequest, NewClientKey, UpdateClient},
     event::Event,
     id::{ApiId, ClientId, KeyId, SecretId, TenantId},
     json::JsonObject,
     key_ring::{KeyRingEvent, NewKey},
-    secret_rotation::{NewSecret, SecretRotationEvent},
+    secret_rotation::{KeptSecret, NewSecret, SecretRotationEvent},
     stream::StreamId,
     tenant::{AuthMethod, CreateTenant, Install, SigningAlgorithm, TenantEvent, TenantPolicy},
     time::Timestamp,
     value::{
-        ApiIdentifier, ApiName, ClientName, CustomClaims, DisplayName, PublicJwk, Reason, RoleName,
-        ScopeSet, Slug,
+        ApiIdentifier, ApiName, ClientJwk, ClientName, CustomClaims, DisplayName, Patch, PublicJwk,
+        Reason, RoleName, ScopeSet, Slug,
     },
 };
 
@@ -52,7 +54,29 @@ pub(crate) fn new_secret(number: u8) -> NewSecret {
     NewSecret {
         secret: SecretId::new(NOW, [number; 10]),
         hint: "wxyz".to_owned(),
-        verifier: "$argon2id$…".to_owned(),
+        kept: KeptSecret::Verifier("$argon2id$…".to_owned()),
+    }
+}
+
+/// The same for a client whose secrets key assertions.
+pub(crate) fn sealed_secret(number: u8) -> NewSecret {
+    NewSecret {
+        kept: KeptSecret::Sealed {
+            master_key_id: "0123456789abcdef".to_owned(),
+            sealed: vec![1, 2, 3],
+        },
+        ..new_secret(number)
+    }
+}
+
+/// A key of a client, whose `kid` is the number.
+pub(crate) fn new_client_key(number: u8) -> NewClientKey {
+    let point = URL_SAFE_NO_PAD.encode([number; 32]);
+    let kid = number.to_string();
+    let jwk = serde_json::json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": point});
+    NewClientKey {
+        key: KeyId::new(NOW, [number; 10]),
+        jwk: ClientJwk::parse(jwk).unwrap(),
     }
 }
 
@@ -188,7 +212,9 @@ pub(crate) fn billing() -> CreateClient {
         custom_claims: CustomClaims::default(),
         serves: Vec::new(),
         grants: vec![orders_grant()],
-        secret: new_secret(1),
+        auth_method: AuthMethod::ClientSecret,
+        secret: Some(new_secret(1)),
+        keys: None,
     }
 }
 
@@ -203,6 +229,37 @@ pub(crate) fn with_billing() -> History {
             .cloned(),
     );
     history
+}
+
+/// Acme with the client Billing, which signs with two keys.
+pub(crate) fn with_keys() -> History {
+    let mut history = acme_with_orders();
+    let command = CreateClient {
+        auth_method: AuthMethod::PrivateKeyJwt,
+        secret: None,
+        keys: Some(vec![new_client_key(1), new_client_key(2)]),
+        ..billing()
+    };
+    let change = given(acme_with_orders()).when(&command).change();
+    history.extend(change.events().iter().cloned());
+    history
+}
+
+/// An update of the client Billing that changes nothing.
+pub(crate) fn nothing_new() -> UpdateClient {
+    UpdateClient {
+        tenant: ACME,
+        client: BILLING,
+        name: Patch::Keep,
+        description: Patch::Keep,
+        metadata: None,
+        expiry: Patch::Keep,
+        custom_claims: None,
+        serves: None,
+        grants: None,
+        auth_method: None,
+        keys: None,
+    }
 }
 
 pub(crate) fn installation() -> Install {
@@ -236,18 +293,5 @@ pub(crate) fn revoked_first() -> SecretRotationEvent {
         secret: new_secret(1).secret,
         reason: Reason::parse("left").unwrap(),
         compromised: false,
-    }
-}
-
-/// The client Billing, had it been created to sign with a key of its own.
-pub(crate) fn signs_with_a_key() -> ClientEvent {
-    ClientEvent::ClientCreated {
-        name: None,
-        description: None,
-        metadata: JsonObject::default(),
-        auth_method: AuthMethod::PrivateKeyJwt,
-        custom_claims: CustomClaims::default(),
-        serves: [].into(),
-        expires_at: None,
     }
 }

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::{NOW, ORDERS, new_key, new_secret};
+use super::{NOW, ORDERS, new_client_key, new_key, new_secret};
 use crate::{
     api::{ApiEvent, RoleDefinition, ScopeDefinition},
-    client::ClientEvent,
+    client::{ClientEvent, RegisteredKey},
     event::Event,
     json::JsonObject,
     key_ring::KeyRingEvent,
@@ -14,7 +14,7 @@ use crate::{
         AuthMethod, ClientLifetime, RateLimit, RateLimits, SigningAlgorithm, TenantEvent,
         TenantPolicy,
     },
-    value::{CustomClaims, Hint, PublicJwk},
+    value::{ClientJwk, CustomClaims, Hint, PublicJwk},
 };
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
@@ -209,6 +209,21 @@ fn client() -> Vec<Event> {
         ClientEvent::ClientServesChanged {
             serves: [parsed("https://orders.example")].into(),
         },
+        ClientEvent::ClientAuthMethodChanged {
+            auth_method: AuthMethod::PrivateKeyJwt,
+        },
+        ClientEvent::ClientKeysChanged {
+            keys: vec![client_key(json!({
+                "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "2026-11",
+                "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+                "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+            }))],
+        },
+        ClientEvent::ClientKeyRevoked {
+            key: new_client_key(1).key,
+            reason: parsed("its host was stolen"),
+            compromised: true,
+        },
         ClientEvent::ClientExpiryChanged {
             expires_at: Some(NOW.plus_days(30)),
         },
@@ -222,6 +237,14 @@ fn client() -> Vec<Event> {
     ]
     .map(Event::from)
     .into()
+}
+
+fn client_key(jwk: serde_json::Value) -> RegisteredKey {
+    RegisteredKey {
+        key: new_client_key(1).key,
+        jwk: ClientJwk::parse(jwk).unwrap(),
+        registered_at: NOW,
+    }
 }
 
 fn secrets() -> Vec<Event> {

@@ -27,7 +27,7 @@ use crate::{
         step::Step,
     },
     time::Timestamp,
-    value::ScopeSet,
+    value::{MAX_CLIENT_KEYS, ScopeSet},
 };
 
 /// A tenant's roll, and what it has come to.
@@ -196,7 +196,9 @@ proptest! {
                     }
                 }
                 Event::Client(event) => {
-                    prop_assert!(!deleted.contains(&entry.stream), "{:?} after the end of the client", event);
+                    // That somebody else had a key can come out later.
+                    let late = matches!(event, ClientEvent::ClientKeyRevoked { .. });
+                    prop_assert!(late || !deleted.contains(&entry.stream), "{:?} after the end of the client", event);
                     if matches!(event, ClientEvent::ClientDeleted { .. }) {
                         deleted.insert(entry.stream);
                     }
@@ -218,8 +220,7 @@ proptest! {
         }
     }
 
-    /// A tenant's slug, an API's identifier and whose it is, and a client's way to authenticate
-    /// are given once.
+    /// A tenant's slug, and an API's identifier and whose it is, are given once.
     #[test]
     fn what_is_given_once_never_changes(steps in history()) {
         let roll = Roll::of(&steps);
@@ -231,7 +232,6 @@ proptest! {
                 let once = match &loaded.state {
                     State::Tenant(Some(tenant)) => tenant.slug.to_string(),
                     State::Api(Some(api)) => format!("{} {}", api.identifier, api.built_in),
-                    State::Client(Some(client)) => format!("{:?}", client.auth_method),
                     _ => continue,
                 };
                 prop_assert_eq!(given.entry(loaded.stream).or_insert_with(|| once.clone()), &once);
@@ -266,6 +266,40 @@ proptest! {
                 prop_assert!(was.is_live() || !is.is_live(), "{:?} came back as {:?}", was, is);
                 prop_assert_eq!(new.expires_at, old.expires_at);
                 prop_assert!(old.revoked.is_none() || new.revoked.is_some());
+            }
+        }
+    }
+
+    /// Only a client that signs has keys, at most five at a time, each once; no other credential is
+    /// live than those of its way to authenticate; a key that was revoked stays so.
+    #[test]
+    fn credentials_are_those_of_the_clients_way_to_authenticate(steps in history()) {
+        let roll = Roll::of(&steps);
+        let mut revoked = BTreeMap::new();
+        let mut read = ReadSet::default();
+        for (number, entry) in roll.entries.iter().enumerate() {
+            read = read.after(&ChangeSet::of(entry.stream, [entry.event.clone()]));
+            // Between the events of one change anything may be.
+            let next = roll.entries.get(number + 1);
+            if next.is_some_and(|next| next.recorded_at == entry.recorded_at) {
+                continue;
+            }
+            for loaded in read.streams() {
+                let (StreamId::Client(id), State::Client(Some(client))) = (loaded.stream, &loaded.state) else { continue };
+                if client.auth_method.has_secrets() {
+                    prop_assert_eq!(client.live_keys().count(), 0);
+                } else {
+                    prop_assert_eq!(read.secrets(id).live(entry.recorded_at).count(), 0);
+                }
+                prop_assert!(client.live_keys().count() <= MAX_CLIENT_KEYS);
+                for (one, key) in &client.keys {
+                    let same = client.keys.iter().filter(|(_, other)| other.jwk.is_same_key(&key.jwk));
+                    prop_assert_eq!(same.count(), 1);
+                    let end = key.ended.filter(|end| end.is_final());
+                    let was = *revoked.entry((id, *one)).or_insert(end);
+                    prop_assert!(was.is_none() || end.is_some());
+                    revoked.insert((id, *one), end);
+                }
             }
         }
     }

@@ -2,7 +2,9 @@
 
 use crate::{
     api::{ApiEvent, RetireApi, UpdateApi},
-    client::{ClientRefusal, DeleteClient, DisableClient, EnableClient, UpdateClient},
+    client::{
+        ClientRefusal, DeleteClient, DisableClient, EnableClient, RevokeClientKey, UpdateClient,
+    },
     command::Command,
     refusal::Refusal,
     secret_rotation::{
@@ -10,10 +12,13 @@ use crate::{
         ScheduleRotation,
     },
     stream::{AggregateType, StreamId},
-    tenant::{CloseTenant, PolicyChange, ResumeTenant, SuspendTenant, TenantRefusal, UpdateTenant},
+    tenant::{
+        AuthMethod, CloseTenant, PolicyChange, ResumeTenant, SuspendTenant, TenantRefusal,
+        UpdateTenant,
+    },
     testing::{
         self, ACME, BILLING, ORDERS, SYSTEM, acme, acme_with_orders, billing, closed, deleted,
-        installation, new_secret, new_tenant, orders, with_billing,
+        installation, new_client_key, new_secret, new_tenant, orders, with_billing, with_keys,
     },
     value::{Patch, Reason},
 };
@@ -65,6 +70,15 @@ fn of_a_client() -> Commands {
             custom_claims: None,
             serves: None,
             grants: None,
+            auth_method: Some(AuthMethod::ClientSecret),
+            keys: None,
+        },
+        RevokeClientKey {
+            tenant,
+            client,
+            key: new_client_key(1).key,
+            reason: reason(),
+            compromised: true,
         },
         DisableClient {
             tenant,
@@ -196,13 +210,15 @@ fn nothing_of_a_retired_api_changes() {
 }
 
 #[test]
-fn nothing_of_a_deleted_client_changes_but_what_ends_its_secrets() {
+fn nothing_of_a_deleted_client_changes_but_what_ends_its_credentials() {
     for (name, command) in of_a_client() {
-        let outcome = testing::given(with_billing())
-            .and([deleted()])
-            .when(&*command);
+        let history = match name {
+            "RevokeClientKey" => with_keys(),
+            _ => with_billing(),
+        };
+        let outcome = testing::given(history).and([deleted()]).when(&*command);
         match name {
-            "RevokeSecret" => assert!(!outcome.change().is_empty(), "{name}"),
+            "RevokeSecret" | "RevokeClientKey" => assert!(!outcome.change().is_empty(), "{name}"),
             // What its secrets come to is told; here nothing has ended.
             "RecordDueSecrets" => outcome.then_nothing(),
             _ => assert_eq!(outcome.refusal(), ClientRefusal::Deleted.into(), "{name}"),

@@ -1,6 +1,7 @@
 //! Values that are right once they exist: parsed at the edge, trusted afterwards.
 
 mod claims;
+mod client_jwk;
 mod hint;
 mod identifier;
 mod patch;
@@ -10,6 +11,7 @@ mod slug;
 mod text;
 
 pub use claims::CustomClaims;
+pub use client_jwk::{ClientJwk, ClientJwks, ClientKeyAlgorithm, MAX_CLIENT_KEYS};
 pub use hint::Hint;
 pub use identifier::{ADMIN_API, ApiIdentifier};
 pub use patch::Patch;

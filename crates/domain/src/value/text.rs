@@ -74,6 +74,13 @@ text!(
     500
 );
 
+impl Reason {
+    /// Why a secret is revoked where its client authenticates in another way from now on.
+    pub(crate) fn other_auth_method() -> Self {
+        Self("the client authenticates in another way".to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

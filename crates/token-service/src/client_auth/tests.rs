@@ -34,6 +34,7 @@ fn client(standing: Standing) -> Client {
         description: None,
         metadata: JsonObject::default(),
         auth_method: AuthMethod::ClientSecret,
+        keys: BTreeMap::new(),
         custom_claims: CustomClaims::default(),
         serves: BTreeSet::new(),
         expires_at: None,
@@ -152,6 +153,7 @@ fn only_a_secret_that_is_accepted_now() {
             secrets: numbered.collect(),
             schedule: None,
         },
+        assertion_keys: BTreeMap::new(),
     };
     let accepted = |number| secret::accepted(&entry, id(number), NOW).map(Verifier::as_str);
     assert_eq!(accepted(0), Ok("0"));
