@@ -91,6 +91,11 @@ macro_rules! typed_id {
 }
 
 typed_id!(
+    /// A record of the activity log. Its order is that of the log.
+    ActivityId,
+    "activity"
+);
+typed_id!(
     /// A tenant.
     TenantId,
     "tenant"

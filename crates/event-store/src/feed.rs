@@ -1,4 +1,4 @@
-use chancery_domain::{Recorded, TenantId};
+use chancery_domain::{Recorded, TenantId, Timestamp};
 
 use crate::{
     error::StoreError,
@@ -9,7 +9,31 @@ use crate::{
     tx::Tx,
 };
 
+/// Which state of a tenant's roll: the number of its last event, and when that was recorded. The
+/// number alone could be given twice, by a failover that lost commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The number of the last event.
+    pub head: i64,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+}
+
 impl Store {
+    /// The state of the tenant's roll. None: there is no such tenant.
+    pub async fn stamp(&self, tenant: TenantId) -> Result<Option<Stamp>, StoreError> {
+        let found = fetch_optional!(
+            self,
+            (i64, i64),
+            "SELECT head, recorded_at FROM tenant_log WHERE tenant_id = $1",
+            tenant.to_string()
+        )?;
+        Ok(found.map(|(head, recorded_at)| Stamp {
+            head,
+            recorded_at: Timestamp::from_micros(recorded_at),
+        }))
+    }
+
     /// The number of the last event in the tenant's roll. Whoever sees head 7 can see 1 to 7. None:
     /// there is no such tenant.
     pub async fn head(&self, tenant: TenantId) -> Result<Option<i64>, StoreError> {

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use crate::{
     error::StoreError,
     row,
-    store::{Pools, Store},
+    store::{Store, Streams},
 };
 
 /// The events of a stream, each with its number. None: a row could not be read by the library, which
@@ -22,9 +22,9 @@ pub(crate) async fn events(
     stream: StreamId,
 ) -> Result<Option<Vec<(i64, Event)>>, StoreError> {
     let read = async {
-        match &store.0 {
-            Pools::Postgres { streams, .. } => serialized(streams.as_ref(), stream).await,
-            Pools::Sqlite { streams, .. } => serialized(streams.as_ref(), stream).await,
+        match &store.streams {
+            Streams::Postgres(streams) => serialized(streams.as_ref(), stream).await,
+            Streams::Sqlite(streams) => serialized(streams.as_ref(), stream).await,
         }
     };
     // The connection is safe to use again: it reads what is left of an answer before it asks again.

@@ -2,41 +2,60 @@ use sqlx::{Executor, raw_sql};
 
 use crate::{
     config::Backend,
+    database::{Database, Pools},
     error::StoreError,
     execute, fetch_all, fetch_one, postgres,
     query::Reads,
     sqlite,
-    store::{Pools, Store},
+    store::Store,
     tx::Tx,
 };
 
-struct Migration {
-    version: i64,
-    name: &'static str,
-    postgres: &'static str,
-    sqlite: &'static str,
+/// One step of a schema: a number, and its text on either store.
+#[derive(Debug)]
+pub struct Migration {
+    /// From 1, without a gap.
+    pub version: i64,
+    /// The name of its file, without the ending.
+    pub name: &'static str,
+    /// Its text on PostgreSQL.
+    pub postgres: &'static str,
+    /// Its text on SQLite.
+    pub sqlite: &'static str,
 }
 
+/// Every step of one schema. Once released, none is ever changed.
+#[derive(Clone, Debug)]
+pub struct Migrations {
+    steps: &'static [Migration],
+    /// On PostgreSQL, the schema in which the tables are made; none for the one that connections
+    /// are in.
+    schema: Option<String>,
+}
+
+/// The steps of a schema from files of one name in `migrations/postgres` and `migrations/sqlite`,
+/// below the folder given: `migrations!("folder/": 1 = "0001_name", …)`.
+#[macro_export]
 macro_rules! migrations {
-    ($($version:literal = $name:literal,)*) => {
-        &[$(Migration {
+    ($folder:literal: $($version:literal = $name:literal),* $(,)?) => {
+        &[$($crate::Migration {
             version: $version,
             name: $name,
-            postgres: include_str!(concat!("../../../migrations/postgres/", $name, ".sql")),
-            sqlite: include_str!(concat!("../../../migrations/sqlite/", $name, ".sql")),
+            postgres: include_str!(concat!("../../../migrations/postgres/", $folder, $name, ".sql")),
+            sqlite: include_str!(concat!("../../../migrations/sqlite/", $folder, $name, ".sql")),
         },)*]
     };
 }
 
-/// Numbered from 1 without a gap; once released, never changed.
-const MIGRATIONS: &[Migration] = migrations! {
+/// The store's own.
+const STEPS: &[Migration] = migrations!("":
     1 = "0001_events",
     2 = "0002_read_models",
     3 = "0003_seals",
-};
+);
 
 /// The schema of this binary.
-const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].version;
+const KNOWN: i64 = STEPS[STEPS.len() - 1].version;
 
 /// How the store's schema compares with this binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +80,7 @@ pub enum SchemaStatus {
 
 /// The SQL of every migration, in order.
 pub fn migrations(backend: Backend) -> impl Iterator<Item = &'static str> {
-    MIGRATIONS
-        .iter()
-        .map(move |migration| migration.text(backend))
+    STEPS.iter().map(move |migration| migration.text(backend))
 }
 
 impl Migration {
@@ -79,19 +96,111 @@ impl Migration {
 const SCHEMA_TABLE: &str = "CREATE TABLE IF NOT EXISTS chancery_schema \
      (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, sql TEXT NOT NULL)";
 
+impl Migrations {
+    /// The steps of the tables that connections see without being told where to look.
+    pub const fn new(steps: &'static [Migration]) -> Self {
+        Self {
+            steps,
+            schema: None,
+        }
+    }
+
+    /// The same in a schema of their own on PostgreSQL; it is made where it is missing. The name
+    /// must be lower-case letters, digits and underscores. On SQLite a file has one schema.
+    pub fn within(steps: &'static [Migration], schema: String) -> Result<Self, StoreError> {
+        postgres::check_schema_name(&schema)?;
+        Ok(Self {
+            steps,
+            schema: Some(schema),
+        })
+    }
+
+    fn known(&self) -> i64 {
+        self.steps.last().map_or(0, |step| step.version)
+    }
+
+    /// Makes the tables' own schema the one that this transaction works in.
+    async fn enter(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        if let (Some(schema), Tx::Postgres(_)) = (&self.schema, &tx) {
+            execute!(tx, &format!("SET LOCAL search_path TO {schema}"))?;
+        }
+        Ok(())
+    }
+
+    async fn make_schema(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let (Some(schema), Tx::Postgres(_)) = (&self.schema, &tx) else {
+            return Ok(());
+        };
+        // Asked first, since making one needs a privilege even where it is there.
+        let (found,) = fetch_one!(
+            &mut *tx,
+            (i64,),
+            "SELECT COUNT(*) FROM pg_namespace WHERE nspname = $1",
+            schema
+        )?;
+        if found == 0 {
+            execute!(tx, &format!("CREATE SCHEMA {schema}"))?;
+        }
+        Ok(())
+    }
+
+    /// Compares what was applied with what this binary has, text by text.
+    fn compare(&self, applied: &[Applied], backend: Backend) -> Result<SchemaStatus, StoreError> {
+        for (migration, (version, name, sql)) in self.steps.iter().zip(applied) {
+            if migration.version != *version || migration.text(backend) != sql {
+                return Err(StoreError::SchemaChanged {
+                    version: *version,
+                    name: name.clone(),
+                });
+            }
+        }
+        let found = applied.last().map_or(0, |(version, _, _)| *version);
+        let known = self.known();
+        Ok(match found.cmp(&known) {
+            std::cmp::Ordering::Less => SchemaStatus::Older {
+                found,
+                needed: known,
+            },
+            std::cmp::Ordering::Equal => SchemaStatus::Current,
+            std::cmp::Ordering::Greater => SchemaStatus::Newer { found, known },
+        })
+    }
+}
+
 impl Store {
     /// How the store's schema compares with this binary.
     pub async fn schema_status(&self) -> Result<SchemaStatus, StoreError> {
-        let applied = applied(self, self.backend()).await?;
-        compare(&applied, self.backend())
+        self.database.schema_status(&Migrations::new(STEPS)).await
     }
 
     /// Brings the store to this binary's schema, in one transaction: all of it, or nothing. Where
     /// several processes start at once, one does it and the others wait.
     pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.database.migrate(&Migrations::new(STEPS)).await
+    }
+}
+
+impl Database {
+    /// How the schema compares with these migrations.
+    pub async fn schema_status(&self, to: &Migrations) -> Result<SchemaStatus, StoreError> {
+        let applied = match (&self.0, &to.schema) {
+            (Pools::Postgres(_), Some(_)) => {
+                let mut tx = self.begin().await?;
+                to.enter(&mut tx).await?;
+                let applied = applied(&mut tx, self.backend()).await?;
+                tx.rollback().await?;
+                applied
+            }
+            _ => applied(self, self.backend()).await?,
+        };
+        to.compare(&applied, self.backend())
+    }
+
+    /// Applies what is missing of these migrations, in one transaction: see [`Store::migrate`].
+    pub async fn migrate(&self, to: &Migrations) -> Result<(), StoreError> {
         let _held;
         let mut tx = match &self.0 {
-            Pools::Postgres { pool, .. } => {
+            Pools::Postgres(pool) => {
                 let mut tx = Tx::Postgres(pool.begin_with(postgres::BEGIN_LONG).await?);
                 execute!(&mut tx, postgres::LOCK_MIGRATIONS)?;
                 tx
@@ -101,17 +210,20 @@ impl Store {
                 self.begin().await?
             }
         };
+        to.enter(&mut tx).await?;
         let found = applied(&mut tx, self.backend()).await?;
-        match compare(&found, self.backend())? {
+        match to.compare(&found, self.backend())? {
             SchemaStatus::Current => return tx.rollback().await,
             SchemaStatus::Newer { found, known } => {
                 return Err(StoreError::SchemaNewer { found, known });
             }
             SchemaStatus::Older { .. } => {}
         }
+        to.make_schema(&mut tx).await?;
         execute!(&mut tx, SCHEMA_TABLE)?;
-        for migration in &MIGRATIONS[found.len()..] {
+        for migration in &to.steps[found.len()..] {
             tracing::info!(
+                schema = to.schema,
                 version = migration.version,
                 name = migration.name,
                 "migrating"
@@ -155,30 +267,6 @@ async fn applied<'a>(on: impl Reads<'a>, backend: Backend) -> Result<Vec<Applied
         Applied,
         "SELECT version, name, sql FROM chancery_schema ORDER BY version"
     )
-}
-
-/// Compares what was applied with what this binary has, text by text.
-fn compare(applied: &[Applied], backend: Backend) -> Result<SchemaStatus, StoreError> {
-    for (migration, (version, name, sql)) in MIGRATIONS.iter().zip(applied) {
-        if migration.version != *version || migration.text(backend) != sql {
-            return Err(StoreError::SchemaChanged {
-                version: *version,
-                name: name.clone(),
-            });
-        }
-    }
-    let found = applied.last().map_or(0, |(version, _, _)| *version);
-    Ok(match found.cmp(&KNOWN) {
-        std::cmp::Ordering::Less => SchemaStatus::Older {
-            found,
-            needed: KNOWN,
-        },
-        std::cmp::Ordering::Equal => SchemaStatus::Current,
-        std::cmp::Ordering::Greater => SchemaStatus::Newer {
-            found,
-            known: KNOWN,
-        },
-    })
 }
 
 /// Whether this binary may write with the store's schema.

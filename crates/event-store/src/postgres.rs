@@ -43,6 +43,21 @@ pub(crate) const LOCK_MIGRATIONS: &str = "SELECT pg_advisory_xact_lock(716308233
 pub(crate) const HAS_SCHEMA: &str =
     "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('chancery_schema')";
 
+/// A name that stands in a statement as it is.
+pub(crate) fn check_schema_name(name: &str) -> Result<(), StoreError> {
+    let right = (1..=63).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    if right {
+        Ok(())
+    } else {
+        Err(StoreError::Unsupported(format!(
+            "`{name}` is no name for a schema of ours: lower-case letters, digits and underscores, at most 63"
+        )))
+    }
+}
+
 pub(crate) async fn connect(url: &str, config: &StoreConfig) -> Result<PgPool, StoreError> {
     // pgbouncer refuses start-up parameters that it does not know, `extra_float_digits` among them.
     let options = PgConnectOptions::from_str(url)?

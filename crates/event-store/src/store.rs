@@ -1,17 +1,15 @@
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use postgres_es::PostgresEventRepository;
 use sqlite_es::SqliteEventRepository;
-use sqlx::{PgPool, SqlitePool};
 use tokio::time::timeout;
 
 use crate::{
     config::Backend,
+    database::Database,
     error::{Cause, StoreError},
     fetch_optional,
     query::{Reads, Source},
-    sqlite::FileLock,
 };
 
 /// Readiness is asked for often, and a late answer is as bad as none.
@@ -20,30 +18,22 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The database: the roll, the read models and the vault. Cheap to clone; every clone is the same
 /// store. It reads; only a [`Tx`](crate::Tx) can write.
 #[derive(Clone)]
-pub struct Store(pub(crate) Pools);
+pub struct Store {
+    pub(crate) database: Database,
+    pub(crate) streams: Streams,
+}
 
-/// The connections of either store, and the library that loads streams through them.
+/// The library that loads streams, on the store's connections.
 #[derive(Clone)]
-pub(crate) enum Pools {
-    Postgres {
-        pool: PgPool,
-        streams: Arc<PostgresEventRepository>,
-    },
-    Sqlite {
-        writer: SqlitePool,
-        readers: SqlitePool,
-        streams: Arc<SqliteEventRepository>,
-        lock: Arc<FileLock>,
-    },
+pub(crate) enum Streams {
+    Postgres(Arc<PostgresEventRepository>),
+    Sqlite(Arc<SqliteEventRepository>),
 }
 
 impl Store {
     /// Which of the two it is.
     pub fn backend(&self) -> Backend {
-        match &self.0 {
-            Pools::Postgres { .. } => Backend::Postgres,
-            Pools::Sqlite { .. } => Backend::Sqlite,
-        }
+        self.database.backend()
     }
 
     /// Whether the store answers, and within two seconds: for readiness.
@@ -62,16 +52,7 @@ impl Store {
     /// Waits for what is under way, then closes every connection. Later calls find the store
     /// unavailable.
     pub async fn close(&self) {
-        match &self.0 {
-            Pools::Postgres { pool, .. } => pool.close().await,
-            Pools::Sqlite {
-                writer, readers, ..
-            } => {
-                // The last connection folds the write-ahead log into the file, and must be able to write.
-                readers.close().await;
-                writer.close().await;
-            }
-        }
+        self.database.close().await;
     }
 }
 
@@ -83,9 +64,6 @@ impl std::fmt::Debug for Store {
 
 impl<'a> Reads<'a> for &'a Store {
     fn source(self) -> Source<'a> {
-        match &self.0 {
-            Pools::Postgres { pool, .. } => Source::Postgres(pool),
-            Pools::Sqlite { readers, .. } => Source::Sqlite(readers),
-        }
+        (&self.database).source()
     }
 }

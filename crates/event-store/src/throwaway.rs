@@ -1,6 +1,6 @@
 use sqlx::{Connection, PgConnection};
 
-use crate::{config::StoreLocation, error::StoreError};
+use crate::{config::StoreLocation, error::StoreError, postgres};
 
 /// A PostgreSQL schema that is made for one purpose and removed afterwards: what else is in the
 /// database is neither seen nor touched.
@@ -12,14 +12,7 @@ pub struct ThrowawaySchema {
 impl ThrowawaySchema {
     /// Makes a schema with this name, which must be lower-case letters, digits and underscores.
     pub async fn create(url: &str, name: &str) -> Result<Self, StoreError> {
-        if !name
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-        {
-            return Err(StoreError::Misuse(format!(
-                "`{name}` is no name for a schema"
-            )));
-        }
+        postgres::check_schema_name(name)?;
         let schema = Self {
             url: url.to_owned(),
             name: name.to_owned(),
@@ -37,8 +30,18 @@ impl ThrowawaySchema {
         ))
     }
 
-    /// Removes the schema with everything in it.
+    /// Removes the schema with everything in it, and those that were made beside it under its name.
     pub async fn remove(self) -> Result<(), StoreError> {
+        let mut connection = PgConnection::connect(&self.url).await?;
+        let beside: Vec<(String,)> =
+            sqlx::query_as("SELECT nspname::text FROM pg_namespace WHERE starts_with(nspname, $1)")
+                .bind(format!("{}_", self.name))
+                .fetch_all(&mut connection)
+                .await?;
+        connection.close().await?;
+        for (schema,) in beside {
+            self.run(&format!("DROP SCHEMA {schema} CASCADE")).await?;
+        }
         self.run(&format!("DROP SCHEMA {} CASCADE", self.name))
             .await
     }

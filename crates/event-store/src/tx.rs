@@ -1,11 +1,12 @@
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use crate::{
+    database::{Database, Pools},
     error::StoreError,
     postgres,
     query::{Connection, Held, Reads, Source},
     sqlite,
-    store::{Pools, Store},
+    store::Store,
 };
 
 /// A transaction: the only way to write. Dropped without a commit, it is rolled back.
@@ -24,8 +25,15 @@ impl Store {
     /// Begins a transaction. On SQLite this waits until no other is open, so nothing else may be
     /// awaited while it is: never a query on the store inside a transaction.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
+        self.database.begin().await
+    }
+}
+
+impl Database {
+    /// Begins a transaction: see [`Store::begin`].
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match &self.0 {
-            Pools::Postgres { pool, .. } => Tx::Postgres(pool.begin_with(postgres::BEGIN).await?),
+            Pools::Postgres(pool) => Tx::Postgres(pool.begin_with(postgres::BEGIN).await?),
             Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with(sqlite::BEGIN).await?),
         })
     }

@@ -1,0 +1,81 @@
+use sqlx::{PgPool, SqlitePool};
+
+use crate::{
+    config::{Backend, StoreConfig, StoreLocation},
+    error::StoreError,
+    postgres,
+    query::{Reads, Source},
+    sqlite::{self, FileLock},
+};
+
+/// Connections to one database of either kind, with the care that durable data needs. The
+/// [`Store`](crate::Store) has one; what is kept apart from it has its own. Cheap to clone.
+#[derive(Clone)]
+pub struct Database(pub(crate) Pools);
+
+#[derive(Clone)]
+pub(crate) enum Pools {
+    Postgres(PgPool),
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+        lock: std::sync::Arc<FileLock>,
+    },
+}
+
+impl Database {
+    /// Connects, and makes sure that the database is one that Chancery works on. The schema is not
+    /// looked at.
+    pub async fn connect(config: &StoreConfig) -> Result<Self, StoreError> {
+        Ok(Self(match &config.location {
+            StoreLocation::Postgres(url) => Pools::Postgres(postgres::connect(url, config).await?),
+            StoreLocation::Sqlite(path) => {
+                let lock = std::sync::Arc::new(FileLock::beside(path));
+                let (writer, readers) = sqlite::connect(path, config, &lock).await?;
+                Pools::Sqlite {
+                    writer,
+                    readers,
+                    lock,
+                }
+            }
+        }))
+    }
+
+    /// Which of the two it is.
+    pub fn backend(&self) -> Backend {
+        match &self.0 {
+            Pools::Postgres(_) => Backend::Postgres,
+            Pools::Sqlite { .. } => Backend::Sqlite,
+        }
+    }
+
+    /// Waits for what is under way, then closes every connection. Later calls find the database
+    /// unavailable.
+    pub async fn close(&self) {
+        match &self.0 {
+            Pools::Postgres(pool) => pool.close().await,
+            Pools::Sqlite {
+                writer, readers, ..
+            } => {
+                // The last connection folds the write-ahead log into the file, and must be able to write.
+                readers.close().await;
+                writer.close().await;
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Database").field(&self.backend()).finish()
+    }
+}
+
+impl<'a> Reads<'a> for &'a Database {
+    fn source(self) -> Source<'a> {
+        match &self.0 {
+            Pools::Postgres(pool) => Source::Postgres(pool),
+            Pools::Sqlite { readers, .. } => Source::Sqlite(readers),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What happened at the endpoints.
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use chancery_domain::{ActivityId, TenantId, Timestamp};
+
+use crate::text;
+
+/// What kind of thing happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A token left.
+    TokenIssued,
+    /// A request for a token was refused.
+    TokenDenied,
+    /// A token left for a refresh token.
+    TokenRefreshed,
+    /// A refresh token came again after it had been used.
+    RefreshReused,
+    /// A token was revoked by its client.
+    TokenRevoked,
+    /// Tokens were introspected.
+    TokenIntrospected,
+    /// Somebody read the roll through the server.
+    RollRead,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::TokenIssued,
+        Self::TokenDenied,
+        Self::TokenRefreshed,
+        Self::RefreshReused,
+        Self::TokenRevoked,
+        Self::TokenIntrospected,
+        Self::RollRead,
+    ];
+
+    /// As it is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TokenIssued => "token_issued",
+            Self::TokenDenied => "token_denied",
+            Self::TokenRefreshed => "token_refreshed",
+            Self::RefreshReused => "refresh_reused",
+            Self::TokenRevoked => "token_revoked",
+            Self::TokenIntrospected => "token_introspected",
+            Self::RollRead => "roll_read",
+        }
+    }
+
+    /// Whether a credential was put to use: see [`LastUse`](crate::LastUse).
+    pub(crate) const fn uses_credential(self) -> bool {
+        matches!(self, Self::TokenIssued | Self::TokenRefreshed)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// There is no such kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no such kind of activity")]
+pub struct UnknownKind;
+
+impl FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(UnknownKind)
+    }
+}
+
+/// A record to be written. What a stranger wrote in it (`client`, `user_agent`) is cut, cleaned of
+/// control characters, and masked where it could be a secret, before it is queued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Whose log.
+    pub tenant: TenantId,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub kind: Kind,
+    /// Who, by id; of an unknown client, what was sent as its id.
+    pub client: Option<String>,
+    /// The id of the secret or key that proved it.
+    pub credential: Option<String>,
+    /// The scopes granted, separated by spaces.
+    pub scopes: Option<String>,
+    /// The audience granted, separated by spaces.
+    pub audience: Option<String>,
+    /// The token's id.
+    pub jti: Option<String>,
+    /// When the token ends.
+    pub expires_at: Option<Timestamp>,
+    /// From where.
+    pub address: Option<IpAddr>,
+    /// With what software, as it says.
+    pub user_agent: Option<String>,
+    /// Why not: a short name.
+    pub reason: Option<&'static str>,
+    /// The W3C trace in which it happened.
+    pub trace_id: Option<String>,
+    /// How often: more than once where it was counted instead of written each time.
+    pub times: u32,
+}
+
+impl Entry {
+    /// A record of something that happened once, of which nothing else is known yet.
+    pub fn new(tenant: TenantId, at: Timestamp, kind: Kind) -> Self {
+        Self {
+            tenant,
+            at,
+            kind,
+            client: None,
+            credential: None,
+            scopes: None,
+            audience: None,
+            jti: None,
+            expires_at: None,
+            address: None,
+            user_agent: None,
+            reason: None,
+            trace_id: None,
+            times: 1,
+        }
+    }
+
+    pub(crate) fn cleaned(mut self) -> Self {
+        self.client = self.client.map(text::client);
+        self.user_agent = self.user_agent.map(text::user_agent);
+        self
+    }
+}
+
+/// A record as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// Its id, which is its place in the log too.
+    pub id: ActivityId,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub kind: Kind,
+    /// Who.
+    pub client: Option<String>,
+    /// The secret or key that proved it.
+    pub credential: Option<String>,
+    /// The scopes granted.
+    pub scopes: Vec<String>,
+    /// The audience granted.
+    pub audience: Vec<String>,
+    /// The token's id.
+    pub jti: Option<String>,
+    /// When the token ends.
+    pub expires_at: Option<Timestamp>,
+    /// From where.
+    pub address: Option<String>,
+    /// With what software, as it says.
+    pub user_agent: Option<String>,
+    /// Why not.
+    pub reason: Option<String>,
+    /// The W3C trace in which it happened.
+    pub trace_id: Option<String>,
+    /// How often.
+    pub times: i64,
+}

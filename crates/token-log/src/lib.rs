@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a test that panics has failed, which is what it is for"
+    )
+)]
+
+mod activity;
+mod batch;
+mod denials;
+mod house;
+mod log;
+mod operation;
+mod page;
+mod partitions;
+mod place;
+mod postgres;
+mod schema;
+mod sqlite;
+mod text;
+mod usage;
+mod writer;
+
+pub use activity::{Activity, Entry, Kind};
+pub use log::{Durability, TokenLog, TokenLogConfig};
+pub use operation::{Answer, Assertion, Operation, RecordError};
+pub use page::ActivityFilter;
+pub use usage::LastUse;

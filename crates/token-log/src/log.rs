@@ -1,0 +1,263 @@
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use chancery_domain::Clock;
+use chancery_event_store::{Database, SchemaStatus, Store, StoreConfig, StoreError, StoreLocation};
+use tokio::{
+    sync::{
+        mpsc::{self, error::TrySendError},
+        oneshot,
+    },
+    time::timeout,
+};
+
+use crate::{
+    activity::Entry,
+    batch::Target,
+    denials::Denials,
+    operation::{Answer, Operation, RecordError},
+    schema::Schema,
+    writer::{Message, Writer, unchecked},
+};
+
+/// How many operations may wait.
+const QUEUE: usize = 4_096;
+
+/// How long a caller waits for its record to be durable.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// When a caller goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// When its record is durable: no token leaves without one.
+    #[default]
+    BeforeResponse,
+    /// When its record is queued. A node that ends without warning loses what was.
+    Async,
+}
+
+/// Where the log is, and how it is kept.
+#[derive(Clone, Debug)]
+pub struct TokenLogConfig {
+    /// Where it is.
+    pub location: StoreLocation,
+    /// The most connections beside the one that writes.
+    pub max_connections: u32,
+    /// When a caller goes on.
+    pub durability: Durability,
+    /// After how many days activity is deleted.
+    pub retention_days: u32,
+}
+
+impl TokenLogConfig {
+    /// The log beside this store: on PostgreSQL in the same database, on SQLite in a file of the
+    /// same directory, `tokens.db` beside `chancery.db` and `x-tokens.db` beside any other `x.db`.
+    /// Durable before the response, kept for 90 days.
+    pub fn beside(store: &StoreLocation) -> Self {
+        let location = match store {
+            StoreLocation::Postgres(url) => StoreLocation::Postgres(url.clone()),
+            StoreLocation::Sqlite(path) => StoreLocation::Sqlite(path.with_file_name(name(path))),
+        };
+        Self {
+            location,
+            max_connections: 4,
+            durability: Durability::default(),
+            retention_days: 90,
+        }
+    }
+}
+
+fn name(store: &Path) -> String {
+    match store.file_stem().map(|stem| stem.to_string_lossy()) {
+        Some(stem) if stem != "chancery" => format!("{stem}-tokens.db"),
+        _ => "tokens.db".to_owned(),
+    }
+}
+
+/// The log of what token traffic does. Cheap to clone; every clone is the same log. When the last
+/// one is dropped, what is queued is still written.
+#[derive(Clone)]
+pub struct TokenLog(Arc<Parts>);
+
+struct Parts {
+    queue: mpsc::Sender<Message>,
+    database: Database,
+    schema: Schema,
+    clock: Arc<dyn Clock>,
+    denials: Arc<Denials>,
+    dropped: Arc<AtomicU64>,
+    durability: Durability,
+    retention_days: u32,
+}
+
+impl TokenLog {
+    /// Connects, brings the log's schema up to date, makes room for the coming days and starts the
+    /// task that writes. `heads` is the store whose rolls are looked at.
+    ///
+    /// A schema that is newer than this binary is left as it is, and written to.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open(
+        config: &TokenLogConfig,
+        heads: Store,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let mut connections = StoreConfig::new(config.location.clone());
+        connections.max_connections = config.max_connections;
+        connections.acquire_timeout = PATIENCE;
+        let database = Database::connect(&connections).await?;
+        let schema = Schema::of(&database).await?;
+        let migrations = schema.migrations()?;
+        if let SchemaStatus::Older { .. } = database.schema_status(&migrations).await? {
+            database.migrate(&migrations).await?;
+        }
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let log = Self(Arc::new(Parts {
+            queue,
+            database,
+            schema,
+            clock,
+            denials: Arc::default(),
+            dropped: Arc::default(),
+            durability: config.durability,
+            retention_days: config.retention_days,
+        }));
+        log.prepare_days().await?;
+        let writer = Writer {
+            target: Target::new(log.0.database.clone(), &log.0.schema, heads),
+            denials: log.0.denials.clone(),
+            clock: log.0.clock.clone(),
+            dropped: log.0.dropped.clone(),
+        };
+        tokio::spawn(writer.run(waiting));
+        Ok(log)
+    }
+
+    /// When callers go on.
+    pub fn durability(&self) -> Durability {
+        self.0.durability
+    }
+
+    /// Records an operation and waits until it is durable, or known not to be written. A caller
+    /// that goes away meanwhile changes nothing: the operation is written or not as a whole.
+    ///
+    /// # Errors
+    /// [`RecordError`]: it is not known to be recorded.
+    pub async fn record(&self, operation: Operation) -> Result<Answer, RecordError> {
+        let (answering, answer) = oneshot::channel();
+        self.enqueue(operation, Some(answering))?;
+        match timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(RecordError::Closed),
+            Err(_) => Err(RecordError::Slow),
+        }
+    }
+
+    /// Queues a record that depends on nothing, and does not wait until it is durable.
+    ///
+    /// # Errors
+    /// [`RecordError::Busy`] or [`RecordError::Closed`]: it will not be recorded.
+    pub fn queue(&self, entry: Entry) -> Result<(), RecordError> {
+        self.enqueue(unchecked(entry), None)
+    }
+
+    /// Takes note of something whose record nobody depends on. Denials beyond twenty a minute of one
+    /// reason from one address are counted and recorded as one. What finds no room is dropped, and
+    /// counted by [`TokenLog::dropped`].
+    pub fn note(&self, entry: Entry) {
+        for entry in self.0.denials.admit(entry).into_iter().flatten() {
+            if self.queue(entry).is_err() {
+                self.0.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn enqueue(
+        &self,
+        mut operation: Operation,
+        answering: Option<crate::writer::Answering>,
+    ) -> Result<(), RecordError> {
+        operation.entry = operation.entry.cleaned();
+        let message = Message::Write(operation, answering);
+        self.0.queue.try_send(message).map_err(|error| match error {
+            TrySendError::Full(_) => RecordError::Busy,
+            TrySendError::Closed(_) => RecordError::Closed,
+        })
+    }
+
+    /// How many records that nobody waited for were lost since the start.
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
+    }
+
+    /// How many operations wait to be written.
+    pub fn waiting(&self) -> usize {
+        QUEUE - self.0.queue.capacity()
+    }
+
+    /// Waits until everything that was asked for before is written, counted denials too.
+    pub async fn drain(&self) {
+        let (done, written) = oneshot::channel();
+        if self.0.queue.send(Message::Drain(done)).await.is_ok() {
+            // An error says that the task has ended, and it writes everything before it does.
+            let _ = written.await;
+        }
+    }
+
+    /// Writes what waits, then closes every connection. Whoever asks later is refused.
+    pub async fn close(&self) {
+        self.drain().await;
+        self.0.database.close().await;
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    /// What stands before the name of a table.
+    pub(crate) fn schema(&self) -> &str {
+        self.0.schema.name()
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    pub(crate) fn retention_days(&self) -> u32 {
+        self.0.retention_days
+    }
+}
+
+impl std::fmt::Debug for TokenLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenLog")
+            .field("database", &self.0.database)
+            .field("waiting", &self.waiting())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_lies_beside_the_store_and_two_stores_have_two() {
+        for (store, tokens) in [
+            ("/data/chancery.db", "/data/tokens.db"),
+            ("chancery.db", "tokens.db"),
+            ("/data/one.db", "/data/one-tokens.db"),
+            ("/data/two", "/data/two-tokens.db"),
+        ] {
+            let beside = TokenLogConfig::beside(&StoreLocation::Sqlite(store.into()));
+            assert_eq!(beside.location, StoreLocation::Sqlite(tokens.into()));
+        }
+    }
+}

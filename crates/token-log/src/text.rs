@@ -1,0 +1,79 @@
+//! What strangers write, made fit to be kept.
+
+/// The most characters of a client's id as it was sent.
+const CLIENT: usize = 64;
+/// The most characters of a user agent.
+const USER_AGENT: usize = 200;
+
+/// What stands in the place of something that could be a secret.
+const MASKED: &str = "(masked)";
+
+/// How secrets and tokens of ours begin, in any letter case: people paste them into the wrong field.
+const SECRET: [&[u8]; 3] = [b"chs_", b"chr_", b"eyJ"];
+
+pub(crate) fn client(text: String) -> String {
+    fit(text, CLIENT)
+}
+
+pub(crate) fn user_agent(text: String) -> String {
+    fit(text, USER_AGENT)
+}
+
+fn fit(text: String, most: usize) -> String {
+    if could_be_secret(&text) {
+        return MASKED.to_owned();
+    }
+    // One byte for each character, and nothing to replace: nearly always so.
+    if text.len() <= most && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return text;
+    }
+    text.chars()
+        .take(most)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+fn could_be_secret(text: &str) -> bool {
+    SECRET.iter().any(|beginning| {
+        text.as_bytes()
+            .windows(beginning.len())
+            .any(|window| window.eq_ignore_ascii_case(beginning))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_text_is_kept() {
+        let id = "client_01kabc";
+        assert_eq!(client(id.to_owned()), id);
+        assert_eq!(user_agent("curl/8.1".to_owned()), "curl/8.1");
+        assert_eq!(client("größe".to_owned()), "größe");
+    }
+
+    #[test]
+    fn what_could_be_a_secret_is_masked_wherever_it_stands() {
+        for text in [
+            "chs_abc",
+            "CHS_abc",
+            "x chs_abc",
+            "eyJhbGciOi",
+            "Bearer eyJh",
+        ] {
+            assert_eq!(client(text.to_owned()), MASKED, "{text}");
+            assert_eq!(user_agent(text.to_owned()), MASKED, "{text}");
+        }
+        // Also past the place where the text would be cut.
+        let late = format!("{}chs_abc", "x".repeat(100));
+        assert_eq!(client(late), MASKED);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_by_characters_and_control_characters_are_replaced() {
+        assert_eq!(client("ü".repeat(100)), "ü".repeat(64));
+        assert_eq!(user_agent("a".repeat(300)), "a".repeat(200));
+        assert_eq!(client("a\0b\n".to_owned()), "a\u{fffd}b\u{fffd}");
+    }
+}

@@ -1,0 +1,115 @@
+//! When a credential was last used.
+
+use std::collections::HashMap;
+
+use chancery_domain::{ClientId, TenantId, Timestamp};
+use chancery_event_store::{Connection, Reads, StoreError};
+use sqlx::{Database, Encode, Type, query::QueryAs};
+
+use crate::log::TokenLog;
+
+/// When something was last used, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastUse {
+    /// When.
+    pub at: Timestamp,
+    /// From where, as far as that was known.
+    pub address: Option<String>,
+}
+
+/// The most that are asked for in one query.
+const AT_ONCE: usize = 500;
+
+impl TokenLog {
+    /// The last use of each of these credentials of the tenant; one that was never used is absent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_uses(
+        &self,
+        tenant: TenantId,
+        credentials: &[String],
+    ) -> Result<HashMap<String, LastUse>, StoreError> {
+        self.latest(tenant, "credential_id", credentials).await
+    }
+
+    /// The last use of any credential of each of these clients of the tenant; a client that was never
+    /// used is absent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_uses_of_clients(
+        &self,
+        tenant: TenantId,
+        clients: &[ClientId],
+    ) -> Result<HashMap<ClientId, LastUse>, StoreError> {
+        let texts: Vec<_> = clients.iter().map(ToString::to_string).collect();
+        let mut found = self.latest(tenant, "client_id", &texts).await?;
+        let of = |(client, text)| found.remove(text).map(|last| (client, last));
+        Ok(clients.iter().copied().zip(&texts).filter_map(of).collect())
+    }
+
+    async fn latest(
+        &self,
+        tenant: TenantId,
+        column: &str,
+        ids: &[String],
+    ) -> Result<HashMap<String, LastUse>, StoreError> {
+        let mut found = HashMap::new();
+        for ids in ids.chunks(AT_ONCE) {
+            let sql = query(self.schema(), column, ids.len());
+            let rows: Vec<(String, Option<i64>, Option<String>)> =
+                match self.database().source().connection().await? {
+                    Connection::Postgres(mut held) => {
+                        bind(sqlx::query_as(&sql), tenant, ids)
+                            .fetch_all(&mut *held)
+                            .await?
+                    }
+                    Connection::Sqlite(mut held) => {
+                        bind(sqlx::query_as(&sql), tenant, ids)
+                            .fetch_all(&mut *held)
+                            .await?
+                    }
+                };
+            found.extend(rows.into_iter().filter_map(|(id, at, address)| {
+                let at = Timestamp::from_micros(at?);
+                Some((id, LastUse { at, address }))
+            }));
+        }
+        Ok(found)
+    }
+}
+
+/// One look at the end of an index for each id, however long it has been used.
+fn query(schema: &str, column: &str, ids: usize) -> String {
+    let latest = |of: &str| {
+        format!(
+            "(SELECT u.{of} FROM {schema}.credential_use u
+               WHERE u.tenant_id = $1 AND u.{column} = asked.column1
+               ORDER BY u.hour DESC, u.last_at DESC LIMIT 1)"
+        )
+    };
+    let asked: Vec<_> = (0..ids).map(|n| format!("(${})", n + 2)).collect();
+    format!(
+        "SELECT asked.column1, {}, {} FROM (VALUES {}) AS asked",
+        latest("last_at"),
+        latest("last_address"),
+        asked.join(", ")
+    )
+}
+
+fn bind<'q, DB, Row>(
+    query: QueryAs<'q, DB, Row, DB::Arguments<'q>>,
+    tenant: TenantId,
+    ids: &'q [String],
+) -> QueryAs<'q, DB, Row, DB::Arguments<'q>>
+where
+    DB: Database,
+    String: Encode<'q, DB> + Type<DB>,
+    &'q str: Encode<'q, DB> + Type<DB>,
+{
+    ids.iter()
+        .fold(query.bind(tenant.to_string()), |query, id| {
+            query.bind(id.as_str())
+        })
+}

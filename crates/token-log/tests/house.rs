@@ -1,0 +1,256 @@
+//! Reading the log, and what goes with time.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
+mod common;
+
+use chancery_event_store::{Backend, fetch_all};
+use chancery_testkit::{on_both_stores, stores::TestStore};
+use chancery_token_log::{ActivityFilter, Entry, Kind, TokenLog};
+
+use common::{World, claiming, client, config, operation, record, tenant};
+
+const DAY: i64 = 86_400;
+
+async fn partitions(world: &World) -> Vec<String> {
+    let rows = fetch_all!(
+        &world.raw,
+        (String,),
+        "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+          WHERE i.inhparent = 'token_log.activity'::regclass ORDER BY 1"
+    );
+    rows.unwrap().into_iter().map(|(name,)| name).collect()
+}
+
+on_both_stores! {
+    async fn the_log_is_read_page_by_page_with_the_newest_last(store: TestStore) {
+        let world = World::on(store).await;
+        for number in 0..25 {
+            record(&world.log, operation(world.issued(&number.to_string()), None)).await;
+            // Several in one moment, and several days.
+            world.clock.advance(if number % 3 == 0 { DAY / 2 } else { 0 });
+        }
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = world.log.page(tenant(1), after, 10, &ActivityFilter::default()).await.unwrap();
+            seen.extend(page.iter().filter_map(|found| found.jti.clone()));
+            assert!(page.is_sorted_by_key(|found| found.id));
+            match page.last() {
+                Some(last) if page.len() == 10 => after = Some(last.id),
+                _ => break,
+            }
+        }
+        let all: Vec<_> = (0..25).map(|number| number.to_string()).collect();
+        assert_eq!(seen, all);
+    }
+
+    async fn a_filter_finds_what_it_says(store: TestStore) {
+        let world = World::on(store).await;
+        let start = world.now();
+        let denied = |client: &str, reason| Entry {
+            client: Some(client.to_owned()),
+            reason: Some(reason),
+            ..world.entry(tenant(1), Kind::TokenDenied)
+        };
+        record(&world.log, operation(world.issued("first"), None)).await;
+        record(&world.log, operation(denied("stranger", "no_client"), None)).await;
+        world.clock.advance(60);
+        record(&world.log, operation(world.issued("later"), None)).await;
+        let other = Entry { credential: Some("secret_b".to_owned()), ..world.issued("b") };
+        record(&world.log, operation(other, None)).await;
+        record(&world.log, operation(world.entry(tenant(1), Kind::RollRead), None)).await;
+        let any = ActivityFilter::default;
+        let cases = [
+            (any(), 5),
+            (ActivityFilter { kinds: vec![Kind::TokenDenied], ..any() }, 1),
+            (ActivityFilter { kinds: vec![Kind::TokenDenied, Kind::RollRead], ..any() }, 2),
+            (ActivityFilter { kinds: vec![Kind::TokenIssued, Kind::RollRead], ..any() }, 4),
+            (ActivityFilter { client: Some(client(1).to_string()), ..any() }, 3),
+            (ActivityFilter { client: Some("stranger".to_owned()), ..any() }, 1),
+            (ActivityFilter { credential: Some("secret_b".to_owned()), ..any() }, 1),
+            (ActivityFilter { reason: Some("no_client".to_owned()), ..any() }, 1),
+            (ActivityFilter { reason: Some("' OR 1=1 --".to_owned()), ..any() }, 0),
+            (ActivityFilter { since: Some(start.plus_seconds(60)), ..any() }, 3),
+            (ActivityFilter { until: Some(start.plus_seconds(60)), ..any() }, 2),
+            (ActivityFilter {
+                kinds: vec![Kind::TokenIssued],
+                client: Some(client(1).to_string()),
+                credential: Some("secret_a".to_owned()),
+                since: Some(start),
+                until: Some(start.plus_seconds(1)),
+                ..any()
+            }, 1),
+        ];
+        for (filter, count) in cases {
+            let found = world.find(tenant(1), filter.clone()).await;
+            assert_eq!(found.len(), count, "{filter:?}");
+            // The second page of each goes on where the first ended.
+            if let [first, rest @ ..] = &found[..] {
+                let after = world.log.page(tenant(1), Some(first.id), 100, &filter).await.unwrap();
+                assert_eq!(after, rest, "{filter:?}");
+            }
+            assert!(world.find(tenant(2), filter).await.is_empty());
+        }
+    }
+
+    async fn only_what_is_old_goes_and_the_last_use_stays(store: TestStore) {
+        let world = World::on(store).await;
+        for days in 0..100_i64 {
+            record(&world.log, operation(world.issued(&days.to_string()), None)).await;
+            world.clock.advance(DAY);
+            if days % 7 == 6 {
+                world.log.keep_house().await.unwrap();
+            }
+        }
+        world.log.keep_house().await.unwrap();
+        // The log's clock stands 100 days after the first record.
+        let expected: Vec<_> = (10..100).map(|days| days.to_string()).collect();
+        let found = world.jtis().await;
+        assert_eq!(found.last(), expected.last());
+        assert!(found.len() >= 90, "nothing that is younger has gone: {found:?}");
+        assert!(found.len() <= 91, "a day goes when all of it is old: {found:?}");
+
+        world.clock.advance(1_000 * DAY);
+        world.log.keep_house().await.unwrap();
+        assert!(world.jtis().await.is_empty());
+        let last = world.log.last_uses(tenant(1), &["secret_a".to_owned()]).await.unwrap();
+        assert_eq!(last["secret_a"].at, world.now().plus_seconds(-1_001 * DAY));
+        let table = world.table("credential_use");
+        let hours = fetch_all!(&world.raw, (i64,), &format!("SELECT COUNT(*) FROM {table}")).unwrap();
+        assert_eq!(hours, [(1,)]);
+    }
+
+    async fn used_assertions_are_forgotten_when_they_could_not_come_again(store: TestStore) {
+        let world = World::on(store).await;
+        let until = world.now().plus_seconds(300);
+        for number in 0..3 {
+            record(&world.log, claiming(world.issued("x"), &number.to_string(), until)).await;
+        }
+        let count = async || {
+            let table = world.table("assertion_ids");
+            fetch_all!(&world.raw, (i64,), &format!("SELECT COUNT(*) FROM {table}")).unwrap()[0].0
+        };
+        world.clock.advance(300);
+        world.log.keep_house().await.unwrap();
+        assert_eq!(count().await, 3);
+        world.clock.advance(61);
+        world.log.keep_house().await.unwrap();
+        assert_eq!(count().await, 0);
+    }
+
+    async fn many_old_rows_go_in_pieces(store: TestStore) {
+        let world = World::on(store).await;
+        // A clock that is wrong: on PostgreSQL these fall into the default partition.
+        world.clock.advance(-30 * DAY);
+        for number in 0..1_200 {
+            world.log.queue(world.issued(&number.to_string())).unwrap();
+        }
+        world.log.drain().await;
+        world.clock.advance(30 * DAY);
+        record(&world.log, operation(world.issued("new"), None)).await;
+        world.log.keep_house().await.unwrap();
+        assert_eq!(world.jtis().await.len(), 1_201);
+        world.clock.advance(61 * DAY);
+        assert_eq!(world.log.keep_house().await.unwrap(), 1_200);
+        assert_eq!(world.jtis().await, ["new"]);
+    }
+
+    async fn a_log_is_opened_by_many_nodes_at_once(store: TestStore) {
+        let world = World::on(store).await;
+        let opened = (0..8).map(|_| world.another());
+        let logs = futures_util::future::join_all(opened).await;
+        for (number, log) in logs.iter().enumerate() {
+            record(log, operation(world.issued(&number.to_string()), None)).await;
+        }
+        assert_eq!(world.jtis().await.len(), 8);
+    }
+}
+
+#[tokio::test]
+async fn on_postgres_there_is_a_partition_for_each_day_of_the_coming_week() {
+    let world = World::on(TestStore::postgres().await).await;
+    // 2026-09-21 is the day of every test.
+    let first = partitions(&world).await;
+    assert_eq!(first.len(), 9, "{first:?}");
+    assert_eq!(
+        (first[0].as_str(), first[7].as_str()),
+        ("activity_20260921", "activity_20260928")
+    );
+    assert_eq!(first[8], "activity_default");
+    world.log.keep_house().await.unwrap();
+    assert_eq!(partitions(&world).await, first, "nothing is made twice");
+
+    // Nobody looks after it for ten days; two days have no partition then.
+    world.clock.advance(9 * DAY);
+    record(&world.log, operation(world.issued("late"), None)).await;
+    let lies = async || {
+        let sql = "SELECT tableoid::regclass::text FROM token_log.activity WHERE jti = 'late'";
+        fetch_all!(&world.raw, (String,), sql).unwrap()
+    };
+    assert_eq!(lies().await, [("token_log.activity_default".to_owned(),)]);
+    world.log.keep_house().await.unwrap();
+    assert_eq!(lies().await, [("token_log.activity_20260930".to_owned(),)]);
+    assert_eq!(world.jtis().await, ["late"]);
+    assert_eq!(partitions(&world).await.len(), 9 + 8);
+
+    world.clock.advance(90 * DAY);
+    world.log.keep_house().await.unwrap();
+    let kept = partitions(&world).await;
+    assert_eq!(kept[0], "activity_20260930", "{kept:?}");
+    assert_eq!(world.jtis().await, ["late"]);
+}
+
+#[tokio::test]
+async fn on_postgres_a_long_reader_does_not_keep_tokens_waiting() {
+    let world = World::on(TestStore::postgres().await).await;
+    let mut reader = world.raw.begin().await.unwrap();
+    fetch_all!(
+        &mut reader,
+        (i64,),
+        "SELECT COUNT(*) FROM token_log.activity"
+    )
+    .unwrap();
+    world.clock.advance(200 * DAY);
+    // The days before cannot be dropped while somebody reads them.
+    let (kept, recorded) = tokio::join!(
+        world.log.keep_house(),
+        world.log.record(operation(world.issued("x"), None)),
+    );
+    assert!(kept.is_err(), "{kept:?}");
+    recorded.unwrap();
+    reader.rollback().await.unwrap();
+    world.log.keep_house().await.unwrap();
+    assert_eq!(partitions(&world).await.len(), 9);
+}
+
+#[tokio::test]
+async fn two_installations_in_one_database_have_two_logs() {
+    let store = TestStore::postgres().await;
+    let world = World::on(store).await;
+    assert_eq!(world.raw.backend(), Backend::Postgres);
+    let chancery_event_store::StoreLocation::Postgres(url) = world.store.database().location()
+    else {
+        panic!("this is PostgreSQL")
+    };
+    let beside = chancery_event_store::ThrowawaySchema::create(url, "beside")
+        .await
+        .unwrap();
+    let heads = chancery_event_store::Store::connect(&chancery_event_store::StoreConfig::new(
+        beside.location(),
+    ))
+    .await
+    .unwrap();
+    heads.migrate().await.unwrap();
+    let mut elsewhere = config(&world.store);
+    elsewhere.location = beside.location();
+    let log = TokenLog::open(&elsewhere, heads, world.clock.clone())
+        .await
+        .unwrap();
+    record(&log, operation(world.issued("there"), None)).await;
+    record(&world.log, operation(world.issued("here"), None)).await;
+    assert_eq!(world.jtis().await, ["here"]);
+    log.close().await;
+    beside.remove().await.unwrap();
+    let left = "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'beside%'";
+    assert!(fetch_all!(&world.raw, (String,), left).unwrap().is_empty());
+    assert_eq!(world.jtis().await, ["here"]);
+}
