@@ -1,10 +1,11 @@
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use crate::{
+    database::Pools,
     error::StoreError,
     postgres,
     query::{Connection, Held, Reads, Source},
-    store::{Pools, Store},
+    store::Store,
 };
 
 /// The store as it was at one moment, for as long as this is kept: what is committed meanwhile is not
@@ -24,8 +25,8 @@ enum View {
 impl Store {
     /// The store as it is at the first read. No statement in it is stopped for being slow.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        Ok(Snapshot(match &self.0 {
-            Pools::Postgres { pool, .. } => {
+        Ok(Snapshot(match &self.database.0 {
+            Pools::Postgres(pool) => {
                 View::Postgres(pool.begin_with(postgres::BEGIN_SNAPSHOT).await?)
             }
             Pools::Sqlite { readers, .. } => View::Sqlite(readers.begin().await?),

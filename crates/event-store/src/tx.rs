@@ -29,6 +29,14 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Begins a transaction that may write for as long as it takes: for maintenance, which holds a
+    /// lock for many rows.
+    pub async fn begin_long(&self) -> Result<Tx, StoreError> {
+        self.database.begin_long().await
+    }
+}
+
 impl Database {
     /// Begins a transaction: see [`Store::begin`].
     pub async fn begin(&self) -> Result<Tx, StoreError> {
@@ -38,13 +46,10 @@ impl Database {
         })
     }
 
-    /// Begins a transaction that may write for as long as it takes: for maintenance, which holds a
-    /// lock for many rows.
+    /// Begins one without a limit of time: see [`Store::begin_long`].
     pub async fn begin_long(&self) -> Result<Tx, StoreError> {
         Ok(match &self.0 {
-            Pools::Postgres { pool, .. } => {
-                Tx::Postgres(pool.begin_with(postgres::BEGIN_LONG).await?)
-            }
+            Pools::Postgres(pool) => Tx::Postgres(pool.begin_with(postgres::BEGIN_LONG).await?),
             Pools::Sqlite { .. } => return self.begin().await,
         })
     }
