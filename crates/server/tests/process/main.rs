@@ -13,6 +13,8 @@ mod first_start;
 mod heads;
 mod log;
 mod operators;
+mod outages;
 mod projections;
+mod proxy;
 mod server;
 mod start_faults;

@@ -1,0 +1,210 @@
+//! The store goes away and comes back.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use chancery_event_store::{Backend, StoreLocation};
+use chancery_testkit::stores::TestDatabase;
+use reqwest::Response;
+use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
+
+use crate::{
+    proxy::{Proxy, Way},
+    server::{Server, arguments},
+};
+
+/// How long each of the two outages lasts: together as long as a database takes to start again.
+const AWAY: Duration = Duration::from_secs(15);
+/// How long any answer may take meanwhile.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// What somebody sees from outside.
+struct Outside<'a> {
+    server: &'a Server,
+    http: reqwest::Client,
+    token: String,
+}
+
+impl<'a> Outside<'a> {
+    async fn of(server: &'a Server) -> Self {
+        Self {
+            token: server.operator_token().await,
+            http: reqwest::Client::builder()
+                .timeout(PATIENCE)
+                .build()
+                .unwrap(),
+            server,
+        }
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        let url = format!("{}{path}", self.server.url);
+        self.http
+            .get(url)
+            .send()
+            .await
+            .unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    async fn graphql(&self, query: &str) -> Response {
+        let url = format!("{}/graphql", self.server.url);
+        let request = self
+            .http
+            .post(url)
+            .bearer_auth(&self.token)
+            .json(&json!({"query": query}));
+        request
+            .send()
+            .await
+            .unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+
+    async fn ask_for_token(&self) -> Response {
+        let text = |name: &str| self.server.operator[name].as_str().unwrap();
+        let url = format!("{}/t/system/oauth2/token", self.server.url);
+        let request = self
+            .http
+            .post(url)
+            .basic_auth(text("client_id"), Some(text("client_secret")));
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("audience", "urn:chancery:admin"),
+        ];
+        request
+            .form(&form)
+            .send()
+            .await
+            .unwrap_or_else(|error| panic!("a token: {error}"))
+    }
+
+    async fn creates(&self, slug: &str) -> (u16, Value) {
+        let query = format!(
+            "mutation {{ createTenant(input: {{slug: \"{slug}\", displayName: \"{slug}\"}}) {{ tenant {{ id }} }} }}"
+        );
+        let answer = self.graphql(&query).await;
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// Everything says that it cannot, and when to come again; nothing says more.
+    async fn nothing_works(&self) {
+        assert_eq!(self.get("/healthz").await.status(), 200);
+        let ready = self.get("/readyz").await;
+        assert_eq!(ready.status(), 503);
+        let (token, changed, read) = tokio::join!(
+            self.ask_for_token(),
+            self.creates("lost"),
+            self.graphql("{ tenants { pageInfo { hasNextPage } } }"),
+        );
+        assert_eq!(token.status(), 503);
+        assert!(token.headers().contains_key("retry-after"));
+        let token: Value = token.json().await.unwrap();
+        assert_eq!(token["error"], "temporarily_unavailable", "{token}");
+        assert_eq!(read.status(), 503);
+        assert!(read.headers().contains_key("retry-after"));
+        let read: Value = read.json().await.unwrap();
+        assert_eq!(changed.0, 503, "{}", changed.1);
+        for answer in [&changed.1, &read] {
+            assert_eq!(
+                answer["errors"][0]["extensions"]["code"], "UNAVAILABLE",
+                "{answer}"
+            );
+        }
+        for answer in [token, read, changed.1] {
+            for inside in ["127.0.0.1", "postgres", "sql", "os error", "pool"] {
+                assert!(
+                    !answer.to_string().to_lowercase().contains(inside),
+                    "{answer}"
+                );
+            }
+        }
+    }
+
+    /// Without a restart, soon.
+    async fn works_again(&self, slug: &str) {
+        let since = Instant::now();
+        while self.get("/readyz").await.status() != 200 {
+            assert!(since.elapsed() < Duration::from_secs(10), "not ready again");
+        }
+        let token = self.ask_for_token().await;
+        assert_eq!(token.status(), 200, "{}", token.text().await.unwrap());
+        let (status, made) = self.creates(slug).await;
+        assert!(status == 200 && made["errors"].is_null(), "{made}");
+        for (slug, there) in [(slug, true), ("lost", false)] {
+            let query = format!("{{ tenant(slug: \"{slug}\") {{ id }} }}");
+            let found: Value = self.graphql(&query).await.json().await.unwrap();
+            assert_eq!(
+                found["data"]["tenant"].is_object(),
+                there,
+                "{slug}: {found}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_away_for_30_seconds_is_said_to_be_and_found_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = TestDatabase::empty(Backend::Postgres).await;
+    let StoreLocation::Postgres(url) = database.location() else {
+        panic!("PostgreSQL is on PostgreSQL")
+    };
+    let url = reqwest::Url::parse(url).unwrap();
+    let behind = SocketAddr::from(([127, 0, 0, 1], url.port().unwrap()));
+    let proxy = Proxy::to(behind).await;
+    let mut through = url.clone();
+    through.set_port(Some(proxy.port)).unwrap();
+    let mut arguments = arguments(directory.path(), &database);
+    arguments[1] = through.to_string();
+    let server = Server::start(directory.path(), &arguments);
+    let outside = Outside::of(&server).await;
+    outside.works_again("before").await;
+    for (way, slug) in [(Way::Cut, "after-the-cut"), (Way::Lost, "after-the-loss")] {
+        proxy.set(way);
+        let since = Instant::now();
+        while since.elapsed() < AWAY {
+            outside.nothing_works().await;
+        }
+        proxy.set(Way::Open);
+        outside.works_again(slug).await;
+    }
+    server.kill();
+    let log = server.log();
+    assert!(log.contains("store"), "the log says why");
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_another_process_holds_can_still_be_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &[]);
+    let outside = Outside::of(&server).await;
+    outside.works_again("before").await;
+
+    let file = directory.path().join("chancery-data/chancery.db");
+    let mut other = SqliteConnection::connect(&format!("sqlite://{}", file.display()))
+        .await
+        .unwrap();
+    sqlx::raw_sql("BEGIN EXCLUSIVE")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    let (changed, token, ready) = tokio::join!(
+        outside.creates("lost"),
+        outside.ask_for_token(),
+        outside.get("/readyz")
+    );
+    assert_eq!(
+        (token.status().as_u16(), ready.status().as_u16()),
+        (200, 200)
+    );
+    assert_eq!(
+        changed.1["errors"][0]["extensions"]["code"], "UNAVAILABLE",
+        "{}",
+        changed.1
+    );
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    outside.works_again("after").await;
+}
