@@ -17,7 +17,7 @@ const PLACES: &[fn(&str, &str) -> SealContext] = &[
 
 /// Everything sealed that belongs to a tenant, opened.
 pub(crate) async fn private_keys(world: &World) -> Vec<Vec<u8>> {
-    let sealer = Sealer::new(MasterKey::from_base64(&world.master_key).unwrap(), None);
+    let keys = Sealer::new(MasterKey::from_base64(&world.master_key).unwrap(), None);
     let rows = sealed(world.store.database()).await;
     assert!(!rows.is_empty());
     let opened = |(row, tenant, master_key_id, bytes): (String, String, String, Vec<u8>)| {
@@ -27,7 +27,7 @@ pub(crate) async fn private_keys(world: &World) -> Vec<Vec<u8>> {
         };
         let mut fitting = PLACES
             .iter()
-            .filter_map(|place| sealer.open(&place(&tenant, &row), &sealed).ok());
+            .filter_map(|place| keys.open(&place(&tenant, &row), &sealed).ok());
         let Some(found) = fitting.next() else {
             panic!("{row} opens in none of the places: add the new one")
         };

@@ -51,7 +51,7 @@ pub(crate) struct Caller {
     pub(crate) bearer: String,
 }
 
-async fn bearer(world: &World, slug: &str, admin: &Admin) -> String {
+pub(crate) async fn bearer(world: &World, slug: &str, admin: &Admin) -> String {
     let caller = world.admin(slug, &admin.client, &admin.plaintext).await;
     format!("Bearer {}", caller.token())
 }

@@ -5,6 +5,7 @@ mod ask;
 mod callers;
 mod cases;
 mod coverage;
+mod escalation;
 mod forged;
 mod matrix;
 mod schema;

@@ -62,18 +62,7 @@ impl Target {
             )
             .await;
         let made = made.data();
-        let point = URL_SAFE_NO_PAD.encode([7; 32]);
-        let jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "1", "x": point});
-        let signer = json!({
-            "tenant": slug,
-            "name": format!("signer of {slug}"),
-            "authMethod": "PRIVATE_KEY_JWT",
-            "jwks": {"keys": [jwk]},
-        });
-        let signer = operator
-            .mutation("createClient", "client { id keys { id } }", signer)
-            .await
-            .data();
+        let (signer, key) = signer(operator, slug, &json!([])).await;
         let seen = operator
             .send("tenant", TENANT, json!({"slug": slug}))
             .await
@@ -100,8 +89,8 @@ impl Target {
             api,
             client,
             secret: text(&made, "/secret/id"),
-            signer: text(&signer, "/client/id"),
-            key: text(&signer, "/client/keys/0/id"),
+            signer,
+            key,
             plaintext: text(&made, "/secret/plaintext"),
         }
     }
@@ -159,6 +148,24 @@ impl Target {
             &self.client_cursor,
         ]
     }
+}
+
+/// A client that signs its assertions, with these grants; and its key.
+pub(crate) async fn signer(operator: &GraphQl<'_>, slug: &str, grants: &Value) -> (String, String) {
+    let point = URL_SAFE_NO_PAD.encode([7; 32]);
+    let jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "1", "x": point});
+    let input = json!({
+        "tenant": slug,
+        "name": format!("signer of {slug}"),
+        "authMethod": "PRIVATE_KEY_JWT",
+        "jwks": {"keys": [jwk]},
+        "grants": grants,
+    });
+    let made = operator
+        .mutation("createClient", "client { id keys { id } }", input)
+        .await;
+    let made = made.data();
+    (text(&made, "/client/id"), text(&made, "/client/keys/0/id"))
 }
 
 pub(crate) fn text(value: &Value, pointer: &str) -> String {
