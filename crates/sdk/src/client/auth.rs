@@ -1,0 +1,173 @@
+use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::HeaderValue;
+use serde::Serialize;
+use url::form_urlencoded::byte_serialize;
+use zeroize::Zeroizing;
+
+use super::{credential::Credential, error::CredentialError, exchange::Identity};
+use crate::{Secret, chance, sign::SigningKey};
+
+/// How long an assertion is good for: it is made for one request.
+const ASSERTION_LIFE: i64 = 60;
+
+/// How a client authenticates.
+///
+/// ```
+/// use chancery_sdk::{ClientAuth, Credential};
+///
+/// let secret = ClientAuth::basic("chs_…");
+/// let key = ClientAuth::private_key_jwt(Credential::file("client.pem")).key_id("key_…");
+/// ```
+#[derive(Clone, Debug)]
+pub struct ClientAuth {
+    method: Method,
+    credential: Credential,
+    key_id: Option<String>,
+    audience: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    Basic,
+    Post,
+    SecretJwt,
+    PrivateKeyJwt,
+}
+
+impl ClientAuth {
+    fn new(method: Method, credential: Credential) -> Self {
+        Self {
+            method,
+            credential,
+            key_id: None,
+            audience: None,
+        }
+    }
+
+    /// `client_secret_basic` (RFC 6749, section 2.3.1), what servers are required to know.
+    pub fn basic(secret: impl Into<Credential>) -> Self {
+        Self::new(Method::Basic, secret.into())
+    }
+
+    /// `client_secret_post`: id and secret in the body.
+    pub fn post(secret: impl Into<Credential>) -> Self {
+        Self::new(Method::Post, secret.into())
+    }
+
+    /// `client_secret_jwt` (RFC 7523): the secret signs an assertion by HS256 and does not travel.
+    pub fn secret_jwt(secret: impl Into<Credential>) -> Self {
+        Self::new(Method::SecretJwt, secret.into())
+    }
+
+    /// `private_key_jwt` (RFC 7523): a private key in PEM (PKCS#8, PKCS#1 or SEC 1) signs an assertion,
+    /// by the algorithm that belongs to it: ES256, ES384, `EdDSA` or RS256.
+    pub fn private_key_jwt(key: impl Into<Credential>) -> Self {
+        Self::new(Method::PrivateKeyJwt, key.into())
+    }
+
+    /// Names the key (`kid`) in assertions. A server needs it when a client has several.
+    #[must_use]
+    pub fn key_id(mut self, id: impl Into<String>) -> Self {
+        self.key_id = Some(id.into());
+        self
+    }
+
+    /// Puts another audience into assertions than the issuer, or the token endpoint where no issuer
+    /// is known.
+    #[must_use]
+    pub fn assertion_audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = Some(audience.into());
+        self
+    }
+
+    pub(crate) async fn load(&self, refused: Option<&Secret>) -> Result<Secret, CredentialError> {
+        self.credential.load(refused).await
+    }
+
+    /// Authenticates one request: fills in the form, and perhaps gives a value for `Authorization`.
+    pub(crate) fn apply(
+        &self,
+        identity: &Identity<'_>,
+        now: i64,
+        form: &mut Form,
+    ) -> Result<Option<HeaderValue>, CredentialError> {
+        let Identity {
+            client_id,
+            credential,
+            audience,
+            ..
+        } = *identity;
+        let key = match self.method {
+            Method::Basic => return Ok(Some(basic(client_id, credential))),
+            Method::Post => {
+                form.push("client_id", client_id);
+                form.push("client_secret", credential.reveal());
+                return Ok(None);
+            }
+            Method::SecretJwt => SigningKey::shared(credential.reveal().as_bytes()),
+            Method::PrivateKeyJwt => {
+                SigningKey::from_pem(credential.reveal()).ok_or(CredentialError::NotAKey)?
+            }
+        };
+        let audience = self.audience.as_deref().unwrap_or(audience);
+        let claims = Assertion {
+            iss: client_id,
+            sub: client_id,
+            aud: audience,
+            iat: now,
+            exp: now + ASSERTION_LIFE,
+            jti: URL_SAFE_NO_PAD.encode(chance::bytes::<16>()),
+        };
+        let assertion = key
+            .jwt("JWT", self.key_id.as_deref(), &claims)
+            .ok_or(CredentialError::NotAKey)?;
+        form.push(
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        );
+        form.push("client_assertion", &assertion);
+        Ok(None)
+    }
+}
+
+#[derive(Serialize)]
+struct Assertion<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    iat: i64,
+    exp: i64,
+    jti: String,
+}
+
+fn basic(client_id: &str, secret: &Secret) -> HeaderValue {
+    let form = |text: &str| -> String { byte_serialize(text.as_bytes()).collect() };
+    let pair = Zeroizing::new(format!("{}:{}", form(client_id), form(secret.reveal())));
+    let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+    // Base64 is visible ASCII.
+    let mut value = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Basic"));
+    value.set_sensitive(true);
+    value
+}
+
+/// A body of `application/x-www-form-urlencoded`.
+pub(crate) struct Form(String);
+
+impl Form {
+    pub(crate) fn new() -> Self {
+        Self(String::new())
+    }
+
+    pub(crate) fn push(&mut self, name: &str, value: &str) {
+        if !self.0.is_empty() {
+            self.0.push('&');
+        }
+        self.0.extend(byte_serialize(name.as_bytes()));
+        self.0.push('=');
+        self.0.extend(byte_serialize(value.as_bytes()));
+    }
+
+    pub(crate) fn finish(self) -> String {
+        self.0
+    }
+}

@@ -1,0 +1,223 @@
+//! One request to the server and what its answer means.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, Request, Response,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
+};
+use serde::{Deserialize, Deserializer, de};
+
+use super::{
+    AccessToken,
+    auth::{ClientAuth, Form},
+    error::{Answer, Error, RateLimit},
+};
+use crate::{
+    Scopes, Secret,
+    claims::UnverifiedClaims,
+    clock::{from_unix_seconds, later, unix_seconds},
+    endpoint::Endpoint,
+    transport::{Link, LinkError, retry_after},
+};
+
+/// A lifetime for tokens of which the server does not tell one.
+const ASSUMED_LIFE: Duration = Duration::from_mins(1);
+/// What is shown of a server's texts.
+const LONGEST_TEXT: usize = 500;
+
+/// Who asks, with the credential as it is now.
+pub(crate) struct Identity<'a> {
+    pub(crate) auth: &'a ClientAuth,
+    pub(crate) client_id: &'a str,
+    pub(crate) credential: &'a Secret,
+    /// Whom assertions are for.
+    pub(crate) audience: &'a str,
+}
+
+/// Sends a form as the client.
+pub(crate) async fn post(
+    link: &Link,
+    endpoint: &Endpoint,
+    identity: &Identity<'_>,
+    now: SystemTime,
+    parameters: &[(&str, String)],
+) -> Result<Response<Bytes>, Error> {
+    let mut form = Form::new();
+    for (name, value) in parameters {
+        form.push(name, value);
+    }
+    let header = identity
+        .auth
+        .apply(identity, unix_seconds(now), &mut form)?;
+    let mut request = Request::post(endpoint.as_str())
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(ACCEPT, "application/json");
+    if let Some(value) = header {
+        request = request.header(AUTHORIZATION, value);
+    }
+    let unreadable = |what: String| Error::Unreadable {
+        endpoint: endpoint.to_string(),
+        what,
+    };
+    let request = request
+        .body(Bytes::from(form.finish()))
+        .map_err(|error| unreadable(error.to_string()))?;
+    let answer = link.send(request).await.map_err(|error| match error {
+        LinkError::Timeout(after) => Error::Timeout {
+            endpoint: endpoint.to_string(),
+            after,
+        },
+        LinkError::Transport(source) => Error::Unreachable {
+            endpoint: endpoint.to_string(),
+            source,
+        },
+    })?;
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    if answer.status().is_redirection() || answer.status().is_informational() {
+        let what = format!("status {}; redirects are not followed", answer.status());
+        return Err(unreadable(what));
+    }
+    Err(refusal(&answer, now))
+}
+
+/// What a status from 400 on means.
+fn refusal(answer: &Response<Bytes>, now: SystemTime) -> Error {
+    #[derive(Default, Deserialize)]
+    struct Body {
+        error: Option<String>,
+        error_description: Option<String>,
+        error_uri: Option<String>,
+    }
+    let body: Body = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let status = answer.status().as_u16();
+    let headers = answer.headers();
+    let answer = Box::new(Answer {
+        status,
+        code: body.error.map(|code| shown(&code).as_str().into()),
+        description: body.error_description.map(|text| shown(&text)),
+        uri: body.error_uri.map(|text| shown(&text)),
+        retry_after: retry_after(headers, now),
+        rate_limit: rate_limit(headers),
+        trace_id: trace_id(headers),
+    });
+    match status {
+        429 => Error::RateLimited(answer),
+        500.. => Error::Unavailable(answer),
+        _ => Error::Refused(answer),
+    }
+}
+
+/// A server's text, without what could disturb a terminal or a log.
+fn shown(text: &str) -> String {
+    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(visible).take(LONGEST_TEXT).collect()
+}
+
+fn rate_limit(headers: &HeaderMap) -> Option<RateLimit> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.parse().ok();
+    Some(RateLimit {
+        limit: number("x-ratelimit-limit")?,
+        remaining: number("x-ratelimit-remaining")?,
+        reset: number("x-ratelimit-reset")?,
+    })
+}
+
+/// The id of the trace in `traceparent` (W3C Trace Context).
+fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    let id = text.split('-').nth(1)?;
+    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then(|| id.to_owned())
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
+    token_type: String,
+    #[serde(default, deserialize_with = "whole_seconds")]
+    expires_in: Option<u64>,
+    scope: Option<Scopes>,
+}
+
+/// Reads an answer that grants a token (RFC 6749, section 5.1), which was asked for at this moment.
+pub(super) fn granted(
+    endpoint: &Endpoint,
+    answer: &Response<Bytes>,
+    asked_at: SystemTime,
+) -> Result<AccessToken, Error> {
+    let unreadable = |what: String| Error::Unreadable {
+        endpoint: endpoint.to_string(),
+        what,
+    };
+    // The error of the parser could quote the answer, and with it the token.
+    let granted: Granted = serde_json::from_slice(answer.body()).map_err(|error| {
+        unreadable(format!(
+            "it is not a token response (line {}, column {})",
+            error.line(),
+            error.column()
+        ))
+    })?;
+    if !granted.token_type.eq_ignore_ascii_case("bearer") {
+        return Err(unreadable("the token is not a bearer token".to_owned()));
+    }
+    let is_token = |byte: u8| byte.is_ascii_graphic();
+    if granted.access_token.is_empty() || !granted.access_token.bytes().all(is_token) {
+        return Err(unreadable("the token has unusable characters".to_owned()));
+    }
+    let life = granted
+        .expires_in
+        .map(Duration::from_secs)
+        .or_else(|| {
+            let claims = UnverifiedClaims::of(&granted.access_token)?;
+            from_unix_seconds(claims.expires_at?)
+                .duration_since(asked_at)
+                .ok()
+        })
+        .unwrap_or(ASSUMED_LIFE);
+    Ok(AccessToken::new(
+        granted.access_token,
+        asked_at,
+        later(asked_at, life),
+        granted.scope,
+    ))
+}
+
+/// Seconds as a number, or as a number in a text, as some servers write them.
+fn whole_seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    struct Visitor;
+
+    impl de::Visitor<'_> for Visitor {
+        type Value = Option<u64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("seconds")
+        }
+
+        fn visit_u64<E>(self, seconds: u64) -> Result<Self::Value, E> {
+            Ok(Some(seconds))
+        }
+
+        fn visit_f64<E>(self, seconds: f64) -> Result<Self::Value, E> {
+            Ok(Duration::try_from_secs_f64(seconds)
+                .ok()
+                .map(|life| life.as_secs()))
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(text.parse().ok())
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+    }
+
+    from.deserialize_any(Visitor)
+}

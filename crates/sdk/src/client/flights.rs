@@ -1,0 +1,143 @@
+//! One request on its way for each key, however many wait for it.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::Instant};
+
+use super::{AccessToken, CacheKey, Error};
+
+type Outcome = Result<AccessToken, Error>;
+
+/// A refusal is repeated from memory for so long, so that a caller in a loop does not hammer the server.
+const REFUSED_FOR: Duration = Duration::from_secs(1);
+/// After a failure, nobody who holds a token that is still good asks again for so long.
+const LEFT_ALONE: Duration = Duration::from_secs(5);
+/// From so many keys on, failures of the past are forgotten.
+const MANY: usize = 1_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Flights(Mutex<HashMap<CacheKey, Slot>>);
+
+#[derive(Debug, Default)]
+struct Slot {
+    under_way: Option<watch::Receiver<Option<Outcome>>>,
+    failed: Option<(Instant, Error)>,
+    renewed: Option<Instant>,
+}
+
+/// A seat on a flight.
+#[derive(Debug)]
+pub(super) struct Seat(watch::Receiver<Option<Outcome>>);
+
+impl Seat {
+    /// Waits for the flight to end.
+    pub(super) async fn outcome(mut self) -> Outcome {
+        match self.0.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone().unwrap_or(Err(Error::Interrupted)),
+            Err(_) => Err(Error::Interrupted),
+        }
+    }
+}
+
+impl Flights {
+    /// A seat on the flight for this key. Where there is none, one begins: a task of its own, which a
+    /// caller that goes away does not end.
+    pub(super) fn join<F>(
+        self: &Arc<Self>,
+        key: &CacheKey,
+        begin: impl FnOnce() -> F,
+    ) -> Result<Seat, Error>
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        let mut slots = self.lock();
+        if slots.len() > MANY {
+            slots.retain(|_, slot| slot.is_of_use());
+        }
+        let slot = slots.entry(key.clone()).or_default();
+        if let Some(under_way) = &slot.under_way {
+            return Ok(Seat(under_way.clone()));
+        }
+        if let Some((at, error)) = &slot.failed
+            && !error.is_retryable()
+            && at.elapsed() < REFUSED_FOR
+        {
+            return Err(error.clone());
+        }
+        let (sender, receiver) = watch::channel(None);
+        slot.under_way = Some(receiver.clone());
+        drop(slots);
+
+        let landing = Landing {
+            flights: Arc::clone(self),
+            key: key.clone(),
+            failed: None,
+        };
+        let flight = begin();
+        tokio::spawn(async move {
+            let mut landing = landing;
+            let outcome = flight.await;
+            landing.failed = outcome.as_ref().err().cloned();
+            // Whoever asks from here on finds the token in the cache.
+            drop(landing);
+            sender.send_replace(Some(outcome));
+        });
+        Ok(Seat(receiver))
+    }
+
+    /// Whether asking for this key failed a moment ago.
+    pub(super) fn failed_lately(&self, key: &CacheKey) -> bool {
+        let slots = self.lock();
+        let failed = slots.get(key).and_then(|slot| slot.failed.as_ref());
+        failed.is_some_and(|(at, _)| at.elapsed() < LEFT_ALONE)
+    }
+
+    /// Whether a token may be replaced before its time: no more often than once in `interval`.
+    pub(super) fn may_renew(&self, key: &CacheKey, interval: Duration) -> bool {
+        let mut slots = self.lock();
+        let slot = slots.entry(key.clone()).or_default();
+        let may = slot.renewed.is_none_or(|at| at.elapsed() >= interval);
+        if may {
+            slot.renewed = Some(Instant::now());
+        }
+        may
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<CacheKey, Slot>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn is_of_use(&self) -> bool {
+        let recent = |at: &Instant| at.elapsed() < Duration::from_mins(1);
+        self.under_way.is_some()
+            || self.failed.as_ref().is_some_and(|(at, _)| recent(at))
+            || self.renewed.as_ref().is_some_and(recent)
+    }
+}
+
+/// Ends a flight, also one that panics or is dropped with its runtime.
+struct Landing {
+    flights: Arc<Flights>,
+    key: CacheKey,
+    failed: Option<Error>,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let mut slots = self.flights.lock();
+        if let Some(slot) = slots.get_mut(&self.key) {
+            slot.under_way = None;
+            slot.failed = self.failed.take().map(|error| (Instant::now(), error));
+            if !slot.is_of_use() {
+                slots.remove(&self.key);
+            }
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Asking for tokens.
+
+mod auth;
+mod breaker;
+mod builder;
+mod cache;
+mod credential;
+mod endpoints;
+mod error;
+mod exchange;
+mod fetch;
+mod flights;
+mod hooks;
+mod request;
+mod retry;
+mod token;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+pub use self::{
+    auth::ClientAuth,
+    breaker::CircuitBreaker,
+    builder::TokenClientBuilder,
+    cache::{CacheKey, MemoryCache, TokenCache},
+    credential::{Credential, CredentialSource},
+    error::{Answer, BuildError, CredentialError, Error, ErrorCode, RateLimit},
+    hooks::{Exchange, Hooks},
+    request::TokenRequest,
+    retry::{Backoff, RetryStrategy},
+    token::AccessToken,
+};
+use self::{breaker::Breaker, endpoints::Endpoints, fetch::Want, flights::Flights};
+/// For introspection, which asks in the same way.
+#[cfg(feature = "introspection")]
+pub(crate) mod internals {
+    pub(crate) use super::{
+        breaker::Breaker,
+        exchange::{Identity, post},
+    };
+}
+use crate::{UnverifiedClaims, clock::Clock, transport::Link};
+
+/// Gets access tokens by the client credentials grant (RFC 6749, section 4.4) and keeps them.
+///
+/// Cheap to clone; clones share everything. One client serves a whole program: however many callers
+/// ask, one request is on its way for each kind of token.
+///
+/// A token is given out while it lives for the [threshold](TokenClientBuilder::threshold) at least.
+/// Before that it is replaced in the background, so callers do not wait. When the server is in trouble,
+/// a token is given out until it ends.
+///
+/// Its futures need the runtime of tokio.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use chancery_sdk::{Credential, TokenClient};
+///
+/// let client = TokenClient::builder()
+///     .issuer("https://auth.example/t/acme")
+///     .client_id("client_…")
+///     .secret(Credential::file("/run/secrets/chancery"))
+///     .audience("https://orders.example")
+///     .build()?;
+///
+/// let token = client.get_token().await?;
+/// # let _ =
+/// http::Request::get("https://orders.example/orders")
+///     .header("Authorization", format!("Bearer {}", token.reveal()));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TokenClient(Arc<Inner>);
+
+struct Inner {
+    client_id: String,
+    auth: ClientAuth,
+    endpoints: Endpoints,
+    link: Link,
+    clock: Arc<dyn Clock>,
+    cache: Arc<dyn TokenCache>,
+    retry: Arc<dyn RetryStrategy>,
+    hooks: Arc<dyn Hooks>,
+    breaker: Breaker,
+    flights: Arc<Flights>,
+    defaults: Arc<(TokenRequest, CacheKey)>,
+    threshold: Duration,
+    refresh_ahead: Duration,
+    fallback_after: Duration,
+    renewal_interval: Duration,
+    timeout: Duration,
+}
+
+impl TokenClient {
+    /// Begins to build a client.
+    pub fn builder() -> TokenClientBuilder {
+        TokenClientBuilder::default()
+    }
+
+    /// A token for what the client was built for: from the cache while it lives for the threshold,
+    /// else from the server.
+    pub async fn get_token(&self) -> Result<AccessToken, Error> {
+        self.obtain(&self.0.defaults, self.0.threshold).await
+    }
+
+    /// A token for something else. What the request leaves out is what the client was built for.
+    pub async fn get_token_for(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
+        self.obtain(&self.wanted(request), self.0.threshold).await
+    }
+
+    /// A token that lives for so long at least, for work that takes a while; or, where the server's
+    /// tokens do not live for twice as long, one with half of its life ahead.
+    pub async fn valid_token(&self, life: Duration) -> Result<AccessToken, Error> {
+        let wanted = &self.0.defaults;
+        let life = match self.0.cache.get(&wanted.1).await {
+            Some(token) => life.min(token.lifetime() / 2),
+            None => life,
+        };
+        self.obtain(wanted, life.max(self.0.threshold)).await
+    }
+
+    /// The token that is kept for this, if it has not expired. Never asks the server.
+    pub async fn cached_token(&self, request: &TokenRequest) -> Option<AccessToken> {
+        let now = self.0.clock.now();
+        let token = self.0.cache.get(&self.wanted(request).1).await?;
+        (!token.is_expired_at(now)).then_some(token)
+    }
+
+    /// Whether the token that is kept for what the client was built for ends within this time, or none
+    /// is kept.
+    pub async fn is_expired(&self, threshold: Duration) -> bool {
+        let token = self.0.cache.get(&self.0.defaults.1).await;
+        !token.is_some_and(|token| token.lives(self.0.clock.now(), threshold))
+    }
+
+    /// Forgets every token in the cache.
+    pub async fn clear_cache(&self) {
+        self.0.cache.clear().await;
+    }
+
+    /// What a token says of itself, unverified. `None` if it is no JWT: tokens may be opaque.
+    pub fn parse_token(token: &AccessToken) -> Option<UnverifiedClaims> {
+        UnverifiedClaims::of(token.reveal())
+    }
+
+    /// A new token in the place of one that an API has refused with 401, although it has not ended.
+    ///
+    /// If there is another one already, that is the answer; and a token of the same kind is replaced
+    /// no more often than once in the [renewal
+    /// interval](TokenClientBuilder::renewal_interval), so an API that refuses everybody does not make
+    /// every call a request for a token: then the answer is the refused one.
+    pub async fn renew(
+        &self,
+        request: &TokenRequest,
+        refused: &AccessToken,
+    ) -> Result<AccessToken, Error> {
+        let wanted = self.wanted(request);
+        if let Some(token) = self.0.cache.get(&wanted.1).await
+            && !token.is(refused)
+            && token.lives(self.0.clock.now(), self.0.threshold)
+        {
+            return Ok(token);
+        }
+        if !self.0.flights.may_renew(&wanted.1, self.0.renewal_interval) {
+            return Ok(refused.clone());
+        }
+        self.join(&wanted, Want::Not(refused.clone()))?
+            .outcome()
+            .await
+    }
+
+    /// Revokes a token (RFC 7009) and forgets it.
+    pub async fn revoke(&self, token: &AccessToken) -> Result<(), Error> {
+        let result = self.0.revoke(token).await;
+        let key = &self.0.defaults.1;
+        if self
+            .0
+            .cache
+            .get(key)
+            .await
+            .is_some_and(|kept| kept.is(token))
+        {
+            self.0.cache.remove(key).await;
+        }
+        result
+    }
+
+    /// The client's id.
+    pub fn client_id(&self) -> &str {
+        &self.0.client_id
+    }
+
+    fn wanted(&self, request: &TokenRequest) -> Arc<(TokenRequest, CacheKey)> {
+        if *request == TokenRequest::default() {
+            return Arc::clone(&self.0.defaults);
+        }
+        let request = request.or(&self.0.defaults.0);
+        let key = CacheKey::of(self.0.endpoints.name(), &self.0.client_id, &request);
+        Arc::new((request, key))
+    }
+
+    async fn obtain(
+        &self,
+        wanted: &Arc<(TokenRequest, CacheKey)>,
+        life: Duration,
+    ) -> Result<AccessToken, Error> {
+        let inner = &self.0;
+        let key = &wanted.1;
+        let now = inner.clock.now();
+        let kept = inner
+            .cache
+            .get(key)
+            .await
+            .filter(|token| !token.is_expired_at(now));
+        let Some(kept) = kept else {
+            return self.join(wanted, Want::Living(life))?.outcome().await;
+        };
+        if kept.lives(now, life) {
+            let ahead = inner.refresh_ahead.min(kept.lifetime() / 4);
+            if kept.is_due(now, inner.threshold, ahead) && !inner.flights.failed_lately(key) {
+                // Nobody waits for it. What goes wrong is told to the hooks.
+                let _ = self.join(wanted, Want::Not(kept.clone()));
+            }
+            return Ok(kept);
+        }
+        if inner.flights.failed_lately(key) {
+            return Ok(kept);
+        }
+        let outcome = self.join(wanted, Want::Living(life))?.outcome();
+        match tokio::time::timeout(inner.fallback_after, outcome).await {
+            Ok(Err(error)) if error.is_retryable() => Ok(kept),
+            Ok(outcome) => outcome,
+            Err(_) => Ok(kept),
+        }
+    }
+
+    fn join(
+        &self,
+        wanted: &Arc<(TokenRequest, CacheKey)>,
+        want: Want,
+    ) -> Result<flights::Seat, Error> {
+        self.0.flights.join(&wanted.1, || {
+            let inner = Arc::clone(&self.0);
+            let wanted = Arc::clone(wanted);
+            async move { inner.fetch(&wanted.0, &wanted.1, &want).await }
+        })
+    }
+}
+
+impl fmt::Debug for TokenClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenClient")
+            .field("server", &self.0.endpoints.name())
+            .field("client_id", &self.0.client_id)
+            .field("defaults", &self.0.defaults.0)
+            .finish_non_exhaustive()
+    }
+}

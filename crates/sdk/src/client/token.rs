@@ -1,0 +1,102 @@
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use crate::{Scopes, Secret, chance, clock::later};
+
+/// An access token with what the server said about it.
+///
+/// Cheap to clone. `Debug` does not show the token.
+#[derive(Clone)]
+pub struct AccessToken(Arc<Inner>);
+
+struct Inner {
+    value: Secret,
+    issued_at: SystemTime,
+    expires_at: SystemTime,
+    scopes: Option<Scopes>,
+    /// How early in the window for it this token is refreshed, from 0 to 1: so that many processes
+    /// that started together do not ask together.
+    jitter: f64,
+}
+
+impl AccessToken {
+    /// A token as it was kept by a [`TokenCache`](super::TokenCache) of yours.
+    pub fn new(
+        value: impl Into<Secret>,
+        issued_at: SystemTime,
+        expires_at: SystemTime,
+        scopes: Option<Scopes>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            value: value.into(),
+            issued_at,
+            expires_at,
+            scopes,
+            jitter: chance::fraction(),
+        }))
+    }
+
+    /// The token itself, for `Authorization: Bearer …`. Do not log it.
+    pub fn reveal(&self) -> &str {
+        self.0.value.reveal()
+    }
+
+    /// When it was asked for, by the clock of this machine.
+    pub fn issued_at(&self) -> SystemTime {
+        self.0.issued_at
+    }
+
+    /// When it ends, by the clock of this machine: its lifetime after it was asked for.
+    pub fn expires_at(&self) -> SystemTime {
+        self.0.expires_at
+    }
+
+    /// How long it lives in all.
+    pub fn lifetime(&self) -> Duration {
+        let Inner {
+            issued_at,
+            expires_at,
+            ..
+        } = &*self.0;
+        expires_at.duration_since(*issued_at).unwrap_or_default()
+    }
+
+    /// The granted scopes, if the server named them. By RFC 6749 they are those that were asked for
+    /// where it did not.
+    pub fn scopes(&self) -> Option<&Scopes> {
+        self.0.scopes.as_ref()
+    }
+
+    /// Whether it has ended at this moment.
+    pub fn is_expired_at(&self, now: SystemTime) -> bool {
+        now >= self.0.expires_at
+    }
+
+    /// Whether it still lives for so long from this moment.
+    pub(super) fn lives(&self, now: SystemTime, life: Duration) -> bool {
+        later(now, life) < self.0.expires_at
+    }
+
+    /// Whether it is time for the next one: within `ahead` of the moment from which it is not given
+    /// out any more, earlier or later by chance.
+    pub(super) fn is_due(&self, now: SystemTime, threshold: Duration, ahead: Duration) -> bool {
+        !self.lives(now, threshold + ahead.mul_f64(0.5 + self.0.jitter / 2.0))
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.0.value == other.0.value
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken")
+            .field("issued_at", &self.0.issued_at)
+            .field("expires_at", &self.0.expires_at)
+            .field("scopes", &self.0.scopes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,292 @@
+//! Asking the issuer whether a token has been revoked (RFC 7662).
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use quick_cache::sync::Cache;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use crate::{
+    CircuitBreaker, ClientAuth, Error, InvalidToken, Rejection,
+    client::internals::{Breaker, Identity, post},
+    clock::{Clock, from_unix_seconds, later},
+    endpoint::Endpoint,
+    metadata::{discover, named},
+    transport::Link,
+};
+
+/// So many answers are remembered.
+const ANSWERS: usize = 10_000;
+
+/// What to do while the issuer cannot be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnOutage {
+    /// Refuse every token, with 503.
+    #[default]
+    Refuse,
+    /// Accept tokens that are good by their signature.
+    Accept,
+}
+
+/// Asks the issuer about every token that is good by itself, and remembers the answers for a moment: a
+/// revoked token, or one of a revoked client, is refused within that time.
+///
+/// The API asks as a client of its own, which has to be registered as serving this audience.
+///
+/// ```
+/// # use std::time::Duration;
+/// use chancery_sdk::{ClientAuth, Verifier, introspection::Introspection};
+///
+/// # fn example() -> Result<Verifier, chancery_sdk::VerifierBuildError> {
+/// let verifier = Verifier::builder()
+///     .issuer("https://auth.example/t/acme")
+///     .audience("https://orders.example")
+///     .introspection(
+///         Introspection::new("client_…", ClientAuth::basic("chs_…"))
+///             .remember_for(Duration::from_secs(5)),
+///     )
+///     .build()?;
+/// # Ok(verifier)
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Introspection {
+    any: Option<(String, ClientAuth)>,
+    of: HashMap<String, (String, ClientAuth)>,
+    remember: Duration,
+    timeout: Duration,
+    on_outage: OnOutage,
+}
+
+impl Introspection {
+    /// Asks as this client, at every issuer.
+    pub fn new(client_id: impl Into<String>, auth: ClientAuth) -> Self {
+        Self {
+            any: Some((client_id.into(), auth)),
+            ..Self::by_issuer()
+        }
+    }
+
+    /// Asks each issuer as a client of its own. Tokens of an issuer without one are refused with 503.
+    pub fn by_issuer() -> Self {
+        Self {
+            any: None,
+            of: HashMap::new(),
+            remember: Duration::from_secs(10),
+            timeout: Duration::from_secs(2),
+            on_outage: OnOutage::default(),
+        }
+    }
+
+    /// Asks this issuer as this client.
+    pub fn at(
+        mut self,
+        issuer: impl Into<String>,
+        client_id: impl Into<String>,
+        auth: ClientAuth,
+    ) -> Self {
+        self.of.insert(issuer.into(), (client_id.into(), auth));
+        self
+    }
+
+    /// How long an answer is remembered. The default is 10 s.
+    pub fn remember_for(mut self, time: Duration) -> Self {
+        self.remember = time;
+        self
+    }
+
+    /// How long one request may take. The default is 2 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// What to do while the issuer cannot be asked. The default is to refuse.
+    pub fn on_outage(mut self, on_outage: OnOutage) -> Self {
+        self.on_outage = on_outage;
+        self
+    }
+
+    pub(crate) fn into_introspector(
+        self,
+        link: &Link,
+        clock: Arc<dyn Clock>,
+        plain: bool,
+    ) -> Introspector {
+        Introspector {
+            link: link.with_timeout(self.timeout),
+            rules: self,
+            clock,
+            plain,
+            answers: Cache::new(ANSWERS),
+            issuers: std::sync::Mutex::default(),
+        }
+    }
+}
+
+/// An issuer that is asked.
+#[derive(Debug)]
+struct Issuer {
+    endpoint: Mutex<Option<Endpoint>>,
+    breaker: Breaker,
+}
+
+#[derive(Debug)]
+pub(crate) struct Introspector {
+    rules: Introspection,
+    link: Link,
+    clock: Arc<dyn Clock>,
+    plain: bool,
+    answers: Cache<[u8; 32], Answer>,
+    issuers: std::sync::Mutex<HashMap<String, Arc<Issuer>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    active: bool,
+    until: SystemTime,
+}
+
+impl Introspector {
+    /// Passes if the issuer says that the token is active.
+    pub(crate) async fn check(
+        &self,
+        issuer: &str,
+        token: &str,
+        expires_at: i64,
+    ) -> Result<(), Rejection> {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        let now = self.clock.now();
+        if self
+            .answers
+            .get(&hash)
+            .is_some_and(|answer| answer.until <= now)
+        {
+            self.answers.remove(&hash);
+        }
+        // However many requests bring the same token, one question is on its way.
+        let asked = self
+            .answers
+            .get_or_insert_async(&hash, async {
+                let active = self.ask(issuer, token).await?;
+                let until = if active {
+                    later(now, self.rules.remember).min(from_unix_seconds(expires_at))
+                } else {
+                    later(now, self.rules.remember)
+                };
+                Ok::<_, Error>(Answer { active, until })
+            })
+            .await;
+        match (asked, self.rules.on_outage) {
+            (Ok(answer), _) if answer.active => Ok(()),
+            (Ok(_), _) => Err(InvalidToken::Revoked.into()),
+            (Err(error), OnOutage::Accept) if error.is_retryable() => Ok(()),
+            (Err(error), _) => {
+                let retry_after = error.retry_after().unwrap_or(Duration::from_secs(1));
+                Err(Rejection::Unavailable { retry_after })
+            }
+        }
+    }
+
+    async fn ask(&self, name: &str, token: &str) -> Result<bool, Error> {
+        #[derive(Deserialize)]
+        struct Body {
+            active: bool,
+        }
+        let issuer = self.issuer(name);
+        issuer.breaker.enter()?;
+        let asked = self.exchange(name, &issuer, token).await;
+        match &asked {
+            Ok(_) | Err(Error::Refused(_)) => issuer.breaker.answered(),
+            Err(error) => issuer.breaker.failed(error),
+        }
+        let body = asked?;
+        let body: Body = serde_json::from_slice(&body).map_err(|_| Error::Unreadable {
+            endpoint: name.to_owned(),
+            what: "it is not an introspection response".to_owned(),
+        })?;
+        Ok(body.active)
+    }
+
+    async fn exchange(
+        &self,
+        name: &str,
+        issuer: &Issuer,
+        token: &str,
+    ) -> Result<bytes::Bytes, Error> {
+        let client = self.rules.of.get(name).or(self.rules.any.as_ref());
+        let (client_id, auth) = client.ok_or_else(|| Error::Unreadable {
+            endpoint: name.to_owned(),
+            what: "there is no client to ask it as".to_owned(),
+        })?;
+        let endpoint = self.endpoint(name, issuer).await?;
+        let parameters = [
+            ("token", token.to_owned()),
+            ("token_type_hint", "access_token".to_owned()),
+        ];
+        let mut refused = None;
+        loop {
+            let credential = auth.load(refused.as_ref()).await?;
+            if refused.as_ref() == Some(&credential) {
+                break;
+            }
+            let identity = Identity {
+                auth,
+                client_id,
+                credential: &credential,
+                audience: name,
+            };
+            let now = self.clock.now();
+            match post(&self.link, &endpoint, &identity, now, &parameters).await {
+                Ok(answer) => return Ok(answer.into_body()),
+                // A secret that has just been rotated.
+                Err(error) if error.is_invalid_client() && refused.is_none() => {
+                    refused = Some(credential);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Unreadable {
+            endpoint: name.to_owned(),
+            what: "the API's own credential is refused".to_owned(),
+        })
+    }
+
+    async fn endpoint(&self, name: &str, issuer: &Issuer) -> Result<Endpoint, Error> {
+        let mut known = issuer.endpoint.lock().await;
+        if let Some(endpoint) = &*known {
+            return Ok(endpoint.clone());
+        }
+        let url = Endpoint::issuer(name, self.plain).map_err(|fault| Error::Unreadable {
+            endpoint: name.to_owned(),
+            what: fault.to_string(),
+        })?;
+        let metadata = discover(&self.link, name, &url, self.clock.now()).await?;
+        let found = metadata.introspection_endpoint.as_ref();
+        let endpoint = named("introspection_endpoint", found, self.plain)?;
+        *known = Some(endpoint.clone());
+        Ok(endpoint)
+    }
+
+    fn issuer(&self, name: &str) -> Arc<Issuer> {
+        let mut issuers = self
+            .issuers
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let issuer = issuers.entry(name.to_owned()).or_insert_with(|| {
+            Arc::new(Issuer {
+                endpoint: Mutex::default(),
+                breaker: Breaker::new(CircuitBreaker::new(5, Duration::from_secs(5))),
+            })
+        });
+        Arc::clone(issuer)
+    }
+}

@@ -1,0 +1,120 @@
+//! Tokens in the requests of `reqwest-middleware`.
+
+use std::collections::BTreeSet;
+
+use http::{Extensions, HeaderValue, StatusCode, header::AUTHORIZATION};
+use reqwest_middleware::{
+    Error, Middleware, Next, Result,
+    reqwest::{Request, Response, Url},
+};
+
+use crate::{AccessToken, TokenClient, TokenRequest, UrlFault};
+
+/// Puts a token into every request; and when the answer is 401, gets another token and tries once more.
+///
+/// A request that has an `Authorization` header already is left alone. A request whose body is a
+/// stream is not sent twice.
+///
+/// ```
+/// use chancery_sdk::{TokenClient, middleware::BearerToken};
+/// use reqwest_middleware::ClientBuilder;
+///
+/// # fn example(tokens: TokenClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let http = ClientBuilder::new(reqwest::Client::new())
+///     .with(BearerToken::new(tokens).only_for(["https://orders.example"])?)
+///     .build();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct BearerToken {
+    tokens: TokenClient,
+    request: TokenRequest,
+    origins: BTreeSet<String>,
+}
+
+impl BearerToken {
+    /// Uses tokens for what the client was built for.
+    pub fn new(tokens: TokenClient) -> Self {
+        Self {
+            tokens,
+            request: TokenRequest::new(),
+            origins: BTreeSet::new(),
+        }
+    }
+
+    /// Uses tokens for something else.
+    #[must_use]
+    pub fn with_request(mut self, request: TokenRequest) -> Self {
+        self.request = request;
+        self
+    }
+
+    /// Puts tokens only into requests to these servers: scheme, host and port of each URL. Whoever gets
+    /// a token can use it, so say this unless the HTTP client talks to nobody else.
+    pub fn only_for<U: AsRef<str>>(
+        mut self,
+        urls: impl IntoIterator<Item = U>,
+    ) -> std::result::Result<Self, UrlFault> {
+        for url in urls {
+            let url = Url::parse(url.as_ref())
+                .map_err(|error| UrlFault::Unreadable(error.to_string()))?;
+            self.origins.insert(origin(&url));
+        }
+        Ok(self)
+    }
+
+    fn is_for(&self, request: &Request) -> bool {
+        !request.headers().contains_key(AUTHORIZATION)
+            && (self.origins.is_empty() || self.origins.contains(&origin(request.url())))
+    }
+}
+
+#[async_trait::async_trait]
+impl Middleware for BearerToken {
+    async fn handle(
+        &self,
+        mut request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        if !self.is_for(&request) {
+            return next.run(request, extensions).await;
+        }
+        let again = request.try_clone();
+        let token = self
+            .tokens
+            .get_token_for(&self.request)
+            .await
+            .map_err(Error::middleware)?;
+        put(&token, &mut request);
+        let response = next.clone().run(request, extensions).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(response);
+        }
+        let Some(mut again) = again else {
+            return Ok(response);
+        };
+        // The API's answer says more than that there is no other token.
+        match self.tokens.renew(&self.request, &token).await {
+            Ok(other) if other.reveal() != token.reveal() => {
+                put(&other, &mut again);
+                next.run(again, extensions).await
+            }
+            _ => Ok(response),
+        }
+    }
+}
+
+fn put(token: &AccessToken, request: &mut Request) {
+    // A token has been checked to be visible ASCII, unless it came from a cache that damaged it: then
+    // the API refuses the request.
+    if let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.reveal())) {
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+}
+
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}

@@ -1,0 +1,88 @@
+//! Extractors for axum.
+
+use std::{fmt, marker::PhantomData, ops::Deref};
+
+use axum_core::{
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    response::{IntoResponse, Response},
+};
+use http::request::Parts;
+
+use super::{Caller, Rejection, Require};
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        self.response()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        parts.extensions.get().cloned().ok_or(Rejection::NoLayer)
+    }
+}
+
+/// Behind an [optional](super::AuthLayer::optional) layer: no caller where there was no token.
+impl<S: Sync> OptionalFromRequestParts<S> for Caller {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
+        Ok(parts.extensions.get().cloned())
+    }
+}
+
+/// A name for what a route needs.
+pub trait Permission {
+    /// What that is.
+    const REQUIRE: Require;
+}
+
+/// A [`Caller`] who holds this permission: the extractor answers 403 to everybody else, so a handler
+/// that takes it cannot forget to look.
+pub struct Permitted<P> {
+    caller: Caller,
+    permission: PhantomData<fn() -> P>,
+}
+
+impl<P: Permission> Permitted<P> {
+    /// The caller, if it holds the permission.
+    pub fn check(caller: Caller) -> Result<Self, Rejection> {
+        P::REQUIRE.check(&caller)?;
+        Ok(Self {
+            caller,
+            permission: PhantomData,
+        })
+    }
+}
+
+impl<P> Permitted<P> {
+    /// The caller.
+    pub fn into_caller(self) -> Caller {
+        self.caller
+    }
+}
+
+impl<P> Deref for Permitted<P> {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl<P> fmt::Debug for Permitted<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Permitted").field(&self.caller).finish()
+    }
+}
+
+impl<P: Permission, S: Sync> FromRequestParts<S> for Permitted<P> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        let caller = parts.extensions.get::<Caller>().cloned();
+        Self::check(caller.ok_or(Rejection::NoLayer)?)
+    }
+}

@@ -1,0 +1,54 @@
+//! A token before anything of it is believed.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::{InvalidToken, Profile};
+use crate::{Algorithm, claims::Payload};
+
+/// The parts of a JWS in its compact form (RFC 7515, section 7.1).
+pub(super) struct Presented<'a> {
+    /// Header and payload, as they were signed.
+    pub(super) message: &'a [u8],
+    pub(super) signature: Vec<u8>,
+    pub(super) algorithm: Algorithm,
+    pub(super) key_id: Option<String>,
+    pub(super) payload: Payload,
+    pub(super) json: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    typ: Option<String>,
+    kid: Option<String>,
+    crit: Option<IgnoredAny>,
+}
+
+impl<'a> Presented<'a> {
+    /// Takes a token apart. Keys that the header carries or points to are not even read.
+    pub(super) fn read(token: &'a str, profile: Profile) -> Result<Self, InvalidToken> {
+        let unreadable = InvalidToken::Unreadable;
+        let (message, signature) = token.rsplit_once('.').ok_or(unreadable)?;
+        let (header, payload) = message.split_once('.').ok_or(unreadable)?;
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| unreadable);
+
+        let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| unreadable)?;
+        if header.crit.is_some() {
+            return Err(InvalidToken::Critical);
+        }
+        if !profile.accepts_type(header.typ.as_deref()) {
+            return Err(InvalidToken::WrongType);
+        }
+        let algorithm = Algorithm::named(&header.alg).ok_or(InvalidToken::WrongAlgorithm)?;
+        let json = decode(payload)?;
+        Ok(Self {
+            message: message.as_bytes(),
+            signature: decode(signature)?,
+            algorithm,
+            key_id: header.kid,
+            payload: serde_json::from_slice(&json).map_err(|_| unreadable)?,
+            json,
+        })
+    }
+}

@@ -1,0 +1,285 @@
+//! How requests are authenticated, as an independent library reads them.
+
+use std::sync::Arc;
+
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use chancery_sdk::{BuildError, ClientAuth, Error, TokenClient, TokenRequest};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde_json::{Value, json};
+
+use crate::support::{Scripted, Stage, json};
+
+/// Sends one request and hands it over.
+async fn sent(auth: ClientAuth) -> (http::HeaderMap, Vec<(String, String)>) {
+    let server = granting();
+    let client = TokenClient::builder()
+        .issuer("https://auth.test/t/acme")
+        .token_endpoint("https://auth.test/t/acme/oauth2/token")
+        .client_id("client:one")
+        .auth(auth)
+        .scopes("b a")
+        .audience("https://orders.test")
+        .defaults(
+            TokenRequest::new()
+                .scopes("b a")
+                .audience("https://orders.test")
+                .resource("https://stock.test")
+                .parameter("tenant", "acme & co"),
+        )
+        .transport(Arc::new(server.clone()))
+        .build()
+        .unwrap();
+    client.get_token().await.unwrap();
+    let headers = server.requests.lock().unwrap()[0].headers().clone();
+    (headers, server.forms().remove(0))
+}
+
+fn granting() -> Scripted {
+    Scripted::new(|_| {
+        json(
+            200,
+            &json!({"access_token": "t", "token_type": "Bearer", "expires_in": 60}),
+        )
+    })
+}
+
+fn value<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    form.iter()
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value.as_str())
+}
+
+#[tokio::test]
+async fn basic_encodes_id_and_secret_as_a_form_does() {
+    let (headers, form) = sent(ClientAuth::basic("p+ss word%:ü")).await;
+    let header = &headers["authorization"];
+    assert!(header.is_sensitive());
+    let pair = header.to_str().unwrap().strip_prefix("Basic ").unwrap();
+    let pair = String::from_utf8(STANDARD.decode(pair).unwrap()).unwrap();
+    assert_eq!(pair, "client%3Aone:p%2Bss+word%25%3A%C3%BC");
+    assert_eq!(value(&form, "client_secret"), None);
+    assert_eq!(
+        form,
+        [
+            ("grant_type", "client_credentials"),
+            ("scope", "a b"),
+            ("audience", "https://orders.test"),
+            ("resource", "https://stock.test"),
+            ("tenant", "acme & co"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
+}
+
+#[tokio::test]
+async fn post_puts_id_and_secret_into_the_body() {
+    let (headers, form) = sent(ClientAuth::post("s3cret & more")).await;
+    assert!(!headers.contains_key("authorization"));
+    assert_eq!(value(&form, "client_id"), Some("client:one"));
+    assert_eq!(value(&form, "client_secret"), Some("s3cret & more"));
+}
+
+#[tokio::test]
+async fn a_secret_signs_an_assertion_and_stays_at_home() {
+    let (headers, form) = sent(ClientAuth::secret_jwt("s3cret-s3cret-s3cret-s3cret-s3cret")).await;
+    assert!(!headers.contains_key("authorization"));
+    let assertion = value(&form, "client_assertion").unwrap();
+    let key = DecodingKey::from_secret(b"s3cret-s3cret-s3cret-s3cret-s3cret");
+    let claims = assertion_claims(assertion, Algorithm::HS256, &key);
+    assert_eq!(claims["aud"], "https://auth.test/t/acme");
+    assert!(form.iter().all(|(_, value)| !value.contains("s3cret")));
+}
+
+#[tokio::test]
+async fn a_private_key_of_every_kind_signs_an_assertion() {
+    use aws_lc_rs::encoding::AsDer;
+    use aws_lc_rs::signature::{self as sig, KeyPair};
+
+    let p256 = sig::EcdsaKeyPair::generate(&sig::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let p384 = sig::EcdsaKeyPair::generate(&sig::ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
+    let ed = sig::Ed25519KeyPair::generate().unwrap();
+    let rsa = sig::RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
+    let components = sig::RsaPublicKeyComponents::<Vec<u8>>::from(rsa.public_key());
+    let rsa_der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = rsa.as_der().unwrap();
+    let keys = [
+        (
+            Algorithm::ES256,
+            p256.to_pkcs8v1().unwrap().as_ref().to_vec(),
+            DecodingKey::from_ec_der(p256.public_key().as_ref()),
+        ),
+        (
+            Algorithm::ES384,
+            p384.to_pkcs8v1().unwrap().as_ref().to_vec(),
+            DecodingKey::from_ec_der(p384.public_key().as_ref()),
+        ),
+        (
+            Algorithm::EdDSA,
+            ed.to_pkcs8().unwrap().as_ref().to_vec(),
+            DecodingKey::from_ed_der(ed.public_key().as_ref()),
+        ),
+        (
+            Algorithm::RS256,
+            rsa_der.as_ref().to_vec(),
+            DecodingKey::from_rsa_raw_components(&components.n, &components.e),
+        ),
+    ];
+    for (algorithm, der, public) in keys {
+        let pem = format!(
+            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+            STANDARD.encode(der)
+        );
+        let auth = ClientAuth::private_key_jwt(pem)
+            .key_id("key_1")
+            .assertion_audience("https://other.test");
+        let (_, form) = sent(auth).await;
+        let assertion = value(&form, "client_assertion").unwrap();
+        assert_eq!(
+            decode_header(assertion).unwrap().kid.as_deref(),
+            Some("key_1")
+        );
+        let claims = assertion_claims(assertion, algorithm, &public);
+        assert_eq!(claims["aud"], "https://other.test");
+    }
+}
+
+/// The claims, when everything is as RFC 7523 and the contract have it.
+fn assertion_claims(assertion: &str, algorithm: Algorithm, key: &DecodingKey) -> Value {
+    let mut validation = Validation::new(algorithm);
+    validation.validate_aud = false;
+    validation.set_required_spec_claims(&["exp", "iss", "sub", "aud"]);
+    let claims = decode::<Value>(assertion, key, &validation).unwrap().claims;
+    assert_eq!(claims["iss"], "client:one");
+    assert_eq!(claims["sub"], "client:one");
+    assert_eq!(
+        claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(),
+        60
+    );
+    assert_eq!(
+        URL_SAFE_NO_PAD
+            .decode(claims["jti"].as_str().unwrap())
+            .unwrap()
+            .len(),
+        16
+    );
+    claims
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_attempt_has_an_assertion_of_its_own() {
+    let server = Scripted::new(|_| json(503, &json!({})));
+    let client = TokenClient::builder()
+        .token_endpoint("https://auth.test/token")
+        .client_id("billing")
+        .auth(ClientAuth::secret_jwt("s3cret"))
+        .transport(Arc::new(server.clone()))
+        .build()
+        .unwrap();
+    client.get_token().await.unwrap_err();
+    let assertions: std::collections::HashSet<_> = server
+        .forms()
+        .iter()
+        .map(|form| value(form, "client_assertion").unwrap().to_owned())
+        .collect();
+    assert_eq!(assertions.len(), 4);
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_key_is_said_to_be_none() {
+    for text in [
+        "",
+        "chs_…",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+    ] {
+        let client = TokenClient::builder()
+            .token_endpoint("https://auth.test/token")
+            .client_id("billing")
+            .auth(ClientAuth::private_key_jwt(text))
+            .transport(Arc::new(granting()))
+            .build()
+            .unwrap();
+        let error = client.get_token().await.unwrap_err();
+        assert!(matches!(error, Error::Credential(_)), "{error}");
+        assert!(!error.is_retryable());
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_or_dangerous_is_said_before_anything_is_sent() {
+    let builder = || TokenClient::builder().client_id("billing").secret("s3cret");
+    let fault = |built: Result<TokenClient, BuildError>| built.unwrap_err().to_string();
+    assert!(fault(builder().build()).contains("issuer"));
+    assert!(fault(TokenClient::builder().issuer("https://auth.test").build()).contains("id"));
+    assert!(
+        fault(
+            TokenClient::builder()
+                .issuer("https://auth.test")
+                .client_id("x")
+                .build()
+        )
+        .contains("secret")
+    );
+    assert!(fault(builder().issuer("http://auth.test").build()).contains("https"));
+    let shown = fault(builder().issuer("https://user:pa55@auth.test").build());
+    assert!(
+        shown.contains("password") && !shown.contains("pa55"),
+        "{shown}"
+    );
+    assert!(
+        builder()
+            .issuer("http://auth.test")
+            .dangerously_allow_http()
+            .build()
+            .is_ok()
+    );
+    assert!(
+        builder()
+            .issuer("http://127.0.0.1:8080/t/acme")
+            .build()
+            .is_ok()
+    );
+}
+
+#[tokio::test]
+async fn metadata_of_another_issuer_are_not_believed() {
+    let server = Scripted::new(|_| {
+        json(
+            200,
+            &json!({"issuer": "https://evil.test", "token_endpoint": "https://evil.test/token"}),
+        )
+    });
+    let stage = Stage::new();
+    let client = stage
+        .builder()
+        .transport(Arc::new(server.clone()))
+        .build()
+        .unwrap();
+    let error = client.get_token().await.unwrap_err();
+    assert!(matches!(error, Error::Discovery(_)), "{error}");
+    assert!(
+        server
+            .requests
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|request| request.method() == "GET")
+    );
+    // Nor an endpoint that would carry the secret in the clear.
+    let server = Scripted::new(|_| {
+        json(
+            200,
+            &json!({"issuer": "https://auth.test/t/acme", "token_endpoint": "http://auth.test/token"}),
+        )
+    });
+    let client = stage.builder().transport(Arc::new(server)).build().unwrap();
+    assert!(
+        client
+            .get_token()
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("https")
+    );
+}

@@ -1,0 +1,271 @@
+//! Which token is given out, and when the server is asked.
+
+use std::{sync::Arc, time::Duration};
+
+use chancery_sdk::{CacheKey, MemoryCache, TokenCache, TokenClient, TokenRequest};
+use proptest::prelude::*;
+
+use crate::support::{ISSUER, Notes, ORDERS, Stage, seconds, settle};
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_asked_for_once_however_many_callers_there_are() {
+    let stage = Stage::new();
+    let client = stage.client();
+    let callers: Vec<_> = (0..1_000)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.get_token().await.unwrap() })
+        })
+        .collect();
+    let mut tokens = std::collections::HashSet::new();
+    for caller in callers {
+        tokens.insert(caller.await.unwrap().reveal().to_owned());
+    }
+    assert_eq!(tokens.len(), 1);
+    assert_eq!(stage.issuer.token_requests(), 1);
+    assert_eq!(stage.issuer.metadata_requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_does_not_end_the_request_of_the_others() {
+    let stage = Stage::new();
+    let client = stage.client();
+    let first = tokio::spawn({
+        let client = client.clone();
+        async move { client.get_token().await }
+    });
+    tokio::task::yield_now().await;
+    let second = tokio::spawn(async move { client.get_token().await });
+    tokio::task::yield_now().await;
+    first.abort();
+    second.await.unwrap().unwrap();
+    assert_eq!(stage.issuer.token_requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_given_out_until_it_lives_for_less_than_the_threshold() {
+    let stage = Stage::new();
+    stage.issuer.set_lifetime(seconds(600));
+    let client = stage
+        .builder()
+        .refresh_ahead(Duration::ZERO)
+        .build()
+        .unwrap();
+    let first = client.get_token().await.unwrap();
+    stage.advance(seconds(569)).await;
+    assert_eq!(client.get_token().await.unwrap().reveal(), first.reveal());
+    assert!(!client.is_expired(seconds(30)).await);
+    stage.advance(seconds(1)).await;
+    assert!(client.is_expired(seconds(30)).await);
+    assert!(!client.is_expired(seconds(29)).await);
+    assert_ne!(client.get_token().await.unwrap().reveal(), first.reveal());
+    assert_eq!(stage.issuer.token_requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_replaced_in_the_background_before_anybody_has_to_wait() {
+    let stage = Stage::new();
+    let client = stage.client();
+    let first = client.get_token().await.unwrap();
+    // The window begins 30 to 60 s before the threshold: which second of it is chance.
+    stage.advance(seconds(3_600 - 30 - 61)).await;
+    client.get_token().await.unwrap();
+    settle().await;
+    assert_eq!(stage.issuer.token_requests(), 1);
+    stage.advance(seconds(32)).await;
+    assert_eq!(client.get_token().await.unwrap().reveal(), first.reveal());
+    settle().await;
+    assert_eq!(stage.issuer.token_requests(), 2);
+    assert_ne!(client.get_token().await.unwrap().reveal(), first.reveal());
+    assert_eq!(stage.issuer.token_requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn processes_that_started_together_do_not_refresh_together() {
+    let stage = Stage::new();
+    let clients: Vec<_> = (0..40).map(|_| stage.client()).collect();
+    for client in &clients {
+        client.get_token().await.unwrap();
+    }
+    stage.advance(seconds(3_600 - 30 - 61)).await;
+    let mut busiest = 0;
+    for _ in 0..33 {
+        stage.advance(seconds(1)).await;
+        let before = stage.issuer.token_requests();
+        for client in &clients {
+            client.get_token().await.unwrap();
+        }
+        settle().await;
+        busiest = busiest.max(stage.issuer.token_requests() - before);
+    }
+    assert_eq!(stage.issuer.token_requests(), 80);
+    assert!(busiest < 15, "{busiest} at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_kind_of_token_is_kept_apart() {
+    let stage = Stage::new();
+    let client = stage.client();
+    let read = TokenRequest::new().scopes("orders:read");
+    let stock = TokenRequest::new().audience("https://stock.test");
+    let all = client.get_token().await.unwrap();
+    let narrow = client.get_token_for(&read).await.unwrap();
+    let other = client.get_token_for(&stock).await.unwrap();
+    assert_eq!(
+        all.scopes().unwrap().to_string(),
+        "orders:read orders:write"
+    );
+    assert_eq!(narrow.scopes().unwrap().to_string(), "orders:read");
+    assert_eq!(other.scopes().unwrap().to_string(), "stock:read");
+    assert_eq!(stage.issuer.token_requests(), 3);
+    for request in [&read, &stock, &TokenRequest::new()] {
+        assert!(client.cached_token(request).await.is_some());
+        client.get_token_for(request).await.unwrap();
+    }
+    assert_eq!(stage.issuer.token_requests(), 3);
+    client.clear_cache().await;
+    assert!(client.cached_token(&read).await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_takes_a_while_gets_a_token_that_lives_long_enough() {
+    let stage = Stage::new();
+    stage.issuer.set_lifetime(seconds(3_600));
+    let client = stage.client();
+    let first = client.get_token().await.unwrap();
+    stage.advance(seconds(1_900)).await;
+    assert_eq!(client.get_token().await.unwrap().reveal(), first.reveal());
+    let long = client.valid_token(seconds(1_750)).await.unwrap();
+    assert_ne!(long.reveal(), first.reveal());
+    // More than half of any token's life is not promised, and not asked for over and over.
+    let most = client.valid_token(seconds(100_000)).await.unwrap();
+    assert_eq!(most.reveal(), long.reveal());
+    assert_eq!(stage.issuer.token_requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_token_is_replaced_once_for_all_who_hold_it() {
+    let stage = Stage::new();
+    let client = stage.client();
+    let request = TokenRequest::new();
+    let refused = client.get_token().await.unwrap();
+    let new = client.renew(&request, &refused).await.unwrap();
+    assert_ne!(new.reveal(), refused.reveal());
+    assert_eq!(
+        client.renew(&request, &refused).await.unwrap().reveal(),
+        new.reveal()
+    );
+    assert_eq!(client.get_token().await.unwrap().reveal(), new.reveal());
+    assert_eq!(stage.issuer.token_requests(), 2);
+    // The API refuses everything: the next one too is not asked for at once.
+    assert_eq!(
+        client.renew(&request, &new).await.unwrap().reveal(),
+        new.reveal()
+    );
+    assert_eq!(stage.issuer.token_requests(), 2);
+    stage.advance(seconds(5)).await;
+    assert_ne!(
+        client.renew(&request, &new).await.unwrap().reveal(),
+        new.reveal()
+    );
+    assert_eq!(stage.issuer.token_requests(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_token_is_forgotten() {
+    let stage = Stage::new();
+    let client = stage.client();
+    let token = client.get_token().await.unwrap();
+    client.revoke(&token).await.unwrap();
+    assert!(client.cached_token(&TokenRequest::new()).await.is_none());
+    assert_ne!(client.get_token().await.unwrap().reveal(), token.reveal());
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_share_tokens_through_a_cache_of_the_users() {
+    let stage = Stage::new();
+    let cache: Arc<dyn TokenCache> = Arc::new(MemoryCache::new(10));
+    let [one, two] = [(); 2].map(|()| stage.builder().cache(cache.clone()).build().unwrap());
+    let token = one.get_token().await.unwrap();
+    assert_eq!(two.get_token().await.unwrap().reveal(), token.reveal());
+    assert_eq!(stage.issuer.token_requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_cache_makes_room_by_what_ends_first() {
+    let stage = Stage::new();
+    let clock = Arc::new(stage.clock.clone());
+    let cache: Arc<dyn TokenCache> = Arc::new(MemoryCache::with_clock(2, clock));
+    let client = stage.builder().cache(cache).build().unwrap();
+    let requests = ["orders:read", "orders:write", "orders:read orders:write"]
+        .map(|scopes| TokenRequest::new().scopes(scopes));
+    for request in &requests {
+        client.get_token_for(request).await.unwrap();
+        stage.clock.advance(seconds(1));
+    }
+    assert!(client.cached_token(&requests[0]).await.is_none());
+    assert!(client.cached_token(&requests[1]).await.is_some());
+    assert!(client.cached_token(&requests[2]).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_hook_and_no_debug_text_shows_a_secret() {
+    let stage = Stage::new();
+    let notes = Notes::default();
+    let client = stage.builder().hooks(notes.clone()).build().unwrap();
+    let token = client.get_token().await.unwrap();
+    stage
+        .issuer
+        .register(chancery_sdk::testing::TestClient::new("billing", "another"));
+    client.clear_cache().await;
+    client.get_token().await.unwrap_err();
+    let all = format!(
+        "{:?} {client:?} {token:?} {:?} {:?}",
+        notes.all(),
+        stage.builder(),
+        TokenClient::parse_token(&token),
+    );
+    assert!(all.contains("request Exchange") && all.contains("response") && all.contains("error"));
+    assert!(all.contains("invalid_client"), "{all}");
+    assert!(!all.contains("s3cret"), "{all}");
+    assert!(!all.contains(token.reveal()), "{all}");
+    // Nor its signature alone.
+    assert!(!all.contains(token.reveal().rsplit('.').next().unwrap()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_tells_what_it_says_of_itself() {
+    let stage = Stage::new();
+    let token = stage.client().get_token().await.unwrap();
+    let claims = TokenClient::parse_token(&token).unwrap();
+    assert_eq!(claims.issuer.as_deref(), Some(ISSUER));
+    assert_eq!(claims.client_id.as_deref(), Some("billing"));
+    assert_eq!(claims.audiences, [ORDERS]);
+    assert_eq!(claims.claim::<String>("type").as_deref(), Some("m2m"));
+    assert_eq!(claims.expires(), Some(token.expires_at()));
+}
+
+fn words() -> impl Strategy<Value = Vec<String>> {
+    proptest::collection::vec("[a-c\" ,:]{1,3}", 0..3)
+}
+
+proptest! {
+    /// The key depends on what is asked for, and not on the order in which it is said.
+    #[test]
+    fn keys_are_equal_exactly_where_requests_are(
+        (scopes_a, audiences_a) in (words(), words()),
+        (scopes_b, audiences_b) in (words(), words()),
+    ) {
+        fn build(scopes: &[String], audiences: &[String]) -> TokenRequest {
+            let request = TokenRequest::new().scopes(scopes.join(" "));
+            audiences.iter().fold(request, chancery_sdk::TokenRequest::audience)
+        }
+        let key = |request: &TokenRequest| CacheKey::of(ISSUER, "billing", request);
+        let (a, b) = (build(&scopes_a, &audiences_a), build(&scopes_b, &audiences_b));
+        prop_assert_eq!(a == b, key(&a) == key(&b));
+        let mut reversed = (scopes_a.clone(), audiences_a.clone());
+        reversed.0.reverse();
+        reversed.1.reverse();
+        prop_assert_eq!(key(&a), key(&build(&reversed.0, &reversed.1)));
+    }
+}

@@ -1,0 +1,146 @@
+//! The middleware, against a resource server on a port.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{Router, http::HeaderMap, routing::post};
+use chancery_sdk::{TokenRequest, middleware::BearerToken};
+use http::StatusCode;
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
+
+use crate::support::Stage;
+
+/// An API that notes the tokens it is shown, and refuses those that are on its list.
+#[derive(Clone, Default)]
+struct Api {
+    seen: Arc<Mutex<Vec<String>>>,
+    bodies: Arc<Mutex<Vec<String>>>,
+    refused: Arc<Mutex<Vec<String>>>,
+}
+
+impl Api {
+    async fn serve(&self) -> String {
+        let api = self.clone();
+        let handler = async move |headers: HeaderMap, body: String| {
+            let token = headers
+                .get("authorization")
+                .map_or("", |value| value.to_str().unwrap())
+                .to_owned();
+            api.seen.lock().unwrap().push(token.clone());
+            api.bodies.lock().unwrap().push(body);
+            if api
+                .refused
+                .lock()
+                .unwrap()
+                .iter()
+                .any(|one| token.ends_with(one))
+            {
+                StatusCode::UNAUTHORIZED
+            } else {
+                StatusCode::OK
+            }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/orders", listener.local_addr().unwrap());
+        let app = Router::new().route("/orders", post(handler));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        url
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+fn http(middleware: BearerToken) -> ClientWithMiddleware {
+    ClientBuilder::new(reqwest::Client::new())
+        .with(middleware)
+        .build()
+}
+
+#[tokio::test]
+async fn a_token_is_put_into_every_request() {
+    let (stage, api) = (Stage::new(), Api::default());
+    let url = api.serve().await;
+    let tokens = stage.client();
+    let request = TokenRequest::new().scopes("orders:read");
+    let http = http(BearerToken::new(tokens.clone()).with_request(request.clone()));
+    for _ in 0..3 {
+        assert_eq!(
+            http.post(&url).send().await.unwrap().status(),
+            StatusCode::OK
+        );
+    }
+    let token = tokens.cached_token(&request).await.unwrap();
+    assert_eq!(api.seen(), vec![format!("Bearer {}", token.reveal()); 3]);
+    assert_eq!(stage.issuer.token_requests(), 1);
+}
+
+#[tokio::test]
+async fn after_401_another_token_is_tried_once() {
+    let (stage, api) = (Stage::new(), Api::default());
+    let url = api.serve().await;
+    let tokens = stage.client();
+    let old = tokens.get_token().await.unwrap();
+    api.refused.lock().unwrap().push(old.reveal().to_owned());
+    let http = http(BearerToken::new(tokens));
+    let response = http.post(&url).body("order").send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(api.seen().len(), 2);
+    assert_ne!(api.seen()[0], api.seen()[1]);
+    assert_eq!(*api.bodies.lock().unwrap(), ["order", "order"]);
+    assert_eq!(stage.issuer.token_requests(), 2);
+}
+
+#[tokio::test]
+async fn an_api_that_refuses_everything_does_not_make_us_ask_on_and_on() {
+    let (stage, api) = (Stage::new(), Api::default());
+    let url = api.serve().await;
+    api.refused.lock().unwrap().push(String::new());
+    let http = http(BearerToken::new(stage.client()));
+    for _ in 0..10 {
+        let response = http.post(&url).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(stage.issuer.token_requests(), 2);
+}
+
+#[tokio::test]
+async fn strangers_get_no_token_and_a_header_of_ones_own_stays() {
+    let (stage, api) = (Stage::new(), Api::default());
+    let url = api.serve().await;
+    let only = BearerToken::new(stage.client())
+        .only_for(["https://orders.test/api"])
+        .unwrap();
+    http(only).post(&url).send().await.unwrap();
+    let mine = BearerToken::new(stage.client()).only_for([&url]).unwrap();
+    http(mine)
+        .post(&url)
+        .header("authorization", "Bearer mine")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(api.seen(), ["", "Bearer mine"]);
+    assert_eq!(stage.issuer.token_requests(), 0);
+    let here = BearerToken::new(stage.client()).only_for([&url]).unwrap();
+    http(here).post(&url).send().await.unwrap();
+    assert!(api.seen()[2].starts_with("Bearer ey"));
+}
+
+#[tokio::test]
+async fn without_a_token_the_request_is_not_sent() {
+    let (stage, api) = (Stage::new(), Api::default());
+    let url = api.serve().await;
+    stage.issuer.remove("billing");
+    let error = http(BearerToken::new(stage.client()))
+        .post(&url)
+        .send()
+        .await
+        .unwrap_err();
+    // The typed error is still there.
+    let reqwest_middleware::Error::Middleware(error) = error else {
+        panic!("{error}")
+    };
+    let error = error.downcast_ref::<chancery_sdk::Error>().unwrap();
+    assert_eq!(error.code(), Some(&chancery_sdk::ErrorCode::InvalidClient));
+    assert!(api.seen().is_empty());
+}

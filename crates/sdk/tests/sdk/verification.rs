@@ -1,0 +1,560 @@
+//! Which tokens are accepted.
+
+use std::sync::Arc;
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chancery_sdk::{
+    Algorithm, Caller, InvalidToken, Profile, Rejection, Verifier, VerifierBuildError,
+    testing::{TestIssuer, TestToken},
+};
+use jsonwebtoken::{EncodingKey, Header, encode};
+use serde_json::{Value, json};
+
+use crate::support::{ISSUER, ORDERS, Stage, seconds};
+
+fn good(stage: &Stage) -> TestToken {
+    stage
+        .issuer
+        .token("billing")
+        .audience(ORDERS)
+        .scopes("orders:read")
+        .roles(["clerk"])
+}
+
+async fn refused(verifier: &Verifier, token: &str) -> InvalidToken {
+    match verifier.verify(token).await {
+        Err(Rejection::Invalid(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_good_token_tells_who_calls() {
+    #[derive(serde::Deserialize)]
+    struct Own {
+        plan: String,
+    }
+
+    let stage = Stage::new();
+    let token = good(&stage)
+        .claim("plan", "gold")
+        .claim("credential_id", "secret_1");
+    let caller: Caller = stage.verifier().verify(&token.sign()).await.unwrap();
+    assert_eq!(caller.issuer(), ISSUER);
+    assert_eq!(caller.client_id(), "billing");
+    assert_eq!(caller.subject(), "billing");
+    assert_eq!(caller.tenant_id(), Some("tenant_acme"));
+    assert_eq!(caller.tenant(), None);
+    assert_eq!(caller.audiences(), [ORDERS]);
+    assert!(caller.has_scope("orders:read") && !caller.has_scope("orders:write"));
+    assert!(caller.has_role("clerk") && !caller.has_role("admin"));
+    assert_eq!(caller.credential_id(), Some("secret_1"));
+    assert_eq!(caller.token_id(), Some("token-1"));
+    assert_eq!(caller.claim::<String>("plan").as_deref(), Some("gold"));
+    assert_eq!(caller.claim::<u32>("plan"), None);
+    assert_eq!(caller.claims::<Own>().unwrap().plan, "gold");
+}
+
+#[tokio::test]
+async fn every_algorithm_of_the_issuer_is_verified() {
+    for algorithm in [
+        Algorithm::Es256,
+        Algorithm::Es384,
+        Algorithm::EdDsa,
+        Algorithm::Rs256,
+    ] {
+        let stage = Stage::new();
+        stage.issuer.rotate_key(algorithm);
+        let verifier = stage.verifying().algorithms([algorithm]).build().unwrap();
+        verifier.verify(&good(&stage).sign()).await.unwrap();
+        let others = Algorithm::ALL
+            .into_iter()
+            .filter(|other| *other != algorithm);
+        let other = stage.verifying().algorithms(others).build().unwrap();
+        assert_eq!(
+            refused(&other, &good(&stage).sign()).await,
+            InvalidToken::WrongAlgorithm
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_another_library_is_verified() {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let key = EncodingKey::from_ec_der(pair.to_pkcs8v1().unwrap().as_ref());
+    let jwk =
+        jsonwebtoken::jwk::Jwk::from_encoding_key(&key, jsonwebtoken::Algorithm::ES256).unwrap();
+    let keys = json!({"keys": [jwk]}).to_string();
+    let stage = Stage::new();
+    let verifier = stage
+        .verifying()
+        .issuer_with_keys("https://other.test", keys)
+        .build()
+        .unwrap();
+    let now = 1_790_000_000;
+    let claims = json!({"iss": "https://other.test", "sub": "a", "client_id": "a", "aud": ORDERS,
+        "iat": now, "exp": now + 60, "jti": "1"});
+    let mut header = Header::new(jsonwebtoken::Algorithm::ES256);
+    header.typ = Some("at+jwt".to_owned());
+    let token = encode(&header, &claims, &key).unwrap();
+    assert_eq!(
+        verifier.verify(&token).await.unwrap().issuer(),
+        "https://other.test"
+    );
+}
+
+#[tokio::test]
+async fn other_types_are_refused() {
+    let stage = Stage::new();
+    let verifier = stage.verifier();
+    for typ in [
+        json!("JWT"),
+        json!("jwt"),
+        json!(null),
+        json!(""),
+        json!("application/jwt"),
+        json!("id+jwt"),
+        json!("at+jwt "),
+        json!("logout+jwt"),
+    ] {
+        let token = good(&stage).header("typ", typ.clone()).sign();
+        assert_eq!(
+            refused(&verifier, &token).await,
+            InvalidToken::WrongType,
+            "{typ}"
+        );
+    }
+    for typ in [
+        "at+jwt",
+        "AT+JWT",
+        "application/at+jwt",
+        "Application/At+Jwt",
+    ] {
+        verifier
+            .verify(&good(&stage).header("typ", typ).sign())
+            .await
+            .unwrap();
+    }
+    let lenient = stage.verifying().profile(Profile::AnyJwt).build().unwrap();
+    for typ in [json!("JWT"), json!(null), json!("at+jwt")] {
+        lenient
+            .verify(&good(&stage).header("typ", typ).sign())
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        refused(&lenient, &good(&stage).header("typ", "logout+jwt").sign()).await,
+        InvalidToken::WrongType
+    );
+}
+
+#[tokio::test]
+async fn another_audience_is_refused() {
+    let stage = Stage::new();
+    let verifier = stage.verifier();
+    let token = stage.issuer.token("billing");
+    for token in [
+        token.clone(),
+        token.clone().audience("https://stock.test"),
+        token.clone().audience("https://orders.test/"),
+        token.clone().claim("aud", json!([])),
+    ] {
+        assert_eq!(
+            refused(&verifier, &token.sign()).await,
+            InvalidToken::WrongAudience
+        );
+    }
+    let several = token.audience("https://stock.test").audience(ORDERS);
+    verifier.verify(&several.sign()).await.unwrap();
+    // And nobody was asked for a key for the sake of it.
+    assert_eq!(stage.issuer.key_requests(), 1);
+}
+
+#[tokio::test]
+async fn another_tenants_token_is_refused() {
+    let stage = Stage::new();
+    let other = TestIssuer::with(
+        "https://auth.test/t/other",
+        Algorithm::Es256,
+        Arc::new(stage.clock.clone()),
+    );
+    let both = TestIssuer::transport_of([&stage.issuer, &other]);
+    let verifier = stage.verifying().transport(both.clone()).build().unwrap();
+    let theirs = other.token("billing").audience(ORDERS);
+    assert_eq!(
+        refused(&verifier, &theirs.sign()).await,
+        InvalidToken::UnknownIssuer
+    );
+    // Their key under our name, with the id of our key or of theirs.
+    let forged = theirs.claim("iss", ISSUER);
+    assert_eq!(
+        refused(&verifier, &forged.sign()).await,
+        InvalidToken::WrongSignature
+    );
+    let forged = forged.header("kid", "key_9");
+    assert_eq!(
+        refused(&verifier, &forged.sign()).await,
+        InvalidToken::UnknownKey
+    );
+
+    // Where every tenant of the server is served, each is known by its own keys alone.
+    let every = Verifier::builder()
+        .tenants_of("https://auth.test")
+        .audience(ORDERS)
+        .transport(both)
+        .clock(Arc::new(stage.clock.clone()))
+        .build()
+        .unwrap();
+    let caller = every.verify(&good(&stage).sign()).await.unwrap();
+    assert_eq!(caller.tenant(), Some("acme"));
+    let caller = every
+        .verify(&other.token("billing").audience(ORDERS).sign())
+        .await
+        .unwrap();
+    assert_eq!(
+        (caller.tenant(), caller.tenant_id()),
+        (Some("other"), Some("tenant_other"))
+    );
+    let forged = other.token("billing").audience(ORDERS).claim("iss", ISSUER);
+    assert_eq!(
+        refused(&every, &forged.sign()).await,
+        InvalidToken::WrongSignature
+    );
+    for issuer in [
+        "https://auth.test/t/",
+        "https://auth.test/t/acme/",
+        "https://auth.test/t/acme/../other",
+        "https://auth.test/t/%61cme",
+        "https://auth.test/t/ACME",
+        "https://auth.test/t/acme?x",
+        "https://auth.test.evil.test/t/acme",
+        "https://auth.test/t/-a",
+        "https://auth.test",
+    ] {
+        let token = good(&stage).claim("iss", issuer).sign();
+        assert_eq!(
+            refused(&every, &token).await,
+            InvalidToken::UnknownIssuer,
+            "{issuer}"
+        );
+    }
+    // A tenant that does not exist is not trusted, and not a failure of ours.
+    let token = good(&stage)
+        .claim("iss", "https://auth.test/t/nobody")
+        .sign();
+    assert_eq!(refused(&every, &token).await, InvalidToken::UnknownIssuer);
+}
+
+#[tokio::test]
+async fn tricks_with_the_algorithm_are_refused() {
+    let stage = Stage::new();
+    let verifier = stage
+        .verifying()
+        .algorithms(Algorithm::ALL)
+        .build()
+        .unwrap();
+    let token = good(&stage).sign();
+    verifier.verify(&token).await.unwrap();
+    let [_, payload, signature] = parts(&token);
+    let header = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+
+    // No signature at all, however it is spelt.
+    for alg in ["none", "None", "NONE", "nOnE", ""] {
+        for signature in ["", signature] {
+            let none = header(json!({"alg": alg, "typ": "at+jwt", "kid": "key_1"}));
+            let token = format!("{none}.{payload}.{signature}");
+            assert_eq!(
+                refused(&verifier, &token).await,
+                InvalidToken::WrongAlgorithm
+            );
+        }
+    }
+    // The public key as a shared secret.
+    for secret in [
+        stage.issuer.published()[0].to_string(),
+        stage.issuer.published()[0]["x"]
+            .as_str()
+            .unwrap()
+            .to_owned(),
+    ] {
+        let mut hs = Header::new(jsonwebtoken::Algorithm::HS256);
+        (hs.typ, hs.kid) = (Some("at+jwt".into()), Some("key_1".into()));
+        let claims: Value =
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+        let token = encode(&hs, &claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap();
+        assert_eq!(
+            refused(&verifier, &token).await,
+            InvalidToken::WrongAlgorithm
+        );
+    }
+    // Another algorithm than the key's.
+    for alg in ["ES384", "RS256", "PS256", "EdDSA", "ES256K", "ES512"] {
+        let why = refused(&verifier, &good(&stage).header("alg", alg).sign()).await;
+        let expected = [InvalidToken::WrongAlgorithm, InvalidToken::UnknownKey];
+        assert!(expected.contains(&why), "{alg}: {why:?}");
+    }
+    // A key that the token brings along or points to.
+    let evil = TestIssuer::new(ISSUER);
+    let jwk = evil.published()[0].clone();
+    for (name, value) in [
+        ("jwk", jwk),
+        ("jku", json!("https://evil.test/jwks")),
+        ("x5u", json!("https://evil.test/cert")),
+        ("x5c", json!(["AAAA"])),
+    ] {
+        let token = evil
+            .token("billing")
+            .audience(ORDERS)
+            .header(name, value)
+            .claim("iat", 1_790_000_000)
+            .claim("nbf", 1_790_000_000)
+            .claim("exp", 1_790_000_600);
+        assert_eq!(
+            refused(&verifier, &token.sign()).await,
+            InvalidToken::WrongSignature,
+            "{name}"
+        );
+    }
+    for crit in [json!(["b64"]), json!([]), json!("exp")] {
+        let token = good(&stage).header("crit", crit).sign();
+        assert_eq!(refused(&verifier, &token).await, InvalidToken::Critical);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_touched_is_refused() {
+    let stage = Stage::new();
+    let verifier = stage.verifier();
+    let token = good(&stage).sign();
+    let [header, payload, signature] = parts(&token);
+    let more = good(&stage).scopes("orders:read orders:write").sign();
+    let [_, other_payload, other_signature] = parts(&more);
+    assert_eq!(
+        refused(&verifier, &format!("{header}.{other_payload}.{signature}")).await,
+        InvalidToken::WrongSignature
+    );
+    assert_eq!(
+        refused(&verifier, &format!("{header}.{payload}.{other_signature}")).await,
+        InvalidToken::WrongSignature
+    );
+    let cut = URL_SAFE_NO_PAD.encode(&URL_SAFE_NO_PAD.decode(signature).unwrap()[..60]);
+    for signature in ["", "AAAA", &cut] {
+        let why = refused(&verifier, &format!("{header}.{payload}.{signature}")).await;
+        assert_eq!(why, InvalidToken::WrongSignature);
+    }
+    // A zero for both halves of an ECDSA signature.
+    let zero = URL_SAFE_NO_PAD.encode([0; 64]);
+    let why = refused(&verifier, &format!("{header}.{payload}.{zero}")).await;
+    assert_eq!(why, InvalidToken::WrongSignature);
+    for unreadable in [
+        String::new(),
+        ".".to_owned(),
+        "..".to_owned(),
+        "...".to_owned(),
+        "opaque".to_owned(),
+        format!("{header}.{payload}"),
+        format!("{token}.{signature}"),
+        format!("{header}=.{payload}.{signature}"),
+        format!("{header}.{payload}.{signature}="),
+        format!(" {token}"),
+        format!("{header}.{header}\n.{signature}"),
+        format!("{payload}.{header}.{signature}"),
+    ] {
+        assert_eq!(
+            refused(&verifier, &unreadable).await,
+            InvalidToken::Unreadable,
+            "{unreadable}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn members_that_are_there_twice_are_refused() {
+    let stage = Stage::new();
+    let verifier = stage.verifier();
+    let token = good(&stage).sign();
+    let [_, _, signature] = parts(&token);
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256","alg":"none","typ":"at+jwt"}"#);
+    let twice = URL_SAFE_NO_PAD.encode(format!(
+        r#"{{"iss":"{ISSUER}","iss":"https://evil.test","aud":"{ORDERS}"}}"#
+    ));
+    let plain = URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256","typ":"at+jwt"}"#);
+    for token in [
+        format!("{header}.{twice}.{signature}"),
+        format!("{plain}.{twice}.{signature}"),
+    ] {
+        assert_eq!(refused(&verifier, &token).await, InvalidToken::Unreadable);
+    }
+}
+
+#[tokio::test]
+async fn a_token_counts_between_its_times_with_the_leeway() {
+    let stage = Stage::new();
+    let verifier = stage.verifying().leeway(seconds(10)).build().unwrap();
+    let now = 1_790_000_000;
+    verifier
+        .verify(&good(&stage).expires_in(-9).sign())
+        .await
+        .unwrap();
+    let ended = good(&stage).expires_in(-10);
+    assert_eq!(
+        refused(&verifier, &ended.sign()).await,
+        InvalidToken::Expired
+    );
+    for claim in ["nbf", "iat"] {
+        verifier
+            .verify(&good(&stage).claim(claim, now + 10).sign())
+            .await
+            .unwrap();
+        let early = good(&stage).claim(claim, now + 11);
+        assert_eq!(
+            refused(&verifier, &early.sign()).await,
+            InvalidToken::NotYetValid
+        );
+    }
+    for exp in [json!(-1), json!(0), json!(i64::MIN)] {
+        let token = good(&stage).claim("exp", exp);
+        assert_eq!(
+            refused(&verifier, &token.sign()).await,
+            InvalidToken::Expired
+        );
+    }
+    for exp in [
+        json!("tomorrow"),
+        json!(u64::MAX),
+        json!(1e300),
+        json!([now + 60]),
+    ] {
+        let token = good(&stage).claim("exp", exp);
+        assert_eq!(
+            refused(&verifier, &token.sign()).await,
+            InvalidToken::Unreadable
+        );
+    }
+    verifier
+        .verify(&good(&stage).claim("exp", f64::from(now) + 60.5).sign())
+        .await
+        .unwrap();
+    verifier
+        .verify(&good(&stage).claim("exp", i64::MAX).sign())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn claims_that_the_standard_requires_have_to_be_there() {
+    let stage = Stage::new();
+    let verifier = stage.verifier();
+    for name in ["iss", "sub", "client_id", "exp", "iat", "jti"] {
+        let token = good(&stage).without(name).sign();
+        assert_eq!(
+            refused(&verifier, &token).await,
+            InvalidToken::NoClaim(name)
+        );
+    }
+    verifier
+        .verify(&good(&stage).without("nbf").without("tenant_id").sign())
+        .await
+        .unwrap();
+    // Before RFC 9068 the client was named by `azp` or by the subject.
+    let lenient = stage.verifying().profile(Profile::AnyJwt).build().unwrap();
+    let old = good(&stage)
+        .without("client_id")
+        .without("jti")
+        .without("iat");
+    assert_eq!(
+        lenient.verify(&old.sign()).await.unwrap().client_id(),
+        "billing"
+    );
+    let old = old.claim("azp", "portal");
+    assert_eq!(
+        lenient.verify(&old.sign()).await.unwrap().client_id(),
+        "portal"
+    );
+    assert_eq!(
+        refused(&lenient, &old.without("sub").sign()).await,
+        InvalidToken::NoClaim("sub")
+    );
+}
+
+#[tokio::test]
+async fn scopes_are_read_as_servers_write_them() {
+    let stage = Stage::new();
+    let verifier = stage.verifier();
+    for (name, value) in [
+        ("scope", json!("b a")),
+        ("scope", json!(["a", "b"])),
+        ("scopes", json!(["b", "a"])),
+    ] {
+        let token = good(&stage)
+            .without("scope")
+            .without("scopes")
+            .claim(name, value);
+        assert_eq!(
+            verifier
+                .verify(&token.sign())
+                .await
+                .unwrap()
+                .scopes()
+                .to_string(),
+            "a b"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_oversized_token_is_refused_unread() {
+    let stage = Stage::new();
+    let verifier = stage.verifier();
+    let fits = good(&stage).claim("padding", "x".repeat(5_000)).sign();
+    verifier.verify(&fits).await.unwrap();
+    for huge in [
+        good(&stage).claim("padding", "x".repeat(8_000)).sign(),
+        "a".repeat(10_000_000),
+    ] {
+        assert_eq!(refused(&verifier, &huge).await, InvalidToken::TooLong);
+    }
+}
+
+#[test]
+fn a_verifier_says_what_it_lacks() {
+    let fault = |built: Result<Verifier, VerifierBuildError>| built.unwrap_err().to_string();
+    assert!(fault(Verifier::builder().audience("a").build()).contains("issuer"));
+    assert!(fault(Verifier::builder().issuer(ISSUER).build()).contains("audience"));
+    assert!(
+        fault(
+            Verifier::builder()
+                .issuer("http://auth.test")
+                .audience("a")
+                .build()
+        )
+        .contains("https")
+    );
+    let empty = Verifier::builder()
+        .issuer_with_keys(ISSUER, r#"{"keys":[]}"#)
+        .audience("a");
+    assert!(fault(empty.build()).contains("key set"));
+}
+
+fn parts(token: &str) -> [&str; 3] {
+    token.split('.').collect::<Vec<_>>().try_into().unwrap()
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+    /// Whatever comes, it is refused and nothing panics.
+    #[test]
+    fn noise_is_refused(header in ".{0,40}", payload in ".{0,60}", signature in "[A-Za-z0-9_-]{0,90}") {
+        let stage = Stage::new();
+        let verifier = stage.verifier();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        for token in [
+            format!("{}.{}.{signature}", encode(&header), encode(&payload)),
+            format!("{header}.{payload}.{signature}"),
+        ] {
+            proptest::prop_assert!(runtime.block_on(verifier.verify(&token)).is_err());
+        }
+    }
+}
