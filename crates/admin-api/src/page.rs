@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt::Display, str::FromStr};
 
 use async_graphql::{ObjectType, OutputType, SimpleObject, TypeName};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chancery_application::{Page, PageRequest};
+use chancery_application::{Order, Page, PageRequest, Place};
 use chancery_domain::{Faults, Invalid};
 
 use crate::error::Failure;
@@ -15,7 +15,7 @@ const MAX_FIRST: u32 = 1_000;
 /// A page of a list.
 #[derive(SimpleObject)]
 #[graphql(name_type)]
-pub(crate) struct Connection<T: Node> {
+pub(crate) struct Connection<T: ObjectType> {
     /// What is on the page, in the list's order.
     edges: Vec<Edge<T>>,
     /// Whether more follows, and how to ask for it.
@@ -25,7 +25,7 @@ pub(crate) struct Connection<T: Node> {
 /// A place in a list.
 #[derive(SimpleObject)]
 #[graphql(name_type)]
-pub(crate) struct Edge<T: Node> {
+pub(crate) struct Edge<T: ObjectType> {
     /// The place, for `after`. Opaque: its form may change.
     cursor: String,
     /// What is there.
@@ -37,71 +37,84 @@ pub(crate) struct Edge<T: Node> {
 pub(crate) struct PageInfo {
     /// Whether the list goes on after this page.
     has_next_page: bool,
-    /// The place of the page's last entry, for `after`. Null on an empty page.
+    /// The place up to which the page goes, for `after`. Null where the list is empty. With a filter
+    /// that leaves little, a page can hold fewer entries than it was asked for, even none, while the
+    /// list goes on.
     end_cursor: Option<String>,
 }
 
-/// What lists are made of.
-pub(crate) trait Node: ObjectType {
-    /// What the list is sorted by.
-    type Id: Display;
-
-    /// This one's id.
-    fn id(&self) -> &Self::Id;
-}
-
-impl<T: Node> TypeName for Connection<T> {
+impl<T: ObjectType> TypeName for Connection<T> {
     fn type_name() -> Cow<'static, str> {
         format!("{}Connection", <T as OutputType>::type_name()).into()
     }
 }
 
-impl<T: Node> TypeName for Edge<T> {
+impl<T: ObjectType> TypeName for Edge<T> {
     fn type_name() -> Cow<'static, str> {
         format!("{}Edge", <T as OutputType>::type_name()).into()
     }
 }
 
-impl<T: Node> Connection<T> {
-    /// The page, each of its items as a node.
-    pub(crate) fn of<I>(page: Page<I>, node: impl Fn(I) -> T) -> Self {
-        let edges: Vec<_> = page
-            .items
-            .into_iter()
-            .map(node)
-            .map(|node| Edge {
-                cursor: cursor(node.id()),
-                node,
-            })
-            .collect();
-        let end_cursor = edges.last().map(|edge| edge.cursor.clone());
+impl<T: ObjectType> Connection<T> {
+    /// A list with nothing in it.
+    pub(crate) fn empty() -> Self {
         Self {
-            edges,
+            edges: Vec::new(),
+            page_info: PageInfo {
+                has_next_page: false,
+                end_cursor: None,
+            },
+        }
+    }
+
+    /// The page, each of its items as a node.
+    pub(crate) fn of<C: Display, I>(page: Page<C, I>, node: impl Fn(I) -> T) -> Self {
+        let edge = |(place, item)| Edge {
+            cursor: cursor(&place),
+            node: node(item),
+        };
+        Self {
+            edges: page.items.into_iter().map(edge).collect(),
             page_info: PageInfo {
                 has_next_page: page.has_next,
-                end_cursor,
+                end_cursor: page.end.as_ref().map(cursor),
             },
         }
     }
 }
 
-fn cursor(id: &impl Display) -> String {
-    URL_SAFE_NO_PAD.encode(id.to_string())
+fn cursor(place: &impl Display) -> String {
+    URL_SAFE_NO_PAD.encode(place.to_string())
 }
 
-/// The place that a cursor of a list of these ids names.
+/// The page that these arguments ask for of a list that is sorted so.
+pub(crate) fn sorted<I: FromStr<Err = Invalid>>(
+    first: Option<i64>,
+    after: Option<&str>,
+    order: Order,
+) -> Result<PageRequest<Place<I>>, Failure> {
+    let page: PageRequest<Place<I>> = request(first, after)?;
+    match &page.after {
+        Some(place) if place.order() != order => {
+            let mut faults = Faults::default();
+            faults.add("after", Invalid::new("cursor", FOREIGN));
+            Err(Failure::Arguments(faults))
+        }
+        _ => Ok(page),
+    }
+}
+
+const FOREIGN: &str =
+    "must be a cursor that an earlier page of this list gave, with the same filter";
+
+/// The place that a cursor of a list names.
 fn place<I: FromStr>(cursor: &str) -> Result<I, Invalid> {
     URL_SAFE_NO_PAD
         .decode(cursor)
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok())
         .and_then(|id| id.parse().ok())
-        .ok_or_else(|| {
-            Invalid::new(
-                "cursor",
-                "must be a cursor that an earlier page of this list gave",
-            )
-        })
+        .ok_or_else(|| Invalid::new("cursor", FOREIGN))
 }
 
 /// How many at most: 50, or what the caller says, up to 1,000.
@@ -128,6 +141,15 @@ pub(crate) fn request<I: FromStr>(
                 .map(|(first, after)| PageRequest { first, after }),
         )
         .map_err(Failure::Arguments)
+}
+
+/// A list of what may be there. An empty one would let nothing through, and was hardly meant.
+pub(crate) fn one_at_least<T>(given: Vec<T>) -> Result<Vec<T>, Invalid> {
+    if given.is_empty() {
+        let message = "must name at least one, or be left out";
+        return Err(Invalid::new("empty", message));
+    }
+    Ok(given)
 }
 
 /// What a list costs against the limit on complexity: what each of its entries costs, so many times

@@ -11,7 +11,7 @@ use async_graphql::{
     Context,
     dataloader::{DataLoader, Loader},
 };
-use chancery_application::{Application, Caller, Error};
+use chancery_application::{Application, Caller, Counts, Error};
 use chancery_domain::{
     ApiId, ClientId, Row, TenantId, api::Api, secret_rotation::SecretRotation, tenant::Tenant,
 };
@@ -58,6 +58,12 @@ impl Session {
         answer(self.reads.load_one(api).await)
     }
 
+    /// How many clients and APIs a tenant has, read together with others that are asked for at the same
+    /// time.
+    pub(crate) async fn counts(&self, tenant: TenantId) -> Result<Arc<Counts>, Failure> {
+        answer(self.reads.load_one(CountsOf(tenant)).await)
+    }
+
     /// A client's secrets, read together with others that are asked for at the same time.
     pub(crate) async fn secrets(
         &self,
@@ -91,6 +97,24 @@ struct Reads {
 struct SecretsOf {
     tenant: TenantId,
     client: ClientId,
+}
+
+/// The counts of a tenant.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct CountsOf(TenantId);
+
+impl Loader<CountsOf> for Reads {
+    type Value = Read<Counts>;
+    type Error = Infallible;
+
+    async fn load(&self, keys: &[CountsOf]) -> Result<HashMap<CountsOf, Self::Value>, Infallible> {
+        let tenants: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let read = self.application.counts_of(&self.caller, &tenants).await;
+        let each = answers(&tenants, read).into_iter();
+        Ok(each
+            .map(|(tenant, read)| (CountsOf(tenant), read))
+            .collect())
+    }
 }
 
 impl Loader<TenantId> for Reads {

@@ -172,6 +172,20 @@ impl Application {
         Ok(apis.iter().map(answer).collect())
     }
 
+    /// The id of a tenant's API with this identifier, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] and [`Error::Forbidden`], of the tenant.
+    pub async fn api_named(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        identifier: &ApiIdentifier,
+    ) -> Result<Option<ApiId>, Error> {
+        caller.require(Needs::TenantRead, tenant)?;
+        Ok(apis::id_of(&self.parts.store, tenant, identifier).await?)
+    }
+
     /// A tenant's APIs, oldest first; the built-in admin API is one of them.
     ///
     /// # Errors
@@ -181,7 +195,7 @@ impl Application {
         caller: &Caller,
         tenant: TenantId,
         page: &PageRequest<ApiId>,
-    ) -> Result<Page<(ApiId, Row<Api>)>, Error> {
+    ) -> Result<Page<ApiId, (ApiId, Row<Api>)>, Error> {
         caller.require(Needs::TenantRead, tenant)?;
         let rows = apis::page(&self.parts.store, tenant, page.after, page.limit()).await?;
         Ok(page.page(rows))

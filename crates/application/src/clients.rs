@@ -17,7 +17,7 @@ use chancery_domain::{
         ScopeSet,
     },
 };
-use chancery_projections::{client_secrets, clients};
+use chancery_projections::{ClientFilter, Place, client_list, client_secrets, clients};
 
 use crate::{
     Application,
@@ -360,7 +360,7 @@ impl Application {
         Ok(rows.into_iter().map(|(id, row)| (id, row.state)).collect())
     }
 
-    /// A tenant's clients, oldest first, deleted ones included.
+    /// A tenant's clients that a filter lets through, in the filter's order.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].
@@ -368,11 +368,14 @@ impl Application {
         &self,
         caller: &Caller,
         tenant: TenantId,
-        page: &PageRequest<ClientId>,
-    ) -> Result<Page<(ClientId, Row<Client>)>, Error> {
+        filter: &ClientFilter,
+        page: PageRequest<Place<ClientId>>,
+    ) -> Result<Page<Place<ClientId>, (ClientId, Row<Client>)>, Error> {
         caller.require(Needs::TenantRead, tenant)?;
-        let rows = clients::page(&self.parts.store, tenant, page.after, page.limit()).await?;
-        Ok(page.page(rows))
+        let PageRequest { first, after } = page;
+        let (store, now) = (&self.parts.store, self.now());
+        let listed = client_list::list(store, tenant, filter, now, after, first).await?;
+        Ok(listed.into())
     }
 
     /// The tenant of a client that the caller sees.

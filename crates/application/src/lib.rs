@@ -33,6 +33,11 @@ pub use secrets::{NewSecretInput, SecretIssued};
 pub use steward::Recorded;
 pub use tenants::{NewTenant, TenantChange};
 
+/// Lists: what is on them, and where in them something stands.
+pub use chancery_projections::{
+    ClientFilter, Counts, Order, Place, Search, TenantFilter, counts::Kind,
+};
+
 use chancery_crypto::{Entropy, Sealer, SecretHasher, SecretIssuer};
 use chancery_domain::Clock;
 use chancery_event_store::Store;

@@ -1,3 +1,6 @@
+use chancery_domain::Row;
+use chancery_projections::{Listed, Place};
+
 /// Which page of a list.
 #[derive(Clone, Debug)]
 pub struct PageRequest<C> {
@@ -7,12 +10,15 @@ pub struct PageRequest<C> {
     pub after: Option<C>,
 }
 
-/// A page of a list.
+/// A page of a list. What is on it stands there with its place in the list.
 #[derive(Clone, Debug)]
-pub struct Page<T> {
+pub struct Page<C, T> {
     /// What is on the page, in the list's order.
-    pub items: Vec<T>,
-    /// Whether more follows.
+    pub items: Vec<(C, T)>,
+    /// Up to where the page goes; nothing where there was nothing. A page that a filter leaves little
+    /// on may go further than its last entry.
+    pub end: Option<C>,
+    /// Whether the list goes on.
     pub has_next: bool,
 }
 
@@ -22,9 +28,30 @@ impl<C> PageRequest<C> {
         self.first.saturating_add(1)
     }
 
-    pub(crate) fn page<T>(&self, mut items: Vec<T>) -> Page<T> {
+    /// A page of a list that is sorted by id.
+    pub(crate) fn page<T>(&self, mut items: Vec<(C, T)>) -> Page<C, (C, T)>
+    where
+        C: Copy,
+    {
         let has_next = items.len() > self.first as usize;
         items.truncate(self.first as usize);
-        Page { items, has_next }
+        let end = items.last().map(|(id, _)| *id);
+        let items = items.into_iter().map(|(id, row)| (id, (id, row))).collect();
+        Page {
+            items,
+            end,
+            has_next,
+        }
+    }
+}
+
+impl<I, S> From<Listed<I, S>> for Page<Place<I>, (I, Row<S>)> {
+    fn from(listed: Listed<I, S>) -> Self {
+        let items = listed.items.into_iter();
+        Self {
+            items: items.map(|(place, id, row)| (place, (id, row))).collect(),
+            end: listed.end,
+            has_next: listed.has_next,
+        }
     }
 }

@@ -11,7 +11,7 @@ use chancery_domain::{
     },
     value::{DisplayName, Reason, Slug},
 };
-use chancery_projections::{key_rings, tenants};
+use chancery_projections::{Counts, Place, TenantFilter, counts, key_rings, tenant_list, tenants};
 
 use crate::{
     Application,
@@ -229,18 +229,38 @@ impl Application {
             .ok_or(Error::NotFound { what: "tenant" })
     }
 
-    /// The tenants that the caller sees, oldest first.
+    /// The tenants that a filter lets through, in the filter's order.
     ///
     /// # Errors
     /// [`Error::Forbidden`].
     pub async fn tenants(
         &self,
         caller: &Caller,
-        page: &PageRequest<TenantId>,
-    ) -> Result<Page<(TenantId, Row<Tenant>)>, Error> {
+        filter: &TenantFilter,
+        page: PageRequest<Place<TenantId>>,
+    ) -> Result<Page<Place<TenantId>, (TenantId, Row<Tenant>)>, Error> {
         caller.require_platform_read()?;
-        let rows = tenants::platform_page(&self.parts.store, page.after, page.limit()).await?;
-        Ok(page.page(rows))
+        let PageRequest { first, after } = page;
+        let listed = tenant_list::platform_list(&self.parts.store, filter, after, first).await?;
+        Ok(listed.into())
+    }
+
+    /// How many clients and APIs these tenants have, each as far as the caller may read the tenant.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Internal`]: what stands against a single one is in its place.
+    pub async fn counts_of(
+        &self,
+        caller: &Caller,
+        tenants: &[TenantId],
+    ) -> Result<BTreeMap<TenantId, Result<Counts, Error>>, Error> {
+        let mut found = counts::of_tenants(&self.parts.store, tenants).await?;
+        let answer = |id: &TenantId| {
+            let counts = found.remove(id).unwrap_or_default();
+            let allowed = caller.require(Needs::TenantRead, *id);
+            (*id, allowed.map(|()| counts))
+        };
+        Ok(tenants.iter().map(answer).collect())
     }
 
     /// Carries a command out whose answer is the id that it was called with.

@@ -104,6 +104,21 @@ pub const UNIQUE_RULES: &[(UniqueRule, &str, &str)] = &[
         "client_secrets.client_id",
     ),
     (
+        UniqueRule::ReadModel,
+        "tenant_terms_pkey",
+        "tenant_terms.tenant_id, tenant_terms.term",
+    ),
+    (
+        UniqueRule::ReadModel,
+        "client_grants_pkey",
+        "client_grants.client_id, client_grants.api_id",
+    ),
+    (
+        UniqueRule::ReadModel,
+        "row_counts_pkey",
+        "row_counts.tenant_id, row_counts.kind",
+    ),
+    (
         UniqueRule::Ledger,
         "tenant_log_pkey",
         "tenant_log.tenant_id",

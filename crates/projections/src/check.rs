@@ -11,6 +11,7 @@ use crate::{
     fold::TenantRows,
     model::{Model, cells, columns},
     models::for_each_model,
+    side::{self, for_each_side},
     watch::Watch,
 };
 
@@ -125,6 +126,7 @@ pub(crate) async fn compare(
 ) -> Result<(), StoreError> {
     let mut connection = view.source().connection().await?;
     for_each_model!(Model => compare_model::<Model>(&mut connection, rows, found).await?);
+    for_each_side!(Side => side::compare::<Side>(&mut connection, rows, found).await?);
     Ok(())
 }
 
@@ -199,7 +201,7 @@ async fn compare_model<M: Model>(
 }
 
 /// A row, every column as text.
-struct Cells(Vec<Option<String>>);
+pub(crate) struct Cells(pub(crate) Vec<Option<String>>);
 
 impl<'r, R: sqlx::Row> sqlx::FromRow<'r, R> for Cells
 where
@@ -214,7 +216,7 @@ where
     }
 }
 
-fn compare_cell(
+pub(crate) fn compare_cell(
     name: &str,
     stored: Option<&str>,
     folded: Option<&str>,

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use chancery_domain::{
     ClientId, Row, TenantId,
     client::{Client, Standing},
+    tenant::AuthMethod,
 };
 use chancery_event_store::{Reads, StoreError, fetch_all, fetch_optional};
 
 use crate::{
-    body::{BodyRow, pairs, past, select},
+    body::{BodyRow, pairs, select},
+    client_list::search_name,
     fold::TenantRows,
     model::{Cell, Model},
 };
@@ -58,30 +60,6 @@ pub async fn platform_tenant_of(
         .map(|row| row.tenant))
 }
 
-/// So many of a tenant's clients past this one, oldest first.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn page(
-    on: impl Reads<'_>,
-    tenant: TenantId,
-    after: Option<ClientId>,
-    limit: u32,
-) -> Result<Vec<(ClientId, Row<Client>)>, StoreError> {
-    pairs(fetch_all!(
-        on,
-        BodyRow,
-        select!(
-            "client_id",
-            "clients",
-            "WHERE tenant_id = $1 AND client_id > $2 ORDER BY client_id LIMIT $3"
-        ),
-        tenant.to_string(),
-        past(after),
-        i64::from(limit)
-    )?)
-}
-
 /// All of a tenant's clients, oldest first; for tenants that have few.
 ///
 /// # Errors
@@ -96,7 +74,7 @@ pub async fn all(
         select!(
             "client_id",
             "clients",
-            "WHERE tenant_id = $1 ORDER BY client_id"
+            "WHERE tenant_id = $1 ORDER BY created_at, client_id"
         ),
         tenant.to_string()
     )?)
@@ -111,21 +89,33 @@ impl Model for Clients {
 
     const TABLE: &'static str = "clients";
     const ID: &'static str = "client_id";
-    const OWN: &'static [&'static str] = &["name", "state", "expires_at"];
+    const OWN: &'static [&'static str] =
+        &["name", "search_name", "state", "auth_method", "expires_at"];
 
     fn own(state: &Client) -> Vec<Cell> {
         vec![
             Cell::Text(state.name.as_ref().map(|name| name.as_str().to_owned())),
+            Cell::Text(search_name(state)),
             Cell::text(match state.standing {
                 Standing::Enabled => "enabled",
                 Standing::Disabled => "disabled",
                 Standing::Deleted => "deleted",
             }),
+            Cell::text(method(state.auth_method)),
             Cell::time(state.expires_at),
         ]
     }
 
     fn of(rows: &TenantRows) -> &BTreeMap<ClientId, Row<Client>> {
         &rows.clients
+    }
+}
+
+/// A client's way to authenticate, as its row has it.
+pub(crate) fn method(method: AuthMethod) -> &'static str {
+    match method {
+        AuthMethod::ClientSecret => "client_secret",
+        AuthMethod::ClientSecretJwt => "client_secret_jwt",
+        AuthMethod::PrivateKeyJwt => "private_key_jwt",
     }
 }

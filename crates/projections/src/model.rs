@@ -174,7 +174,12 @@ fn insert<M: Model>(rows: usize) -> String {
     )
 }
 
-async fn run(tx: &mut Tx, sql: &str, cells: Vec<Cell>, prepared: bool) -> Result<(), StoreError> {
+pub(crate) async fn run(
+    tx: &mut Tx,
+    sql: &str,
+    cells: Vec<Cell>,
+    prepared: bool,
+) -> Result<(), StoreError> {
     match tx {
         Tx::Postgres(tx) => {
             let query = bind(sqlx::query(sql), cells).persistent(prepared);

@@ -11,6 +11,7 @@ use crate::{
     fold::TenantRows,
     model::{Model, replace},
     models::{for_each_model, table_of},
+    side::{self, Side as _, for_each_side},
     watch::Watch,
 };
 
@@ -52,6 +53,7 @@ pub async fn rebuild(
     })
     .await?;
     drop(snapshot);
+    let was_right = wrong.is_empty();
 
     let mut tx = store.begin_long().await?;
     // Taking no numbers at the beginning of time is the lock and nothing else.
@@ -68,6 +70,13 @@ pub async fn rebuild(
         let ids = wrong.iter().filter(|(table, _)| *table == Model::TABLE);
         mended += replace::<Model>(&mut tx, &rows, ids.map(|(_, id)| id.clone())).await?;
     });
+    // What stands beside rows that were right is right too, and whoever wrote since kept it so.
+    if !was_right {
+        for_each_side!(Side => {
+            mended += wrong.iter().filter(|(table, _)| *table == Side::TABLE).count() as u64;
+            side::replace::<Side>(&mut tx, &rows).await?;
+        });
+    }
     tx.commit().await?;
     Ok(Rebuilt {
         events: rows.head().unsigned_abs(),
@@ -99,7 +108,8 @@ pub async fn platform_check(store: &Store, watch: &mut dyn Watch) -> Result<Chec
             break;
         }
     }
-    for_each_model!(Model => strays::<Model>(store, watch).await?);
+    for_each_model!(Model => strays(store, Model::TABLE, Model::ID, watch).await?);
+    for_each_side!(Side => strays(store, Side::TABLE, "tenant_id", watch).await?);
     Ok(sum)
 }
 
@@ -110,7 +120,8 @@ pub async fn platform_check(store: &Store, watch: &mut dyn Watch) -> Result<Chec
 pub async fn platform_rebuild(store: &Store, watch: &mut dyn Watch) -> Result<Rebuilt, StoreError> {
     let mut sum = Rebuilt::default();
     // Whatever has no roll may hold a slug that somebody else needs back.
-    for_each_model!(Model => sum.mended += delete_strays::<Model>(store, watch).await?);
+    for_each_model!(Model => sum.mended += delete_strays(store, Model::TABLE, Model::ID, watch).await?);
+    for_each_side!(Side => sum.mended += delete_strays(store, Side::TABLE, "tenant_id", watch).await?);
     let mut later = Vec::new();
     let mut after = None;
     loop {
@@ -175,12 +186,16 @@ fn stray(what: &str, table: &str) -> String {
     )
 }
 
-async fn strays<M: Model>(store: &Store, watch: &mut dyn Watch) -> Result<(), StoreError> {
+async fn strays(
+    store: &Store,
+    table: &'static str,
+    id: &str,
+    watch: &mut dyn Watch,
+) -> Result<(), StoreError> {
     use crate::check::{Difference, How};
-    let sql = stray(&format!("SELECT {}", M::ID), M::TABLE);
-    for (id,) in fetch_all!(store, (String,), &sql)? {
+    for (id,) in fetch_all!(store, (String,), &stray(&format!("SELECT {id}"), table))? {
         watch.differs(Difference {
-            table: M::TABLE,
+            table,
             id,
             how: How::EventsMissing,
         });
@@ -188,10 +203,15 @@ async fn strays<M: Model>(store: &Store, watch: &mut dyn Watch) -> Result<(), St
     Ok(())
 }
 
-async fn delete_strays<M: Model>(store: &Store, watch: &mut dyn Watch) -> Result<u64, StoreError> {
-    strays::<M>(store, watch).await?;
+async fn delete_strays(
+    store: &Store,
+    table: &'static str,
+    id: &str,
+    watch: &mut dyn Watch,
+) -> Result<u64, StoreError> {
+    strays(store, table, id, watch).await?;
     let mut tx = store.begin_long().await?;
-    let deleted = execute!(&mut tx, &stray("DELETE", M::TABLE))?;
+    let deleted = execute!(&mut tx, &stray("DELETE", table))?;
     tx.commit().await?;
     Ok(deleted)
 }

@@ -3,10 +3,12 @@ use chancery_event_store::{StoreError, Tx};
 
 use crate::{
     apis::{self, Apis},
+    client_grants,
     client_secrets::{self, ClientSecrets},
     clients::{self, Clients},
+    counts::{self, Kind},
     key_rings::{self, KeyRings},
-    model,
+    model, tenant_list,
     tenants::{self, Tenants},
 };
 
@@ -21,28 +23,43 @@ pub async fn save(tx: &mut Tx, entries: &[Recorded]) -> Result<(), StoreError> {
         };
         match stream {
             StreamId::Tenant(id) => {
-                if let Some(row) = fold(tenants::get(&mut *tx, id).await?, &entries) {
+                let before = tenants::get(&mut *tx, id).await?;
+                if let Some(row) = fold(before.as_ref(), &entries) {
                     model::save::<Tenants>(tx, id, &row).await?;
+                    tenant_list::save_terms(tx, id, before.as_ref(), &row).await?;
                 }
             }
             StreamId::KeyRing(id) => {
-                if let Some(row) = fold(key_rings::get(&mut *tx, id).await?, &entries) {
+                let before = key_rings::get(&mut *tx, id).await?;
+                if let Some(row) = fold(before.as_ref(), &entries) {
                     model::save::<KeyRings>(tx, id, &row).await?;
                 }
             }
             StreamId::Api(id) => {
-                if let Some(row) = fold(apis::get(&mut *tx, tenant, id).await?, &entries) {
+                let before = apis::get(&mut *tx, tenant, id).await?;
+                if let Some(row) = fold(before.as_ref(), &entries) {
                     model::save::<Apis>(tx, id, &row).await?;
+                    counts::moved(
+                        tx,
+                        tenant,
+                        before.as_ref().map(Kind::of_api),
+                        Kind::of_api(&row),
+                    )
+                    .await?;
                 }
             }
             StreamId::Client(id) => {
-                if let Some(row) = fold(clients::get(&mut *tx, tenant, id).await?, &entries) {
+                let before = clients::get(&mut *tx, tenant, id).await?;
+                if let Some(row) = fold(before.as_ref(), &entries) {
                     model::save::<Clients>(tx, id, &row).await?;
+                    client_grants::save(tx, id, before.as_ref(), &row).await?;
+                    let was = before.as_ref().map(Kind::of_client);
+                    counts::moved(tx, tenant, was, Kind::of_client(&row)).await?;
                 }
             }
             StreamId::SecretRotation(id) => {
-                if let Some(row) = fold(client_secrets::get(&mut *tx, tenant, id).await?, &entries)
-                {
+                let before = client_secrets::get(&mut *tx, tenant, id).await?;
+                if let Some(row) = fold(before.as_ref(), &entries) {
                     model::save::<ClientSecrets>(tx, id, &row).await?;
                 }
             }
@@ -66,8 +83,8 @@ fn by_stream(entries: &[Recorded]) -> Vec<(StreamId, Vec<&Recorded>)> {
     streams
 }
 
-fn fold<S: Fold>(before: Option<Row<S>>, entries: &[&Recorded]) -> Option<Row<S>> {
+fn fold<S: Fold>(before: Option<&Row<S>>, entries: &[&Recorded]) -> Option<Row<S>> {
     entries
         .iter()
-        .fold(before, |row, entry| Row::project(row, entry))
+        .fold(before.cloned(), |row, entry| Row::project(row, entry))
 }

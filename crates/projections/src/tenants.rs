@@ -10,7 +10,7 @@ use chancery_domain::{
 use chancery_event_store::{Reads, Store, StoreError, fetch_all, fetch_optional};
 
 use crate::{
-    body::{BodyRow, for_many, json_list, pairs, past, select},
+    body::{BodyRow, for_many, json_list, pairs, select},
     fold::TenantRows,
     model::{Cell, Model},
 };
@@ -63,28 +63,6 @@ pub async fn by_slug(
     .transpose()
 }
 
-/// So many tenants past this one, oldest first.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn platform_page(
-    on: impl Reads<'_>,
-    after: Option<TenantId>,
-    limit: u32,
-) -> Result<Vec<(TenantId, Row<Tenant>)>, StoreError> {
-    pairs(fetch_all!(
-        on,
-        BodyRow,
-        select!(
-            "tenant_id",
-            "tenants",
-            "WHERE tenant_id > $1 ORDER BY tenant_id LIMIT $2"
-        ),
-        past(after),
-        i64::from(limit)
-    )?)
-}
-
 /// The read model.
 pub(crate) struct Tenants;
 
@@ -100,7 +78,7 @@ impl Model for Tenants {
         vec![
             Cell::text(state.slug.as_str()),
             Cell::text(state.display_name.as_str()),
-            Cell::text(name_of(state.state)),
+            Cell::text(state_name(state.state)),
         ]
     }
 
@@ -109,7 +87,8 @@ impl Model for Tenants {
     }
 }
 
-fn name_of(state: TenantState) -> &'static str {
+/// A tenant's state, as its row has it.
+pub(crate) fn state_name(state: TenantState) -> &'static str {
     match state {
         TenantState::Active => "active",
         TenantState::Suspended => "suspended",

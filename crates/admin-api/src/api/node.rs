@@ -9,7 +9,7 @@ use chancery_domain::{
 
 use crate::{
     error::Failure,
-    page::{self, Connection, Node},
+    page::{self, Connection},
     scalars::DateTime,
     session::Session,
     tenant::{SigningAlgorithmName, TenantNode},
@@ -63,14 +63,6 @@ impl ApiNode {
             Some(row) => Ok(row.clone()),
             None => Session::of(ctx)?.api(self.id).await,
         }
-    }
-}
-
-impl Node for ApiNode {
-    type Id = ApiId;
-
-    fn id(&self) -> &ApiId {
-        &self.id
     }
 }
 

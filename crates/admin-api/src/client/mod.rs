@@ -5,6 +5,7 @@ pub(crate) mod delete;
 pub(crate) mod disable;
 pub(crate) mod enable;
 mod fields;
+mod filter;
 mod grant;
 mod key;
 mod node;
@@ -15,6 +16,7 @@ pub(crate) mod update;
 use async_graphql::{ID, InputObject, SimpleObject};
 use chancery_domain::{ClientId, Faults, value::Reason};
 
+pub(crate) use filter::ClientFilter;
 pub(crate) use node::ClientNode;
 
 use crate::{error::Failure, input::Input, session::Session};

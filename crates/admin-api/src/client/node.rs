@@ -6,10 +6,10 @@ use chancery_domain::{
     value::{ApiIdentifier, ClientName, Description},
 };
 
-use super::{grant::GrantNode, key::ClientKeyNode};
+use super::{filter::ClientFilter, grant::GrantNode, key::ClientKeyNode};
 use crate::{
     error::Failure,
-    page::{self, Connection, Node},
+    page::{self, Connection},
     scalars::{DateTime, Json},
     secret::{RotationNode, SecretNode},
     session::Session,
@@ -37,21 +37,18 @@ impl ClientNode {
         tenant: TenantId,
         first: Option<i64>,
         after: Option<&str>,
+        filter: Option<ClientFilter>,
     ) -> Result<Connection<Self>, Failure> {
-        let page = page::request(first, after)?;
+        let filter = filter.unwrap_or_default().parse(session, tenant).await?;
+        let Some(filter) = filter else {
+            return Ok(Connection::empty());
+        };
+        let page = page::sorted(first, after, filter.order())?;
         let page = session
             .application
-            .clients(&session.caller, tenant, &page)
+            .clients(&session.caller, tenant, &filter, page)
             .await?;
         Ok(Connection::of(page, |(id, row)| Self { id, row }))
-    }
-}
-
-impl Node for ClientNode {
-    type Id = ClientId;
-
-    fn id(&self) -> &ClientId {
-        &self.id
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod close;
 pub(crate) mod create;
+mod filter;
 mod node;
 mod policy;
 mod policy_input;

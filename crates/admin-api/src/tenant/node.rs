@@ -1,14 +1,15 @@
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use chancery_application::Kind;
 use chancery_domain::{Row, TenantId, tenant::Tenant};
 
 use super::{policy::TenantPolicyNode, signing_key::SigningKeyNode};
 use crate::{
     api::ApiNode,
-    client::ClientNode,
+    client::{ClientFilter, ClientNode},
     error::Failure,
-    page::{self, Connection, Node},
+    page::{self, Connection},
     scalars::DateTime,
     session::Session,
 };
@@ -29,12 +30,19 @@ impl TenantNode {
     }
 }
 
-impl Node for TenantNode {
-    type Id = TenantId;
-
-    fn id(&self) -> &TenantId {
-        &self.id
-    }
+/// How many clients and APIs a tenant has: 64-bit numbers as text.
+#[derive(SimpleObject)]
+pub(crate) struct TenantCounts {
+    /// Clients that are neither disabled nor deleted. Those whose end has passed are among them.
+    enabled_clients: String,
+    /// Clients that are disabled.
+    disabled_clients: String,
+    /// Clients that are deleted.
+    deleted_clients: String,
+    /// APIs for which tokens are issued. The built-in admin API is one of them.
+    active_apis: String,
+    /// APIs that are retired.
+    retired_apis: String,
 }
 
 /// Whether a tenant's clients may obtain tokens.
@@ -104,15 +112,30 @@ impl TenantNode {
         ApiNode::page(Session::of(ctx)?, self.id, first, after.as_deref()).await
     }
 
-    /// The tenant's clients, oldest first; deleted ones are among them.
+    /// The tenant's clients, oldest first unless a filter says otherwise; deleted ones are among them.
     #[graphql(complexity = "page::cost(first, child_complexity)")]
     async fn clients(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many at most: 1 to 1,000; 50 when left out.")] first: Option<i64>,
         #[graphql(desc = "Past this place: the `cursor` of an edge.")] after: Option<String>,
+        #[graphql(desc = "Which of them.")] filter: Option<ClientFilter>,
     ) -> Result<Connection<ClientNode>, Failure> {
-        ClientNode::page(Session::of(ctx)?, self.id, first, after.as_deref()).await
+        ClientNode::page(Session::of(ctx)?, self.id, first, after.as_deref(), filter).await
+    }
+
+    /// How many clients and APIs the tenant has. The numbers are kept, not counted, so they cost nothing
+    /// however many there are.
+    async fn counts(&self, ctx: &Context<'_>) -> Result<TenantCounts, Failure> {
+        let counts = Session::of(ctx)?.counts(self.id).await?;
+        let of = |kind| counts.of(kind).to_string();
+        Ok(TenantCounts {
+            enabled_clients: of(Kind::EnabledClient),
+            disabled_clients: of(Kind::DisabledClient),
+            deleted_clients: of(Kind::DeletedClient),
+            active_apis: of(Kind::ActiveApi),
+            retired_apis: of(Kind::RetiredApi),
+        })
     }
 
     /// The keys that sign the tenant's tokens, oldest first: their public side.

@@ -1,7 +1,7 @@
 use async_graphql::{Context, ID, Object};
 use chancery_domain::{Faults, Invalid};
 
-use super::TenantNode;
+use super::{TenantNode, filter::TenantFilter};
 use crate::{
     error::Failure,
     page::{self, Connection},
@@ -14,17 +14,22 @@ pub(crate) struct TenantQueries;
 
 #[Object]
 impl TenantQueries {
-    /// Every tenant, oldest first; closed ones are among them. Needs `platform:read`.
+    /// The tenants, oldest first unless a filter says otherwise; closed ones are among them. Needs `platform:read`.
     #[graphql(complexity = "page::cost(first, child_complexity)")]
     async fn tenants(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many at most: 1 to 1,000; 50 when left out.")] first: Option<i64>,
         #[graphql(desc = "Past this place: the `cursor` of an edge.")] after: Option<String>,
+        #[graphql(desc = "Which of them.")] filter: Option<TenantFilter>,
     ) -> Result<Connection<TenantNode>, Failure> {
-        let page = page::request(first, after.as_deref())?;
+        let filter = filter.unwrap_or_default().parse()?;
+        let page = page::sorted(first, after.as_deref(), filter.order())?;
         let session = Session::of(ctx)?;
-        let page = session.application.tenants(&session.caller, &page).await?;
+        let page = session
+            .application
+            .tenants(&session.caller, &filter, page)
+            .await?;
         Ok(Connection::of(page, |(id, row)| {
             TenantNode::new(id, row.into())
         }))

@@ -2,7 +2,9 @@ use chancery_event_store::Backend;
 use chancery_projections::platform_rebuild;
 use chancery_testkit::{on_both_stores, stores::TestStore};
 
-use crate::office::{TABLES, api, client, differences, open, rows, run, tenant};
+use crate::office::{
+    TABLES, api, change, client, differences, golden, open, rows, run, sides, tenant,
+};
 
 on_both_stores! {
     async fn rows_that_changes_have_saved_are_what_their_events_add_up_to(store: TestStore) {
@@ -25,7 +27,7 @@ on_both_stores! {
             &["slug", "display_name", "state"],
             &[],
             &["identifier", "name", "state"],
-            &["name", "state"],
+            &["name", "search_name", "state", "auth_method"],
             &[],
         ];
         for ((table, id), own) in TABLES.into_iter().zip(own) {
@@ -71,8 +73,8 @@ on_both_stores! {
 
         // A client that nobody made, one in a tenant that nobody made, one in another tenant's hands.
         let made = |id: &str, tenant: &str| format!(
-            "INSERT INTO clients (client_id, tenant_id, state, version, created_at, changed_at, body)
-             VALUES ('{id}', '{tenant}', 'enabled', 1, 1, 1, '{{}}')"
+            "INSERT INTO clients (client_id, tenant_id, state, auth_method, version, created_at, changed_at, body)
+             VALUES ('{id}', '{tenant}', 'enabled', 'client_secret', 1, 1, 1, '{{}}')"
         );
         run(&store, &made(&client(9).to_string(), &tenant(1).to_string())).await;
         run(&store, &made("no id at all", &tenant(1).to_string())).await;
@@ -93,6 +95,35 @@ on_both_stores! {
         assert_eq!(rows(&store).await, before);
     }
 
+    async fn what_stands_beside_the_rows_is_compared_and_mended_with_them(store: TestStore) {
+        for (number, slug) in [(1, "acme"), (2, "bolt")] {
+            let id = open(&store, number, slug).await;
+            let granted = golden("ClientGranted", serde_json::json!({"api": api(number)}));
+            change(&store, id, &[(chancery_domain::StreamId::Client(client(number)), granted)]).await;
+        }
+        assert_eq!(differences(&store).await.0, [""; 0]);
+        let before = sides(&store).await;
+        assert_eq!(before.len(), 4 + 2 + 4, "{before:?}");
+        let (one, nobody) = (tenant(1), tenant(8));
+        for (sql, count) in [
+            ("DELETE FROM tenant_terms".to_owned(), 4),
+            ("DELETE FROM client_grants".to_owned(), 2),
+            ("DELETE FROM row_counts".to_owned(), 4),
+            (format!("UPDATE tenant_terms SET term = term || 'x' WHERE tenant_id = '{one}'"), 4),
+            ("UPDATE client_grants SET search_name = 'x', created_at = 1".to_owned(), 4),
+            ("UPDATE row_counts SET count = count + 1".to_owned(), 4),
+            (format!("INSERT INTO row_counts (tenant_id, kind, count) VALUES ('{nobody}', 'api.active', 1)"), 1),
+            (format!("INSERT INTO tenant_terms (tenant_id, term) VALUES ('{one}', 'nobody')"), 1),
+        ] {
+            run(&store, &sql).await;
+            let (found, _) = differences(&store).await;
+            assert_eq!(found.len(), count, "{sql}: {found:?}");
+            assert!(platform_rebuild(&store, &mut ()).await.unwrap().mended > 0, "{sql}");
+            assert_eq!(differences(&store).await.0, [""; 0], "{sql}");
+            assert_eq!(sides(&store).await, before, "{sql}");
+        }
+    }
+
     async fn a_unique_value_in_the_wrong_row_comes_back_to_its_own(store: TestStore) {
         open(&store, 1, "acme").await;
         open(&store, 2, "bolt").await;
@@ -107,7 +138,7 @@ on_both_stores! {
 
     async fn more_rows_than_fit_into_one_statement(store: TestStore) {
         use chancery_domain::{ClientId, StreamId};
-        use crate::office::{NOW, change, golden};
+        use crate::office::NOW;
         let id = open(&store, 1, "acme").await;
         let created = golden("ClientCreated", serde_json::json!({}));
         let clients: Vec<_> = (0..2_100_u64)

@@ -146,3 +146,18 @@ pub(crate) async fn rows(store: &Store) -> Vec<(String, String, i64, i64, i64, S
     }
     all
 }
+
+/// All that stands beside the rows, in order.
+pub(crate) async fn sides(store: &Store) -> Vec<String> {
+    let mut all = Vec::new();
+    for sql in [
+        "SELECT tenant_id || ' ' || term FROM tenant_terms ORDER BY 1",
+        "SELECT client_id || ' ' || api_id || ' ' || tenant_id || ' ' || COALESCE(search_name, '-') || ' '
+                || CAST(created_at AS TEXT) FROM client_grants ORDER BY 1",
+        "SELECT tenant_id || ' ' || kind || ' ' || CAST(count AS TEXT) FROM row_counts ORDER BY 1",
+    ] {
+        let rows = fetch_all!(store, (String,), sql).unwrap();
+        all.extend(rows.into_iter().map(|(row,)| row));
+    }
+    all
+}
