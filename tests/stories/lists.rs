@@ -127,7 +127,6 @@ story! {
             (json!({"search": "o", "states": ["DELETED"]}), &["Ops old"]),
             (json!({"api": "https://orders.example"}), &["billing", "Billing EU", "Bücher", "ops"]),
             (json!({"api": "https://orders.example", "search": "bil", "states": ["ACTIVE"]}), &["billing"]),
-            (json!({"api": "https://nowhere.example"}), &[]),
             (json!({"authMethod": "CLIENT_SECRET"}), &everyone),
             (json!({"authMethod": "PRIVATE_KEY_JWT"}), &[]),
             (json!({"expiringBefore": soon}), &["Billing EU"]),
@@ -165,6 +164,8 @@ story! {
         assert_eq!(operator.query("clients", wrong).await.fault_paths(), [
             "filter.search", "filter.states", "filter.api", "filter.expiringBefore", "filter.createdSince"
         ]);
+        let nowhere = "{ clients(tenant: \"acme\", filter: {api: \"https://nowhere.example\"}) { edges { cursor } } }";
+        assert_eq!(operator.query("clients", nowhere).await.code(), "NOT_FOUND");
         let wrong = "{ tenants(filter: {search: \"\", states: [], createdSince: \"x\"}) { edges { cursor } } }";
         assert_eq!(operator.query("tenants", wrong).await.fault_paths(), ["filter.search", "filter.states", "filter.createdSince"]);
     }

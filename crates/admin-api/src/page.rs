@@ -56,17 +56,6 @@ impl<T: ObjectType> TypeName for Edge<T> {
 }
 
 impl<T: ObjectType> Connection<T> {
-    /// A list with nothing in it.
-    pub(crate) fn empty() -> Self {
-        Self {
-            edges: Vec::new(),
-            page_info: PageInfo {
-                has_next_page: false,
-                end_cursor: None,
-            },
-        }
-    }
-
     /// The page, each of its items as a node.
     pub(crate) fn of<C: Display, I>(page: Page<C, I>, node: impl Fn(I) -> T) -> Self {
         let edge = |(place, item)| Edge {

@@ -172,18 +172,20 @@ impl Application {
         Ok(apis.iter().map(answer).collect())
     }
 
-    /// The id of a tenant's API with this identifier, if there is one.
+    /// The id of a tenant's API with this identifier.
     ///
     /// # Errors
-    /// [`Error::NotFound`] and [`Error::Forbidden`], of the tenant.
+    /// [`Error::NotFound`], [`Error::Forbidden`].
     pub async fn api_named(
         &self,
         caller: &Caller,
         tenant: TenantId,
         identifier: &ApiIdentifier,
-    ) -> Result<Option<ApiId>, Error> {
+    ) -> Result<ApiId, Error> {
         caller.require(Needs::TenantRead, tenant)?;
-        Ok(apis::id_of(&self.parts.store, tenant, identifier).await?)
+        apis::id_of(&self.parts.store, tenant, identifier)
+            .await?
+            .ok_or(Error::NotFound { what: "API" })
     }
 
     /// A tenant's APIs, oldest first; the built-in admin API is one of them.

@@ -54,6 +54,7 @@ pub(crate) const TEXT: &[&str] = &[
     "label",
     "name",
     "reason",
+    "search",
     "scopes",
     "roles",
     // Of what is created: new names, by which nothing is found.
@@ -97,12 +98,12 @@ pub(crate) fn cases() -> Vec<Case> {
         case("Query.tenants", PlatformRead, |t| json!({"after": t.tenant_cursor})),
         case("Query.tenant", TenantRead, |t| json!({"slug": t.slug})),
         case("Query.tenant", TenantRead, |t| json!({"id": t.tenant})),
-        case("Query.clients", TenantRead, |t| json!({"tenant": t.slug, "after": t.client_cursor})),
+        case("Query.clients", TenantRead, |t| json!({"tenant": t.slug, "after": t.client_cursor, "filter": {"api": t.identifier}})),
         case("Query.client", TenantRead, |t| json!({"id": t.client})),
         case("Query.apis", TenantRead, |t| json!({"tenant": t.slug, "after": t.api_cursor})),
         case("Query.api", TenantRead, |t| json!({"id": t.api})),
 
         case("Tenant.apis", TenantRead, |t| json!({"slug": t.slug, "after": t.api_cursor})).through("tenant"),
-        case("Tenant.clients", TenantRead, |t| json!({"slug": t.slug, "after": t.client_cursor})).through("tenant"),
+        case("Tenant.clients", TenantRead, |t| json!({"slug": t.slug, "after": t.client_cursor, "filter": {"api": t.identifier}})).through("tenant"),
     ]
 }

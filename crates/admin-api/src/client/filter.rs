@@ -30,12 +30,12 @@ pub(crate) struct ClientFilter {
 }
 
 impl ClientFilter {
-    /// The filter, with the API that it names. `None`: no client can be granted an API that there is not.
+    /// The filter, with the API that it names.
     pub(super) async fn parse(
         self,
         session: &Session,
         tenant: TenantId,
-    ) -> Result<Option<Wanted>, Failure> {
+    ) -> Result<Wanted, Failure> {
         let mut faults = Faults::default();
         let search = self.search.as_deref().map(Search::parse);
         let search = faults.take_optional("filter.search", search);
@@ -48,26 +48,18 @@ impl ClientFilter {
         let parsed = search.zip(states).zip(api).zip(expiring).zip(created);
         let ((((search, states), api), expiring_before), created_since) =
             faults.finish(parsed).map_err(Failure::Arguments)?;
+        let application = &session.application;
         let api = match api {
-            Some(identifier) => {
-                let application = &session.application;
-                let found = application
-                    .api_named(&session.caller, tenant, &identifier)
-                    .await?;
-                let Some(found) = found else {
-                    return Ok(None);
-                };
-                Some(found)
-            }
+            Some(api) => Some(application.api_named(&session.caller, tenant, &api).await?),
             None => None,
         };
-        Ok(Some(Wanted {
+        Ok(Wanted {
             search,
             states: states.map(|states| states.into_iter().map(Into::into).collect()),
             api,
             auth_method: self.auth_method.map(Into::into),
             expiring_before,
             created_since,
-        }))
+        })
     }
 }

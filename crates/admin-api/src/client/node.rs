@@ -40,9 +40,6 @@ impl ClientNode {
         filter: Option<ClientFilter>,
     ) -> Result<Connection<Self>, Failure> {
         let filter = filter.unwrap_or_default().parse(session, tenant).await?;
-        let Some(filter) = filter else {
-            return Ok(Connection::empty());
-        };
         let page = page::sorted(first, after, filter.order())?;
         let page = session
             .application
