@@ -43,6 +43,7 @@ pub(crate) async fn seed(store: &Store) {
         description: None,
         metadata: JsonObject::default(),
         auth_method: AuthMethod::ClientSecret,
+        keys: [].into(),
         custom_claims: CustomClaims::default(),
         serves: [].into(),
         expires_at: None,
