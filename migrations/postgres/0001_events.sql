@@ -39,6 +39,8 @@ CREATE TABLE events (
 CREATE INDEX events_aggregate_idx ON events (tenant_id, aggregate_type, aggregate_id, tenant_seq);
 CREATE INDEX events_type_idx ON events (tenant_id, event_type, tenant_seq);
 CREATE INDEX events_actor_idx ON events (tenant_id, actor_type, actor_id, tenant_seq);
+-- Whoever was at the command line. Their entries are few, so this costs next to nothing.
+CREATE INDEX events_cli_idx ON events (tenant_id, tenant_seq) WHERE actor_type = 'cli';
 
 CREATE FUNCTION events_are_final() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN

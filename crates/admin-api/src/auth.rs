@@ -7,6 +7,8 @@ use http::{
     header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
+use serde_json::Value;
+
 use crate::{
     error::{self, Code},
     http::refusal,
@@ -53,9 +55,22 @@ pub(crate) async fn caller(
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut sent = headers.get_all(AUTHORIZATION).iter();
     let only = sent.next().filter(|_| sent.next().is_none())?;
-    let (scheme, token) = only.to_str().ok()?.split_once(' ')?;
+    bearer_in(only.to_str().ok()?)
+}
+
+fn bearer_in(credentials: &str) -> Option<&str> {
+    let (scheme, token) = credentials.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// The token in the payload of `connection_init`, where it stands as it would in the header. Browsers
+/// cannot set headers of a WebSocket; the explorer hands on its headers under the names that they have.
+pub(crate) fn token_of_init(payload: &Value) -> Option<&str> {
+    let named = |(name, _): &(&String, &Value)| name.eq_ignore_ascii_case("authorization");
+    let mut sent = payload.as_object()?.iter().filter(named);
+    let (_, only) = sent.next().filter(|_| sent.next().is_none())?;
+    bearer_in(only.as_str()?)
 }
 
 fn unauthenticated(message: &str, challenge: &'static str) -> Response {
@@ -88,6 +103,8 @@ fn failed(error: &chancery_application::Error, trace_id: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn sent(values: &[&str]) -> Option<String> {
@@ -111,6 +128,30 @@ mod tests {
             &["Bearer a", "Bearer b"],
         ] {
             assert_eq!(sent(none), None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_taken_from_the_only_member_of_the_payload() {
+        let sent = |payload| token_of_init(&payload).map(str::to_owned);
+        assert_eq!(
+            sent(json!({"authorization": "Bearer a.b.c"})).as_deref(),
+            Some("a.b.c")
+        );
+        assert_eq!(
+            sent(json!({"Authorization": "bearer a.b.c", "x": 1})).as_deref(),
+            Some("a.b.c")
+        );
+        for none in [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!("Bearer a.b.c"),
+            json!({"authorization": "a.b.c"}),
+            json!({"authorization": {"Bearer": "a.b.c"}}),
+            json!({"authorization": "Bearer a", "Authorization": "Bearer b"}),
+        ] {
+            assert_eq!(sent(none.clone()), None, "{none}");
         }
     }
 

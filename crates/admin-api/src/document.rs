@@ -4,12 +4,12 @@
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::{
-    Name, Positioned, ServerError, Variables,
+    Name, Positioned, Request, ServerError, Variables,
     parser::{
         parse_query,
         types::{
             DocumentOperations, ExecutableDocument, FragmentDefinition, OperationDefinition,
-            Selection, SelectionSet,
+            OperationType, Selection, SelectionSet,
         },
     },
 };
@@ -66,6 +66,35 @@ pub(crate) fn prepare(
     }
     leave_out_absent(&mut document, variables);
     Ok(document)
+}
+
+/// A request whose document was looked at, or what is wrong with it.
+pub(crate) fn request(request: Request) -> Result<Request, Box<ServerError>> {
+    looked_at(request, |_| Ok(()))
+}
+
+/// The same for one that must be a subscription.
+pub(crate) fn subscription(request: Request) -> Result<Request, Box<ServerError>> {
+    looked_at(request, |document| {
+        let mut operations = document.operations.iter();
+        if operations.all(|(_, operation)| operation.node.ty == OperationType::Subscription) {
+            return Ok(());
+        }
+        let message =
+            "only subscriptions go over the WebSocket; send queries and mutations to POST /graphql";
+        Err(refused(message.to_owned()).into())
+    })
+}
+
+fn looked_at(
+    mut request: Request,
+    check: impl FnOnce(&ExecutableDocument) -> Result<(), Box<ServerError>>,
+) -> Result<Request, Box<ServerError>> {
+    let name = request.operation_name.as_deref();
+    let document = prepare(&request.query, name, &request.variables)?;
+    check(&document)?;
+    request.set_parsed_query(document);
+    Ok(request)
 }
 
 fn refused(message: String) -> ServerError {

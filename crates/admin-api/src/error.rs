@@ -43,7 +43,7 @@ impl Code {
     pub(crate) fn of(error: &Error) -> Self {
         match error {
             Error::Forbidden { .. } => Self::Forbidden,
-            Error::NotFound { .. } => Self::NotFound,
+            Error::NotFound { .. } | Error::NotThen { .. } => Self::NotFound,
             Error::CallerEnded => Self::Unauthenticated,
             Error::Invalid(_) => Self::InvalidInput,
             Error::Refused(_) | Error::Guarded { .. } => Self::Refused,
@@ -65,6 +65,16 @@ pub(crate) enum Failure {
     Application(Arc<Error>),
     /// This crate is at fault.
     Defect(&'static str),
+}
+
+impl Failure {
+    /// What the application did not do with a query: its faults are the arguments'.
+    pub(crate) fn of_arguments(error: Error) -> Self {
+        match error {
+            Error::Invalid(faults) => Self::Arguments(faults),
+            error => error.into(),
+        }
+    }
 }
 
 impl From<Error> for Failure {
@@ -237,6 +247,14 @@ mod tests {
                 None,
             ),
             (Error::NotFound { what: "client" }, "NOT_FOUND", None),
+            (
+                Error::NotThen {
+                    what: "client",
+                    since: chancery_domain::Timestamp::from_micros(0),
+                },
+                "NOT_FOUND",
+                None,
+            ),
             (Error::Invalid(faulty(&["slug"])), "INVALID_INPUT", None),
             (refused, "REFUSED", Some("SLUG_TAKEN")),
             (

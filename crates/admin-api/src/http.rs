@@ -25,39 +25,38 @@ use crate::{
     explorer,
     schema::{self, AdminSchema},
     session::Session,
+    socket::{self, Sockets},
     trace::Trace,
 };
 
 /// How large a request may be, in bytes.
-const MAX_BODY: usize = 64 * 1024;
+pub(crate) const MAX_BODY: usize = 64 * 1024;
 
 #[derive(Clone)]
-struct AdminApi {
-    application: Application,
-    schema: AdminSchema,
+pub(crate) struct AdminApi {
+    pub(crate) application: Application,
+    pub(crate) schema: AdminSchema,
+    pub(crate) sockets: Sockets,
 }
 
-/// `POST /graphql`, the admin API; `GET /graphql`, its explorer with the files that it loads.
-pub fn router(application: Application) -> Router {
+/// `POST /graphql`, the admin API; `GET /graphql/ws`, its subscriptions; `GET /graphql`, its explorer
+/// with the files that it loads. Close the `sockets` when the server stops.
+pub fn router(application: Application, sockets: Sockets) -> Router {
     let api = AdminApi {
         application,
         schema: schema::build(),
+        sockets,
     };
     Router::new()
         .route("/graphql", get(explorer::page).post(answer))
+        .route("/graphql/ws", get(socket::upgrade))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .merge(explorer::assets())
         .with_state(api)
 }
 
 async fn answer(State(api): State<AdminApi>, request: axum::extract::Request) -> Response {
-    let chance = &api.application;
-    let trace = Trace::of(request.headers(), || {
-        (
-            u128::from_be_bytes(chance.random()),
-            u64::from_be_bytes(chance.random()),
-        )
-    });
+    let trace = Trace::new(request.headers(), &api.application);
     let mut response = match api.answer(request, &trace).await {
         Ok(response) => response,
         Err(refused) => *refused,
@@ -144,11 +143,9 @@ impl Body {
 
     fn prepare(self) -> Result<Request, Box<async_graphql::ServerError>> {
         let variables = Variables::from_json(self.variables.unwrap_or_default().into());
-        let document = document::prepare(&self.query, self.operation_name.as_deref(), &variables)?;
         let mut request = Request::new(self.query).variables(variables);
         request.operation_name = self.operation_name;
-        request.set_parsed_query(document);
-        Ok(request)
+        document::request(request)
     }
 }
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod access_at;
 mod api;
 mod auth;
 mod client;
@@ -9,12 +10,15 @@ pub mod explorer;
 mod http;
 mod input;
 mod page;
+mod roll;
 mod scalars;
 mod schema;
 mod secret;
 mod session;
+mod socket;
 mod tenant;
 mod trace;
 
 pub use http::router;
 pub use schema::sdl;
+pub use socket::Sockets;

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt::Display, str::FromStr};
 
 use async_graphql::{ObjectType, OutputType, SimpleObject, TypeName};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chancery_application::{Order, Page, PageRequest, Place};
+use chancery_application::{EntryNumber, Order, Page, PageRequest, Place};
 use chancery_domain::{Faults, Invalid};
 
 use crate::error::Failure;
@@ -72,7 +72,8 @@ impl<T: ObjectType> Connection<T> {
     }
 }
 
-fn cursor(place: &impl Display) -> String {
+/// A place in a list, as clients get it.
+pub(crate) fn cursor(place: &impl Display) -> String {
     URL_SAFE_NO_PAD.encode(place.to_string())
 }
 
@@ -106,6 +107,15 @@ fn place<I: FromStr>(cursor: &str) -> Result<I, Invalid> {
         .ok_or_else(|| Invalid::new("cursor", FOREIGN))
 }
 
+/// The place that a cursor names, or the number that it is: entries of a roll say their numbers
+/// themselves.
+pub(crate) fn place_or_number(cursor: &str) -> Result<EntryNumber, Invalid> {
+    if cursor.bytes().all(|byte| byte.is_ascii_digit()) {
+        return cursor.parse();
+    }
+    place(cursor)
+}
+
 /// How many at most: 50, or what the caller says, up to 1,000.
 fn count(first: Option<i64>) -> Result<u32, Invalid> {
     match first.map(u32::try_from) {
@@ -121,15 +131,22 @@ pub(crate) fn request<I: FromStr>(
     after: Option<&str>,
 ) -> Result<PageRequest<I>, Failure> {
     let mut faults = Faults::default();
+    let page = request_of(&mut faults, first, after, place);
+    faults.finish(page).map_err(Failure::Arguments)
+}
+
+/// Like [`request`], beside other arguments.
+pub(crate) fn request_of<I>(
+    faults: &mut Faults,
+    first: Option<i64>,
+    after: Option<&str>,
+    place: impl Fn(&str) -> Result<I, Invalid>,
+) -> Option<PageRequest<I>> {
     let first = faults.take("first", count(first));
     let after = faults.take_optional("after", after.map(place));
-    faults
-        .finish(
-            first
-                .zip(after)
-                .map(|(first, after)| PageRequest { first, after }),
-        )
-        .map_err(Failure::Arguments)
+    first
+        .zip(after)
+        .map(|(first, after)| PageRequest { first, after })
 }
 
 /// A list of what may be there. An empty one would let nothing through, and was hardly meant.
@@ -193,6 +210,34 @@ mod tests {
                 refused(Some(wrong), Some("%")),
                 ["first", "after"],
                 "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_place_in_a_roll_is_a_cursor_or_a_number() {
+        let seven = EntryNumber(7);
+        assert_eq!(place_or_number(&cursor(&seven)).unwrap(), seven);
+        assert_eq!(place_or_number("7").unwrap(), seven);
+        for wrong in [
+            "",
+            "-7",
+            "entry_7",
+            &cursor(&CLIENT),
+            "99999999999999999999",
+        ] {
+            assert_eq!(
+                place_or_number(wrong).unwrap_err().rule,
+                "cursor",
+                "{wrong}"
+            );
+        }
+        // A number in digits alone is never the text of a cursor.
+        for number in [0, 7, i64::MAX] {
+            let cursor = cursor(&EntryNumber(number));
+            assert!(
+                cursor.bytes().any(|byte| !byte.is_ascii_digit()),
+                "{cursor}"
             );
         }
     }

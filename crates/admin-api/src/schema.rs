@@ -1,13 +1,15 @@
 //! The schema as a whole, and what one operation may ask of it.
 
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
 
 use crate::{
+    access_at::AccessQueries,
     api::{create::CreateApi, query::ApiQueries, retire::RetireApi, update::UpdateApi},
     client::{
         create::CreateClient, delete::DeleteClient, disable::DisableClient, enable::EnableClient,
         query::ClientQueries, revoke_key::RevokeClientKey, update::UpdateClient,
     },
+    roll::{RollQueries, RollSubscription},
     secret::{
         defer::DeferSecretRetirement, issue::IssueClientSecret, revoke::RevokeClientSecret,
         rotate::RotateClientSecret, schedule::ScheduleSecretRotation,
@@ -28,7 +30,13 @@ const MAX_DIRECTIVES_ON_A_FIELD: usize = 5;
 
 /// What can be read.
 #[derive(MergedObject, Default)]
-pub(crate) struct Query(TenantQueries, ClientQueries, ApiQueries);
+pub(crate) struct Query(
+    TenantQueries,
+    ClientQueries,
+    ApiQueries,
+    RollQueries,
+    AccessQueries,
+);
 
 /// What can be changed. Every change is written to the roll of its tenant, in the same transaction.
 ///
@@ -57,16 +65,24 @@ pub(crate) struct Mutation(
     RevokeClientKey,
 );
 
+/// What can be followed, over a WebSocket at `/graphql/ws` that speaks `graphql-transport-ws`.
+#[derive(MergedSubscription, Default)]
+pub(crate) struct Subscription(RollSubscription);
+
 /// The admin API's schema.
-pub(crate) type AdminSchema = Schema<Query, Mutation, EmptySubscription>;
+pub(crate) type AdminSchema = Schema<Query, Mutation, Subscription>;
 
 /// The schema with its limits.
 pub(crate) fn build() -> AdminSchema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .limit_depth(MAX_DEPTH)
-        .limit_complexity(MAX_COMPLEXITY)
-        .limit_directives(MAX_DIRECTIVES_ON_A_FIELD)
-        .finish()
+    Schema::build(
+        Query::default(),
+        Mutation::default(),
+        Subscription::default(),
+    )
+    .limit_depth(MAX_DEPTH)
+    .limit_complexity(MAX_COMPLEXITY)
+    .limit_directives(MAX_DIRECTIVES_ON_A_FIELD)
+    .finish()
 }
 
 /// The schema in GraphQL's schema language: the text of `schema/admin.graphql`.

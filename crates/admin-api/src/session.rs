@@ -11,12 +11,22 @@ use async_graphql::{
     Context,
     dataloader::{DataLoader, Loader},
 };
-use chancery_application::{Application, Caller, Counts, Error};
+use chancery_application::{Application, Caller, Counts, Error, Moment};
 use chancery_domain::{
-    ApiId, ClientId, Row, TenantId, api::Api, secret_rotation::SecretRotation, tenant::Tenant,
+    ApiId, ClientId, Row, TenantId, Timestamp, api::Api, key_ring::KeyRing,
+    secret_rotation::SecretRotation, tenant::Tenant,
 };
 
 use crate::error::Failure;
+
+/// As of when something is shown: it and everything that is reached from it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum View {
+    /// As it is.
+    Now,
+    /// As it was, from the roll.
+    Then(Moment),
+}
 
 /// One request's way to the application.
 pub(crate) struct Session {
@@ -48,14 +58,32 @@ impl Session {
             .ok_or(Failure::Defect("a field is resolved without a session"))
     }
 
+    /// The moment of a view: states by time are told as of then.
+    pub(crate) fn at(&self, view: View) -> Timestamp {
+        match view {
+            View::Now => self.application.now(),
+            View::Then(moment) => moment.at(),
+        }
+    }
+
     /// A tenant, read together with others that are asked for at the same time.
-    pub(crate) async fn tenant(&self, tenant: TenantId) -> Result<Arc<Row<Tenant>>, Failure> {
-        answer(self.reads.load_one(tenant).await)
+    pub(crate) async fn tenant(
+        &self,
+        view: View,
+        tenant: TenantId,
+    ) -> Result<Arc<Row<Tenant>>, Failure> {
+        answer(match view {
+            View::Now => self.reads.load_one(tenant).await,
+            View::Then(moment) => self.reads.load_one(Then(moment, tenant)).await,
+        })
     }
 
     /// An API, read together with others that are asked for at the same time.
-    pub(crate) async fn api(&self, api: ApiId) -> Result<Arc<Row<Api>>, Failure> {
-        answer(self.reads.load_one(api).await)
+    pub(crate) async fn api(&self, view: View, api: ApiId) -> Result<Arc<Row<Api>>, Failure> {
+        answer(match view {
+            View::Now => self.reads.load_one(api).await,
+            View::Then(moment) => self.reads.load_one(Then(moment, api)).await,
+        })
     }
 
     /// How many clients and APIs a tenant has, read together with others that are asked for at the same
@@ -67,10 +95,22 @@ impl Session {
     /// A client's secrets, read together with others that are asked for at the same time.
     pub(crate) async fn secrets(
         &self,
+        view: View,
         tenant: TenantId,
         client: ClientId,
     ) -> Result<Arc<SecretRotation>, Failure> {
-        answer(self.reads.load_one(SecretsOf { tenant, client }).await)
+        answer(match view {
+            View::Now => self.reads.load_one(SecretsOf { tenant, client }).await,
+            View::Then(moment) => self.reads.load_one(Then(moment, client)).await,
+        })
+    }
+
+    /// A tenant's signing keys.
+    pub(crate) async fn key_ring(&self, view: View, tenant: TenantId) -> Result<KeyRing, Failure> {
+        Ok(match view {
+            View::Now => self.application.key_ring(&self.caller, tenant).await?,
+            View::Then(moment) => self.application.key_ring_then(moment).await?,
+        })
     }
 }
 
@@ -116,6 +156,9 @@ impl Loader<CountsOf> for Reads {
             .collect())
     }
 }
+/// Something as it was.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Then<K>(Moment, K);
 
 impl Loader<TenantId> for Reads {
     type Value = Read<Row<Tenant>>;
@@ -166,6 +209,77 @@ impl Loader<SecretsOf> for Reads {
         }
         Ok(found)
     }
+}
+
+impl Loader<Then<TenantId>> for Reads {
+    type Value = Read<Row<Tenant>>;
+    type Error = Infallible;
+
+    async fn load(
+        &self,
+        keys: &[Then<TenantId>],
+    ) -> Result<HashMap<Then<TenantId>, Self::Value>, Infallible> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for key in keys {
+            let read = self.application.tenant_then(key.0).await;
+            found.insert(*key, read.map(Arc::new).map_err(Arc::new));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<Then<ApiId>> for Reads {
+    type Value = Read<Row<Api>>;
+    type Error = Infallible;
+
+    async fn load(
+        &self,
+        keys: &[Then<ApiId>],
+    ) -> Result<HashMap<Then<ApiId>, Self::Value>, Infallible> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for (moment, apis) in by_moment(keys) {
+            let read = self.application.apis_of_then(moment, &apis).await;
+            let read = read.map(|mut rows| {
+                let mut row = |api: &ApiId| rows.remove(api).ok_or(Error::NotFound { what: "API" });
+                apis.iter().map(|api| (*api, row(api))).collect()
+            });
+            let of_moment = answers(&apis, read).into_iter();
+            found.extend(of_moment.map(|(api, read)| (Then(moment, api), read)));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<Then<ClientId>> for Reads {
+    type Value = Read<SecretRotation>;
+    type Error = Infallible;
+
+    async fn load(
+        &self,
+        keys: &[Then<ClientId>],
+    ) -> Result<HashMap<Then<ClientId>, Self::Value>, Infallible> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for (moment, clients) in by_moment(keys) {
+            let read = self.application.client_secrets_then(moment, &clients).await;
+            let read = read.map(|mut secrets| {
+                let each = clients.iter();
+                each.map(|client| (*client, Ok(secrets.remove(client).unwrap_or_default())))
+                    .collect()
+            });
+            let of_moment = answers(&clients, read).into_iter();
+            found.extend(of_moment.map(|(client, read)| (Then(moment, client), read)));
+        }
+        Ok(found)
+    }
+}
+
+/// The keys of each moment; mostly there is one.
+fn by_moment<K: Copy>(keys: &[Then<K>]) -> HashMap<Moment, Vec<K>> {
+    let mut moments: HashMap<Moment, Vec<K>> = HashMap::new();
+    for Then(moment, key) in keys {
+        moments.entry(*moment).or_default().push(*key);
+    }
+    moments
 }
 
 /// The answer for each key; where the read as a whole failed, its failure.

@@ -1,5 +1,6 @@
 //! W3C Trace Context: the trace in which a request happens.
 
+use chancery_application::Application;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The header's name, in requests and answers.
@@ -15,8 +16,18 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
+    /// The caller's trace where there is a usable one, else a new one.
+    pub(crate) fn new(headers: &HeaderMap, chance: &Application) -> Self {
+        Self::of(headers, || {
+            (
+                u128::from_be_bytes(chance.random()),
+                u64::from_be_bytes(chance.random()),
+            )
+        })
+    }
+
     /// The caller's trace where there is a usable one, else a new one of these random numbers.
-    pub(crate) fn of(headers: &HeaderMap, random: impl FnOnce() -> (u128, u64)) -> Self {
+    fn of(headers: &HeaderMap, random: impl FnOnce() -> (u128, u64)) -> Self {
         let mut sent = headers.get_all(TRACEPARENT).iter();
         let only = sent.next().filter(|_| sent.next().is_none());
         only.and_then(|header| Self::parse(header.to_str().ok()?))
@@ -38,16 +49,16 @@ impl Trace {
         let more = parts.next().is_some();
         let known = version != "ff" && (version != "00" || !more);
         let right = known && !is_zero(trace) && !is_zero(parent);
-        right.then(|| Self::new(trace, parent, flags))
+        right.then(|| Self::named(trace, parent, flags))
     }
 
     fn begin((trace, parent): (u128, u64)) -> Self {
         // Neither id may be zero; setting a bit is simpler than drawing again.
         let (trace, parent) = (trace | 1, parent | 1);
-        Self::new(&format!("{trace:032x}"), &format!("{parent:016x}"), "00")
+        Self::named(&format!("{trace:032x}"), &format!("{parent:016x}"), "00")
     }
 
-    fn new(trace: &str, parent: &str, flags: &str) -> Self {
+    fn named(trace: &str, parent: &str, flags: &str) -> Self {
         Self {
             id: trace.to_owned(),
             header: format!("00-{trace}-{parent}-{flags}"),

@@ -4,7 +4,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_crypto::{Audience, Expectation, PresentedToken, PublicJwk};
 use chancery_domain::{
-    KeyId, TenantId,
+    KeyId, TenantId, Timestamp,
     access::AdminScope,
     client::ClientState,
     tenant::TenantState,
@@ -97,7 +97,8 @@ impl Application {
             expires: claims.exp,
             of_token: AdminScope::among(&scopes),
         };
-        self.live_caller(&self.parts.store, identity).await
+        let (caller, _) = self.live_caller(&self.parts.store, identity).await?;
+        Ok(caller)
     }
 
     async fn issuer_key(
@@ -128,12 +129,12 @@ impl Application {
     }
 
     /// The client as a caller, if it, its tenant, its credential and its token are good at this
-    /// moment.
-    async fn live_caller(
+    /// moment; and until when they are, unless something is changed.
+    pub(crate) async fn live_caller(
         &self,
         on: impl Reads<'_>,
         identity: Identity,
-    ) -> Result<Caller, BearerRefused> {
+    ) -> Result<(Caller, Timestamp), BearerRefused> {
         let refused = BearerRefused::NotUsable;
         let Identity {
             home,
@@ -164,7 +165,10 @@ impl Application {
         if !credential.is_trusted(&row.state, &secrets) {
             return Err(refused("the credential is not good"));
         }
-        Ok(Caller::client(identity, &admin_scopes(&row.state)))
+        let token = Timestamp::from_micros(identity.expires.saturating_mul(1_000_000));
+        let good_until = row.state.expires_at.map_or(token, |end| end.min(token));
+        let caller = Caller::client(identity, &admin_scopes(&row.state));
+        Ok((caller, good_until))
     }
 
     /// Looks again, in the transaction that is about to change something, whether the caller still
@@ -174,11 +178,23 @@ impl Application {
     /// # Errors
     /// [`Error::CallerEnded`].
     pub(crate) async fn still_allowed(&self, tx: &mut Tx, caller: &Caller) -> Result<(), Error> {
+        self.look_again(tx, caller).await.map(drop)
+    }
+
+    /// Looks again, now, whether the caller still is who it was, and gives it as it is.
+    ///
+    /// # Errors
+    /// [`Error::CallerEnded`].
+    pub(crate) async fn looked_at_again(&self, caller: &Caller) -> Result<Caller, Error> {
+        self.look_again(&self.parts.store, caller).await
+    }
+
+    async fn look_again(&self, on: impl Reads<'_>, caller: &Caller) -> Result<Caller, Error> {
         let Some(identity) = caller.identity() else {
-            return Ok(());
+            return Ok(caller.clone());
         };
-        match self.live_caller(tx, identity.clone()).await {
-            Ok(now) if caller.scopes().is_subset(now.scopes()) => Ok(()),
+        match self.live_caller(on, identity.clone()).await {
+            Ok((now, _)) if caller.scopes().is_subset(now.scopes()) => Ok(now),
             Ok(_) | Err(BearerRefused::NotUsable(_)) => Err(Error::CallerEnded),
             Err(BearerRefused::Failed(error)) => Err(error),
         }

@@ -1,5 +1,5 @@
 use chancery_crypto::{HasherError, SealError, SigningKeyError};
-use chancery_domain::{Faults, Refusal};
+use chancery_domain::{Faults, Refusal, Timestamp};
 use chancery_event_store::StoreError;
 
 /// Why something was not done. Nothing has changed, except where [`Error::Unavailable`] says that it
@@ -22,6 +22,14 @@ pub enum Error {
     NotFound {
         /// The kind of thing.
         what: &'static str,
+    },
+    /// It is there now and was not there at the moment that was asked for.
+    #[error("there was no such {what} at that moment; its first entry was recorded at {since}")]
+    NotThen {
+        /// The kind of thing.
+        what: &'static str,
+        /// From when on it is there.
+        since: Timestamp,
     },
     /// Faulty input, every fault named.
     #[error("the input has faults; each is named in `faults`")]

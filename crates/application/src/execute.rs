@@ -203,6 +203,9 @@ impl Work {
             Err(WriteError::Failed(error)) => return Err(error),
         };
         tx.commit().await?;
+        if let Some(last) = recorded.last() {
+            self.application.heads.announce(tenant, last.tenant_seq);
+        }
         let after = read.after(&change);
         Ok(Outcome::Committed(Done { recorded, after }))
     }

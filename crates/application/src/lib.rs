@@ -1,16 +1,20 @@
 #![doc = include_str!("../README.md")]
 
 mod access;
+mod access_at;
 mod apis;
 mod authenticate;
 mod clients;
 mod error;
 mod execute;
+mod follow;
 mod install;
 mod issuer;
 mod mint;
+mod moment;
 mod operators;
 mod page;
+mod roll;
 mod rotation;
 mod secrets;
 mod steward;
@@ -21,14 +25,17 @@ use std::sync::Arc;
 pub use access::{Caller, Needs};
 pub use apis::{ApiChange, NewApi};
 pub use authenticate::BearerRefused;
+pub use chancery_event_store::{ByActor, EventFilter};
 pub use clients::{ClientChange, ClientCreated, GrantInput, NewClient};
 pub use error::Error;
 pub use execute::{InputDigest, Remember, Request};
 pub use install::{Installation, OpenError};
 pub use issuer::{InvalidPublicUrl, PublicUrl};
 pub use mint::IssuedSecret;
+pub use moment::Moment;
 pub use operators::{OperatorCredential, OperatorEndpoints};
 pub use page::{Page, PageRequest};
+pub use roll::{EntryNumber, RollQuery};
 pub use secrets::{NewSecretInput, SecretIssued};
 pub use steward::Recorded;
 pub use tenants::{NewTenant, TenantChange};
@@ -40,7 +47,7 @@ pub use chancery_projections::{
 
 use chancery_crypto::{Entropy, Sealer, SecretHasher, SecretIssuer};
 use chancery_domain::Clock;
-use chancery_event_store::Store;
+use chancery_event_store::{Heads, Store};
 use tokio_util::task::TaskTracker;
 
 /// What the application works with. Time and chance come in here and nowhere else.
@@ -66,12 +73,14 @@ pub struct Parts {
 pub struct Application {
     parts: Arc<Parts>,
     tasks: TaskTracker,
+    heads: Heads,
 }
 
 impl Application {
     /// The application on these parts.
     pub fn new(parts: Parts) -> Self {
         Self {
+            heads: Heads::new(parts.store.clone()),
             parts: Arc::new(parts),
             tasks: TaskTracker::new(),
         }

@@ -29,14 +29,22 @@ impl<C> PageRequest<C> {
     }
 
     /// A page of a list that is sorted by id.
-    pub(crate) fn page<T>(&self, mut items: Vec<(C, T)>) -> Page<C, (C, T)>
+    pub(crate) fn page<T>(&self, items: Vec<(C, T)>) -> Page<C, (C, T)>
     where
         C: Copy,
     {
+        self.entries(items.into_iter().map(|(id, row)| (id, (id, row))))
+    }
+
+    /// A page of a list, each of its entries with its place.
+    pub(crate) fn entries<T>(&self, entries: impl Iterator<Item = (C, T)>) -> Page<C, T>
+    where
+        C: Copy,
+    {
+        let mut items: Vec<_> = entries.collect();
         let has_next = items.len() > self.first as usize;
         items.truncate(self.first as usize);
-        let end = items.last().map(|(id, _)| *id);
-        let items = items.into_iter().map(|(id, row)| (id, (id, row))).collect();
+        let end = items.last().map(|(place, _)| *place);
         Page {
             items,
             end,

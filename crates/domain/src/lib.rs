@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod access;
+pub mod access_at;
 pub mod aggregate;
 pub mod api;
 pub mod change;

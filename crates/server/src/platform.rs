@@ -4,6 +4,7 @@
 use std::{io, num::NonZeroUsize, sync::Arc};
 
 use axum::Router;
+use chancery_admin_api::Sockets;
 use chancery_application::{
     Application, Error, Installation, InvalidPublicUrl, OpenError, OperatorCredential, Parts,
     PublicUrl,
@@ -64,6 +65,7 @@ pub struct Platform {
     pub router: Router,
     /// Where everything is kept.
     pub store: Store,
+    sockets: Sockets,
 }
 
 /// Why the server cannot start.
@@ -133,20 +135,26 @@ impl Platform {
                 settings.clock,
                 settings.entropy,
             );
+            let sockets = Sockets::default();
             let router = chancery_token_service::router(token_service)
-                .merge(chancery_admin_api::router(application.clone()))
+                .merge(chancery_admin_api::router(
+                    application.clone(),
+                    sockets.clone(),
+                ))
                 .merge(health::routes(store.clone()))
                 .fallback(health::nothing_here);
             return Ok(Self {
                 application,
                 router,
                 store,
+                sockets,
             });
         }
     }
 
-    /// Waits for the changes that are under way, then lets go of the store.
+    /// Closes the connections of subscriptions, waits for the changes that are under way, then lets go of the store.
     pub async fn close(self) {
+        self.sockets.close().await;
         self.application.drain().await;
         self.store.close().await;
     }

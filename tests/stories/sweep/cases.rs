@@ -60,15 +60,23 @@ pub(crate) const TEXT: &[&str] = &[
     // Of what is created: new names, by which nothing is found.
     "slug",
     "identifier",
+    // Of entries of the roll: words of ours.
+    "types",
+    "aggregateType",
+    "actorType",
 ];
 
-/// Where a foreign value does not have to be refused, because it says only where to begin.
-pub(crate) const PLACES: &[&str] = &["after"];
+/// Where a foreign value does not have to be refused, because it says only where to begin, or which
+/// entries of the list are asked for.
+pub(crate) const PLACES: &[&str] = &["after", "aggregateId", "actorId"];
+
+/// When a story begins, and where its clock stands until it is moved.
+const START: &str = "2026-09-21T14:13:20Z";
 
 /// Every case, in the order of the schema.
 #[rustfmt::skip]
 pub(crate) fn cases() -> Vec<Case> {
-    use Needs::{PlatformAdmin, PlatformRead, TenantAdmin, TenantRead};
+    use Needs::{AuditRead, PlatformAdmin, PlatformRead, TenantAdmin, TenantRead};
     vec![
         case("Mutation.createTenant", PlatformAdmin, |_| json!({"input": {"slug": "brand-new", "displayName": "New"}})),
         case("Mutation.updateTenant", TenantAdmin, |t| json!({"input": {"tenant": t.slug, "displayName": "Another"}})),
@@ -102,6 +110,12 @@ pub(crate) fn cases() -> Vec<Case> {
         case("Query.client", TenantRead, |t| json!({"id": t.client})),
         case("Query.apis", TenantRead, |t| json!({"tenant": t.slug, "after": t.api_cursor})),
         case("Query.api", TenantRead, |t| json!({"id": t.api})),
+        case("Query.events", AuditRead, |t| json!({"tenant": t.slug, "after": t.roll_cursor,
+            "filter": {"aggregateId": t.client, "actorId": t.client}})),
+        // The story's clock stands still there.
+        case("Query.tenant", AuditRead, |t| json!({"slug": t.slug, "asOf": START})),
+        case("Query.client", AuditRead, |t| json!({"id": t.client, "asOf": START})),
+        case("Query.accessAt", AuditRead, |t| json!({"client": t.client, "at": START})),
 
         case("Tenant.apis", TenantRead, |t| json!({"slug": t.slug, "after": t.api_cursor})).through("tenant"),
         case("Tenant.clients", TenantRead, |t| json!({"slug": t.slug, "after": t.client_cursor, "filter": {"api": t.identifier}})).through("tenant"),

@@ -20,6 +20,7 @@ pub(crate) struct Target {
     pub(crate) tenant_cursor: String,
     pub(crate) api_cursor: String,
     pub(crate) client_cursor: String,
+    pub(crate) roll_cursor: String,
     /// The secret of the client: no operation takes it.
     pub(crate) plaintext: String,
 }
@@ -84,6 +85,7 @@ impl Target {
             tenant_cursor: cursor(&tenants.data(), &tenant),
             api_cursor: cursor(&seen["apis"], &api),
             client_cursor: cursor(&seen["clients"], &client),
+            roll_cursor: URL_SAFE_NO_PAD.encode("entry_1"),
             tenant,
             identifier,
             api,
@@ -110,6 +112,7 @@ impl Target {
             tenant_cursor: of("tenant's cursor"),
             api_cursor: of("api's cursor"),
             client_cursor: of("client's cursor"),
+            roll_cursor: of("roll's cursor"),
             plaintext: String::new(),
         }
     }
@@ -128,6 +131,7 @@ impl Target {
             tenant_cursor: other_cursor(&self.tenant_cursor),
             api_cursor: other_cursor(&self.api_cursor),
             client_cursor: other_cursor(&self.client_cursor),
+            roll_cursor: self.roll_cursor.clone(),
             plaintext: String::new(),
         }
     }

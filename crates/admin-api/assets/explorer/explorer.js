@@ -24,6 +24,8 @@ query Tenants {
 }
 `;
 
+const SUBSCRIPTIONS = `${window.location.origin.replace(/^http/, "ws")}/graphql/ws`;
+
 const HEADERS = `{"Authorization": "Bearer "}`;
 
 // Only how the page looks may outlive it. GraphiQL keeps its history, with the headers of each
@@ -61,7 +63,11 @@ function tokenIn(text) {
 function Explorer() {
   const [token, setToken] = React.useState(null);
   // A new fetcher makes GraphiQL read the schema again, which needs the token.
-  const fetcher = React.useMemo(() => GraphiQL.createFetcher({ url: "/graphql" }), [token]);
+  // Subscriptions send the headers in connection_init.
+  const fetcher = React.useMemo(
+    () => GraphiQL.createFetcher({ url: "/graphql", subscriptionUrl: SUBSCRIPTIONS }),
+    [token],
+  );
   const onEditHeaders = React.useCallback((text) => setToken((last) => tokenIn(text) ?? last), []);
   const storage = React.useMemo(() => forgetful(window.localStorage), []);
 

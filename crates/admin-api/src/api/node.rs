@@ -11,7 +11,7 @@ use crate::{
     error::Failure,
     page::{self, Connection},
     scalars::DateTime,
-    session::Session,
+    session::{Session, View},
     tenant::{SigningAlgorithmName, TenantNode},
 };
 
@@ -20,48 +20,55 @@ pub(crate) struct ApiNode {
     id: ApiId,
     identifier: ApiIdentifier,
     row: Option<Arc<Row<Api>>>,
+    view: View,
 }
 
 impl ApiNode {
-    fn new(id: ApiId, row: Arc<Row<Api>>) -> Self {
+    fn new(view: View, id: ApiId, row: Arc<Row<Api>>) -> Self {
         Self {
             id,
             identifier: row.state.identifier.clone(),
             row: Some(row),
+            view,
         }
     }
 
     /// The API that a grant names.
-    pub(crate) fn named(id: ApiId, identifier: ApiIdentifier) -> Self {
+    pub(crate) fn named(view: View, id: ApiId, identifier: ApiIdentifier) -> Self {
         Self {
             id,
             identifier,
             row: None,
+            view,
         }
     }
 
     pub(crate) async fn read(session: &Session, id: ApiId) -> Result<Self, Failure> {
-        Ok(Self::new(id, session.api(id).await?))
+        Ok(Self::new(View::Now, id, session.api(View::Now, id).await?))
     }
 
     pub(crate) async fn page(
         session: &Session,
+        view: View,
         tenant: TenantId,
         first: Option<i64>,
         after: Option<&str>,
     ) -> Result<Connection<Self>, Failure> {
         let page = page::request(first, after)?;
-        let page = session
-            .application
-            .apis(&session.caller, tenant, &page)
-            .await?;
-        Ok(Connection::of(page, |(id, row)| Self::new(id, row.into())))
+        let application = &session.application;
+        let page = match view {
+            View::Now => application.apis(&session.caller, tenant, &page).await?,
+            View::Then(moment) => application.apis_then(moment, &page).await?,
+        };
+        Ok(Connection::of(page, |(id, row)| {
+            Self::new(view, id, row.into())
+        }))
     }
 
     async fn row(&self, ctx: &Context<'_>) -> Result<Arc<Row<Api>>, Failure> {
         match &self.row {
             Some(row) => Ok(row.clone()),
-            None => Session::of(ctx)?.api(self.id).await,
+            None => Session::of(ctx)?.api(self.view, self.id).await,
         }
     }
 }
@@ -107,7 +114,7 @@ impl ApiNode {
 
     /// The tenant that it belongs to.
     async fn tenant(&self, ctx: &Context<'_>) -> Result<TenantNode, Failure> {
-        TenantNode::read(Session::of(ctx)?, self.row(ctx).await?.tenant).await
+        TenantNode::seen(Session::of(ctx)?, self.view, self.row(ctx).await?.tenant).await
     }
 
     /// The identifier: the `aud` of the API's tokens. It never changes.

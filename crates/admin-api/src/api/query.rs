@@ -5,7 +5,7 @@ use super::ApiNode;
 use crate::{
     error::Failure,
     page::{self, Connection},
-    session::Session,
+    session::{Session, View},
 };
 
 /// What can be read of APIs.
@@ -29,7 +29,7 @@ impl ApiQueries {
             .application
             .tenant_named(&session.caller, &tenant)
             .await?;
-        ApiNode::page(session, tenant, first, after.as_deref()).await
+        ApiNode::page(session, View::Now, tenant, first, after.as_deref()).await
     }
 
     /// An API. Needs `tenant:read` of its tenant, or `platform:read`.

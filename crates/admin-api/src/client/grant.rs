@@ -6,7 +6,7 @@ use chancery_domain::{
     value::{ApiIdentifier, RoleName, Scope},
 };
 
-use crate::{api::ApiNode, input::each};
+use crate::{api::ApiNode, input::each, session::View};
 
 /// What a client may ask for at one API.
 #[derive(SimpleObject)]
@@ -20,10 +20,10 @@ pub(crate) struct GrantNode {
     roles: Vec<String>,
 }
 
-impl From<(&ApiId, &Grant)> for GrantNode {
-    fn from((api, grant): (&ApiId, &Grant)) -> Self {
+impl GrantNode {
+    pub(super) fn new(view: View, api: ApiId, grant: &Grant) -> Self {
         Self {
-            api: ApiNode::named(*api, grant.identifier.clone()),
+            api: ApiNode::named(view, api, grant.identifier.clone()),
             scopes: grant.scopes.iter().map(ToString::to_string).collect(),
             roles: grant.roles.iter().map(ToString::to_string).collect(),
         }

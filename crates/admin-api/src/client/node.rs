@@ -1,6 +1,7 @@
 use async_graphql::{Context, Enum, ID, Object};
+use chancery_application::Moment;
 use chancery_domain::{
-    ClientId, Row, TenantId,
+    ClientId, Faults, Invalid, Row, TenantId,
     client::Client,
     tenant::AuthMethod,
     value::{ApiIdentifier, ClientName, Description},
@@ -12,7 +13,7 @@ use crate::{
     page::{self, Connection},
     scalars::{DateTime, Json},
     secret::{RotationNode, SecretNode},
-    session::Session,
+    session::{Session, View},
     tenant::{AuthMethodName, TenantNode},
 };
 
@@ -20,32 +21,59 @@ use crate::{
 pub(crate) struct ClientNode {
     id: ClientId,
     row: Row<Client>,
+    view: View,
 }
 
 impl ClientNode {
     pub(crate) fn new(id: ClientId, row: Row<Client>) -> Self {
-        Self { id, row }
+        let view = View::Now;
+        Self { id, row, view }
     }
 
     pub(crate) async fn read(session: &Session, id: ClientId) -> Result<Self, Failure> {
         let row = session.application.client(&session.caller, id).await?;
-        Ok(Self { id, row })
+        Ok(Self::new(id, row))
+    }
+
+    /// The client as it was.
+    pub(crate) async fn then(
+        session: &Session,
+        moment: Moment,
+        id: ClientId,
+    ) -> Result<Self, Failure> {
+        let row = session.application.client_then(moment, id).await?;
+        let view = View::Then(moment);
+        Ok(Self { id, row, view })
     }
 
     pub(crate) async fn page(
         session: &Session,
+        view: View,
         tenant: TenantId,
         first: Option<i64>,
         after: Option<&str>,
         filter: Option<ClientFilter>,
     ) -> Result<Connection<Self>, Failure> {
+        let application = &session.application;
+        if let View::Then(moment) = view {
+            if filter.is_some() {
+                let mut faults = Faults::default();
+                let message =
+                    "cannot be used with asOf: take the pages of the past and choose among them";
+                faults.add("filter", Invalid::new("as_of", message));
+                return Err(Failure::Arguments(faults));
+            }
+            let page = application
+                .clients_then(moment, &page::request(first, after)?)
+                .await?;
+            return Ok(Connection::of(page, |(id, row)| Self { id, row, view }));
+        }
         let filter = filter.unwrap_or_default().parse(session, tenant).await?;
         let page = page::sorted(first, after, filter.order())?;
-        let page = session
-            .application
+        let page = application
             .clients(&session.caller, tenant, &filter, page)
             .await?;
-        Ok(Connection::of(page, |(id, row)| Self { id, row }))
+        Ok(Connection::of(page, |(id, row)| Self { id, row, view }))
     }
 }
 
@@ -74,7 +102,7 @@ impl ClientNode {
 
     /// The tenant that it belongs to.
     async fn tenant(&self, ctx: &Context<'_>) -> Result<TenantNode, Failure> {
-        TenantNode::read(Session::of(ctx)?, self.row.tenant).await
+        TenantNode::seen(Session::of(ctx)?, self.view, self.row.tenant).await
     }
 
     /// The name for people.
@@ -92,11 +120,11 @@ impl ClientNode {
         (&self.row.state.metadata).into()
     }
 
-    /// Whether it may obtain tokens, at this moment.
+    /// Whether it may obtain tokens, at the moment that is shown.
     #[expect(clippy::unused_async, reason = "a resolver is asynchronous")]
     async fn state(&self, ctx: &Context<'_>) -> Result<ClientStateName, Failure> {
-        let now = Session::of(ctx)?.application.now();
-        Ok(self.row.state.state(now).into())
+        let at = Session::of(ctx)?.at(self.view);
+        Ok(self.row.state.state(at).into())
     }
 
     /// What it authenticates with.
@@ -148,27 +176,30 @@ impl ClientNode {
 
     /// What it may ask for, by API.
     async fn grants(&self) -> Vec<GrantNode> {
-        self.row.state.grants.iter().map(GrantNode::from).collect()
+        let grants = self.row.state.grants.iter();
+        grants
+            .map(|(api, grant)| GrantNode::new(self.view, *api, grant))
+            .collect()
     }
 
     /// Its secrets, oldest first, those that are not accepted any more included.
     async fn secrets(&self, ctx: &Context<'_>) -> Result<Vec<SecretNode>, Failure> {
         let session = Session::of(ctx)?;
-        let (rotation, now) = (
-            session.secrets(self.row.tenant, self.id).await?,
-            session.application.now(),
+        let (rotation, at) = (
+            session.secrets(self.view, self.row.tenant, self.id).await?,
+            session.at(self.view),
         );
         Ok(rotation
             .secrets
             .iter()
-            .map(|(id, secret)| SecretNode::new(*id, secret, now))
+            .map(|(id, secret)| SecretNode::new(*id, secret, at))
             .collect())
     }
 
     /// How often its secret is to be rotated. Null: nobody scheduled that.
     async fn rotation(&self, ctx: &Context<'_>) -> Result<Option<RotationNode>, Failure> {
         let session = Session::of(ctx)?;
-        let rotation = session.secrets(self.row.tenant, self.id).await?;
+        let rotation = session.secrets(self.view, self.row.tenant, self.id).await?;
         Ok(rotation.schedule.map(RotationNode::from))
     }
 }

@@ -5,7 +5,8 @@ use super::{ClientFilter, ClientNode};
 use crate::{
     error::Failure,
     page::{self, Connection},
-    session::Session,
+    scalars::DateTime,
+    session::{Session, View},
 };
 
 /// What can be read of clients.
@@ -30,22 +31,43 @@ impl ClientQueries {
             .application
             .tenant_named(&session.caller, &tenant)
             .await?;
-        ClientNode::page(session, tenant, first, after.as_deref(), filter).await
+        let (view, after) = (View::Now, after.as_deref());
+        ClientNode::page(session, view, tenant, first, after, filter).await
     }
 
-    /// A client. Needs `tenant:read` of its tenant, or `platform:read`.
+    /// A client. Needs `tenant:read` of its tenant, or `platform:read`; with `asOf`, `audit:read` of its
+    /// tenant, or of a client of `system`, or `platform:read`.
     async fn client(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The client's id.")] id: ID,
+        #[graphql(
+            name = "asOf",
+            desc = "As it was at this moment, with everything that is reached from it: from the roll."
+        )]
+        as_of: Option<DateTime>,
     ) -> Option<Result<ClientNode, Failure>> {
-        Some(find(ctx, &id).await)
+        Some(find(ctx, &id, as_of.as_ref()).await)
     }
 }
 
-async fn find(ctx: &Context<'_>, id: &str) -> Result<ClientNode, Failure> {
+async fn find(
+    ctx: &Context<'_>,
+    id: &str,
+    as_of: Option<&DateTime>,
+) -> Result<ClientNode, Failure> {
     let mut faults = Faults::default();
     let id = faults.take("id", id.parse());
-    let id = faults.finish(id).map_err(Failure::Arguments)?;
-    ClientNode::read(Session::of(ctx)?, id).await
+    let at = faults.take_optional("asOf", as_of.map(DateTime::parse));
+    let (id, at) = faults.finish(id.zip(at)).map_err(Failure::Arguments)?;
+    let session = Session::of(ctx)?;
+    let Some(at) = at else {
+        return ClientNode::read(session, id).await;
+    };
+    let moment = session
+        .application
+        .moment_of_client(&session.caller, id, at, "asOf")
+        .await
+        .map_err(Failure::of_arguments)?;
+    ClientNode::then(session, moment, id).await
 }

@@ -11,22 +11,30 @@ use crate::{
     error::Failure,
     page::{self, Connection},
     scalars::DateTime,
-    session::Session,
+    session::{Session, View},
 };
 
 /// A tenant.
 pub(crate) struct TenantNode {
     id: TenantId,
     row: Arc<Row<Tenant>>,
+    view: View,
 }
 
 impl TenantNode {
     pub(crate) fn new(id: TenantId, row: Arc<Row<Tenant>>) -> Self {
-        Self { id, row }
+        let view = View::Now;
+        Self { id, row, view }
     }
 
     pub(crate) async fn read(session: &Session, id: TenantId) -> Result<Self, Failure> {
-        Ok(Self::new(id, session.tenant(id).await?))
+        Self::seen(session, View::Now, id).await
+    }
+
+    /// The tenant as of when it is looked at.
+    pub(crate) async fn seen(session: &Session, view: View, id: TenantId) -> Result<Self, Failure> {
+        let row = session.tenant(view, id).await?;
+        Ok(Self { id, row, view })
     }
 }
 
@@ -109,7 +117,14 @@ impl TenantNode {
         #[graphql(desc = "How many at most: 1 to 1,000; 50 when left out.")] first: Option<i64>,
         #[graphql(desc = "Past this place: the `cursor` of an edge.")] after: Option<String>,
     ) -> Result<Connection<ApiNode>, Failure> {
-        ApiNode::page(Session::of(ctx)?, self.id, first, after.as_deref()).await
+        ApiNode::page(
+            Session::of(ctx)?,
+            self.view,
+            self.id,
+            first,
+            after.as_deref(),
+        )
+        .await
     }
 
     /// The tenant's clients, oldest first unless a filter says otherwise; deleted ones are among them.
@@ -121,30 +136,31 @@ impl TenantNode {
         #[graphql(desc = "Past this place: the `cursor` of an edge.")] after: Option<String>,
         #[graphql(desc = "Which of them.")] filter: Option<ClientFilter>,
     ) -> Result<Connection<ClientNode>, Failure> {
-        ClientNode::page(Session::of(ctx)?, self.id, first, after.as_deref(), filter).await
+        let (session, after) = (Session::of(ctx)?, after.as_deref());
+        ClientNode::page(session, self.view, self.id, first, after, filter).await
     }
 
     /// How many clients and APIs the tenant has. The numbers are kept, not counted, so they cost nothing
-    /// however many there are.
-    async fn counts(&self, ctx: &Context<'_>) -> Result<TenantCounts, Failure> {
+    /// however many there are. Null as of a moment in the past.
+    async fn counts(&self, ctx: &Context<'_>) -> Result<Option<TenantCounts>, Failure> {
+        if let View::Then(_) = self.view {
+            return Ok(None);
+        }
         let counts = Session::of(ctx)?.counts(self.id).await?;
         let of = |kind| counts.of(kind).to_string();
-        Ok(TenantCounts {
+        Ok(Some(TenantCounts {
             enabled_clients: of(Kind::EnabledClient),
             disabled_clients: of(Kind::DisabledClient),
             deleted_clients: of(Kind::DeletedClient),
             active_apis: of(Kind::ActiveApi),
             retired_apis: of(Kind::RetiredApi),
-        })
+        }))
     }
 
     /// The keys that sign the tenant's tokens, oldest first: their public side.
     async fn signing_keys(&self, ctx: &Context<'_>) -> Result<Vec<SigningKeyNode>, Failure> {
         let session = Session::of(ctx)?;
-        let ring = session
-            .application
-            .key_ring(&session.caller, self.id)
-            .await?;
+        let ring = session.key_ring(self.view, self.id).await?;
         Ok(ring.keys.iter().map(SigningKeyNode::from).collect())
     }
 
@@ -152,10 +168,10 @@ impl TenantNode {
     /// mean that nothing was changed in between.
     async fn head(&self, ctx: &Context<'_>) -> Result<String, Failure> {
         let session = Session::of(ctx)?;
-        Ok(session
-            .application
-            .head(&session.caller, self.id)
-            .await?
-            .to_string())
+        let head = match self.view {
+            View::Now => session.application.head(&session.caller, self.id).await?,
+            View::Then(moment) => moment.last(),
+        };
+        Ok(head.to_string())
     }
 }

@@ -5,7 +5,8 @@ use super::{TenantNode, filter::TenantFilter};
 use crate::{
     error::Failure,
     page::{self, Connection},
-    session::Session,
+    scalars::DateTime,
+    session::{Session, View},
 };
 
 /// What can be read of tenants.
@@ -35,14 +36,20 @@ impl TenantQueries {
         }))
     }
 
-    /// A tenant, by its slug or by its id. Needs `tenant:read` of it, or `platform:read`.
+    /// A tenant, by its slug or by its id. Needs `tenant:read` of it, or `platform:read`; with `asOf`,
+    /// `audit:read` of it, or of a client of `system`, or `platform:read`.
     async fn tenant(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The tenant's slug.")] slug: Option<String>,
         #[graphql(desc = "The tenant's id, instead of its slug.")] id: Option<ID>,
+        #[graphql(
+            name = "asOf",
+            desc = "As it was at this moment, with everything that is reached from it: from the roll."
+        )]
+        as_of: Option<DateTime>,
     ) -> Option<Result<TenantNode, Failure>> {
-        Some(find(ctx, slug, id).await)
+        Some(find(ctx, slug, id, as_of.as_ref()).await)
     }
 }
 
@@ -50,8 +57,10 @@ async fn find(
     ctx: &Context<'_>,
     slug: Option<String>,
     id: Option<ID>,
+    as_of: Option<&DateTime>,
 ) -> Result<TenantNode, Failure> {
     let mut faults = Faults::default();
+    let at = faults.take_optional("asOf", as_of.map(DateTime::parse));
     let id = match (&slug, id) {
         (None, Some(id)) => faults.take("id", id.parse()),
         (Some(_), None) => None,
@@ -79,5 +88,13 @@ async fn find(
                 .await?
         }
     };
-    TenantNode::read(session, id).await
+    let Some(at) = at.flatten() else {
+        return TenantNode::read(session, id).await;
+    };
+    let moment = session
+        .application
+        .moment(&session.caller, id, at, "asOf")
+        .await
+        .map_err(Failure::of_arguments)?;
+    TenantNode::seen(session, View::Then(moment), id).await
 }

@@ -90,7 +90,7 @@ pub enum Standing {
 }
 
 /// Whether a client may obtain tokens at a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ClientState {
     /// It may.
     Active,

@@ -1,0 +1,6 @@
+//! What a client could do at a moment.
+
+mod node;
+mod query;
+
+pub(crate) use query::AccessQueries;
