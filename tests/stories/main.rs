@@ -19,6 +19,7 @@ mod roll_following;
 mod roll_past;
 mod roll_reading;
 mod rotation;
+mod sealing;
 mod secrets_life;
 mod support;
 mod sweep;

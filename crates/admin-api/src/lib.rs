@@ -13,6 +13,7 @@ mod page;
 mod roll;
 mod scalars;
 mod schema;
+mod seal;
 mod secret;
 mod session;
 mod socket;

@@ -10,6 +10,7 @@ use crate::{
         query::ClientQueries, revoke_key::RevokeClientKey, update::UpdateClient,
     },
     roll::{RollQueries, RollSubscription},
+    seal::SealQueries,
     secret::{
         defer::DeferSecretRetirement, issue::IssueClientSecret, revoke::RevokeClientSecret,
         rotate::RotateClientSecret, schedule::ScheduleSecretRotation,
@@ -36,6 +37,7 @@ pub(crate) struct Query(
     ApiQueries,
     RollQueries,
     AccessQueries,
+    SealQueries,
 );
 
 /// What can be changed. Every change is written to the roll of its tenant, in the same transaction.

@@ -205,6 +205,7 @@ impl Work {
         tx.commit().await?;
         if let Some(last) = recorded.last() {
             self.application.heads.announce(tenant, last.tenant_seq);
+            self.application.unsealed.notify_one();
         }
         let after = read.after(&change);
         Ok(Outcome::Committed(Done { recorded, after }))

@@ -16,6 +16,7 @@ mod operators;
 mod page;
 mod roll;
 mod rotation;
+mod sealing;
 mod secrets;
 mod steward;
 mod tenants;
@@ -36,6 +37,10 @@ pub use moment::Moment;
 pub use operators::{OperatorCredential, OperatorEndpoints};
 pub use page::{Page, PageRequest};
 pub use roll::{EntryNumber, RollQuery};
+pub use sealing::{
+    ConsistencyProof, ExportFailure, Exported, InclusionProof, Patrol, SealError, SealRound,
+    SealedRoll,
+};
 pub use secrets::{NewSecretInput, SecretIssued};
 pub use steward::Recorded;
 pub use tenants::{NewTenant, TenantChange};
@@ -74,6 +79,8 @@ pub struct Application {
     parts: Arc<Parts>,
     tasks: TaskTracker,
     heads: Heads,
+    /// Told after each commit.
+    unsealed: Arc<tokio::sync::Notify>,
 }
 
 impl Application {
@@ -83,6 +90,7 @@ impl Application {
             heads: Heads::new(parts.store.clone()),
             parts: Arc::new(parts),
             tasks: TaskTracker::new(),
+            unsealed: Arc::default(),
         }
     }
 

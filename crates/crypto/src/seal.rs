@@ -20,6 +20,8 @@ enum Purpose {
     SigningKey,
     /// A client's secret, as it was shown.
     ClientSecret,
+    /// The private key that signs the checkpoints of a tenant's roll, as PKCS #8.
+    NoteKey,
     /// The installation key.
     InstallationKey,
 }
@@ -29,6 +31,7 @@ impl Purpose {
         match self {
             Self::SigningKey => "signing-key",
             Self::ClientSecret => "client-secret",
+            Self::NoteKey => "note-key",
             Self::InstallationKey => "installation-key",
         }
     }
@@ -54,6 +57,11 @@ impl SealContext {
     /// Where a client's secret is kept that keys assertions, by the ids of tenant and secret.
     pub fn client_secret(tenant: impl fmt::Display, secret: impl fmt::Display) -> Self {
         Self::new(Purpose::ClientSecret, tenant, secret)
+    }
+
+    /// Where the private key is kept that signs the checkpoints of a tenant's roll, by their ids.
+    pub fn note_key(tenant: impl fmt::Display, key: impl fmt::Display) -> Self {
+        Self::new(Purpose::NoteKey, tenant, key)
     }
 
     /// Where the installation's key of this name is kept. It belongs to no tenant.

@@ -1,4 +1,4 @@
-use chancery_domain::{Recorded, TenantId, Timestamp};
+use chancery_domain::{Entry, Recorded, TenantId, Timestamp};
 
 use crate::{
     error::StoreError,
@@ -120,16 +120,37 @@ pub async fn events_page(
     after: i64,
     limit: u32,
 ) -> Result<Vec<Recorded>, StoreError> {
+    let rows = rows(on, tenant, after, limit).await?;
+    rows.into_iter().map(StoredEvent::read).collect()
+}
+
+async fn rows(
+    on: impl Reads<'_>,
+    tenant: TenantId,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<StoredEvent>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM events WHERE tenant_id = $1 AND tenant_seq > $2 ORDER BY tenant_seq LIMIT $3"
     );
-    let rows = fetch_all!(
+    fetch_all!(
         on,
         StoredEvent,
         &sql,
         tenant.to_string(),
         after,
         i64::from(limit)
-    )?;
-    rows.into_iter().map(StoredEvent::read).collect()
+    )
+}
+
+/// At most `limit` entries of the tenant's roll after number `after`, in order and as they were
+/// written: for whoever seals or exports them, whatever binary wrote them.
+pub async fn entries_page(
+    on: impl Reads<'_>,
+    tenant: TenantId,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<Entry>, StoreError> {
+    let rows = rows(on, tenant, after, limit).await?;
+    rows.into_iter().map(StoredEvent::entry).collect()
 }

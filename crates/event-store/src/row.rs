@@ -1,6 +1,8 @@
 //! From a stored row to an event. `domain::event::decode` is the one reader.
 
-use chancery_domain::{Actor, DecodeError, Event, Recorded, StreamId, Timestamp, event::decode};
+use chancery_domain::{
+    Actor, DecodeError, Entry, Event, Recorded, StreamId, Timestamp, event::decode,
+};
 use serde_json::Value;
 
 use crate::error::{EventName, StoreError};
@@ -29,7 +31,8 @@ pub(crate) struct StoredEvent {
 }
 
 impl StoredEvent {
-    pub(crate) fn read(self) -> Result<Recorded, StoreError> {
+    /// The entry as it was written, its event not understood.
+    pub(crate) fn entry(self) -> Result<Entry, StoreError> {
         let name = EventName {
             aggregate_type: self.aggregate_type,
             aggregate_id: self.aggregate_id,
@@ -37,10 +40,7 @@ impl StoredEvent {
         };
         let unreadable =
             |column: &str| StoreError::Corrupt(format!("{name} has no usable {column}"));
-        let stream = StreamId::parse(&name.aggregate_type, &name.aggregate_id)
-            .ok_or_else(|| unreadable("aggregate"))?;
-        let payload = serde_json::from_str(&self.payload).map_err(|error| error.to_string());
-        Ok(Recorded {
+        Ok(Entry {
             id: self.event_id.parse().map_err(|_| unreadable("event_id"))?,
             tenant: self
                 .tenant_id
@@ -48,15 +48,14 @@ impl StoredEvent {
                 .map_err(|_| unreadable("tenant_id"))?,
             tenant_seq: self.tenant_seq,
             recorded_at: Timestamp::from_micros(self.recorded_at),
-            stream,
+            stream: StreamId::parse(&name.aggregate_type, &name.aggregate_id)
+                .ok_or_else(|| unreadable("aggregate"))?,
             sequence: self.sequence,
-            event: event(
-                stream,
-                self.sequence,
-                &self.event_type,
-                &self.event_version,
-                payload,
-            )?,
+            event_type: self.event_type,
+            version: self.event_version.parse().map_err(|_| {
+                StoreError::Corrupt(format!("{name} has a version that is no number"))
+            })?,
+            payload: self.payload,
             actor: Actor::parse(&self.actor_type, &self.actor_id)
                 .ok_or_else(|| unreadable("actor"))?,
             command_id: match self.command_id {
@@ -65,6 +64,24 @@ impl StoredEvent {
             },
             trace_id: self.trace_id,
         })
+    }
+
+    pub(crate) fn read(self) -> Result<Recorded, StoreError> {
+        let entry = self.entry()?;
+        let (stream, sequence) = (entry.stream, entry.sequence);
+        let name = || EventName::new(stream, sequence);
+        let entry = entry.understood().map_err(|cause| StoreError::Poison {
+            event: name(),
+            cause,
+        })?;
+        if entry.event.aggregate_type() != stream.aggregate_type() {
+            return Err(StoreError::Corrupt(format!(
+                "{} is a {}, which does not belong there",
+                name(),
+                entry.event.kind().0
+            )));
+        }
+        Ok(entry)
     }
 }
 

@@ -15,6 +15,9 @@ use serde_json::json;
 /// How long the store may take to answer before the server calls itself not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How many tenants an alarm names.
+const ALARMS: u32 = 10;
+
 /// `/healthz`: the process answers. `/readyz`: it can do its work.
 pub(crate) fn routes(store: Store) -> Router {
     Router::new()
@@ -35,8 +38,25 @@ pub(crate) async fn nothing_here() -> impl IntoResponse {
 }
 
 async fn ready(State(store): State<Store>) -> impl IntoResponse {
-    match tokio::time::timeout(PATIENCE, store.ping()).await {
-        Ok(Ok(())) => (StatusCode::OK, Json(json!({"status": "ready"}))),
+    let looked = async {
+        store.ping().await?;
+        store.platform_seal_faults(ALARMS).await
+    };
+    match tokio::time::timeout(PATIENCE, looked).await {
+        Ok(Ok(stopped)) if stopped.is_empty() => (StatusCode::OK, Json(json!({"status": "ready"}))),
+        // Tokens are as good as before, so it is ready; but somebody has to look.
+        Ok(Ok(stopped)) => {
+            let stopped: Vec<_> = stopped
+                .iter()
+                .map(|(tenant, _)| tenant.to_string())
+                .collect();
+            let body = json!({
+                "status": "ready",
+                "alarm": "the rolls of these tenants are not as they were sealed; the log says more",
+                "tenants": stopped,
+            });
+            (StatusCode::OK, Json(body))
+        }
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready: the store does not answer");
             not_ready("the store cannot be reached; the log says why")

@@ -8,10 +8,13 @@ mod health;
 mod logging;
 pub mod platform;
 mod progress;
+mod roll;
+mod sealing;
 mod start;
 
 mod commands {
     //! One file for each subcommand.
+    pub(crate) mod audit;
     pub(crate) mod config;
     pub(crate) mod demo;
     pub(crate) mod migrate;
@@ -63,6 +66,9 @@ enum Command {
     /// Make credentials for operators and tenant administrators
     #[command(subcommand)]
     Operator(commands::operator::OperatorCommand),
+    /// Export, verify and replay the roll
+    #[command(subcommand)]
+    Audit(commands::audit::AuditCommand),
     /// Compare the read models with the roll, or rebuild them from it
     #[command(subcommand)]
     Projections(commands::projections::ProjectionsCommand),
@@ -100,6 +106,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
             Command::Serve => commands::serve::run(config).await,
             Command::Migrate => commands::migrate::run(&config).await,
             Command::Operator(command) => commands::operator::run(&config, command).await,
+            Command::Audit(command) => commands::audit::run(&config, command).await,
             Command::Projections(command) => commands::projections::run(&config, command).await,
             Command::Config { .. } | Command::Demo => Ok(()),
         }

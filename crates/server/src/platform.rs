@@ -15,7 +15,7 @@ use chancery_domain::Clock;
 use chancery_event_store::Store;
 use chancery_token_service::{FailureLimit, TokenService, TokenServiceConfig, TrustedProxies};
 
-use crate::health;
+use crate::{health, roll};
 
 /// How many secrets may wait to be hashed before the answer is "try again".
 const WAITING_TO_HASH: usize = 256;
@@ -88,6 +88,30 @@ fn reason(error: &dyn std::error::Error) -> String {
     deepest.to_string()
 }
 
+/// What hashes client secrets, one at a time for each core.
+pub(crate) fn hasher() -> SecretHasher {
+    SecretHasher::new(HashParameters::default(), threads(), WAITING_TO_HASH)
+}
+
+/// The one door for changes, on an open installation.
+pub(crate) fn application(
+    store: &Store,
+    sealer: &Arc<Sealer>,
+    settings: &Settings,
+    installation: &Installation,
+    hasher: &SecretHasher,
+) -> Application {
+    Application::new(Parts {
+        store: store.clone(),
+        clock: settings.clock.clone(),
+        entropy: settings.entropy.clone(),
+        sealer: sealer.clone(),
+        secrets: installation.secrets.clone(),
+        hasher: hasher.clone(),
+        public_url: settings.public_url.clone(),
+    })
+}
+
 impl Platform {
     /// Opens the installation on a migrated store, and makes it on the first start: then `keep`
     /// gets the first operator's credential before anything is committed.
@@ -102,16 +126,8 @@ impl Platform {
     ) -> Result<Self, StartError> {
         loop {
             let installation = Installation::open(&store, &sealer, &*settings.entropy).await?;
-            let hasher = SecretHasher::new(HashParameters::default(), threads(), WAITING_TO_HASH);
-            let application = Application::new(Parts {
-                store: store.clone(),
-                clock: settings.clock.clone(),
-                entropy: settings.entropy.clone(),
-                sealer: sealer.clone(),
-                secrets: installation.secrets.clone(),
-                hasher: hasher.clone(),
-                public_url: settings.public_url.clone(),
-            });
+            let hasher = hasher();
+            let application = application(&store, &sealer, &settings, &installation, &hasher);
             let made = !installation.is_new()
                 || application
                     .install(&installation, &keep)
@@ -141,6 +157,7 @@ impl Platform {
                     application.clone(),
                     sockets.clone(),
                 ))
+                .merge(roll::routes(application.clone()))
                 .merge(health::routes(store.clone()))
                 .fallback(health::nothing_here);
             return Ok(Self {

@@ -15,7 +15,7 @@ use crate::{
     clock::SystemClock,
     config::{Config, DatabaseUrl, data_dir, private_file},
     exit::Failure,
-    platform::{Platform, Settings},
+    platform::{self, Platform, Settings},
     progress::Watching,
 };
 
@@ -61,6 +61,33 @@ pub(crate) async fn existing(config: &Config) -> Result<Store, Failure> {
             Err(Failure::store(&StoreError::SchemaNewer { found, known }))
         }
     }
+}
+
+/// The application of an installation that is there, with its master key. Nothing is made and nothing
+/// is migrated.
+pub(crate) async fn application(config: &Config) -> Result<Application, Failure> {
+    let store = existing(config).await?;
+    let settings = settings(config)?;
+    let keys = config
+        .master_keys(&*settings.entropy)
+        .map_err(Failure::input)?;
+    let sealer = Arc::new(Sealer::new(keys.current, keys.previous));
+    let installation = Installation::open(&store, &sealer, &*settings.entropy)
+        .await
+        .map_err(|error| Failure::start(&error.into()))?;
+    if installation.is_new() {
+        return Err(Failure::input(
+            "the database is empty; start `chancery serve` first",
+        ));
+    }
+    let hasher = platform::hasher();
+    Ok(platform::application(
+        &store,
+        &sealer,
+        &settings,
+        &installation,
+        &hasher,
+    ))
 }
 
 async fn connect(config: &Config) -> Result<Store, Failure> {

@@ -12,6 +12,7 @@ use super::{World, dump::hex};
 /// Where something of a tenant is sealed.
 const PLACES: &[fn(&str, &str) -> SealContext] = &[
     |tenant, key| SealContext::signing_key(tenant, key),
+    |tenant, key| SealContext::note_key(tenant, key),
     |tenant, secret| SealContext::client_secret(tenant, secret),
 ];
 

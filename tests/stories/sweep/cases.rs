@@ -64,6 +64,11 @@ pub(crate) const TEXT: &[&str] = &[
     "types",
     "aggregateType",
     "actorType",
+    // Numbers of entries and sizes of trees.
+    "seq",
+    "size",
+    "from",
+    "to",
 ];
 
 /// Where a foreign value does not have to be refused, because it says only where to begin, or which
@@ -116,6 +121,9 @@ pub(crate) fn cases() -> Vec<Case> {
         case("Query.tenant", AuditRead, |t| json!({"slug": t.slug, "asOf": START})),
         case("Query.client", AuditRead, |t| json!({"id": t.client, "asOf": START})),
         case("Query.accessAt", AuditRead, |t| json!({"client": t.client, "at": START})),
+        case("Query.checkpoint", AuditRead, |t| json!({"tenant": t.slug})),
+        case("Query.inclusionProof", AuditRead, |t| json!({"tenant": t.slug, "seq": "1", "size": "2"})),
+        case("Query.consistencyProof", AuditRead, |t| json!({"tenant": t.slug, "from": "1", "to": "2"})),
 
         case("Tenant.apis", TenantRead, |t| json!({"slug": t.slug, "after": t.api_cursor})).through("tenant"),
         case("Tenant.clients", TenantRead, |t| json!({"slug": t.slug, "after": t.client_cursor, "filter": {"api": t.identifier}})).through("tenant"),

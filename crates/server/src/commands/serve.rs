@@ -10,6 +10,7 @@ use crate::{
     config::Config,
     connections,
     exit::Failure,
+    sealing,
     start::{self, Newer},
 };
 
@@ -37,6 +38,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     let platform = start::platform(&config, Newer::IssueTokens).await?;
     let keeping = tokio::spawn(keep_house(platform.application.clone()));
     let steward = tokio::spawn(record_due(platform.application.clone()));
+    let sealing = tokio::spawn(sealing::run(platform.application.clone()));
 
     tracing::info!(
         address = %address,
@@ -48,6 +50,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     connections::serve(listener, platform.router.clone(), stop).await;
     keeping.abort();
     steward.abort();
+    sealing.abort();
     platform.close().await;
     tracing::info!("stopped");
     Ok(())

@@ -1,0 +1,98 @@
+//! A roll's origin and key: made at its first seal, and the same for ever.
+
+use chancery_crypto::{NoteKey, SealContext, Sealed};
+use chancery_domain::{KeyId, TenantId};
+use chancery_event_store::{Seal, SealedKey, seal};
+use chancery_projections::tenants;
+use chancery_roll::{
+    Hash,
+    checkpoint::{Checkpoint, origin},
+};
+
+use super::SealError;
+use crate::{Application, error::Error};
+
+impl Application {
+    /// The tenant's seal; its first one when there is none yet.
+    pub(super) async fn seal_or_begin(&self, tenant: TenantId) -> Result<Seal, SealError> {
+        if let Some(seal) = seal(&self.parts.store, tenant).await? {
+            return Ok(seal);
+        }
+        let row = tenants::get(&self.parts.store, tenant).await?;
+        let slug = row.ok_or(SealError::NoRoll)?.state.slug;
+        let origin = origin(&self.parts.public_url.issuer(&slug));
+        let (key, pkcs8) = NoteKey::generate(&origin).map_err(Error::from)?;
+        let id = KeyId::new(self.now(), self.random());
+        let empty = Checkpoint {
+            origin: origin.clone(),
+            size: 0,
+            root: Hash::empty(),
+        };
+        let first = Seal {
+            origin,
+            key: id,
+            verifier_key: key.verifier().to_string(),
+            size: 0,
+            note: empty.sign(&key).map_err(internal)?,
+            fault: None,
+        };
+        let sealed = self
+            .parts
+            .sealer
+            .seal(
+                &SealContext::note_key(tenant, id),
+                &pkcs8,
+                &*self.parts.entropy,
+            )
+            .map_err(Error::from)?;
+        let sealed = SealedKey {
+            key: id,
+            master_key_id: sealed.master_key_id,
+            sealed: sealed.bytes,
+        };
+        let mut tx = self.parts.store.begin().await?;
+        if tx.begin_seal(tenant, &first, &sealed).await? {
+            tx.commit().await?;
+            return Ok(first);
+        }
+        tx.rollback().await?;
+        // Another node was faster: its key is the roll's.
+        let seal = seal(&self.parts.store, tenant).await?;
+        seal.ok_or_else(|| SealError::Failed(Error::Conflict))
+    }
+
+    /// The key that signs the roll's checkpoints, out of the vault.
+    pub(super) async fn note_key(
+        &self,
+        tenant: TenantId,
+        seal: &Seal,
+    ) -> Result<NoteKey, SealError> {
+        let stored = self.parts.store.note_key(tenant, seal.key).await?;
+        let stored = stored.ok_or_else(|| {
+            internal(format!(
+                "the key {} that seals the roll of {tenant} is not in the vault",
+                seal.key
+            ))
+        })?;
+        let sealed = Sealed {
+            master_key_id: stored.master_key_id,
+            bytes: stored.sealed,
+        };
+        let pkcs8 = self
+            .parts
+            .sealer
+            .open(&SealContext::note_key(tenant, seal.key), &sealed)
+            .map_err(internal)?;
+        let key = NoteKey::from_pkcs8(&seal.origin, &pkcs8).map_err(Error::from)?;
+        if key.verifier().to_string() != seal.verifier_key {
+            return Err(SealError::Stopped(
+                "the stored verifier key is not that of the key in the vault".to_owned(),
+            ));
+        }
+        Ok(key)
+    }
+}
+
+pub(super) fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Internal(error.into())
+}

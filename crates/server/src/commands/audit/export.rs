@@ -1,0 +1,82 @@
+use std::{
+    io::{self, BufWriter, Write},
+    path::Path,
+};
+
+use chancery_application::{Application, ExportFailure, Exported};
+use chancery_domain::value::Slug;
+
+use crate::{config::Config, exit::Failure, progress::Progress, start};
+
+/// Exports a roll to a file or to standard output.
+pub(super) async fn run(
+    config: &Config,
+    tenant: &str,
+    from: u64,
+    output: Option<&Path>,
+) -> Result<(), Failure> {
+    let slug =
+        Slug::parse(tenant).map_err(|invalid| Failure::input(format!("--tenant {invalid}")))?;
+    let application = start::application(config).await?;
+    let Some(path) = output else {
+        return match write(&application, &slug, from, io::stdout()).await {
+            // Whoever reads the other end of a pipe may have seen enough.
+            Err(ExportFailure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(failure) => Err(refused(&failure)),
+            Ok(_) => Ok(()),
+        };
+    };
+    let faulty = |error: &dyn std::fmt::Display| {
+        Failure::system(format!("{} cannot be written: {error}", path.display()))
+    };
+    // Beside its place, so that it can be moved there whole.
+    let directory = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(|error| faulty(&error))?;
+    let exported = write(&application, &slug, from, file.as_file_mut())
+        .await
+        .map_err(|failure| refused(&failure))?;
+    file.as_file().sync_all().map_err(|error| faulty(&error))?;
+    file.persist(path).map_err(|error| faulty(&error.error))?;
+    let told = writeln!(
+        io::stdout(),
+        "entries {} to {} of {slug} are in {}; its key is {}",
+        exported.from,
+        exported.to,
+        path.display(),
+        exported.sealed.key
+    );
+    match told {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::system(error)),
+        _ => Ok(()),
+    }
+}
+
+async fn write(
+    application: &Application,
+    slug: &Slug,
+    from: u64,
+    to: impl Write + Send,
+) -> Result<Exported, ExportFailure> {
+    let mut progress: Option<(Progress, u64)> = None;
+    application
+        .export_roll(slug, from, BufWriter::new(to), &mut |written, all| {
+            let (bar, shown) = progress.get_or_insert_with(|| (Progress::new("exporting", all), 0));
+            bar.advance(written - *shown);
+            *shown = written;
+        })
+        .await
+}
+
+fn refused(failure: &ExportFailure) -> Failure {
+    match failure {
+        ExportFailure::NoTenant | ExportFailure::Beyond { .. } => Failure::input(failure),
+        ExportFailure::Tampered(_) => Failure::refused(failure),
+        ExportFailure::Write(error) => {
+            Failure::system(format!("the export cannot be written: {error}"))
+        }
+        ExportFailure::Failed(error) => Failure::application(error),
+    }
+}

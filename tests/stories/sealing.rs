@@ -1,0 +1,456 @@
+//! Rolls are sealed, and what was sealed cannot be changed unseen. Every proof is checked by other
+//! people's libraries.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use chancery::platform::{Platform, Settings};
+use chancery_application::{ExportFailure, Patrol, SealError};
+use chancery_crypto::{MasterKey, Sealer, SystemEntropy};
+use chancery_domain::{TenantId, value::Slug};
+use chancery_event_store::Backend;
+use serde_json::{Value, json};
+use signed_note::{Note, StandardVerifier, VerifierList};
+use tlog_tiles::{Checkpoint, Hash, HashReader, check_record, check_tree, record_hash};
+
+use crate::support::{GraphQl, World, run_sql, story};
+
+/// A tree as another library has it.
+#[derive(Default)]
+struct Theirs(Vec<Hash>);
+
+impl HashReader for Theirs {
+    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, tlog_tiles::Error> {
+        Ok(indexes
+            .iter()
+            .map(|index| self.0[usize::try_from(*index).unwrap()])
+            .collect())
+    }
+}
+
+impl Theirs {
+    fn of(lines: &[&str]) -> Self {
+        let mut tree = Self::default();
+        for (number, line) in (0..).zip(lines) {
+            let hashes = tlog_tiles::stored_hashes(number, line.as_bytes(), &tree).unwrap();
+            tree.0.extend(hashes);
+        }
+        tree
+    }
+
+    fn root(&self, size: u64) -> Hash {
+        tlog_tiles::tree_hash(size, self).unwrap()
+    }
+}
+
+/// What a note says that is signed with this key.
+fn opened(note: &str, key: &str) -> Checkpoint {
+    let note = Note::from_bytes(note.as_bytes()).unwrap();
+    let verifiers = VerifierList::new(vec![Box::new(StandardVerifier::new(key.trim()).unwrap())]);
+    let (signed, others) = note.verify(&verifiers).unwrap();
+    assert_eq!((signed.len(), others.len()), (1, 0));
+    Checkpoint::from_bytes(note.text()).unwrap()
+}
+
+async fn exported(platform: &Platform, slug: &str, from: u64) -> Result<String, ExportFailure> {
+    let mut bytes = Vec::new();
+    let slug = Slug::parse(slug).unwrap();
+    let mut each = |_, _| {};
+    platform
+        .application
+        .export_roll(&slug, from, &mut bytes, &mut each)
+        .await?;
+    Ok(String::from_utf8(bytes).unwrap())
+}
+
+/// The lines of a whole export that another library found to be what its checkpoint vouches for.
+fn verified(export: &str) -> Vec<&str> {
+    let (header, lines) = export.split_once('\n').unwrap();
+    let header: Value = serde_json::from_str(header).unwrap();
+    let lines: Vec<_> = lines.lines().collect();
+    let checkpoint = opened(
+        header["checkpoint"].as_str().unwrap(),
+        header["key"].as_str().unwrap(),
+    );
+    assert_eq!(checkpoint.origin(), header["origin"].as_str().unwrap());
+    assert_eq!(checkpoint.size(), lines.len() as u64);
+    assert_eq!(header["to"], checkpoint.size());
+    assert_eq!(
+        *checkpoint.hash(),
+        Theirs::of(&lines).root(checkpoint.size())
+    );
+    lines
+}
+
+/// A second node on the same store.
+async fn another(world: &World) -> Platform {
+    let key = MasterKey::from_base64(&world.master_key).unwrap();
+    let settings = Settings::new(
+        &world.url,
+        world.clock.clone(),
+        Arc::new(SystemEntropy::new()),
+    );
+    let store = world.store.another().await;
+    let sealer = Arc::new(Sealer::new(key, None));
+    Platform::open(store, sealer, settings.unwrap(), |_| unreachable!())
+        .await
+        .unwrap()
+}
+
+async fn tenant_id(operator: &GraphQl<'_>, slug: &str) -> TenantId {
+    let tenant = operator
+        .query(
+            "tenant",
+            &format!("{{ tenant(slug: \"{slug}\") {{ id }} }}"),
+        )
+        .await
+        .data();
+    tenant["id"].as_str().unwrap().parse().unwrap()
+}
+
+async fn checkpoint(operator: &GraphQl<'_>, slug: &str) -> Value {
+    let query = format!("{{ checkpoint(tenant: \"{slug}\") {{ origin size root note key }} }}");
+    operator.query("checkpoint", &query).await.data()
+}
+
+/// Past the trigger that refuses it, as somebody with the database in his hands would.
+async fn tamper(world: &World, sql: &str) {
+    let trigger = match world.store.backend() {
+        Backend::Sqlite => "DROP TRIGGER IF EXISTS events_are_not_changed",
+        Backend::Postgres => "DROP TRIGGER IF EXISTS events_are_final ON events",
+    };
+    run_sql(world.store.database(), trigger).await;
+    let trigger = match world.store.backend() {
+        Backend::Sqlite => "DROP TRIGGER IF EXISTS events_are_not_deleted",
+        Backend::Postgres => "SELECT 1",
+    };
+    run_sql(world.store.database(), trigger).await;
+    run_sql(world.store.database(), sql).await;
+}
+
+/// Renames an API so many times, each time to another name.
+async fn rename(operator: &GraphQl<'_>, api: &str, times: usize) {
+    static NAMES: AtomicUsize = AtomicUsize::new(0);
+    for _ in 0..times {
+        let number = NAMES.fetch_add(1, Ordering::SeqCst);
+        let input = json!({"api": api, "name": format!("Orders {number}")});
+        operator
+            .mutation("updateApi", "api { id }", input)
+            .await
+            .data();
+    }
+}
+
+async fn get(world: &World, path: &str) -> (u16, String, String) {
+    let answer = world
+        .http
+        .get(format!("{}{path}", world.url))
+        .send()
+        .await
+        .unwrap();
+    let kind = answer.headers()["content-type"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    (answer.status().as_u16(), kind, answer.text().await.unwrap())
+}
+
+/// Asks for proofs of all kinds of places, and lets another library check them.
+async fn proofs_lead_to_the_root(operator: &GraphQl<'_>, first: &Value, lines: &[&str]) {
+    let latest = checkpoint(&operator, "acme").await;
+    let (size, root) = (
+        lines.len() as u64,
+        Hash::parse_hash(latest["root"].as_str().unwrap()).unwrap(),
+    );
+    assert_eq!(latest["size"], size.to_string());
+    assert_eq!(latest["key"], first["key"]);
+    let hashes = |proof: &Value| -> Vec<Hash> {
+        let hashes = proof["hashes"].as_array().unwrap().iter();
+        hashes
+            .map(|hash| Hash::parse_hash(hash.as_str().unwrap()).unwrap())
+            .collect()
+    };
+    for seq in [1, 2, 255, 256, 257, size - 1, size] {
+        let query = format!(
+            "{{ inclusionProof(tenant: \"acme\", seq: \"{seq}\", size: \"{size}\") {{ seq size root hashes }} }}"
+        );
+        let proof = operator.query("inclusionProof", &query).await.data();
+        assert_eq!(proof["root"], latest["root"]);
+        let leaf = record_hash(lines[usize::try_from(seq).unwrap() - 1].as_bytes());
+        check_record(&hashes(&proof), size, root, seq - 1, leaf).unwrap();
+        assert!(check_record(&hashes(&proof), size, root, seq - 1, record_hash(b"other")).is_err());
+    }
+    let old: u64 = first["size"].as_str().unwrap().parse().unwrap();
+    let tree = Theirs::of(lines);
+    for from in [1, old, 255, 256, 257, size - 1, size] {
+        let query = format!(
+            "{{ consistencyProof(tenant: \"acme\", from: \"{from}\", to: \"{size}\") {{ from to fromRoot toRoot hashes }} }}"
+        );
+        let proof = operator.query("consistencyProof", &query).await.data();
+        assert_eq!(proof["toRoot"], latest["root"]);
+        let earlier = Hash::parse_hash(proof["fromRoot"].as_str().unwrap()).unwrap();
+        assert_eq!(earlier, tree.root(from));
+        check_tree(&hashes(&proof), size, root, from, earlier).unwrap();
+    }
+    assert_eq!(
+        Hash::parse_hash(first["root"].as_str().unwrap()).unwrap(),
+        tree.root(old),
+        "the checkpoint that was kept"
+    );
+    for wrong in [
+        format!("inclusionProof(tenant: \"acme\", seq: \"0\", size: \"{size}\") {{ root }}"),
+        format!(
+            "inclusionProof(tenant: \"acme\", seq: \"{}\", size: \"{size}\") {{ root }}",
+            size + 1
+        ),
+        format!(
+            "inclusionProof(tenant: \"acme\", seq: \"1\", size: \"{}\") {{ root }}",
+            size + 1
+        ),
+        format!(
+            "consistencyProof(tenant: \"acme\", from: \"1\", to: \"{}\") {{ from }}",
+            size + 1
+        ),
+        format!("consistencyProof(tenant: \"acme\", from: \"{size}\", to: \"1\") {{ from }}"),
+        "consistencyProof(tenant: \"acme\", from: \"-1\", to: \"1\") { from }".to_owned(),
+    ] {
+        let answer = operator.query("proof", &format!("{{ {wrong} }}")).await;
+        assert_eq!(answer.code(), "INVALID_INPUT", "{wrong}");
+    }
+}
+
+/// Long after it was sealed an entry is changed. The next seal looks at the last tile only; the patrol
+/// finds it, and so does every export.
+async fn what_was_changed_long_ago_is_found(world: &World, second: &Platform, api: &str) {
+    let operator = world.operator().await;
+    let id = tenant_id(&operator, "acme").await;
+    let original = format!(
+        "SELECT CAST(payload AS TEXT) FROM events WHERE tenant_id = '{id}' AND tenant_seq = 20"
+    );
+    let (original,) =
+        chancery_event_store::fetch_one!(&*world.store, (String,), &original).unwrap();
+    let change = |payload: &str| {
+        format!(
+            "UPDATE events SET payload = '{payload}' WHERE tenant_id = '{id}' AND tenant_seq = 20"
+        )
+    };
+    tamper(world, &change(r#"{"name":"Another"}"#)).await;
+    rename(&operator, api, 1).await;
+    world.platform.application.seal_roll(id).await.unwrap();
+    let mut patrol = Patrol::default();
+    for _ in 0..3 {
+        world
+            .platform
+            .application
+            .patrol(&mut patrol)
+            .await
+            .unwrap();
+    }
+    let stopped = world.platform.application.stopped_seals().await.unwrap();
+    assert_eq!(
+        stopped.get(&id).map(|fault| &**fault),
+        Some("entry 20 is not the one that was sealed")
+    );
+    let ready: Value = world
+        .http
+        .get(format!("{}/readyz", world.url))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(
+        (&ready["status"], &ready["tenants"]),
+        (&json!("ready"), &json!([id.to_string()]))
+    );
+    let refused = exported(second, "acme", 1).await;
+    assert!(
+        matches!(&refused, Err(ExportFailure::Tampered(fault)) if fault.contains("entry 20")),
+        "{refused:?}"
+    );
+
+    // Nothing more is sealed, the last checkpoint stays, and changes go on.
+    let before = checkpoint(&operator, "acme").await;
+    rename(&operator, api, 1).await;
+    assert_eq!(checkpoint(&operator, "acme").await, before);
+    assert!(matches!(
+        second.application.seal_roll(id).await,
+        Err(SealError::Stopped(_))
+    ));
+    assert_eq!(
+        second.application.seal_rolls().await.unwrap().failed,
+        0,
+        "it is not tried again and again"
+    );
+
+    // Once it is as it was, an export finds so, and sealing goes on.
+    tamper(world, &change(&original)).await;
+    verified(&exported(second, "acme", 1).await.unwrap());
+    assert!(
+        world
+            .platform
+            .application
+            .stopped_seals()
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+story! {
+    async fn checkpoint_and_key_are_published_for_everybody(world: World) {
+        world.acme().await;
+        let (status, kind, note) = get(&world, "/t/acme/roll/checkpoint").await;
+        assert_eq!((status, &*kind), (200, "text/plain; charset=utf-8"));
+        let (status, kind, key) = get(&world, "/t/acme/roll/key").await;
+        assert_eq!((status, &*kind), (200, "text/plain; charset=utf-8"));
+        let first = opened(&note, &key);
+        let authority = world.url.strip_prefix("http://").unwrap();
+        assert_eq!(first.origin(), format!("{authority}/t/acme/roll"));
+        assert!(first.size() > 0);
+        assert_eq!(verified(&exported(&world.platform, "acme", 1).await.unwrap()).len() as u64, first.size());
+
+        for nobody in ["/t/nobody/roll/checkpoint", "/t/nobody/roll/key", "/t/A%20B/roll/key"] {
+            let (status, kind, _) = get(&world, nobody).await;
+            assert_eq!((status, &*kind), (404, "application/problem+json"), "{nobody}");
+        }
+
+        // A tenant that has ended is one that auditors look at.
+        let operator = world.operator().await;
+        for verb in ["suspendTenant", "closeTenant"] {
+            operator.mutation(verb, "tenant { state }", json!({"tenant": "acme", "reason": "test"})).await.data();
+            let sealed = checkpoint(&operator, "acme").await;
+            let (_, _, note) = get(&world, "/t/acme/roll/checkpoint").await;
+            assert_eq!(sealed["note"], *note);
+            assert_eq!(opened(&note, &key).size().to_string(), sealed["size"]);
+        }
+    }
+
+
+}
+
+story! {
+    async fn fifty_writers_while_two_nodes_seal(world: World) {
+        let acme = world.acme().await;
+        let second = Arc::new(another(&world).await);
+        let operator = world.operator().await;
+        let first = checkpoint(&operator, "acme").await;
+        let ended = Arc::new(AtomicBool::new(false));
+
+        let sealers: Vec<_> = [world.platform.application.clone(), second.application.clone()]
+            .into_iter()
+            .map(|application| {
+                let ended = ended.clone();
+                tokio::spawn(async move {
+                    let mut sealed = 0;
+                    while !ended.load(Ordering::SeqCst) {
+                        let round = application.seal_rolls().await.unwrap();
+                        assert_eq!(round.failed, 0);
+                        sealed += round.sealed;
+                        tokio::task::yield_now().await;
+                    }
+                    sealed
+                })
+            })
+            .collect();
+        let exporter = tokio::spawn({
+            let (second, ended) = (second.clone(), ended.clone());
+            async move {
+                let mut exports = Vec::new();
+                while exports.len() < 8 && !ended.load(Ordering::SeqCst) {
+                    exports.push(exported(&second, "acme", 1).await.unwrap());
+                }
+                exports
+            }
+        });
+        let writers = (0..50).map(|_| rename(&operator, &acme.api, 6));
+        futures_util::future::join_all(writers).await;
+        ended.store(true, Ordering::SeqCst);
+        let mut sealed = 0;
+        for sealer in sealers {
+            sealed += sealer.await.unwrap();
+        }
+        assert!(sealed > 0, "something was sealed while others wrote");
+
+        // Dense, and the tree is what the lines add up to; each earlier export is the beginning of it.
+        let export = exported(&world.platform, "acme", 1).await.unwrap();
+        let lines = verified(&export);
+        assert!(lines.len() > 256, "{}", lines.len());
+        for (line, number) in lines.iter().zip(1..) {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(line["tenant_seq"], number);
+        }
+        for earlier in exporter.await.unwrap() {
+            assert!(lines.starts_with(&verified(&earlier)));
+        }
+
+        let size = lines.len() as u64;
+        proofs_lead_to_the_root(&operator, &first, &lines).await;
+        // An export from the middle carries the roots of what is before it.
+        let part = exported(&world.platform, "acme", 200).await.unwrap();
+        let (header, rest) = part.split_once('\n').unwrap();
+        let header: Value = serde_json::from_str(header).unwrap();
+        assert_eq!((&header["from"], &header["to"]), (&json!(200), &json!(size)));
+        assert_eq!(header["prefix"].as_array().unwrap().len(), 199_u64.count_ones() as usize);
+        assert_eq!(rest.lines().collect::<Vec<_>>(), lines[199..]);
+        let beyond = exported(&world.platform, "acme", size + 1).await;
+        assert!(matches!(beyond, Err(ExportFailure::Beyond { .. })), "{beyond:?}");
+
+        what_was_changed_long_ago_is_found(&world, &second, &acme.api).await;
+    }
+}
+
+story! {
+    async fn what_was_changed_in_the_last_tile_stops_the_next_seal(world: World) {
+        let operator = world.operator().await;
+        for (number, sql) in [
+            "UPDATE events SET payload = '{\"name\":\"Another\"}' WHERE tenant_id = '{id}' AND tenant_seq = {last}",
+            "UPDATE events SET actor_id = 'nobody' WHERE tenant_id = '{id}' AND tenant_seq = {last}",
+            "DELETE FROM events WHERE tenant_id = '{id}' AND tenant_seq = {last}",
+            "DELETE FROM tiles WHERE tenant_id = '{id}'",
+            "UPDATE seals SET note = replace(note, 'roll', 'role') WHERE tenant_id = '{id}'",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let slug = format!("acme-{number}");
+            let acme = world.tenant_like_acme(&slug).await;
+            rename(&operator, &acme.api, 1).await;
+            let id = tenant_id(&operator, &slug).await;
+            let sealed = world.platform.application.seal_roll(id).await.unwrap();
+            let sql = sql.replace("{id}", &id.to_string()).replace("{last}", &sealed.checkpoint.size.to_string());
+            tamper(&world, &sql).await;
+            rename(&operator, &acme.api, 1).await;
+            let outcome = world.platform.application.seal_roll(id).await;
+            assert!(matches!(outcome, Err(SealError::Stopped(_))), "{sql}: {outcome:?}");
+            let again = exported(&world.platform, &slug, 1).await;
+            assert!(matches!(again, Err(ExportFailure::Tampered(_))), "{sql}: {again:?}");
+        }
+        assert_eq!(world.platform.application.stopped_seals().await.unwrap().len(), 5);
+    }
+}
+
+story! {
+    async fn a_roll_that_was_changed_and_sealed_anew_has_another_key(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        rename(&operator, &acme.api, 3).await;
+        let kept = checkpoint(&operator, "acme").await;
+        let id = tenant_id(&operator, "acme").await;
+        tamper(&world, &format!("UPDATE events SET payload = '{{\"name\":\"Another\"}}' WHERE tenant_id = '{id}' AND tenant_seq = {}", kept["size"].as_str().unwrap())).await;
+        for table in ["seals", "tiles"] {
+            tamper(&world, &format!("DELETE FROM {table} WHERE tenant_id = '{id}'")).await;
+        }
+        // By itself the new export is right: only who kept something can tell.
+        let export = exported(&world.platform, "acme", 1).await.unwrap();
+        let lines = verified(&export);
+        let now = checkpoint(&operator, "acme").await;
+        assert_eq!(now["size"], kept["size"]);
+        assert_ne!(now["key"], kept["key"]);
+        let then: u64 = kept["size"].as_str().unwrap().parse().unwrap();
+        assert_ne!(Hash::parse_hash(kept["root"].as_str().unwrap()).unwrap(), Theirs::of(&lines).root(then));
+    }
+}
