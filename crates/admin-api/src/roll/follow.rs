@@ -13,7 +13,7 @@ pub(crate) struct RollSubscription;
 impl RollSubscription {
     /// Every entry of a tenant's roll past a place, each once and in order, and then each new one as it
     /// is recorded, on whichever node. Needs `audit:read` of the tenant, or of a client of `system`, or
-    /// `platform:read`, at every moment. That the roll was read is itself recorded.
+    /// `platform:read`, at every moment.
     ///
     /// After a broken connection, subscribe again past the last entry that came: none is missed and
     /// none comes twice.

@@ -14,7 +14,7 @@ pub(crate) struct RollQueries;
 #[Object]
 impl RollQueries {
     /// The entries of a tenant's roll, oldest first. Needs `audit:read` of the tenant, or of a client
-    /// of `system`, or `platform:read`. That the roll was read is itself recorded.
+    /// of `system`, or `platform:read`.
     ///
     /// A page that is not full is the end as it was then: ask again past its last cursor, or past your
     /// last one where the page is empty, and what was added since follows.

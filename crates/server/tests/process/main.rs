@@ -17,4 +17,5 @@ mod outages;
 mod projections;
 mod proxy;
 mod server;
+mod sockets;
 mod start_faults;
