@@ -122,6 +122,7 @@ impl<'a> Office<'a> {
     }
 
     /// The mutation, unless there is nothing for it to be about.
+    #[expect(clippy::too_many_lines, reason = "a table: one entry for each step")]
     fn input(&self, step: &Step) -> Option<(&'static str, &'static str, Value)> {
         let slug = &self.slug;
         let client = |number: &u8| self.client(*number);

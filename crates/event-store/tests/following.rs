@@ -1,6 +1,11 @@
 //! Those who follow a roll, under what broke other stores: they miss nothing, see nothing twice and wait
 //! for nobody else's transaction.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
 
 mod common;
 

@@ -132,7 +132,7 @@ fn each_obstacle_is_named_with_the_entry_that_put_it_there() {
     let deleted = ClientEvent::ClientDeleted { reason: reason() };
     let no_way = TenantEvent::TenantPolicyChanged {
         policy: policy(|policy| {
-            policy.allowed_auth_methods = [TokenAuthMethod::PrivateKeyJwt].into()
+            policy.allowed_auth_methods = [TokenAuthMethod::PrivateKeyJwt].into();
         }),
     };
     let revoked = SecretRotationEvent::SecretRevoked {

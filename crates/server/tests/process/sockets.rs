@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_tungstenite::{
