@@ -20,6 +20,7 @@ mod roll_past;
 mod roll_reading;
 mod rotation;
 mod sealing;
+mod sdk;
 mod secrets_life;
 mod support;
 mod sweep;

@@ -69,6 +69,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // Published, for people who have nothing else of ours.
     ("chancery-sdk", &[]),
+    // What tenants' developers build, with what is published for them.
+    ("chancery-examples", &["chancery-sdk"]),
     // The binary wires everything together.
     (
         "chancery",

@@ -25,6 +25,7 @@ pub(crate) struct Metadata {
 pub enum DiscoveryError {
     /// The issuer could not be reached.
     #[error("{url}: {what}")]
+    #[non_exhaustive]
     Unreachable {
         /// The document that was asked for.
         url: String,
@@ -33,6 +34,7 @@ pub enum DiscoveryError {
     },
     /// The issuer publishes no metadata: it answered with this status wherever it was asked.
     #[error("{url} answered {status}: is the issuer right?")]
+    #[non_exhaustive]
     Absent {
         /// The document that was asked for last.
         url: String,
@@ -43,6 +45,7 @@ pub enum DiscoveryError {
     },
     /// The document cannot be read.
     #[error("{url} is not a metadata document: {what}")]
+    #[non_exhaustive]
     Unreadable {
         /// The document.
         url: String,
@@ -53,6 +56,7 @@ pub enum DiscoveryError {
     #[error(
         "{url} is of the issuer `{found}`: configure the issuer exactly like that, or find out who answers there"
     )]
+    #[non_exhaustive]
     OtherIssuer {
         /// The document.
         url: String,
@@ -64,6 +68,7 @@ pub enum DiscoveryError {
     NoEndpoint(&'static str),
     /// The document names an endpoint that must not be used.
     #[error("the issuer's metadata names a {name} that is not used: {fault}")]
+    #[non_exhaustive]
     BadEndpoint {
         /// Which one.
         name: &'static str,

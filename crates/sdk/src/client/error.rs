@@ -21,6 +21,7 @@ pub enum Error {
     Unavailable(Box<Answer>),
     /// The server cannot be reached.
     #[error("{endpoint} cannot be reached: {source}")]
+    #[non_exhaustive]
     Unreachable {
         /// Where the request went.
         endpoint: String,
@@ -29,6 +30,7 @@ pub enum Error {
     },
     /// No answer came in time.
     #[error("no answer from {endpoint} within {after:?}")]
+    #[non_exhaustive]
     Timeout {
         /// Where the request went.
         endpoint: String,
@@ -37,6 +39,7 @@ pub enum Error {
     },
     /// The server is not asked now, because it failed too often or said when to come back.
     #[error("the authorization server is not asked for another {retry_in:?}, since: {cause}")]
+    #[non_exhaustive]
     Paused {
         /// When it will be asked again.
         retry_in: Duration,
@@ -51,6 +54,7 @@ pub enum Error {
     Credential(#[from] CredentialError),
     /// The server granted a token in a way that cannot be read.
     #[error("the answer of {endpoint} cannot be read: {what}")]
+    #[non_exhaustive]
     Unreadable {
         /// Where the request went.
         endpoint: String,

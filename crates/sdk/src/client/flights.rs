@@ -90,11 +90,11 @@ impl Flights {
         Ok(Seat(receiver))
     }
 
-    /// Whether asking for this key failed a moment ago.
-    pub(super) fn failed_lately(&self, key: &CacheKey) -> bool {
+    /// Whether asking for this key failed a moment ago, and if so, whether it may work again by itself.
+    pub(super) fn failed_lately(&self, key: &CacheKey) -> Option<bool> {
         let slots = self.lock();
-        let failed = slots.get(key).and_then(|slot| slot.failed.as_ref());
-        failed.is_some_and(|(at, _)| at.elapsed() < LEFT_ALONE)
+        let (at, error) = slots.get(key)?.failed.as_ref()?;
+        (at.elapsed() < LEFT_ALONE).then(|| error.is_retryable())
     }
 
     /// Whether a token may be replaced before its time: no more often than once in `interval`.

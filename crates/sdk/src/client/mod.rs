@@ -169,18 +169,16 @@ impl TokenClient {
             .await
     }
 
-    /// Revokes a token (RFC 7009) and forgets it.
+    /// Revokes a token (RFC 7009) and forgets it. A token that is not the one for what the client was
+    /// built for takes the whole cache with it.
     pub async fn revoke(&self, token: &AccessToken) -> Result<(), Error> {
         let result = self.0.revoke(token).await;
         let key = &self.0.defaults.1;
-        if self
-            .0
-            .cache
-            .get(key)
-            .await
-            .is_some_and(|kept| kept.is(token))
-        {
+        let kept = self.0.cache.get(key).await;
+        if kept.is_some_and(|kept| kept.is(token)) {
             self.0.cache.remove(key).await;
+        } else {
+            self.0.cache.clear().await;
         }
         result
     }
@@ -217,13 +215,16 @@ impl TokenClient {
         };
         if kept.lives(now, life) {
             let ahead = inner.refresh_ahead.min(kept.lifetime() / 4);
-            if kept.is_due(now, inner.threshold, ahead) && !inner.flights.failed_lately(key) {
+            if kept.is_due(now, inner.threshold, ahead)
+                && inner.flights.failed_lately(key).is_none()
+            {
                 // Nobody waits for it. What goes wrong is told to the hooks.
                 let _ = self.join(wanted, Want::Not(kept.clone()));
             }
             return Ok(kept);
         }
-        if inner.flights.failed_lately(key) {
+        // A refusal is no outage: it is asked for again, or comes from memory.
+        if inner.flights.failed_lately(key) == Some(true) {
             return Ok(kept);
         }
         let outcome = self.join(wanted, Want::Living(life))?.outcome();

@@ -179,6 +179,11 @@ async fn a_revoked_token_is_forgotten() {
     client.revoke(&token).await.unwrap();
     assert!(client.cached_token(&TokenRequest::new()).await.is_none());
     assert_ne!(client.get_token().await.unwrap().reveal(), token.reveal());
+    // Also one of another kind.
+    let read = TokenRequest::new().scopes("orders:read");
+    let token = client.get_token_for(&read).await.unwrap();
+    client.revoke(&token).await.unwrap();
+    assert!(client.cached_token(&read).await.is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -229,6 +229,21 @@ async fn a_refused_client_gets_no_token_that_is_about_to_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_in_the_background_does_not_lengthen_the_life_of_a_token() {
+    let stage = Stage::new();
+    let client = stage.client();
+    client.get_token().await.unwrap();
+    stage.issuer.remove("billing");
+    stage.advance(seconds(3_569)).await;
+    client.get_token().await.unwrap();
+    settle().await;
+    assert_eq!(stage.issuer.token_requests(), 2);
+    stage.advance(seconds(2)).await;
+    let error = client.get_token().await.unwrap_err();
+    assert_eq!(error.code(), Some(&ErrorCode::InvalidClient));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rotated_secret_is_picked_up_from_its_file() {
     let stage = Stage::new();
     let directory = tempfile::tempdir().unwrap();

@@ -9,6 +9,7 @@
 
 mod crash;
 mod demo;
+mod examples;
 mod first_start;
 mod heads;
 mod log;

@@ -1,0 +1,5 @@
+//! The SDK against the real server.
+
+mod support;
+mod tokens;
+mod verification;

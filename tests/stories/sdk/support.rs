@@ -1,0 +1,112 @@
+//! The story's clock for the SDK, a way to the server that can be cut, and hooks that count.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use chancery_sdk::{Error, Exchange, Hooks, TokenClient, TokenClientBuilder, clock::Clock};
+use chancery_testkit::clock::TestClock;
+use tokio::{net::{TcpListener, TcpStream}, task::JoinHandle};
+
+use crate::support::World;
+
+/// The clock of the story, as the SDK sees it.
+#[derive(Debug)]
+pub(super) struct StoryClock(pub(super) Arc<TestClock>);
+
+impl Clock for StoryClock {
+    fn now(&self) -> SystemTime {
+        let now = chancery_domain::Clock::now(&*self.0);
+        UNIX_EPOCH + Duration::from_micros(now.micros().try_into().unwrap())
+    }
+}
+
+/// A client of a tenant, by the story's clock.
+pub(super) fn client(world: &World, slug: &str, client_id: &str) -> TokenClientBuilder {
+    TokenClient::builder()
+        .issuer(issuer(world, slug))
+        .client_id(client_id)
+        .clock(Arc::new(StoryClock(world.clock.clone())))
+}
+
+pub(super) fn issuer(world: &World, slug: &str) -> String {
+    format!("{}/t/{slug}", world.url)
+}
+
+/// Counts requests and notes errors.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counter {
+    requests: Arc<AtomicUsize>,
+    pub(super) errors: Arc<Mutex<Vec<String>>>,
+}
+
+impl Counter {
+    pub(super) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+}
+
+impl Hooks for Counter {
+    fn on_request(&self, _: &Exchange<'_>) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn on_error(&self, _: &Exchange<'_>, error: &Error) {
+        self.errors.lock().unwrap().push(error.to_string());
+    }
+}
+
+/// A way to the server through a port of its own, which can be cut: then open connections break and
+/// new ones are refused.
+pub(super) struct Way {
+    pub(super) url: String,
+    to: String,
+    at: std::net::SocketAddr,
+    open: Option<JoinHandle<()>>,
+}
+
+impl Way {
+    pub(super) async fn to(world: &World) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let to = world.url.trim_start_matches("http://").to_owned();
+        Self {
+            url: format!("http://{at}"),
+            open: Some(carry(listener, to.clone())),
+            to,
+            at,
+        }
+    }
+
+    /// Cuts it.
+    pub(super) async fn cut(&mut self) {
+        let open = self.open.take().unwrap();
+        open.abort();
+        let _ = open.await;
+    }
+
+    /// Opens it again.
+    pub(super) async fn mend(&mut self) {
+        let listener = TcpListener::bind(self.at).await.unwrap();
+        self.open = Some(carry(listener, self.to.clone()));
+    }
+}
+
+fn carry(listener: TcpListener, to: String) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        // They end with this task.
+        let mut connections = tokio::task::JoinSet::new();
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            let to = to.clone();
+            connections.spawn(async move {
+                let mut far = TcpStream::connect(to).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    })
+}

@@ -1,0 +1,115 @@
+use std::sync::Arc;
+
+use axum::{Router, extract::Path, routing::get};
+use chancery_sdk::{
+    AuthLayer, Caller, InvalidToken, Permission, Permitted, Rejection, Require, Verifier,
+    VerifierBuilder, middleware::BearerToken,
+};
+use serde_json::json;
+
+use super::support::{StoryClock, client, issuer};
+use crate::support::{World, story};
+
+const ORDERS: &str = "https://orders.example";
+
+fn verifying(world: &World) -> VerifierBuilder {
+    Verifier::builder().audience(ORDERS).clock(Arc::new(StoryClock(world.clock.clone())))
+}
+
+story! {
+    /// Every algorithm that a tenant can choose is verified with what the tenant publishes.
+    async fn tokens_of_every_algorithm_are_verified(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let verifier = verifying(&world).issuer(issuer(&world, "acme")).build().unwrap();
+        for algorithm in ["ES256", "EDDSA", "RS256"] {
+            let input = json!({"api": acme.api, "signingAlgorithm": algorithm});
+            operator.mutation("updateApi", "api { id }", input).await.data();
+            let tokens = client(&world, "acme", &acme.client).secret(acme.secret.as_str()).build().unwrap();
+            let token = tokens.get_token().await.unwrap();
+            // Keys of algorithms that are new here may have come after the set was fetched.
+            let verifier = match verifier.verify(token.reveal()).await {
+                Ok(_) => verifier.clone(),
+                Err(Rejection::Invalid(InvalidToken::UnknownKey)) => {
+                    verifying(&world).issuer(issuer(&world, "acme")).build().unwrap()
+                }
+                Err(error) => panic!("{algorithm}: {error}"),
+            };
+            let caller = verifier.verify(token.reveal()).await.unwrap();
+            assert_eq!(caller.client_id(), acme.client);
+            assert!(caller.tenant_id().unwrap().starts_with("tenant_"));
+            assert_eq!(caller.credential_id(), Some(acme.secret_id.as_str()));
+            assert_eq!(caller.scopes().to_string(), "orders:read orders:write");
+            assert_eq!(caller.roles(), ["clerk"]);
+            assert_eq!(caller.claim::<String>("type").as_deref(), Some("m2m"));
+        }
+    }
+}
+
+story! {
+    /// A token of one tenant is worth nothing at another's API, and an API of all tenants sees whose it is.
+    async fn tenants_are_told_apart(world: World) {
+        let acme = world.acme().await;
+        let globex = world.tenant_like_acme("globex").await;
+        let token = async |slug: &str, id: &str, secret: &str| {
+            let tokens = client(&world, slug, id).secret(secret).build().unwrap();
+            tokens.get_token().await.unwrap()
+        };
+        let ours = token("acme", &acme.client, &acme.secret).await;
+        let theirs = token("globex", &globex.client, &globex.secret).await;
+
+        let only_acme = verifying(&world).issuer(issuer(&world, "acme")).build().unwrap();
+        only_acme.verify(ours.reveal()).await.unwrap();
+        let refused = only_acme.verify(theirs.reveal()).await.unwrap_err();
+        assert_eq!(refused, InvalidToken::UnknownIssuer.into());
+
+        let every = verifying(&world).tenants_of(&world.url).build().unwrap();
+        let (ours, theirs) = (every.verify(ours.reveal()).await.unwrap(), every.verify(theirs.reveal()).await.unwrap());
+        assert_eq!((ours.tenant(), theirs.tenant()), (Some("acme"), Some("globex")));
+        assert_ne!(ours.tenant_id(), theirs.tenant_id());
+
+        // The admin API's tokens are for the admin API.
+        let operator = world.operator().await;
+        assert_eq!(
+            every.verify(operator.token()).await.unwrap_err(),
+            InvalidToken::WrongAudience.into()
+        );
+    }
+}
+
+struct Write;
+
+impl Permission for Write {
+    const REQUIRE: Require = Require::new().all_scopes(&["orders:write"]).any_role(&["clerk"]);
+}
+
+story! {
+    /// From one service to another: middleware on this side, layer and extractors on that.
+    async fn a_call_between_services_is_let_in_by_what_was_granted(world: World) {
+        let acme = world.acme().await;
+        let verifier = verifying(&world).tenants_of(&world.url).build().unwrap();
+        let of_tenant = async |caller: Caller, Path(tenant): Path<String>| {
+            if caller.tenant() == Some(tenant.as_str()) { Ok("yours") } else { Err(http::StatusCode::NOT_FOUND) }
+        };
+        let app = Router::new()
+            .route("/orders", get(async |_: Permitted<Write>| "written"))
+            .route("/tenants/{tenant}", get(of_tenant))
+            .layer(AuthLayer::new(verifier));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+
+        let tokens = client(&world, "acme", &acme.client).secret(acme.secret.as_str()).build().unwrap();
+        let all = BearerToken::new(tokens.clone()).only_for([&url]).unwrap();
+        let narrow = all.clone().with_request(chancery_sdk::TokenRequest::new().scopes("orders:read"));
+        let status = async |with: &BearerToken, path: &str| {
+            let http = reqwest_middleware::ClientBuilder::new(reqwest::Client::new()).with(with.clone()).build();
+            http.get(format!("{url}{path}")).send().await.unwrap().status().as_u16()
+        };
+        assert_eq!(status(&all, "/orders").await, 200);
+        assert_eq!(status(&narrow, "/orders").await, 403);
+        assert_eq!(status(&all, "/tenants/acme").await, 200);
+        assert_eq!(status(&all, "/tenants/globex").await, 404);
+        assert_eq!(world.http.get(format!("{url}/orders")).send().await.unwrap().status(), 401);
+    }
+}
