@@ -51,10 +51,11 @@ enum Task {
     /// Measure, against a control in the same run.
     #[command(after_help = "Examples:\n  \
         cargo xtask bench tokens            every algorithm on both stores, some ten minutes\n  \
-        cargo xtask bench tokens --quick    ES256 on both stores, two minutes\n\n\
+        cargo xtask bench tokens --quick    ES256 on both stores, two minutes\n  \
+        cargo xtask bench sdk               what the SDK adds to the check of a signature\n\n\
         Tables and JSON are written to docs/benchmarks/.")]
     Bench {
-        /// What to measure: `tokens`.
+        /// What to measure: `tokens` or `sdk`.
         what: String,
         /// Options of the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

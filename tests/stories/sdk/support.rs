@@ -10,7 +10,10 @@ use std::{
 
 use chancery_sdk::{Error, Exchange, Hooks, TokenClient, TokenClientBuilder, clock::Clock};
 use chancery_testkit::clock::TestClock;
-use tokio::{net::{TcpListener, TcpStream}, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
 
 use crate::support::World;
 

@@ -13,7 +13,9 @@ use crate::support::{World, story};
 const ORDERS: &str = "https://orders.example";
 
 fn verifying(world: &World) -> VerifierBuilder {
-    Verifier::builder().audience(ORDERS).clock(Arc::new(StoryClock(world.clock.clone())))
+    Verifier::builder()
+        .audience(ORDERS)
+        .clock(Arc::new(StoryClock(world.clock.clone())))
 }
 
 story! {
@@ -80,7 +82,9 @@ story! {
 struct Write;
 
 impl Permission for Write {
-    const REQUIRE: Require = Require::new().all_scopes(&["orders:write"]).any_role(&["clerk"]);
+    const REQUIRE: Require = Require::new()
+        .all_scopes(&["orders:write"])
+        .any_role(&["clerk"]);
 }
 
 story! {
