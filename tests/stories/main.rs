@@ -26,3 +26,4 @@ mod support;
 mod sweep;
 mod tenant_life;
 mod token_requests;
+mod token_rules;

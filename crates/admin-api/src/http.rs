@@ -70,7 +70,8 @@ async fn answer(State(api): State<AdminApi>, request: axum::extract::Request) ->
 
 impl AdminApi {
     /// A request without a token is turned away before its body is read; who sent the token is
-    /// asked afterwards, since a body may come slowly and a caller end meanwhile.
+    /// asked afterwards, since a body may come slowly and a caller end meanwhile, and before the body
+    /// is parsed.
     async fn answer(
         &self,
         request: axum::extract::Request,
@@ -84,9 +85,9 @@ impl AdminApi {
         let body = Bytes::from_request(request, &())
             .await
             .map_err(|rejection| unread(&rejection))?;
+        let caller = auth::caller(&self.application, &token, &trace.id).await?;
         let body =
             Body::parse(&body).map_err(|message| refused(StatusCode::BAD_REQUEST, &message))?;
-        let caller = auth::caller(&self.application, &token, &trace.id).await?;
         let session = Session::new(self.application.clone(), caller, trace.id.clone());
         let mut response = match body.prepare() {
             Ok(request) => self.schema.execute(request.data(session)).await,

@@ -12,6 +12,7 @@ mod demo;
 mod examples;
 mod first_start;
 mod heads;
+mod hostile;
 mod log;
 mod operators;
 mod outages;
