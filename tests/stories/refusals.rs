@@ -268,3 +268,26 @@ story! {
         assert_eq!(late.code(), "NOT_FOUND");
     }
 }
+
+story! {
+    /// The policy of `system` holds for every operator: nobody below the platform's administrators
+    /// changes it, and they themselves cannot shut everybody out by it.
+    async fn nobody_is_shut_out_by_the_policy_of_system(world: World) {
+        let (_, keeper) = operator_with(&world, "keeper", &["tenant:admin", "platform:read"]).await;
+        let operator = world.operator().await;
+        let policy = |policy: serde_json::Value| json!({"tenant": "system", "policy": policy});
+        let only_keys = json!({"allowedAuthMethods": ["PRIVATE_KEY_JWT"]});
+        let once_a_month = json!({"rateLimit": {"tenant": {"requests": 1, "windowSeconds": 2_678_400}}});
+        for wish in [&only_keys, &once_a_month] {
+            let answer = keeper.mutation("updateTenant", "replayed", policy(wish.clone())).await;
+            assert_eq!(answer.refusal(), "EXCEEDS_CALLER");
+        }
+        let name = json!({"tenant": "system", "displayName": "Operators"});
+        keeper.mutation("updateTenant", "replayed", name).await.data();
+        let answer = operator.mutation("updateTenant", "replayed", policy(only_keys)).await;
+        assert_eq!(answer.refusal(), "LAST_OPERATOR");
+        let less = json!({"allowedAuthMethods": ["CLIENT_SECRET_BASIC"]});
+        operator.mutation("updateTenant", "replayed", policy(less)).await.data();
+        world.operator().await;
+    }
+}

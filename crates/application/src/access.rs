@@ -18,7 +18,7 @@ use chancery_domain::{
     tenant::{CloseTenant, CreateTenant, ResumeTenant, SuspendTenant, UpdateTenant},
 };
 
-use crate::error::Error;
+use crate::{error::Error, operators};
 
 /// Who asks, and what they may do. Made anew for each request from live state.
 #[derive(Clone, Debug)]
@@ -255,7 +255,15 @@ pub(crate) fn guard_escalation(
     change: &ChangeSet,
 ) -> Result<(), Error> {
     let after = read.after(change);
-    for (stream, _) in change.events() {
+    for (stream, event) in change.events() {
+        if operators::changes_policy_of_system(read, *stream, event)
+            && !caller.holds(AdminScope::PlatformAdmin)
+        {
+            return Err(Error::Guarded {
+                rule: "EXCEEDS_CALLER",
+                message: "the policy of `system` decides whether platform administrators may authenticate; only they can change it",
+            });
+        }
         let (StreamId::Client(client) | StreamId::SecretRotation(client)) = *stream else {
             continue;
         };

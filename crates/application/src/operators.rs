@@ -2,15 +2,16 @@
 
 use chancery_crypto::ClientSecret;
 use chancery_domain::{
-    ChangeSet, ClientId, ReadSet, StreamId, TenantId, Timestamp,
+    ChangeSet, ClientId, Event, ReadSet, StreamId, TenantId, Timestamp,
     access::AdminScope,
     client::{Client, ClientState},
     json::JsonObject,
     tenant::AuthMethod,
+    tenant::TenantEvent,
     value::{ADMIN_API, ApiIdentifier, ClientName, CustomClaims, ScopeSet, Slug},
 };
 use chancery_event_store::Tx;
-use chancery_projections::clients;
+use chancery_projections::{clients, tenants};
 use serde::Serialize;
 
 use crate::{
@@ -115,8 +116,20 @@ fn is_lasting_admin(client: &Client, now: Timestamp) -> bool {
         && client.expires_at.is_none()
 }
 
-/// The last administrator of the platform stays: without one nobody could undo the change. Runs
-/// under the lock of the operators' tenant, so two changes at once cannot each leave the other one.
+/// Whether an event changes what holds for every operator.
+pub(crate) fn changes_policy_of_system(read: &ReadSet, stream: StreamId, event: &Event) -> bool {
+    let (StreamId::Tenant(tenant), Event::Tenant(TenantEvent::TenantPolicyChanged { .. })) =
+        (stream, event)
+    else {
+        return false;
+    };
+    read.tenant(tenant)
+        .is_ok_and(|tenant| tenant.slug.is_system())
+}
+
+/// The last administrator of the platform stays, and may authenticate: without one nobody could undo
+/// the change. Runs under the lock of the operators' tenant, so two changes at once cannot each leave
+/// the other one.
 pub(crate) async fn guard_last_operator(
     tx: &mut Tx,
     tenant: TenantId,
@@ -125,9 +138,9 @@ pub(crate) async fn guard_last_operator(
     now: Timestamp,
 ) -> Result<(), WriteError> {
     let after = read.after(change);
-    let loses_one = change.events().iter().any(|(stream, _)| {
+    let loses_one = change.events().iter().any(|(stream, event)| {
         let StreamId::Client(client) = *stream else {
-            return false;
+            return changes_policy_of_system(read, *stream, event);
         };
         let was = read
             .client(client)
@@ -141,14 +154,16 @@ pub(crate) async fn guard_last_operator(
     }
     // The rows are already those after the change. Operators are few: all of them fit.
     let clients = clients::all(&mut *tx, tenant).await?;
+    let row = tenants::get(&mut *tx, tenant).await?;
+    let policy = row.map(|row| row.state.policy).unwrap_or_default();
     if clients
         .iter()
-        .any(|(_, row)| is_lasting_admin(&row.state, now))
+        .any(|(_, row)| is_lasting_admin(&row.state, now) && policy.allows(row.state.auth_method))
     {
         return Ok(());
     }
     Err(WriteError::Failed(Error::Guarded {
         rule: "LAST_OPERATOR",
-        message: "this is the last client with platform:admin and without an end; create another one first",
+        message: "this would leave no client with platform:admin and without an end that may authenticate; create another one first",
     }))
 }
