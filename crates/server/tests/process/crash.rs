@@ -4,6 +4,7 @@ use std::sync::{
 };
 
 use crate::{
+    audit::assert_exports,
     projections::assert_rows_are_folds,
     server::{Server, on_both_stores},
 };
@@ -51,6 +52,8 @@ on_both_stores! {
                 writer.await.unwrap();
             }
             assert_rows_are_folds(directory, arguments);
+            // Killed in the middle of sealing, too: the tree is what the entries add up to.
+            assert_exports(directory, arguments, "acme");
         }
 
         let server = Server::start(directory, arguments);
