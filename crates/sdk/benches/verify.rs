@@ -92,7 +92,7 @@ async fn verification(algorithm: Algorithm) -> Value {
         bare.push(
             round(async || {
                 key.verify_sig(black_box(message.as_bytes()), &signature)
-                    .unwrap()
+                    .unwrap();
             })
             .await,
         );
