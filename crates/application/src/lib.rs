@@ -2,6 +2,7 @@
 
 mod access;
 mod access_at;
+mod activity;
 mod apis;
 mod authenticate;
 mod clients;
@@ -27,6 +28,7 @@ pub use access::{Caller, Needs};
 pub use apis::{ApiChange, NewApi};
 pub use authenticate::BearerRefused;
 pub use chancery_event_store::{ByActor, EventFilter};
+pub use chancery_token_log::{Activity, ActivityFilter, Kind as ActivityKind, LastUse};
 pub use clients::{ClientChange, ClientCreated, GrantInput, NewClient};
 pub use error::Error;
 pub use execute::{InputDigest, Remember, Request};
@@ -53,12 +55,15 @@ pub use chancery_projections::{
 use chancery_crypto::{Entropy, Sealer, SecretHasher, SecretIssuer};
 use chancery_domain::Clock;
 use chancery_event_store::{Heads, Store};
+use chancery_token_log::TokenLog;
 use tokio_util::task::TaskTracker;
 
 /// What the application works with. Time and chance come in here and nowhere else.
 pub struct Parts {
     /// Where everything is kept.
     pub store: Store,
+    /// Where token traffic is kept.
+    pub log: TokenLog,
     /// The present.
     pub clock: Arc<dyn Clock>,
     /// Chance.

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use chancery_crypto::{Entropy, HasherError, Sealer, SecretHasher, Verifier};
 use chancery_domain::{ClientId, SecretId, TenantId, value::Slug};
-use chancery_event_store::{Store, StoreError};
+use chancery_event_store::{Stamp, Store, StoreError};
 use chancery_projections::tenants;
 use quick_cache::sync::Cache;
 
@@ -102,21 +102,50 @@ impl Directory {
         patiently(self.find_tenant(&slug)).await
     }
 
+    /// The tenant with this slug as this node saw it last, however long ago: for a decision that is
+    /// held against the roll before it counts. `None`: there is none, or there was none.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn tenant_seen(&self, slug: &str) -> Result<Option<Arc<TenantEntry>>, Unavailable> {
+        let seen = Slug::parse(slug)
+            .ok()
+            .and_then(|slug| self.slugs.get(&slug))
+            .and_then(|id| self.tenants.latest(&id));
+        match seen {
+            Some(seen) => Ok(seen),
+            None => self.tenant(slug).await,
+        }
+    }
+
+    /// The id of the tenant with this slug. `None`: there is none.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn id_of(&self, slug: &Slug) -> Result<Option<TenantId>, Unavailable> {
+        patiently(async { Ok(self.tenant_id(slug).await?) }).await
+    }
+
+    /// The id of the tenant with this slug, if this node has seen it. The store is not asked.
+    pub fn id_seen(&self, slug: &Slug) -> Option<TenantId> {
+        self.slugs.get(slug)
+    }
+
     async fn find_tenant(&self, slug: &Slug) -> Result<Option<Arc<TenantEntry>>, Unavailable> {
         let Some(id) = self.tenant_id(slug).await? else {
             return Ok(None);
         };
-        let Some(head) = self.fill.store.head(id).await? else {
+        let Some(stamp) = self.fill.store.stamp(id).await? else {
             return Ok(None);
         };
-        if let Some(found) = self.tenants.at(&id, head) {
+        if let Some(found) = self.tenants.at(&id, stamp) {
             return Ok(found);
         }
-        let Some(head) = self.head_again(id).await? else {
+        let Some(stamp) = self.stamp_again(id).await? else {
             return Ok(None);
         };
         self.tenants
-            .fill(&id, head, |before| self.fill.tenant(id, head, before))
+            .fill(&id, stamp, |before| self.fill.tenant(id, stamp, before))
             .await
     }
 
@@ -142,24 +171,24 @@ impl Directory {
         client: ClientId,
     ) -> Result<Option<Arc<ClientEntry>>, Unavailable> {
         let key = (tenant.id, client);
-        if let Some(found) = self.clients.at(&key, tenant.head) {
+        if let Some(found) = self.clients.at(&key, tenant.stamp) {
             return Ok(found);
         }
         patiently(async {
-            let Some(head) = self.head_again(tenant.id).await? else {
+            let Some(stamp) = self.stamp_again(tenant.id).await? else {
                 return Ok(None);
             };
             self.clients
-                .fill(&key, head, |_| self.fill.client(tenant.id, client, head))
+                .fill(&key, stamp, |_| self.fill.client(tenant.id, client, stamp))
                 .await
         })
         .await
     }
 
-    /// Something has changed since the entry was filled, or is just changing. A head that is read
+    /// Something has changed since the entry was filled, or is just changing. A stamp that is read
     /// now is as good, and requests that came before and after the change agree on it sooner.
-    async fn head_again(&self, tenant: TenantId) -> Result<Option<i64>, StoreError> {
-        self.fill.store.head(tenant).await
+    async fn stamp_again(&self, tenant: TenantId) -> Result<Option<Stamp>, StoreError> {
+        self.fill.store.stamp(tenant).await
     }
 
     /// Whether the presented text is the secret of this id, which the entry says is accepted. Only

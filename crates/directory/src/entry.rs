@@ -12,17 +12,18 @@ use chancery_domain::{
     tenant::{SigningAlgorithm, Tenant},
     value::ApiIdentifier,
 };
+use chancery_event_store::Stamp;
 
 /// A tenant, with everything that all its clients share.
 ///
 /// Its parts were read one after the other, none before the stamp: each is at least as new as the
-/// tenant's roll was at `head`.
+/// tenant's roll was at its stamp.
 #[derive(Debug)]
 pub struct TenantEntry {
     /// The tenant.
     pub id: TenantId,
-    /// The stamp: the number of the last entry of the tenant's roll, read before the rest.
-    pub head: i64,
+    /// The state of the tenant's roll, read before the rest.
+    pub stamp: Stamp,
     /// When the newest of the entries that this is made of was recorded. A clock that is behind it
     /// is wrong.
     pub newest: Timestamp,
@@ -89,8 +90,8 @@ pub struct Keys {
 pub struct ClientEntry {
     /// The client.
     pub id: ClientId,
-    /// The stamp: the number of the last entry of the tenant's roll, read before the rest.
-    pub head: i64,
+    /// The state of the tenant's roll, read before the rest.
+    pub stamp: Stamp,
     /// When the newest of the entries that this is made of was recorded.
     pub newest: Timestamp,
     /// Its standing, grants and claims.

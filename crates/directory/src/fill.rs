@@ -12,7 +12,7 @@ use chancery_domain::{
     key_ring::{KeyRing, KeyState},
     tenant::{AuthMethod, SigningAlgorithm},
 };
-use chancery_event_store::{SealedSecret, Store, Verifier as StoredVerifier};
+use chancery_event_store::{SealedSecret, Stamp, Store, Verifier as StoredVerifier};
 use chancery_projections::{apis, client_secrets, clients, key_rings, tenants};
 
 use crate::{
@@ -35,11 +35,11 @@ pub(crate) struct Fill {
 }
 
 impl Fill {
-    /// A tenant's entry. `head` was read before.
+    /// A tenant's entry. `stamp` was read before.
     pub(crate) async fn tenant(
         &self,
         id: TenantId,
-        head: i64,
+        stamp: Stamp,
         before: Option<Arc<TenantEntry>>,
     ) -> Result<Option<Arc<TenantEntry>>, Unavailable> {
         let Some(tenant) = tenants::get(&self.store, id).await? else {
@@ -56,11 +56,11 @@ impl Fill {
             Some(ring) => self.keys(id, &ring, before.as_deref()).await?,
             None => Keys::default(),
         };
-        tracing::debug!(tenant = %id, head, "directory: tenant filled");
+        tracing::debug!(tenant = %id, head = stamp.head, "directory: tenant filled");
         let apis = apis.into_iter().map(|(id, api)| (id, api.state)).collect();
         Ok(Some(Arc::new(TenantEntry {
             id,
-            head,
+            stamp,
             newest,
             tenant: tenant.state,
             apis,
@@ -131,12 +131,12 @@ impl Fill {
         )?)
     }
 
-    /// A client's entry. `head` was read before.
+    /// A client's entry. `stamp` was read before.
     pub(crate) async fn client(
         &self,
         tenant: TenantId,
         id: ClientId,
-        head: i64,
+        stamp: Stamp,
     ) -> Result<Option<Arc<ClientEntry>>, Unavailable> {
         let Some(client) = clients::get(&self.store, tenant, id).await? else {
             return Ok(None);
@@ -151,10 +151,10 @@ impl Fill {
         let newest = secrets.map_or(client.changed_at, |secrets| {
             secrets.changed_at.max(client.changed_at)
         });
-        tracing::debug!(%tenant, client = %id, head, "directory: client filled");
+        tracing::debug!(%tenant, client = %id, head = stamp.head, "directory: client filled");
         Ok(Some(Arc::new(ClientEntry {
             id,
-            head,
+            stamp,
             newest,
             client: client.state,
             secrets: secrets

@@ -17,3 +17,6 @@ mod verified;
 
 pub use directory::{Capacity, Directory, Unavailable};
 pub use entry::{Apis, ClientEntry, Keys, TenantEntry};
+
+/// Which state of a tenant's roll an entry is of.
+pub use chancery_event_store::Stamp;

@@ -2,21 +2,22 @@
 
 use std::{hash::Hash, sync::Arc};
 
+use chancery_event_store::Stamp;
 use quick_cache::sync::{Cache, EntryAction, EntryResult};
 
-/// Entries by key, each stamped with the head that was read before it was filled. Absence is an
+/// Entries by key, each stamped with the state of the tenant's roll that was read before it was filled. Absence is an
 /// entry too.
 pub(crate) struct Stamped<K, V>(Cache<K, Filled<V>>);
 
 struct Filled<V> {
-    head: i64,
+    stamp: Stamp,
     value: Option<Arc<V>>,
 }
 
 impl<V> Clone for Filled<V> {
     fn clone(&self) -> Self {
         Self {
-            head: self.head,
+            stamp: self.stamp,
             value: self.value.clone(),
         }
     }
@@ -27,31 +28,40 @@ impl<K: Clone + Eq + Hash, V> Stamped<K, V> {
         Self(Cache::new(capacity))
     }
 
-    /// What was filled at this very head. The outer `None` says that nothing was.
+    /// What was filled at this very stamp. The outer `None` says that nothing was.
     #[expect(
         clippy::option_option,
         reason = "unknown, absent and present are three things"
     )]
-    pub(crate) fn at(&self, key: &K, head: i64) -> Option<Option<Arc<V>>> {
+    pub(crate) fn at(&self, key: &K, stamp: Stamp) -> Option<Option<Arc<V>>> {
         self.0
             .get(key)
-            .filter(|filled| filled.head == head)
+            .filter(|filled| filled.stamp == stamp)
             .map(|filled| filled.value)
     }
 
-    /// What was filled at this head; otherwise what `fill` makes of the entry that it replaces.
+    /// What was filled last, whenever that was. The outer `None` says that nothing was.
+    #[expect(
+        clippy::option_option,
+        reason = "unknown, absent and present are three things"
+    )]
+    pub(crate) fn latest(&self, key: &K) -> Option<Option<Arc<V>>> {
+        self.0.get(key).map(|filled| filled.value)
+    }
+
+    /// What was filled at this stamp; otherwise what `fill` makes of the entry that it replaces.
     /// Requests that come meanwhile wait for it; if it fails, one of them takes its place.
     pub(crate) async fn fill<E, Fut>(
         &self,
         key: &K,
-        head: i64,
+        stamp: Stamp,
         fill: impl FnOnce(Option<Arc<V>>) -> Fut,
     ) -> Result<Option<Arc<V>>, E>
     where
         Fut: Future<Output = Result<Option<Arc<V>>, E>>,
     {
         let entry = self.0.entry_async(key, |_, filled: &mut Filled<V>| {
-            if filled.head == head {
+            if filled.stamp == stamp {
                 EntryAction::Retain(filled.value.clone())
             } else {
                 EntryAction::ReplaceWithGuard
@@ -68,7 +78,7 @@ impl<K: Clone + Eq + Hash, V> Stamped<K, V> {
         if let Some(guard) = guard {
             // Refused where the place was given to another meanwhile: then the next request fills.
             let _ = guard.insert(Filled {
-                head,
+                stamp,
                 value: value.clone(),
             });
         }
@@ -80,12 +90,21 @@ impl<K: Clone + Eq + Hash, V> Stamped<K, V> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use chancery_domain::Timestamp;
+
     use super::*;
 
-    async fn filled(cache: &Stamped<u8, u8>, head: i64, value: u8) -> Option<u8> {
+    fn at(head: i64) -> Stamp {
+        Stamp {
+            head,
+            recorded_at: Timestamp::from_micros(head),
+        }
+    }
+
+    async fn filled(cache: &Stamped<u8, u8>, stamp: Stamp, value: u8) -> Option<u8> {
         let fill = |_| async move { Ok::<_, ()>(Some(Arc::new(value))) };
         cache
-            .fill(&1, head, fill)
+            .fill(&1, stamp, fill)
             .await
             .unwrap()
             .map(|value| *value)
@@ -94,34 +113,44 @@ mod tests {
     #[tokio::test]
     async fn an_entry_of_another_head_is_refilled_whichever_is_later() {
         let cache = Stamped::new(8);
-        assert_eq!(filled(&cache, 5, 50).await, Some(50));
-        assert_eq!(filled(&cache, 5, 51).await, Some(50));
-        assert_eq!(filled(&cache, 6, 60).await, Some(60));
-        assert_eq!(cache.at(&1, 5), None);
-        assert_eq!(filled(&cache, 5, 52).await, Some(52));
+        assert_eq!(filled(&cache, at(5), 50).await, Some(50));
+        assert_eq!(filled(&cache, at(5), 51).await, Some(50));
+        assert_eq!(filled(&cache, at(6), 60).await, Some(60));
+        assert_eq!(cache.at(&1, at(5)), None);
+        assert_eq!(filled(&cache, at(5), 52).await, Some(52));
+        // The number given to another commit, as after a failover that lost some.
+        let other = Stamp {
+            recorded_at: Timestamp::from_micros(7),
+            ..at(5)
+        };
+        assert_eq!(cache.at(&1, other), None);
+        assert_eq!(cache.latest(&1), Some(Some(Arc::new(52))));
     }
 
     #[tokio::test]
     async fn absence_is_kept_like_presence() {
         let cache = Stamped::<u8, u8>::new(8);
-        assert_eq!(cache.at(&1, 5), None);
+        assert_eq!(cache.at(&1, at(5)), None);
         let absent = cache
-            .fill(&1, 5, |_| async { Ok::<_, ()>(None) })
+            .fill(&1, at(5), |_| async { Ok::<_, ()>(None) })
             .await
             .unwrap();
-        assert_eq!((absent, cache.at(&1, 5)), (None, Some(None)));
-        assert_eq!(filled(&cache, 5, 50).await, None);
-        assert_eq!(filled(&cache, 6, 60).await, Some(60));
+        assert_eq!((absent, cache.at(&1, at(5))), (None, Some(None)));
+        assert_eq!(filled(&cache, at(5), 50).await, None);
+        assert_eq!(filled(&cache, at(6), 60).await, Some(60));
     }
 
     #[tokio::test]
     async fn a_fill_gets_the_entry_that_it_replaces() {
         let cache = Stamped::new(8);
-        filled(&cache, 5, 50).await;
+        filled(&cache, at(5), 50).await;
         let successor = |before: Option<Arc<u8>>| async move {
             Ok::<_, ()>(before.map(|before| Arc::new(*before + 1)))
         };
-        assert_eq!(cache.fill(&1, 6, successor).await, Ok(Some(Arc::new(51))));
+        assert_eq!(
+            cache.fill(&1, at(6), successor).await,
+            Ok(Some(Arc::new(51)))
+        );
     }
 
     #[tokio::test]
@@ -141,7 +170,7 @@ mod tests {
                             Ok(Some(Arc::new(7)))
                         }
                     };
-                    cache.fill(&1, 5, fill).await
+                    cache.fill(&1, at(5), fill).await
                 })
             })
             .collect();

@@ -15,7 +15,7 @@ impl Store {
     /// looked at: see [`Store::schema_status`] and [`Store::migrate`].
     pub async fn connect(config: &StoreConfig) -> Result<Self, StoreError> {
         let database = Database::connect(config).await?;
-        let streams = match &database.0 {
+        let streams = match &database.pools {
             Pools::Postgres(pool) => {
                 Streams::Postgres(Arc::new(PostgresEventRepository::new(pool.clone())))
             }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use sqlx::{PgPool, SqlitePool};
 
 use crate::{
@@ -11,7 +13,10 @@ use crate::{
 /// Connections to one database of either kind, with the care that durable data needs. The
 /// [`Store`](crate::Store) has one; what is kept apart from it has its own. Cheap to clone.
 #[derive(Clone)]
-pub struct Database(pub(crate) Pools);
+pub struct Database {
+    pub(crate) pools: Pools,
+    location: Arc<StoreLocation>,
+}
 
 #[derive(Clone)]
 pub(crate) enum Pools {
@@ -19,7 +24,7 @@ pub(crate) enum Pools {
     Sqlite {
         writer: SqlitePool,
         readers: SqlitePool,
-        lock: std::sync::Arc<FileLock>,
+        lock: Arc<FileLock>,
     },
 }
 
@@ -27,10 +32,10 @@ impl Database {
     /// Connects, and makes sure that the database is one that Chancery works on. The schema is not
     /// looked at.
     pub async fn connect(config: &StoreConfig) -> Result<Self, StoreError> {
-        Ok(Self(match &config.location {
+        let pools = match &config.location {
             StoreLocation::Postgres(url) => Pools::Postgres(postgres::connect(url, config).await?),
             StoreLocation::Sqlite(path) => {
-                let lock = std::sync::Arc::new(FileLock::beside(path));
+                let lock = Arc::new(FileLock::beside(path));
                 let (writer, readers) = sqlite::connect(path, config, &lock).await?;
                 Pools::Sqlite {
                     writer,
@@ -38,12 +43,21 @@ impl Database {
                     lock,
                 }
             }
-        }))
+        };
+        Ok(Self {
+            pools,
+            location: Arc::new(config.location.clone()),
+        })
+    }
+
+    /// Where it is.
+    pub fn location(&self) -> &StoreLocation {
+        &self.location
     }
 
     /// Which of the two it is.
     pub fn backend(&self) -> Backend {
-        match &self.0 {
+        match &self.pools {
             Pools::Postgres(_) => Backend::Postgres,
             Pools::Sqlite { .. } => Backend::Sqlite,
         }
@@ -52,7 +66,7 @@ impl Database {
     /// Waits for what is under way, then closes every connection. Later calls find the database
     /// unavailable.
     pub async fn close(&self) {
-        match &self.0 {
+        match &self.pools {
             Pools::Postgres(pool) => pool.close().await,
             Pools::Sqlite {
                 writer, readers, ..
@@ -73,7 +87,7 @@ impl std::fmt::Debug for Database {
 
 impl<'a> Reads<'a> for &'a Database {
     fn source(self) -> Source<'a> {
-        match &self.0 {
+        match &self.pools {
             Pools::Postgres(pool) => Source::Postgres(pool),
             Pools::Sqlite { readers, .. } => Source::Sqlite(readers),
         }

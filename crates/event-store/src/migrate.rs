@@ -183,7 +183,7 @@ impl Store {
 impl Database {
     /// How the schema compares with these migrations.
     pub async fn schema_status(&self, to: &Migrations) -> Result<SchemaStatus, StoreError> {
-        let applied = match (&self.0, &to.schema) {
+        let applied = match (&self.pools, &to.schema) {
             (Pools::Postgres(_), Some(_)) => {
                 let mut tx = self.begin().await?;
                 to.enter(&mut tx).await?;
@@ -199,7 +199,7 @@ impl Database {
     /// Applies what is missing of these migrations, in one transaction: see [`Store::migrate`].
     pub async fn migrate(&self, to: &Migrations) -> Result<(), StoreError> {
         let _held;
-        let mut tx = match &self.0 {
+        let mut tx = match &self.pools {
             Pools::Postgres(pool) => {
                 let mut tx = Tx::Postgres(pool.begin_with(postgres::BEGIN_LONG).await?);
                 execute!(&mut tx, postgres::LOCK_MIGRATIONS)?;

@@ -25,7 +25,7 @@ enum View {
 impl Store {
     /// The store as it is at the first read. No statement in it is stopped for being slow.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        Ok(Snapshot(match &self.database.0 {
+        Ok(Snapshot(match &self.database.pools {
             Pools::Postgres(pool) => {
                 View::Postgres(pool.begin_with(postgres::BEGIN_SNAPSHOT).await?)
             }

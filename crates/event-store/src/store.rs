@@ -5,7 +5,7 @@ use sqlite_es::SqliteEventRepository;
 use tokio::time::timeout;
 
 use crate::{
-    config::Backend,
+    config::{Backend, StoreLocation},
     database::Database,
     error::{Cause, StoreError},
     fetch_optional,
@@ -34,6 +34,11 @@ impl Store {
     /// Which of the two it is.
     pub fn backend(&self) -> Backend {
         self.database.backend()
+    }
+
+    /// Where it is.
+    pub fn location(&self) -> &StoreLocation {
+        self.database.location()
     }
 
     /// Whether the store answers, and within two seconds: for readiness.

@@ -40,7 +40,7 @@ impl Store {
 impl Database {
     /// Begins a transaction: see [`Store::begin`].
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(match &self.0 {
+        Ok(match &self.pools {
             Pools::Postgres(pool) => Tx::Postgres(pool.begin_with(postgres::BEGIN).await?),
             Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with(sqlite::BEGIN).await?),
         })
@@ -48,7 +48,7 @@ impl Database {
 
     /// Begins one without a limit of time: see [`Store::begin_long`].
     pub async fn begin_long(&self) -> Result<Tx, StoreError> {
-        Ok(match &self.0 {
+        Ok(match &self.pools {
             Pools::Postgres(pool) => Tx::Postgres(pool.begin_with(postgres::BEGIN_LONG).await?),
             Pools::Sqlite { .. } => return self.begin().await,
         })

@@ -12,7 +12,8 @@ use chancery_application::{
 use chancery_crypto::{Entropy, HashParameters, Sealer, SecretHasher};
 use chancery_directory::{Capacity, Directory};
 use chancery_domain::Clock;
-use chancery_event_store::Store;
+use chancery_event_store::{Store, StoreError};
+use chancery_token_log::{Durability, TokenLog, TokenLogConfig};
 use chancery_token_service::{FailureLimit, TokenService, TokenServiceConfig, TrustedProxies};
 
 use crate::{health, roll};
@@ -24,6 +25,10 @@ const WAITING_TO_HASH: usize = 256;
 pub struct Settings {
     /// The base of every issuer.
     pub public_url: PublicUrl,
+    /// When a token may leave.
+    pub durability: Durability,
+    /// After how many days activity is deleted.
+    pub activity_days: u32,
     /// What the token endpoint is told.
     pub token_service: TokenServiceConfig,
     /// The present.
@@ -50,6 +55,8 @@ impl Settings {
         };
         Ok(Self {
             public_url,
+            durability: Durability::default(),
+            activity_days: 90,
             token_service,
             clock,
             entropy,
@@ -66,6 +73,8 @@ pub struct Platform {
     /// Where everything is kept.
     pub store: Store,
     sockets: Sockets,
+    /// Where token traffic is kept.
+    pub log: TokenLog,
 }
 
 /// Why the server cannot start.
@@ -74,6 +83,9 @@ pub enum StartError {
     /// The installation cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The token log cannot be opened.
+    #[error("the token log cannot be opened: {0}")]
+    TokenLog(#[source] StoreError),
     /// The first start failed; nothing of it is left.
     #[error("the first start failed, and nothing of it was kept: {}", reason(.0))]
     Install(#[source] Error),
@@ -96,6 +108,7 @@ pub(crate) fn hasher() -> SecretHasher {
 /// The one door for changes, on an open installation.
 pub(crate) fn application(
     store: &Store,
+    log: &TokenLog,
     sealer: &Arc<Sealer>,
     settings: &Settings,
     installation: &Installation,
@@ -103,6 +116,7 @@ pub(crate) fn application(
 ) -> Application {
     Application::new(Parts {
         store: store.clone(),
+        log: log.clone(),
         clock: settings.clock.clone(),
         entropy: settings.entropy.clone(),
         sealer: sealer.clone(),
@@ -110,6 +124,14 @@ pub(crate) fn application(
         hasher: hasher.clone(),
         public_url: settings.public_url.clone(),
     })
+}
+
+/// The log of token traffic beside this store.
+pub(crate) async fn token_log(store: &Store, settings: &Settings) -> Result<TokenLog, StoreError> {
+    let mut log = TokenLogConfig::beside(store.location());
+    log.durability = settings.durability;
+    log.retention_days = settings.activity_days;
+    TokenLog::open(&log, store.clone(), settings.clock.clone()).await
 }
 
 impl Platform {
@@ -124,10 +146,15 @@ impl Platform {
         settings: Settings,
         keep: impl Fn(&OperatorCredential) -> io::Result<()>,
     ) -> Result<Self, StartError> {
+        // The master key comes first: with a wrong one nothing is made.
+        Installation::open(&store, &sealer, &*settings.entropy).await?;
+        let log = token_log(&store, &settings)
+            .await
+            .map_err(StartError::TokenLog)?;
         loop {
             let installation = Installation::open(&store, &sealer, &*settings.entropy).await?;
             let hasher = hasher();
-            let application = application(&store, &sealer, &settings, &installation, &hasher);
+            let application = application(&store, &log, &sealer, &settings, &installation, &hasher);
             let made = !installation.is_new()
                 || application
                     .install(&installation, &keep)
@@ -148,6 +175,7 @@ impl Platform {
                 directory,
                 hasher,
                 installation.secrets.clone(),
+                log.clone(),
                 settings.clock,
                 settings.entropy,
             );
@@ -165,14 +193,17 @@ impl Platform {
                 router,
                 store,
                 sockets,
+                log,
             });
         }
     }
 
-    /// Closes the connections of subscriptions, waits for the changes that are under way, then lets go of the store.
+    /// Closes the connections of subscriptions, waits for the changes that are under way and for the
+    /// records that are queued, then lets go of the store.
     pub async fn close(self) {
         self.sockets.close().await;
         self.application.drain().await;
+        self.log.close().await;
         self.store.close().await;
     }
 }

@@ -63,8 +63,8 @@ pub(crate) async fn existing(config: &Config) -> Result<Store, Failure> {
     }
 }
 
-/// The application of an installation that is there, with its master key. Nothing is made and nothing
-/// is migrated.
+/// The application of an installation that is there, with its master key. Of the roll nothing is
+/// made and nothing is migrated; its token log is opened as ever.
 pub(crate) async fn application(config: &Config) -> Result<Application, Failure> {
     let store = existing(config).await?;
     let settings = settings(config)?;
@@ -81,8 +81,12 @@ pub(crate) async fn application(config: &Config) -> Result<Application, Failure>
         ));
     }
     let hasher = platform::hasher();
+    let log = platform::token_log(&store, &settings)
+        .await
+        .map_err(|error| Failure::store(&error))?;
     Ok(platform::application(
         &store,
+        &log,
         &sealer,
         &settings,
         &installation,
@@ -209,6 +213,8 @@ fn settings(config: &Config) -> Result<Settings, Failure> {
         Arc::new(SystemEntropy::new()),
     )
     .map_err(Failure::input)?;
+    settings.durability = config.activity.durability.0;
+    settings.activity_days = config.activity.retention.0;
     let limit = config.address_failures;
     settings.token_service.address_failures = FailureLimit {
         failures: limit.count,

@@ -109,15 +109,7 @@ impl TokenLog {
         heads: Store,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let mut connections = StoreConfig::new(config.location.clone());
-        connections.max_connections = config.max_connections;
-        connections.acquire_timeout = PATIENCE;
-        let database = Database::connect(&connections).await?;
-        let schema = Schema::of(&database).await?;
-        let migrations = schema.migrations()?;
-        if let SchemaStatus::Older { .. } = database.schema_status(&migrations).await? {
-            database.migrate(&migrations).await?;
-        }
+        let (database, schema) = migrated(config).await?;
         let (queue, waiting) = mpsc::channel(QUEUE);
         let log = Self(Arc::new(Parts {
             queue,
@@ -138,6 +130,15 @@ impl TokenLog {
         };
         tokio::spawn(writer.run(waiting));
         Ok(log)
+    }
+
+    /// Brings the log's schema up to date, and does no more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn migrate(config: &TokenLogConfig) -> Result<(), StoreError> {
+        migrated(config).await?.0.close().await;
+        Ok(())
     }
 
     /// When callers go on.
@@ -233,6 +234,19 @@ impl TokenLog {
     pub(crate) fn retention_days(&self) -> u32 {
         self.0.retention_days
     }
+}
+
+async fn migrated(config: &TokenLogConfig) -> Result<(Database, Schema), StoreError> {
+    let mut connections = StoreConfig::new(config.location.clone());
+    connections.max_connections = config.max_connections;
+    connections.acquire_timeout = PATIENCE;
+    let database = Database::connect(&connections).await?;
+    let schema = Schema::of(&database).await?;
+    let migrations = schema.migrations()?;
+    if let SchemaStatus::Older { .. } = database.schema_status(&migrations).await? {
+        database.migrate(&migrations).await?;
+    }
+    Ok((database, schema))
 }
 
 impl std::fmt::Debug for TokenLog {

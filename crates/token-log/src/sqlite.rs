@@ -35,13 +35,14 @@ SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->
                            THEN last_address ELSE excluded.last_address END,
        last_at = max(last_at, excluded.last_at)";
 
-/// The heads are in another file, and are read before anything is written: what is recorded stands
-/// on no view that is older than this call.
+/// The heads are in another file, and are read when this is the writer: nothing that a batch waited
+/// for lies between them and the commit.
 pub(crate) async fn write(
     database: &Database,
     heads: &Store,
     operations: &[&Operation],
 ) -> Result<Vec<Answer>, StoreError> {
+    let mut tx = database.begin().await?;
     let heads = read_heads(heads, operations).await?;
     let mut answers: Vec<_> = operations
         .iter()
@@ -53,9 +54,9 @@ pub(crate) async fn write(
         })
         .collect();
     if !answers.contains(&Answer::Recorded) {
+        tx.rollback().await?;
         return Ok(answers);
     }
-    let mut tx = database.begin().await?;
     for (op, answer) in operations.iter().zip(&mut answers) {
         if let (Some(assertion), Answer::Recorded) = (&op.assertion, &*answer)
             && !claim(&mut tx, &op.entry, assertion).await?

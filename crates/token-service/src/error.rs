@@ -7,6 +7,7 @@ use axum::{
 use chancery_crypto::HasherError;
 use chancery_directory::Unavailable;
 use chancery_domain::tenant::SigningAlgorithm;
+use chancery_token_log::RecordError;
 use http::{
     HeaderValue, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
@@ -44,6 +45,10 @@ pub(crate) enum Refusal {
     Unavailable(#[from] Unavailable),
     #[error(transparent)]
     Hasher(#[from] HasherError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error("the tenant changes faster than a token can be recorded")]
+    Overtaken,
     #[error("this node's clock is behind what it has seen recorded")]
     ClockBehind,
     #[error("the tenant has no active {} key", .0.as_str())]
@@ -122,9 +127,12 @@ impl Refusal {
             Self::Target(_) => Code::InvalidTarget,
             Self::AddressLimit { .. } | Self::RateLimit { .. } => Code::RateLimitExceeded,
             Self::Unavailable(unavailable) if !unavailable.may_pass() => Code::ServerError,
-            Self::Unavailable(_) | Self::Hasher(HasherError::Busy) | Self::ClockBehind => {
-                Code::TemporarilyUnavailable
-            }
+            Self::Record(error) if !error.may_pass() => Code::ServerError,
+            Self::Unavailable(_)
+            | Self::Hasher(HasherError::Busy)
+            | Self::Record(_)
+            | Self::Overtaken
+            | Self::ClockBehind => Code::TemporarilyUnavailable,
             Self::Hasher(HasherError::UnreadableVerifier | HasherError::Failed)
             | Self::NoKey(_)
             | Self::Defect(_) => Code::ServerError,
@@ -147,6 +155,8 @@ impl Refusal {
             }
             Self::Unavailable(_)
             | Self::Hasher(_)
+            | Self::Record(_)
+            | Self::Overtaken
             | Self::ClockBehind
             | Self::NoKey(_)
             | Self::Defect(_) => format!(

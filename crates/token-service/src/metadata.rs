@@ -125,7 +125,7 @@ pub(crate) async fn published(
 
 #[cfg(test)]
 mod tests {
-    use chancery_directory::Keys;
+    use chancery_directory::{Keys, Stamp};
     use chancery_domain::{TenantId, Timestamp, tenant::Tenant};
     use serde_json::json;
 
@@ -135,7 +135,10 @@ mod tests {
     fn it_names_what_there_is() {
         let tenant = TenantEntry {
             id: TenantId::from_bytes([1; 16]),
-            head: 1,
+            stamp: Stamp {
+                head: 1,
+                recorded_at: Timestamp::from_micros(0),
+            },
             newest: Timestamp::from_micros(0),
             tenant: Tenant {
                 slug: "acme".parse().unwrap(),

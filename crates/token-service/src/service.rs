@@ -8,7 +8,9 @@ use axum::{
 };
 use chancery_crypto::{Entropy, SecretHasher, SecretIssuer};
 use chancery_directory::Directory;
-use chancery_domain::{Clock, value::Slug};
+use chancery_domain::{Clock, TenantId, value::Slug};
+use chancery_token_log::{Entry, TokenLog};
+use tokio::sync::Semaphore;
 
 use crate::{
     address::{AddressFailures, FailureLimit, TrustedProxies},
@@ -19,6 +21,9 @@ use crate::{
     parameters::MAX_BODY,
     token, trace,
 };
+
+/// How many tenants are looked up at a time for the sake of a note.
+const LOOK_UPS: usize = 8;
 
 /// How the endpoints are configured.
 #[derive(Clone, Debug)]
@@ -40,10 +45,12 @@ struct Parts {
     directory: Arc<Directory>,
     hasher: SecretHasher,
     secrets: Arc<SecretIssuer>,
+    log: TokenLog,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     limits: Limits,
     failures: AddressFailures,
+    look_ups: Arc<Semaphore>,
 }
 
 impl TokenService {
@@ -54,6 +61,7 @@ impl TokenService {
         directory: Arc<Directory>,
         hasher: SecretHasher,
         secrets: Arc<SecretIssuer>,
+        log: TokenLog,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
@@ -64,10 +72,12 @@ impl TokenService {
             directory,
             hasher,
             secrets,
+            log,
             clock,
             entropy,
             limits,
             failures,
+            look_ups: Arc::new(Semaphore::new(LOOK_UPS)),
         }))
     }
 
@@ -101,6 +111,29 @@ impl TokenService {
 
     pub(crate) fn failures(&self) -> &AddressFailures {
         &self.0.failures
+    }
+
+    pub(crate) fn log(&self) -> &TokenLog {
+        &self.0.log
+    }
+
+    /// Takes note of something at the endpoints of the tenant with this slug. Where this node has not
+    /// seen the tenant, it is looked up after the answer, which must not tell whether it exists.
+    pub(crate) fn note(&self, slug: &Slug, entry: impl FnOnce(TenantId) -> Entry + Send + 'static) {
+        if let Some(tenant) = self.directory().id_seen(slug) {
+            return self.log().note(entry(tenant));
+        }
+        // Beyond so many at a time nothing is noted: somebody is trying names.
+        let Ok(permit) = self.0.look_ups.clone().try_acquire_owned() else {
+            return;
+        };
+        let (service, slug) = (self.clone(), slug.clone());
+        tokio::spawn(async move {
+            if let Ok(Some(tenant)) = service.directory().id_of(&slug).await {
+                service.log().note(entry(tenant));
+            }
+            drop(permit);
+        });
     }
 
     /// A tenant's issuer.

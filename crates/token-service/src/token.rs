@@ -8,29 +8,30 @@ use axum::{
     extract::{State, rejection::BytesRejection},
     response::{IntoResponse, Response},
 };
-use chancery_domain::{ClientId, Timestamp, value::Slug};
+use chancery_domain::{ClientId, TenantId, Timestamp, value::Slug};
+use chancery_token_log::{Durability, Entry, Kind};
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE},
+    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, USER_AGENT},
 };
 use serde::Serialize;
 
 use crate::{
     TokenService,
     address::ClientAddress,
-    claims::{Audience, Claims, Custom, Kind, TokenId, expiry},
-    client_auth::{self, Presented, Proof, ProofError, Prover},
+    claims::TokenId,
+    client_auth::{self, Credentials, Denial, Presented, Proof, ProofError, Prover},
     error::{Code, Refusal},
-    form, json_body,
+    form, grant, json_body,
     limits::Standing,
     metadata::TenantSlug,
     parameters::{Malformed, Parameters},
-    target::{self, Wish},
     trace::TraceContext,
 };
 
-/// How far a clock may be behind what others have recorded, in seconds.
-const CLOCK_TOLERANCE: i64 = 5;
+/// How often a decision is made before the request is told to come again. The first stands on what
+/// this node saw last; only a tenant that changes all the time overtakes the others.
+const ATTEMPTS: usize = 5;
 
 /// `POST {issuer}/oauth2/token`
 pub(crate) async fn handle(
@@ -46,10 +47,14 @@ pub(crate) async fn handle(
         slug: &slug,
         address,
         headers: &headers,
+        trace: &trace,
     };
     let mut seen = Seen::default();
     let outcome = request.decide(body, &mut seen).await;
     seen.log(&slug, &outcome, &trace);
+    if let Err(refusal) = &outcome {
+        request.note(refusal, &mut seen);
+    }
     let mut response = match outcome {
         Ok(issued) => {
             let no_store = (CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -77,13 +82,40 @@ pub(crate) async fn handle(
 
 /// The answer to a request that was granted (RFC 6749, section 5.1).
 #[derive(Serialize)]
-struct Issued {
-    access_token: String,
-    token_type: &'static str,
-    expires_in: i64,
-    scope: String,
+pub(crate) struct Issued {
+    pub(crate) access_token: String,
+    pub(crate) token_type: &'static str,
+    pub(crate) expires_in: i64,
+    pub(crate) scope: String,
     #[serde(skip)]
-    jti: TokenId,
+    pub(crate) jti: TokenId,
+}
+
+/// Why an attempt gave no token.
+pub(crate) enum Setback {
+    /// The client has not proved who it is.
+    Unproved(Denial),
+    /// Something else was said against it.
+    Refused(Refusal),
+    /// The tenant has changed since the view was read: nothing is recorded.
+    Overtaken,
+}
+
+impl<E: Into<Refusal>> From<E> for Setback {
+    fn from(refusal: E) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
+impl Refusal {
+    /// Whether a newer view could say something else.
+    fn is_of_a_view(&self) -> bool {
+        match self {
+            Self::Client(denial) => denial.is_of_a_view(),
+            Self::Target(_) | Self::RateLimit { .. } | Self::NoKey(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// What became known on the way, for the log and the headers.
@@ -91,6 +123,10 @@ struct Issued {
 struct Seen {
     /// Only an id of ours: what else was sent as `client_id` could be anything, a secret too.
     client: Option<ClientId>,
+    /// What was sent as `client_id`, for the activity log, which cleans it.
+    sent: Option<String>,
+    /// Whether the request was counted by the limits, which happens once.
+    counted: bool,
     standing: Option<Standing>,
 }
 
@@ -121,11 +157,12 @@ impl Seen {
 }
 
 /// One request to the endpoint.
-struct Request<'a> {
-    service: &'a TokenService,
+pub(crate) struct Request<'a> {
+    pub(crate) service: &'a TokenService,
     slug: &'a str,
     address: IpAddr,
     headers: &'a HeaderMap,
+    trace: &'a TraceContext,
 }
 
 impl Request<'_> {
@@ -136,9 +173,11 @@ impl Request<'_> {
         seen: &mut Seen,
     ) -> Result<Issued, Refusal> {
         let parameters = parameters(self.headers, body)?;
+        seen.sent.clone_from(&parameters.client_id);
         let presented = client_auth::presented(self.headers, &parameters)?;
         if let Presented::Secret(credentials) = &presented {
             seen.client = credentials.client_id.parse().ok();
+            seen.sent = Some(credentials.client_id.clone());
         }
         let now = self.service.clock().now();
         // Beyond the address's limit a correct credential still passes, so there it is asked for
@@ -147,119 +186,115 @@ impl Request<'_> {
         if exhausted.is_none() {
             client_credentials(&parameters)?;
         }
-        let proof =
-            self.prove(&presented, now)
-                .await
-                .map_err(|refusal| match (refusal, exhausted) {
-                    (Refusal::Client(_), Some(retry_after)) => {
-                        Refusal::AddressLimit { retry_after }
-                    }
-                    (refusal, _) => refusal,
-                })?;
-        client_credentials(&parameters)?;
-        // A proof may have waited for its turn.
-        let now = self.service.clock().now();
-        self.grant(&proof, &presented, &parameters, now, seen)
-    }
-
-    /// Who asks. A failure counts against the address it came from.
-    async fn prove(&self, presented: &Presented, now: Timestamp) -> Result<Proof, Refusal> {
-        let proof = match presented {
-            Presented::Nothing(denial) => Err((*denial).into()),
-            Presented::Secret(credentials) => {
-                let prover = Prover {
-                    directory: self.service.directory(),
-                    issuer: self.service.secrets(),
-                    hasher: self.service.hasher(),
-                };
-                prover.prove(self.slug, credentials, now).await
+        // Whoever waits for the record learns from it whether the view was overtaken. Otherwise it
+        // must be fresh, and so it must before anything is refused.
+        let mut fresh = self.service.log().durability() == Durability::Async;
+        for _ in 0..ATTEMPTS {
+            match self.attempt(&presented, &parameters, fresh, seen).await {
+                Ok(issued) => return Ok(issued),
+                Err(Setback::Overtaken) => {}
+                Err(Setback::Unproved(denial)) if denial.is_of_a_view() && !fresh => {}
+                Err(Setback::Refused(refusal)) if refusal.is_of_a_view() && !fresh => {}
+                Err(Setback::Unproved(denial)) => {
+                    self.service.failures().count(self.address, now);
+                    return Err(match exhausted {
+                        Some(retry_after) => Refusal::AddressLimit { retry_after },
+                        None => denial.into(),
+                    });
+                }
+                Err(Setback::Refused(refusal)) => return Err(refusal),
             }
-        };
-        if let Err(ProofError::Denied(_)) = &proof {
-            self.service.failures().count(self.address, now);
+            fresh = true;
         }
-        Ok(proof?)
+        Err(Refusal::Overtaken)
     }
 
-    /// What it gets.
-    fn grant(
+    /// One decision on one view: prove, admit, count, decide, record, sign.
+    async fn attempt(
         &self,
-        proof: &Proof,
         presented: &Presented,
         parameters: &Parameters,
-        now: Timestamp,
+        fresh: bool,
         seen: &mut Seen,
-    ) -> Result<Issued, Refusal> {
-        let Proof {
-            tenant,
-            client,
-            credential,
-        } = proof;
-        let newest = tenant.newest.max(client.newest);
-        if now.plus_seconds(CLOCK_TOLERANCE) < newest {
-            return Err(Refusal::ClockBehind);
+    ) -> Result<Issued, Setback> {
+        let credentials = match presented {
+            Presented::Secret(credentials) => credentials,
+            Presented::Nothing(denial) => return Err(Setback::Unproved(*denial)),
+        };
+        let proof = self.prove(credentials, fresh).await?;
+        client_credentials(parameters)?;
+        // A proof may have waited for its turn.
+        let now = self.service.clock().now();
+        grant::admit(&proof, credentials.method, now)?;
+        if !seen.counted {
+            self.count(&proof, now, seen)?;
         }
-        let policy = &tenant.tenant.policy;
-        match presented {
-            Presented::Secret(credentials) => {
-                // It was accepted before it waited; it must be now.
-                client_auth::accepted(client, *credential, now)?;
-                client_auth::admit(&tenant.tenant, &client.client, credentials.method, now)?;
-            }
-            Presented::Nothing(denial) => return Err((*denial).into()),
+        let decision = grant::decide(&proof, parameters, now)?;
+        let jti = TokenId::new(now, &self.service.entropy().bytes());
+        decision.record(self, jti, now).await?;
+        let issuer = self.service.issuer(&proof.tenant.tenant.slug);
+        Ok(decision.sign(&issuer, jti)?)
+    }
+
+    /// Who asks.
+    async fn prove(&self, credentials: &Credentials, fresh: bool) -> Result<Proof, Setback> {
+        let prover = Prover {
+            directory: self.service.directory(),
+            issuer: self.service.secrets(),
+            hasher: self.service.hasher(),
+            fresh,
+        };
+        let now = self.service.clock().now();
+        match prover.prove(self.slug, credentials, now).await {
+            Ok(proof) => Ok(proof),
+            Err(ProofError::Denied(denial)) => Err(Setback::Unproved(denial)),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether the limits allow one more.
+    fn count(&self, proof: &Proof, now: Timestamp, seen: &mut Seen) -> Result<(), Refusal> {
+        let limits = &proof.tenant.tenant.policy.rate_limit;
         let verdict = self
             .service
             .limits()
-            .take(tenant.id, client.id, &policy.rate_limit, now);
+            .take(proof.tenant.id, proof.client.id, limits, now);
         seen.standing = verdict.standing;
-        if let Some((whose, retry_after)) = verdict.refused {
-            return Err(Refusal::RateLimit { whose, retry_after });
+        match verdict.refused {
+            Some((whose, retry_after)) => Err(Refusal::RateLimit { whose, retry_after }),
+            None => {
+                seen.counted = true;
+                Ok(())
+            }
         }
-        let wish = Wish {
-            audiences: &parameters.audiences,
-            scope: parameters.scope.as_deref(),
-        };
-        let target = target::resolve(wish, policy, &tenant.apis, &client.client.grants)?;
+    }
 
-        let key = tenant
-            .keys
-            .signing
-            .get(&target.algorithm)
-            .ok_or(Refusal::NoKey(target.algorithm))?;
-        let issuer = self.service.issuer(&tenant.tenant.slug);
-        let scope = target.scopes.to_string();
-        let iat = now.seconds();
-        let exp = expiry(iat, target.seconds, client.client.expires_at);
-        let jti = TokenId::new(now, &self.service.entropy().bytes());
-        let claims = Claims {
-            iss: &issuer,
-            sub: client.id,
-            client_id: client.id,
-            tenant_id: tenant.id,
-            aud: Audience(&target.audiences),
-            iat,
-            nbf: iat,
-            exp,
-            jti,
-            scope: &scope,
-            scopes: &target.scopes,
-            roles: &target.roles,
-            kind: Kind::MachineToMachine,
-            credential_id: (*credential).into(),
-            custom: Custom(&client.client.custom_claims),
+    /// A record of what happens here, of which only the circumstances are known.
+    pub(crate) fn entry(&self, tenant: TenantId, now: Timestamp, kind: Kind) -> Entry {
+        let user_agent = self.headers.get(USER_AGENT);
+        Entry {
+            address: Some(self.address),
+            user_agent: user_agent
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+            trace_id: Some(self.trace.trace_id().to_owned()),
+            ..Entry::new(tenant, now, kind)
+        }
+    }
+
+    /// Takes note of a denial, without waiting for it.
+    fn note(&self, refusal: &Refusal, seen: &mut Seen) {
+        let (Some(reason), Ok(slug)) = (refusal.reason(), Slug::parse(self.slug)) else {
+            return;
         };
-        let claims = serde_json::to_vec(&claims).map_err(|error| Refusal::Defect(error.into()))?;
-        let access_token = key
-            .sign_jwt(&claims)
-            .map_err(|error| Refusal::Defect(error.into()))?;
-        Ok(Issued {
-            access_token,
-            token_type: "Bearer",
-            expires_in: exp - iat,
-            scope,
-            jti,
-        })
+        // Its tenant comes later.
+        let nobody = TenantId::from_bytes([0; 16]);
+        let entry = Entry {
+            client: seen.sent.take(),
+            reason: Some(reason),
+            ..self.entry(nobody, self.service.clock().now(), Kind::TokenDenied)
+        };
+        self.service
+            .note(&slug, move |tenant| Entry { tenant, ..entry });
     }
 }
 

@@ -1,6 +1,7 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use chancery_application::Application;
+use chancery_token_log::TokenLog;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -37,6 +38,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     };
     let platform = start::platform(&config, Newer::IssueTokens).await?;
     let keeping = tokio::spawn(keep_house(platform.application.clone()));
+    let looking_after = tokio::spawn(look_after(platform.log.clone()));
     let steward = tokio::spawn(record_due(platform.application.clone()));
     let sealing = tokio::spawn(sealing::run(platform.application.clone()));
 
@@ -49,6 +51,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     );
     connections::serve(listener, platform.router.clone(), stop).await;
     keeping.abort();
+    looking_after.abort();
     steward.abort();
     sealing.abort();
     platform.close().await;
@@ -66,6 +69,21 @@ async fn keep_house(application: Application) {
             Ok(count) => tracing::debug!(count, "old commands were forgotten"),
             Err(error) => {
                 tracing::warn!(%error, "old commands could not be deleted; the next try is in an hour");
+            }
+        }
+    }
+}
+
+/// Once an hour, activity that is too old is deleted, and the coming days get their place.
+async fn look_after(log: TokenLog) {
+    let mut hours = tokio::time::interval(HOUSE_KEEPING);
+    loop {
+        hours.tick().await;
+        match log.keep_house().await {
+            Ok(0) => {}
+            Ok(count) => tracing::debug!(count, "old activity was deleted"),
+            Err(error) => {
+                tracing::warn!(%error, "the token log could not be looked after; the next try is in an hour");
             }
         }
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use chancery_crypto::MasterKeyError;
 
+use super::activity::{DurabilityError, RetentionError};
 use super::address::ListenError;
 use super::database_url::DatabaseUrlError;
 use super::failure_limit::FailureLimitError;
@@ -92,6 +93,10 @@ pub(crate) enum Problem {
     Database(#[from] DatabaseUrlError),
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
+    #[error(transparent)]
+    Durability(#[from] DurabilityError),
+    #[error(transparent)]
+    Retention(#[from] RetentionError),
     #[error(transparent)]
     AddressFailures(#[from] FailureLimitError),
     #[error(transparent)]

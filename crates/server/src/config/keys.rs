@@ -27,6 +27,8 @@ pub(super) const MASTER_KEY: &str = "master_key";
 pub(super) const MASTER_KEY_FILE: &str = "master_key_file";
 pub(super) const MASTER_KEY_PREVIOUS_FILE: &str = "master_key_previous_file";
 pub(super) const ADDRESS_FAILURES: &str = "limits.address_failures";
+pub(super) const ACTIVITY_DURABILITY: &str = "activity.durability";
+pub(super) const ACTIVITY_RETENTION_DAYS: &str = "activity.retention_days";
 pub(super) const TRUSTED_PROXIES: &str = "trusted_proxies";
 pub(super) const LOG_FORMAT: &str = "log.format";
 pub(super) const LOG_LEVEL: &str = "log.level";
@@ -40,6 +42,8 @@ pub(crate) const KEYS: &[Key] = &[
     text(MASTER_KEY, None),
     text(MASTER_KEY_FILE, Some("--master-key-file")),
     text(MASTER_KEY_PREVIOUS_FILE, None),
+    text(ACTIVITY_DURABILITY, None),
+    text(ACTIVITY_RETENTION_DAYS, None),
     text(ADDRESS_FAILURES, None),
     Key {
         name: TRUSTED_PROXIES,

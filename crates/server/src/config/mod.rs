@@ -10,6 +10,7 @@
 //! addresses that Kubernetes announces beside a service named `chancery` are not settings; both are
 //! passed over. Relative paths are relative to the working directory.
 
+mod activity;
 mod address;
 pub(crate) mod data_dir;
 mod database_url;
@@ -36,6 +37,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub(crate) use activity::ActivityConfig;
 pub(crate) use database_url::DatabaseUrl;
 pub(crate) use error::ConfigError;
 pub(crate) use failure_limit::FailureLimit;
@@ -62,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) master_key: MasterKeySource,
     /// Where the master key before this one is, while rows are re-sealed.
     pub(crate) master_key_previous_file: Option<PathBuf>,
+    /// How activity is recorded and kept.
+    pub(crate) activity: ActivityConfig,
     /// How many failed authentications are borne from one address.
     pub(crate) address_failures: FailureLimit,
     /// Whose forwarded addresses are believed.

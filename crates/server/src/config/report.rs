@@ -63,6 +63,11 @@ impl<'a> Report<'a> {
                     .as_deref()
                     .map_or(Shown::Nothing, path),
             ),
+            (keys::ACTIVITY_DURABILITY, text(&config.activity.durability)),
+            (
+                keys::ACTIVITY_RETENTION_DAYS,
+                text(&config.activity.retention),
+            ),
             (keys::ADDRESS_FAILURES, text(&config.address_failures)),
             (keys::TRUSTED_PROXIES, Shown::List(proxies)),
             (keys::LOG_FORMAT, text(&config.log.format)),

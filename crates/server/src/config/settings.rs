@@ -13,7 +13,9 @@ use super::keys::{self, KEYS};
 use super::layer::{self, Layer};
 use super::log::LogConfig;
 use super::master_key::InlineKey;
-use super::{Config, ConfigError, DatabaseUrl, Inputs, MasterKeySource, Origin, PublicUrl};
+use super::{
+    ActivityConfig, Config, ConfigError, DatabaseUrl, Inputs, MasterKeySource, Origin, PublicUrl,
+};
 use super::{address, environment, file};
 
 impl Config {
@@ -38,6 +40,8 @@ fn defaults(terminal: bool) -> Layer {
     Layer::defaults(vec![
         (keys::LISTEN, "127.0.0.1:8080".into()),
         (keys::DATA_DIR, "./chancery-data".into()),
+        (keys::ACTIVITY_DURABILITY, "before_response".into()),
+        (keys::ACTIVITY_RETENTION_DAYS, "90".into()),
         (keys::ADDRESS_FAILURES, "300/60s".into()),
         (keys::TRUSTED_PROXIES, Vec::<Value>::new().into()),
         (
@@ -68,6 +72,10 @@ impl Settings {
             master_key_previous_file: self.optional(keys::MASTER_KEY_PREVIOUS_FILE, path)?,
             database,
             data_dir,
+            activity: ActivityConfig {
+                durability: self.parsed(keys::ACTIVITY_DURABILITY, str::parse)?,
+                retention: self.number(keys::ACTIVITY_RETENTION_DAYS)?,
+            },
             address_failures: self.parsed(keys::ADDRESS_FAILURES, str::parse)?,
             trusted_proxies: self.list(keys::TRUSTED_PROXIES)?,
             log: LogConfig {
@@ -133,6 +141,26 @@ impl Settings {
         parse(text)
             .map(Some)
             .map_err(|error| self.invalid(key, error))
+    }
+
+    /// A whole number, which a file may have without quotes.
+    fn number<T>(&self, key: &'static str) -> Result<T, ConfigError>
+    where
+        T: FromStr,
+        Problem: From<T::Err>,
+    {
+        match self
+            .0
+            .find_value(key)
+            .ok()
+            .and_then(|value| value.to_u128())
+        {
+            Some(number) => number
+                .to_string()
+                .parse()
+                .map_err(|error: T::Err| self.invalid(key, error)),
+            None => self.parsed(key, str::parse),
+        }
     }
 
     /// The items of a list.

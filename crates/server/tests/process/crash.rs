@@ -1,7 +1,14 @@
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chancery_event_store::{Database, StoreConfig, StoreLocation, fetch_all};
+use serde_json::Value;
 
 use crate::{
     audit::assert_exports,
@@ -65,4 +72,81 @@ on_both_stores! {
             assert_eq!(answer["data"]["client"]["id"].as_str(), Some(&**id), "{answer}");
         }
     }
+}
+
+on_both_stores! {
+    async fn kill_9_under_load_leaves_no_token_without_its_record(directory: &Path, arguments: &[String]) {
+        let operator = {
+            let server = Server::start(directory, arguments);
+            let operator = server.operator.clone();
+            server.kill();
+            operator
+        };
+        let text = |name: &str| operator[name].as_str().unwrap().to_owned();
+        let left = Arc::new(Mutex::new(Vec::new()));
+        for round in 0..3 {
+            let server = Arc::new(Server::start(directory, arguments));
+            let before = left.lock().unwrap().len();
+            let clients: Vec<_> = (0..8)
+                .map(|_| {
+                    let (server, left) = (server.clone(), left.clone());
+                    let (id, secret) = (text("client_id"), text("client_secret"));
+                    tokio::spawn(async move {
+                        // Until the connection breaks; the policy allows 600 a minute.
+                        while let Ok(token) = server.token("system", &id, &secret, "urn:chancery:admin").await {
+                            left.lock().unwrap().push(token);
+                        }
+                    })
+                })
+                .collect();
+            while left.lock().unwrap().len() < before + 40 + round * 13
+                && clients.iter().any(|client| !client.is_finished()) {
+                tokio::task::yield_now().await;
+            }
+            server.kill();
+            for client in clients {
+                client.await.unwrap();
+            }
+        }
+
+        let left = left.lock().unwrap().clone();
+        assert!(left.len() >= 120, "{}", left.len());
+        let recorded = recorded(directory, arguments).await;
+        for token in &left {
+            let jti = jti(token);
+            assert!(recorded.contains(&jti), "a token left without its record: {jti}");
+        }
+    }
+}
+
+/// The ids of the tokens that the log has, as the next start finds it.
+async fn recorded(directory: &std::path::Path, arguments: &[String]) -> BTreeSet<String> {
+    let server = Server::start(directory, arguments);
+    assert_eq!(server.get("/readyz").await.status().as_u16(), 200);
+    server.terminate();
+    let location = arguments
+        .iter()
+        .position(|argument| argument == "--database-url")
+        .map_or_else(
+            || StoreLocation::Sqlite(directory.join("chancery-data/tokens.db")),
+            |at| StoreLocation::Postgres(arguments[at + 1].clone()),
+        );
+    let table = match location {
+        StoreLocation::Sqlite(_) => "activity",
+        StoreLocation::Postgres(_) => "token_log.activity",
+    };
+    let log = Database::connect(&StoreConfig::new(location))
+        .await
+        .unwrap();
+    let sql = format!("SELECT jti FROM {table} WHERE jti IS NOT NULL");
+    let rows = fetch_all!(&log, (String,), &sql).unwrap();
+    rows.into_iter().map(|(jti,)| jti).collect()
+}
+
+fn jti(token: &str) -> String {
+    let payload = URL_SAFE_NO_PAD
+        .decode(token.split('.').nth(1).unwrap())
+        .unwrap();
+    let claims: Value = serde_json::from_slice(&payload).unwrap();
+    claims["jti"].as_str().unwrap().to_owned()
 }

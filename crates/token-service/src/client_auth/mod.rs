@@ -26,6 +26,8 @@ pub(crate) enum Denial {
     OtherScheme,
     #[error("client assertions are not supported")]
     Assertion,
+    #[error("the assertion was used before")]
+    AssertionUsed,
     #[error("the secret was not issued for this client")]
     NotIssued,
     #[error("there is no such tenant")]
@@ -55,6 +57,30 @@ pub(crate) enum Denial {
 }
 
 impl Denial {
+    /// Whether it was said by a view, which may have been overtaken.
+    pub(crate) fn is_of_a_view(self) -> bool {
+        match self {
+            Self::NoCredential
+            | Self::OtherScheme
+            | Self::Assertion
+            | Self::AssertionUsed
+            | Self::NotIssued
+            // The verifier of a secret never changes.
+            | Self::Mismatch => false,
+            Self::NoTenant
+            | Self::NoClient
+            | Self::NoSecret
+            | Self::SecretState(_)
+            | Self::TenantSuspended
+            | Self::TenantClosed
+            | Self::ClientDisabled
+            | Self::ClientExpired
+            | Self::ClientDeleted
+            | Self::MethodNotRegistered
+            | Self::MethodNotAllowed(_) => true,
+        }
+    }
+
     /// What the client is told. What depends on the request alone is said as it is; everything that
     /// would need a look-up is one sentence.
     pub(crate) fn description(self) -> String {
@@ -70,6 +96,9 @@ impl Denial {
             Self::Assertion => {
                 "client assertions are not supported; authenticate with the client secret"
                     .to_owned()
+            }
+            Self::AssertionUsed => {
+                format!("{self}; make a new one, with a jti of its own, for each request")
             }
             Self::NotIssued
             | Self::NoTenant

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chancery_crypto::{HasherError, SecretHasher, SecretIssuer, Verifier};
-use chancery_directory::{ClientEntry, Directory, TenantEntry, Unavailable};
+use chancery_directory::{ClientEntry, Directory, Stamp, TenantEntry, Unavailable};
 use chancery_domain::{ClientId, SecretId, Timestamp};
 
 use super::{Credentials, Denial};
@@ -35,6 +35,17 @@ pub(crate) struct Prover<'a> {
     pub(crate) directory: &'a Directory,
     pub(crate) issuer: &'a SecretIssuer,
     pub(crate) hasher: &'a SecretHasher,
+    /// Whether the view may not be older than this request. Otherwise it is what this node saw
+    /// last, and what follows must be held against the roll.
+    pub(crate) fresh: bool,
+}
+
+impl Proof {
+    /// The state of the tenant's roll that the whole view is of; none where it changed while the
+    /// view was read.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        (self.tenant.stamp == self.client.stamp).then_some(self.tenant.stamp)
+    }
 }
 
 impl Prover<'_> {
@@ -56,12 +67,21 @@ impl Prover<'_> {
             .client_id
             .parse()
             .map_err(|_| Denial::NotIssued)?;
-        let tenant = self.directory.tenant(slug).await?.ok_or(Denial::NoTenant)?;
+        let mut tenant = if self.fresh {
+            self.directory.tenant(slug).await?
+        } else {
+            self.directory.tenant_seen(slug).await?
+        }
+        .ok_or(Denial::NoTenant)?;
         let client = self
             .directory
             .client(&tenant, id)
             .await?
             .ok_or(Denial::NoClient)?;
+        if client.stamp != tenant.stamp {
+            // The client's entry is newer: its tenant has to be as new.
+            tenant = self.directory.tenant(slug).await?.ok_or(Denial::NoTenant)?;
+        }
         let verifier = accepted(&client, credential, now)?;
         if !self
             .directory

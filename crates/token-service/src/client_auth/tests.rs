@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_crypto::Verifier;
-use chancery_directory::ClientEntry;
+use chancery_directory::{ClientEntry, Stamp};
 use chancery_domain::{
     ClientId, SecretId,
     client::Standing,
@@ -142,7 +142,10 @@ fn only_a_secret_that_is_accepted_now() {
     let numbered = (0..).map(id).zip(secrets);
     let entry = ClientEntry {
         id: ClientId::from_bytes([9; 16]),
-        head: 1,
+        stamp: Stamp {
+            head: 1,
+            recorded_at: NOW,
+        },
         newest: NOW,
         client: client(Standing::Enabled),
         // The verifier of the last one was erased.

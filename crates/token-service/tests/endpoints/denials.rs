@@ -58,7 +58,7 @@ on_both_stores! {
     }
 
     async fn a_retired_api_is_no_target_any_more_at_once(store: TestStore) {
-        let node = Node::new(store);
+        let node = Node::new(store).await;
         let acme = node.world.tenant("acme").await;
         let orders = node.world.api(acme, ORDERS, "orders:read", "").await;
         let billing = node.world.api(acme, BILLING, "billing:read", "").await;
@@ -101,7 +101,7 @@ on_both_stores! {
 
 #[tokio::test]
 async fn a_way_that_the_policy_forbids_is_refused() {
-    let node = Node::new(TestStore::sqlite().await);
+    let node = Node::new(TestStore::sqlite().await).await;
     let allowed_auth_methods = [TokenAuthMethod::ClientSecretPost].into();
     let policy = TenantPolicy {
         allowed_auth_methods,

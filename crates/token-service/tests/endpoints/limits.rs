@@ -10,7 +10,7 @@ use crate::{Answer, FORM, GRANT, Node, ORDERS, basic, common::Known, shop};
 
 #[tokio::test]
 async fn limits_count_authenticated_requests() {
-    let node = Node::new(TestStore::sqlite().await);
+    let node = Node::new(TestStore::sqlite().await).await;
     let limit = |requests| {
         Some(RateLimit {
             requests,

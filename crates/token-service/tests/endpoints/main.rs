@@ -8,6 +8,7 @@
 #[path = "../../../directory/tests/common/mod.rs"]
 mod common;
 
+mod activity;
 mod denials;
 mod documents;
 mod limits;
@@ -31,6 +32,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_crypto::{Audience, Expectation, JwkSet, PresentedToken};
 use chancery_domain::Clock as _;
 use chancery_testkit::stores::TestStore;
+use chancery_token_log::{Durability, TokenLog, TokenLogConfig};
 use chancery_token_service::{
     FailureLimit, TokenService, TokenServiceConfig, TrustedProxies, router,
 };
@@ -96,12 +98,22 @@ impl Answer {
 /// One server.
 struct Node {
     world: World,
+    log: TokenLog,
     router: Router,
 }
 
 impl Node {
-    fn new(store: TestStore) -> Self {
+    async fn new(store: TestStore) -> Self {
+        Self::with(store, Durability::BeforeResponse).await
+    }
+
+    async fn with(store: TestStore, durability: Durability) -> Self {
         let world = World::on(store);
+        let mut log = TokenLogConfig::beside(world.store.location());
+        log.durability = durability;
+        let log = TokenLog::open(&log, (*world.store).clone(), world.clock.clone())
+            .await
+            .unwrap();
         let failures = NonZeroU32::new(3).unwrap();
         let config = TokenServiceConfig {
             public_url: BASE.to_owned(),
@@ -116,11 +128,13 @@ impl Node {
             world.directory().into(),
             world.hasher.clone(),
             world.issuer.clone(),
+            log.clone(),
             world.clock.clone(),
             world.entropy.clone(),
         );
         Self {
             world,
+            log,
             router: router(service),
         }
     }
@@ -199,7 +213,11 @@ fn basic(client: &Known) -> String {
 
 /// Acme with two APIs and a client that is granted both in part.
 async fn shop(store: TestStore) -> (Node, Known) {
-    let node = Node::new(store);
+    shop_with(store, Durability::BeforeResponse).await
+}
+
+async fn shop_with(store: TestStore, durability: Durability) -> (Node, Known) {
+    let node = Node::with(store, durability).await;
     let world = &node.world;
     let acme = world.tenant("acme").await;
     let orders = world

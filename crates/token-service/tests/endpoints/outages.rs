@@ -9,6 +9,7 @@ on_both_stores! {
         let (node, client) = shop(store).await;
         assert_eq!(node.ask(&client, "").await.status, 200);
         node.world.store.close().await;
+        node.log.close().await;
         let answer = node.ask(&client, "").await;
         assert_eq!(answer.outcome(), (503, "temporarily_unavailable".to_owned()));
         assert_eq!(answer.header("retry-after"), Some("1"));

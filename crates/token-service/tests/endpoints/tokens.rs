@@ -74,7 +74,7 @@ on_both_stores! {
     }
 
     async fn every_algorithm_of_the_policy_signs(store: TestStore) {
-        let node = Node::new(store);
+        let node = Node::new(store).await;
         for (slug, algorithm) in [("rsa", SigningAlgorithm::Rs256), ("eddsa", SigningAlgorithm::EdDsa)] {
             let policy = TenantPolicy { signing_algorithm: algorithm, access_token_seconds: 61, ..TenantPolicy::default() };
             let tenant = node.world.tenant_with(slug, policy).await;
@@ -89,7 +89,7 @@ on_both_stores! {
 
     async fn an_api_has_a_lifetime_and_an_algorithm_of_its_own(store: TestStore) {
         let (node, client, orders) = {
-            let node = Node::new(store);
+            let node = Node::new(store).await;
             let acme = node.world.tenant("acme").await;
             let orders = node.world.api(acme, ORDERS, "a", "").await;
             let billing = node.world.api(acme, BILLING, "b", "").await;

@@ -1,0 +1,158 @@
+//! What a proven client gets: decided on its view, recorded, signed.
+
+use std::sync::Arc;
+
+use chancery_crypto::SigningKey;
+use chancery_domain::{Timestamp, tenant::TokenAuthMethod};
+use chancery_token_log::{Answer, Durability, Entry, Kind as Activity, Operation};
+
+use crate::{
+    claims::{Audience, Claims, Custom, Kind, TokenId, expiry},
+    client_auth::{self, Denial, Proof},
+    error::Refusal,
+    parameters::Parameters,
+    target::{self, Target, Wish},
+    token::{Issued, Request, Setback},
+};
+
+/// How far a clock may be behind what others have recorded, in seconds.
+const CLOCK_TOLERANCE: i64 = 5;
+
+/// Whether a client that has proved who it is may obtain tokens now. It was accepted before it waited
+/// for its proof; it must be now.
+pub(crate) fn admit(proof: &Proof, method: TokenAuthMethod, now: Timestamp) -> Result<(), Refusal> {
+    let (tenant, client) = (&proof.tenant, &proof.client);
+    if now.plus_seconds(CLOCK_TOLERANCE) < tenant.newest.max(client.newest) {
+        return Err(Refusal::ClockBehind);
+    }
+    client_auth::accepted(client, proof.credential, now)?;
+    client_auth::admit(&tenant.tenant, &client.client, method, now)?;
+    Ok(())
+}
+
+/// A token that may be issued, and is not yet recorded or signed.
+pub(crate) struct Decision<'a> {
+    proof: &'a Proof,
+    target: Target<'a>,
+    key: &'a Arc<SigningKey>,
+    scope: String,
+    iat: i64,
+    exp: i64,
+}
+
+/// What the client gets of what it asks for.
+pub(crate) fn decide<'a>(
+    proof: &'a Proof,
+    parameters: &Parameters,
+    now: Timestamp,
+) -> Result<Decision<'a>, Refusal> {
+    let (tenant, client) = (&proof.tenant, &proof.client);
+    let wish = Wish {
+        audiences: &parameters.audiences,
+        scope: parameters.scope.as_deref(),
+    };
+    let grants = &client.client.grants;
+    let target = target::resolve(wish, &tenant.tenant.policy, &tenant.apis, grants)?;
+    let key = tenant
+        .keys
+        .signing
+        .get(&target.algorithm)
+        .ok_or(Refusal::NoKey(target.algorithm))?;
+    let iat = now.seconds();
+    Ok(Decision {
+        proof,
+        key,
+        scope: target.scopes.to_string(),
+        iat,
+        exp: expiry(iat, target.seconds, client.client.expires_at),
+        target,
+    })
+}
+
+impl Decision<'_> {
+    /// Makes the record durable, or queues it, as the log is configured. Only after this may the
+    /// token be made.
+    pub(crate) async fn record(
+        &self,
+        request: &Request<'_>,
+        jti: TokenId,
+        now: Timestamp,
+    ) -> Result<(), Setback> {
+        let log = request.service.log();
+        let entry = self.entry(request, jti, now);
+        if log.durability() == Durability::Async {
+            // The view was read within this request.
+            return log
+                .queue(entry)
+                .map_err(|error| Setback::Refused(error.into()));
+        }
+        let Some(stamp) = self.proof.stamp() else {
+            return Err(Setback::Overtaken);
+        };
+        let operation = Operation {
+            entry,
+            seen: Some(stamp),
+            assertion: None,
+        };
+        match log.record(operation).await {
+            Ok(Answer::Recorded) => Ok(()),
+            Ok(Answer::HeadMoved(_)) => Err(Setback::Overtaken),
+            Ok(Answer::AssertionUsed) => Err(Setback::Unproved(Denial::AssertionUsed)),
+            Err(error) => Err(Setback::Refused(error.into())),
+        }
+    }
+
+    fn entry(&self, request: &Request<'_>, jti: TokenId, now: Timestamp) -> Entry {
+        let audiences = &self.target.audiences;
+        let mut audience = String::with_capacity(64);
+        for identifier in audiences {
+            if !audience.is_empty() {
+                audience.push(' ');
+            }
+            audience.push_str(identifier.as_str());
+        }
+        Entry {
+            client: Some(self.proof.client.id.to_string()),
+            credential: Some(self.proof.credential.to_string()),
+            scopes: Some(self.scope.clone()),
+            audience: Some(audience),
+            jti: Some(jti.to_string()),
+            expires_at: Some(Timestamp::from_micros(self.exp.saturating_mul(1_000_000))),
+            ..request.entry(self.proof.tenant.id, now, Activity::TokenIssued)
+        }
+    }
+
+    /// The token.
+    pub(crate) fn sign(self, issuer: &str, jti: TokenId) -> Result<Issued, Refusal> {
+        let (tenant, client) = (&self.proof.tenant, &self.proof.client);
+        let claims = Claims {
+            iss: issuer,
+            sub: client.id,
+            client_id: client.id,
+            tenant_id: tenant.id,
+            aud: Audience(&self.target.audiences),
+            iat: self.iat,
+            nbf: self.iat,
+            exp: self.exp,
+            jti,
+            scope: &self.scope,
+            scopes: &self.target.scopes,
+            roles: &self.target.roles,
+            kind: Kind::MachineToMachine,
+            credential_id: self.proof.credential.into(),
+            custom: Custom(&client.client.custom_claims),
+        };
+        let claims = serde_json::to_vec(&claims).map_err(|error| Refusal::Defect(error.into()))?;
+        let access_token = self
+            .key
+            .sign_jwt(&claims)
+            .map_err(|error| Refusal::Defect(error.into()))?;
+        Ok(Issued {
+            access_token,
+            token_type: "Bearer",
+            expires_in: self.exp - self.iat,
+            scope: self.scope,
+            jti,
+        })
+    }
+}
