@@ -61,7 +61,9 @@ impl Failure {
     /// Why the server cannot start.
     pub(crate) fn start(error: &StartError) -> Self {
         match error {
-            StartError::Open(OpenError::Store(store)) => Self::store(store),
+            StartError::Open(OpenError::Store(store)) | StartError::TokenLog(store) => {
+                Self::store(store)
+            }
             StartError::Open(_) => Self::input(error),
             StartError::Install(_) => Self::system(error),
         }
