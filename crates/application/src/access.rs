@@ -26,6 +26,8 @@ pub struct Caller {
     actor: Actor,
     identity: Option<Identity>,
     scopes: BTreeSet<AdminScope>,
+    /// `audit:read` itself in the hands of an operators' client: it reads the roll of every tenant.
+    audits_every_tenant: bool,
 }
 
 /// Whom a token named, so that it can be looked at again.
@@ -55,6 +57,7 @@ impl Caller {
             .copied()
             .filter(|scope| identity.of_system || !scope.is_platform())
             .collect();
+        let audits_every_tenant = identity.of_system && held.contains(&AdminScope::AuditRead);
         if held.contains(&AdminScope::PlatformAdmin) {
             held.extend(AdminScope::ALL);
         }
@@ -65,6 +68,7 @@ impl Caller {
             actor: Actor::Client(identity.client),
             identity: Some(identity),
             scopes: held,
+            audits_every_tenant,
         }
     }
 
@@ -74,6 +78,7 @@ impl Caller {
             actor: Actor::Cli(user.to_owned()),
             identity: None,
             scopes: AdminScope::ALL.iter().copied().collect(),
+            audits_every_tenant: true,
         }
     }
 
@@ -83,6 +88,7 @@ impl Caller {
             actor: Actor::Steward,
             identity: None,
             scopes: AdminScope::ALL.iter().copied().collect(),
+            audits_every_tenant: true,
         }
     }
 
@@ -117,6 +123,7 @@ impl Caller {
         self.holds(AdminScope::PlatformRead)
             || self.holds(AdminScope::PlatformAdmin)
             || self.is_at_home_in(tenant)
+            || self.audits_every_tenant
     }
 
     /// Lets the caller pass, or says why not.
@@ -136,6 +143,11 @@ impl Caller {
                 Needs::TenantRead => {
                     self.holds(AdminScope::PlatformRead)
                         || (at_home && self.holds(AdminScope::TenantRead))
+                }
+                Needs::AuditRead => {
+                    self.holds(AdminScope::PlatformRead)
+                        || (at_home && self.holds(AdminScope::AuditRead))
+                        || self.audits_every_tenant
                 }
             };
         if enough {
@@ -170,6 +182,8 @@ pub enum Needs {
     TenantAdmin,
     /// `tenant:read` of the tenant, or `platform:read`.
     TenantRead,
+    /// `audit:read` of the tenant or of a client of `system`, or `platform:read`.
+    AuditRead,
 }
 
 impl Needs {
@@ -179,6 +193,7 @@ impl Needs {
             Self::Platform => AdminScope::PlatformAdmin.as_str(),
             Self::TenantAdmin => AdminScope::TenantAdmin.as_str(),
             Self::TenantRead => AdminScope::TenantRead.as_str(),
+            Self::AuditRead => AdminScope::AuditRead.as_str(),
         }
     }
 }
@@ -346,6 +361,16 @@ mod tests {
                 "not found",
             ),
             (false, S::AuditRead, N::TenantRead, "forbidden", "not found"),
+            (false, S::AuditRead, N::AuditRead, "passes", "not found"),
+            (false, S::TenantAdmin, N::AuditRead, "passes", "not found"),
+            (false, S::TenantRead, N::AuditRead, "forbidden", "not found"),
+            (true, S::AuditRead, N::AuditRead, "passes", "passes"),
+            (true, S::AuditRead, N::TenantRead, "forbidden", "forbidden"),
+            // What is within `tenant:admin` reaches no further than it does.
+            (true, S::TenantAdmin, N::AuditRead, "passes", "not found"),
+            (true, S::TenantRead, N::AuditRead, "forbidden", "not found"),
+            (true, S::PlatformRead, N::AuditRead, "passes", "passes"),
+            (true, S::PlatformAdmin, N::AuditRead, "passes", "passes"),
             // Scopes of the platform count for nothing outside the operators' tenant.
             (
                 false,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chancery_domain::{ActivityId, ClientId, TenantId};
-use chancery_token_log::{Activity, ActivityFilter, LastUse};
+use chancery_token_log::{Activity, ActivityFilter, Entry, Kind, LastUse, Operation, RecordError};
 
 use crate::{
     Application, Caller, Error, Needs,
@@ -22,14 +22,14 @@ impl Application {
         tenant: TenantId,
         page: &PageRequest<ActivityId>,
         filter: &ActivityFilter,
-    ) -> Result<Page<Activity>, Error> {
+    ) -> Result<Page<ActivityId, Activity>, Error> {
         caller.require(Needs::AuditRead, tenant)?;
         let found = self
             .parts
             .log
             .page(tenant, page.after, page.limit(), filter)
             .await?;
-        Ok(page.page(found))
+        Ok(page.entries(found.into_iter().map(|record| (record.id, record))))
     }
 
     /// When each of these secrets or keys of the tenant was last used to obtain a token; those that
@@ -60,5 +60,30 @@ impl Application {
     ) -> Result<HashMap<ClientId, LastUse>, Error> {
         caller.require(Needs::TenantRead, tenant)?;
         Ok(self.parts.log.last_uses_of_clients(tenant, clients).await?)
+    }
+
+    /// Records that a roll is read, durably, before any of it is shown.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: then nothing may be shown.
+    pub(crate) async fn record_reading(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+    ) -> Result<(), Error> {
+        let entry = Entry {
+            client: Some(caller.actor().id().to_owned()),
+            ..Entry::new(tenant, self.now(), Kind::RollRead)
+        };
+        let operation = Operation {
+            entry,
+            seen: None,
+            assertion: None,
+        };
+        match self.parts.log.record(operation).await {
+            Ok(_) => Ok(()),
+            Err(RecordError::Store(error)) => Err(error.into()),
+            Err(error) => Err(Error::Unavailable(Box::new(error))),
+        }
     }
 }

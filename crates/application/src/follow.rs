@@ -35,6 +35,7 @@ impl Application {
         after: Option<EntryNumber>,
     ) -> Result<impl Stream<Item = Result<Recorded, Error>> + Send + use<>, Error> {
         caller.require(Needs::AuditRead, tenant)?;
+        self.record_reading(caller, tenant).await?;
         let following = Following {
             application: self.clone(),
             caller: caller.clone(),

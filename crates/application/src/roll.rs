@@ -66,6 +66,7 @@ impl Application {
         page: &PageRequest<EntryNumber>,
     ) -> Result<Page<EntryNumber, Recorded>, Error> {
         caller.require(Needs::AuditRead, tenant)?;
+        self.record_reading(caller, tenant).await?;
         let store = &self.parts.store;
         let mut after = self.place(tenant, page.after).await?;
         if let Some(since) = query.since {

@@ -26,11 +26,7 @@ fn an_unknown_key_is_refused_where_it_stands() {
 
 #[test]
 fn a_key_that_would_do_nothing_yet_is_refused() {
-    for key in [
-        "tls.cert",
-        "telemetry.otlp_endpoint",
-        "internal_listen",
-    ] {
+    for key in ["tls.cert", "telemetry.otlp_endpoint", "internal_listen"] {
         assert!(
             scene()
                 .file(&format!("{key} = 'x'"))
