@@ -14,8 +14,10 @@ pub mod checkpoint;
 pub mod export;
 mod hash;
 pub mod line;
+pub mod replay;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tree;
+pub mod verify;
 
 pub use hash::{Hash, InvalidHash};

@@ -4,6 +4,7 @@ mod header;
 mod reader;
 mod writer;
 
+pub(crate) use header::as_text;
 pub use header::{FORMAT, Header, HeaderError, TenantName};
 pub use reader::{ExportReader, Next, OpenError};
 pub use writer::{ExportError, ExportWriter};

@@ -22,17 +22,16 @@ pub enum OpenError {
 pub struct ExportReader<R> {
     file: R,
     header: Header,
-    line: Vec<u8>,
     bytes: u64,
 }
 
-/// What comes next in a file.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Next<'a> {
-    /// A line, without its newline.
-    Line(&'a [u8]),
+/// What came next in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A line; its newline is left out.
+    Line,
     /// The file ends in the middle of a line.
-    Cut(&'a [u8]),
+    Cut,
     /// A line without an end in sight.
     TooLong,
     /// The file ends.
@@ -62,7 +61,6 @@ impl<R: BufRead> ExportReader<R> {
         Ok(Self {
             header: Header::read(&line)?,
             file,
-            line,
             bytes: bytes as u64,
         })
     }
@@ -77,20 +75,22 @@ impl<R: BufRead> ExportReader<R> {
         self.bytes
     }
 
-    /// The next line.
+    /// Reads the next line in the place of what `line` holds.
     ///
     /// # Errors
     /// What the system says.
-    pub fn next_line(&mut self) -> io::Result<Next<'_>> {
-        self.line.clear();
-        let mut limited = (&mut self.file).take(MAX_LINE);
-        let bytes = limited.read_until(b'\n', &mut self.line)? as u64;
+    pub fn next_line(&mut self, line: &mut Vec<u8>) -> io::Result<Next> {
+        line.clear();
+        let bytes = (&mut self.file).take(MAX_LINE).read_until(b'\n', line)? as u64;
         self.bytes += bytes;
-        Ok(match self.line.last() {
+        Ok(match line.last() {
             None => Next::End,
-            Some(b'\n') => Next::Line(&self.line[..self.line.len() - 1]),
+            Some(b'\n') => {
+                line.pop();
+                Next::Line
+            }
             Some(_) if bytes == MAX_LINE => Next::TooLong,
-            Some(_) => Next::Cut(&self.line),
+            Some(_) => Next::Cut,
         })
     }
 }
