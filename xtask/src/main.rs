@@ -52,10 +52,11 @@ enum Task {
     #[command(after_help = "Examples:\n  \
         cargo xtask bench tokens            every algorithm on both stores, some ten minutes\n  \
         cargo xtask bench tokens --quick    ES256 on both stores, two minutes\n  \
-        cargo xtask bench sdk               what the SDK adds to the check of a signature\n\n\
+        cargo xtask bench sdk               what the SDK adds to the check of a signature\n  \
+        cargo xtask bench roll              verifying and replaying a million events, two minutes\n\n\
         Tables and JSON are written to docs/benchmarks/.")]
     Bench {
-        /// What to measure: `tokens` or `sdk`.
+        /// What to measure: `tokens`, `sdk` or `roll`.
         what: String,
         /// Options of the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -112,8 +112,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "chancery",
         ],
     ),
-    // Speaks with the server over the network, and signs as it does.
-    ("chancery-bench", &["chancery-crypto"]),
+    // Speaks with the server over the network, signs as it does, and writes rolls to read.
+    ("chancery-bench", &["chancery-crypto", "chancery-roll"]),
     // Builds before anything else does.
     ("xtask", &[]),
 ];

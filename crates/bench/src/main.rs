@@ -6,6 +6,7 @@ mod load;
 mod machine;
 mod process;
 mod report;
+mod roll;
 mod tenant;
 mod tokens;
 
@@ -24,6 +25,11 @@ struct Arguments {
 enum Bench {
     /// Tokens a second, and how long each takes, against a control that stores nothing.
     Tokens(tokens::Options),
+    /// Verifying and replaying a long roll, against the bare hash of its lines.
+    Roll(roll::Options),
+    /// Hashes the lines of a roll: the control.
+    #[command(hide = true)]
+    Hash(roll::HashOptions),
     /// Serves the control until it is stopped.
     #[command(hide = true)]
     Control(control::Options),
@@ -32,6 +38,8 @@ enum Bench {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().bench {
         Bench::Tokens(options) => tokens::run(&options),
+        Bench::Roll(options) => roll::run(&options),
+        Bench::Hash(options) => roll::hash(&options),
         Bench::Control(options) => control::run(&options),
     };
     match outcome {

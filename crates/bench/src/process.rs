@@ -43,26 +43,13 @@ impl Process {
 
     /// The processor time that it has used.
     pub(crate) fn cpu(&self) -> Result<Duration, Error> {
-        let stat = self.proc("stat")?;
-        // Fields are counted after the name, which may hold spaces; 14 and 15 are ours.
-        let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
-        let ticks: f64 = after
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse::<f64>().ok())
-            .sum();
-        Ok(Duration::from_secs_f64(ticks / TICKS))
+        // The fields 14 and 15.
+        Ok(ticks(&self.proc("stat")?, 11))
     }
 
     /// Its resident memory in MiB.
     pub(crate) fn memory(&self) -> Result<f64, Error> {
-        let status = self.proc("status")?;
-        let kib = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-        Ok(kib.unwrap_or_default() / 1_024.0)
+        Ok(mib(&self.proc("status")?, "VmRSS:"))
     }
 
     fn proc(&self, file: &str) -> Result<String, Error> {
@@ -77,6 +64,36 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The sum of two fields of `/proc/*/stat`, counted after the name, which may hold spaces.
+fn ticks(stat: &str, first: usize) -> Duration {
+    let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+    let fields = after.split_whitespace().skip(first).take(2);
+    let ticks: f64 = fields.filter_map(|field| field.parse::<f64>().ok()).sum();
+    Duration::from_secs_f64(ticks / TICKS)
+}
+
+/// A size in `/proc/*/status`, in MiB.
+fn mib(status: &str, name: &str) -> f64 {
+    let mut lines = status.lines();
+    let kib = lines
+        .find_map(|line| line.strip_prefix(name))
+        .and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+    kib.unwrap_or_default() / 1_024.0
+}
+
+/// The processor time of all processes that were started here and have ended.
+pub(crate) fn cpu_of_children() -> Result<Duration, Error> {
+    let stat = fs::read_to_string("/proc/self/stat").map_err(Error::io("read /proc/self/stat"))?;
+    // The fields 16 and 17.
+    Ok(ticks(&stat, 13))
+}
+
+/// The most resident memory that a process has had, in MiB; none when it has ended.
+pub(crate) fn peak_memory(process: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    Some(mib(&status, "VmHWM:"))
 }
 
 /// An address of this machine that nobody listens on.

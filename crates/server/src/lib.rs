@@ -66,7 +66,7 @@ enum Command {
     /// Make credentials for operators and tenant administrators
     #[command(subcommand)]
     Operator(commands::operator::OperatorCommand),
-    /// Export, verify and replay the roll
+    /// Export, verify, replay and compare a tenant's roll
     #[command(subcommand)]
     Audit(commands::audit::AuditCommand),
     /// Compare the read models with the roll, or rebuild them from it
@@ -94,6 +94,11 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     if let Command::Demo = cli.command {
         let runtime = tokio::runtime::Runtime::new().map_err(Failure::system)?;
         return runtime.block_on(commands::demo::run(cli.config.database_url.as_deref()));
+    }
+    if let Command::Audit(command) = &cli.command
+        && let Some(done) = commands::audit::offline(command)
+    {
+        return done;
     }
     let config = Config::load(&cli.config).map_err(Failure::input)?;
     if let Command::Config { json } = cli.command {

@@ -11,12 +11,27 @@ pub(crate) struct Progress(ProgressBar);
 impl Progress {
     /// A bar for so many steps of something.
     pub(crate) fn new(what: impl Into<Cow<'static, str>>, steps: u64) -> Self {
-        let bar = ProgressBar::new(steps).with_message(what);
         let style = "{msg} {wide_bar} {human_pos}/{human_len}, {per_sec}, {eta} left";
+        Self::styled(what, steps, style)
+    }
+
+    /// A bar for a file of so many bytes.
+    pub(crate) fn bytes(what: impl Into<Cow<'static, str>>, bytes: u64) -> Self {
+        let style = "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
+        Self::styled(what, bytes, style)
+    }
+
+    fn styled(what: impl Into<Cow<'static, str>>, steps: u64, style: &str) -> Self {
+        let bar = ProgressBar::new(steps).with_message(what);
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style);
         }
         Self(bar)
+    }
+
+    /// So many steps in all.
+    pub(crate) fn reached(&self, steps: u64) {
+        self.0.set_position(steps);
     }
 
     /// So many steps more.

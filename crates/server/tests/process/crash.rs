@@ -11,7 +11,7 @@ use chancery_event_store::{Database, StoreConfig, StoreLocation, fetch_all};
 use serde_json::Value;
 
 use crate::{
-    audit::assert_exports,
+    export::assert_exports,
     projections::assert_rows_are_folds,
     server::{Server, on_both_stores},
 };

@@ -11,6 +11,7 @@ mod audit;
 mod crash;
 mod demo;
 mod examples;
+mod export;
 mod first_start;
 mod heads;
 mod hostile;

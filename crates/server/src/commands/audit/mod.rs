@@ -1,6 +1,16 @@
-mod export;
+//! `chancery audit`: what auditors do with a roll. What is done with a file needs neither a server nor
+//! a database nor a configuration.
 
-use std::path::PathBuf;
+mod diff;
+mod export;
+mod replay;
+mod source;
+mod verify;
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use clap::Subcommand;
 
@@ -24,6 +34,25 @@ pub(crate) enum AuditCommand {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Show that an exported roll is whole, unchanged and signed; name the first faulty entry
+    #[command(after_help = verify::HELP)]
+    Verify(verify::Verify),
+    /// Show a tenant as it was: policy, keys, APIs, clients, grants, live secrets
+    #[command(after_help = replay::HELP)]
+    Replay(replay::Replay),
+    /// Show what changed between two moments
+    #[command(after_help = diff::HELP)]
+    Diff(diff::Diff),
+}
+
+/// Runs what needs no configuration; none: this one does.
+pub(crate) fn offline(command: &AuditCommand) -> Option<Result<(), Failure>> {
+    match command {
+        AuditCommand::Export { .. } => None,
+        AuditCommand::Verify(verify) => Some(verify.run()),
+        AuditCommand::Replay(replay) => Some(replay.run()),
+        AuditCommand::Diff(diff) => Some(diff.run()),
+    }
 }
 
 /// Runs one of them.
@@ -34,5 +63,25 @@ pub(crate) async fn run(config: &Config, command: &AuditCommand) -> Result<(), F
             from,
             output,
         } => export::run(config, tenant, *from, output.as_deref()).await,
+        AuditCommand::Verify(_) | AuditCommand::Replay(_) | AuditCommand::Diff(_) => {
+            offline(command).unwrap_or(Ok(()))
+        }
+    }
+}
+
+/// Prints it, as JSON or for people.
+fn print<T: serde::Serialize + std::fmt::Display>(what: &T, json: bool) -> Result<(), Failure> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let written = if json {
+        serde_json::to_writer_pretty(&mut out, what)
+            .map_err(io::Error::from)
+            .and_then(|()| writeln!(out))
+    } else {
+        write!(out, "{what}")
+    };
+    match written.and_then(|()| out.flush()) {
+        // Whoever reads the other end of a pipe may have seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Failure::system),
     }
 }

@@ -1,0 +1,64 @@
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::server::{Server, chancery, on_both_stores, output};
+
+fn audit(directory: &Path, arguments: &[String], words: &[&str]) -> (i32, String, String) {
+    let mut command = chancery(directory);
+    command.arg("audit").args(words).args(arguments);
+    output(command)
+}
+
+/// Fails unless the tenant's whole roll is there as it was sealed: the export computes its root. Gives
+/// how many entries it has.
+pub(crate) fn assert_exports(directory: &Path, arguments: &[String], tenant: &str) -> usize {
+    let (status, stdout, stderr) = audit(directory, arguments, &["export", "--tenant", tenant]);
+    assert_eq!(status, 0, "{stderr}");
+    let mut lines = stdout.lines();
+    let header: Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+    let numbers =
+        lines.map(|line| serde_json::from_str::<Value>(line).unwrap()["tenant_seq"].as_u64());
+    let numbers: Vec<_> = numbers.map(Option::unwrap).collect();
+    assert!(
+        numbers
+            .iter()
+            .copied()
+            .eq(1..=header["to"].as_u64().unwrap()),
+        "{numbers:?}"
+    );
+    numbers.len()
+}
+
+on_both_stores! {
+    async fn a_roll_is_exported_beside_a_running_server(directory: &Path, arguments: &[String]) {
+        let server = Server::start(directory, arguments);
+        let entries = assert_exports(directory, arguments, "system");
+        let (status, stdout, stderr) =
+            audit(directory, arguments, &["export", "--tenant", "system", "-o", "system.ndjson"]);
+        assert_eq!(status, 0, "{stderr}");
+        let key = server.get("/t/system/roll/key").await.text().await.unwrap();
+        assert!(stdout.contains(key.trim()), "{stdout}");
+        let file = std::fs::read_to_string(directory.join("system.ndjson")).unwrap();
+        assert_eq!(file.lines().count(), entries + 1);
+        let (status, part, _) = audit(directory, arguments, &["export", "--tenant", "system", "--from", "3"]);
+        assert_eq!(status, 0);
+        assert_eq!(part.lines().skip(1).collect::<Vec<_>>(), file.lines().skip(3).collect::<Vec<_>>());
+
+        let beyond = (entries + 1).to_string();
+        for (words, sentence) in [
+            (&["--tenant", "nobody"][..], "there is no such tenant"),
+            (&["--tenant", "A B"], "--tenant"),
+            (&["--tenant", "system", "--from", &beyond], "so there is none from"),
+            (&["--tenant", "system", "--from", "0"], "so there is none from"),
+        ] {
+            let words: Vec<_> = ["export"].iter().chain(words).copied().chain(["-o", "none.ndjson"]).collect();
+            let (status, _, stderr) = audit(directory, arguments, &words);
+            assert_eq!(status, 2, "{stderr}");
+            assert!(stderr.contains(sentence), "{stderr}");
+        }
+        let left: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(!left.iter().any(|name| name.to_string_lossy().contains("none")), "{left:?}");
+        assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".tmp")), "{left:?}");
+    }
+}
