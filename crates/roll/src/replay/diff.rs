@@ -122,7 +122,7 @@ fn compare(
     changes: &mut Vec<Change>,
 ) {
     let earlier: BTreeMap<_, _> = before.iter().map(|item| (&item.id, item)).collect();
-    // Nothing is ever forgotten, so whatever was there is among the later ones.
+    // What ends after the earlier moment is not forgotten: whatever was there is among the later ones.
     for item in after {
         let old = earlier.get(&item.id).copied();
         let was_live = old.is_some_and(|old| old.is_live);

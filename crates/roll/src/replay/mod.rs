@@ -110,7 +110,9 @@ pub enum ReplayError {
     Empty,
 }
 
-/// Folds entries, given in their order, and keeps the state at one moment or more.
+/// Folds entries, given in their order, and keeps the state at one moment or more. What has ended before
+/// the first moment is forgotten on the way; what ends between two of them is kept, so that it can be
+/// told how.
 pub struct Replay {
     state: TenantState,
     head: Option<(i64, Timestamp)>,
@@ -166,6 +168,9 @@ impl Replay {
             });
         }
         self.state.fold(entry);
+        if self.snapshots.is_empty() {
+            self.state.forget_ended(entry);
+        }
         self.head = Some((entry.tenant_seq, entry.recorded_at));
         Ok(true)
     }

@@ -44,11 +44,7 @@ impl Display for AsOf {
 
 fn section(f: &mut Formatter<'_>, name: &str, items: &[Item]) -> fmt::Result {
     let live = items.iter().filter(|item| item.is_live);
-    let (shown, all) = (live.clone().count(), items.len());
-    match all - shown {
-        0 => writeln!(f, "\n{name}: {shown}")?,
-        ended => writeln!(f, "\n{name}: {shown}, and {ended} that ended")?,
-    }
+    writeln!(f, "\n{name}: {}", live.clone().count())?;
     for item in live {
         let label = if item.label.is_empty() {
             &item.id

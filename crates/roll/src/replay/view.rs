@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use super::Snapshot;
 
-/// A tenant at a moment, to be shown or compared. Everything the events tell is in it; what has ended
-/// is in it too, but not shown.
+/// A tenant at a moment, to be shown or compared. What ended between two moments is in the later view
+/// too, but not shown.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct View {
     /// Of which moment.
