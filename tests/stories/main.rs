@@ -9,6 +9,8 @@
 )]
 
 mod api_life;
+mod assertions;
+mod client_keys;
 mod client_life;
 mod concurrency;
 mod first_token;

@@ -80,7 +80,9 @@ impl Decision<'_> {
     ) -> Result<(), Setback> {
         let log = request.service.log();
         let entry = self.entry(request, jti, now);
-        if log.durability() == Durability::Async {
+        let assertion = self.proof.assertion();
+        let asynchronous = log.durability() == Durability::Async;
+        if asynchronous && assertion.is_none() {
             // The view was read within this request.
             return log
                 .queue(entry)
@@ -91,8 +93,9 @@ impl Decision<'_> {
         };
         let operation = Operation {
             entry,
-            seen: Some(stamp),
-            assertion: None,
+            seen: (!asynchronous).then_some(stamp),
+            // It is used up before the token leaves, however the log is configured.
+            assertion,
         };
         match log.record(operation).await {
             Ok(Answer::Recorded) => Ok(()),
@@ -139,7 +142,7 @@ impl Decision<'_> {
             scopes: &self.target.scopes,
             roles: &self.target.roles,
             kind: Kind::MachineToMachine,
-            credential_id: self.proof.credential.into(),
+            credential_id: self.proof.credential,
             custom: Custom(&client.client.custom_claims),
         };
         let claims = serde_json::to_vec(&claims).map_err(|error| Refusal::Defect(error.into()))?;

@@ -97,7 +97,8 @@ mod tests {
             scope: Some("a b".to_owned()),
             client_id: Some("client_a".to_owned()),
             client_secret: Some(PresentedSecret::new("s".to_owned())),
-            assertion: false,
+            client_assertion: None,
+            client_assertion_type: None,
             audiences: ["x:1", "x:2", "x:3", "x:4"].map(str::to_owned).to_vec(),
         };
         assert_eq!(parse(body), Ok(expected));

@@ -7,10 +7,12 @@ use axum::{
     extract::{FromRequestParts, Path, State},
     response::{IntoResponse, Response},
 };
+use chancery_crypto::AssertionAlgorithm;
 use chancery_directory::{Apis, TenantEntry};
 use chancery_domain::{
     api::ApiState,
     tenant::{SigningAlgorithm, TenantPolicy, TenantState, TokenAuthMethod},
+    value::ClientKeyAlgorithm,
 };
 use http::{HeaderValue, header::CACHE_CONTROL, request::Parts};
 use serde::Serialize;
@@ -41,6 +43,10 @@ struct Metadata {
     issuer: String,
     token_endpoint: String,
     token_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// With which algorithms assertions may be signed; left out where there are none (RFC 8414,
+    /// section 2).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     jwks_uri: String,
     /// `OpenID` Connect's name for it, and the only one that there is: what libraries take for the
     /// algorithms of the issuer's tokens, and without which some of them accept RS256 alone. There are
@@ -73,6 +79,7 @@ fn document(issuer: &str, tenant: &TenantEntry) -> Metadata {
         issuer: issuer.to_owned(),
         token_endpoint: format!("{issuer}/oauth2/token"),
         token_endpoint_auth_methods_supported: auth_methods(policy),
+        token_endpoint_auth_signing_alg_values_supported: assertion_algorithms(policy),
         jwks_uri: format!("{issuer}/oauth2/jwks"),
         id_token_signing_alg_values_supported: signing_algorithms(policy, &tenant.apis),
         grant_types_supported: ["client_credentials"],
@@ -91,17 +98,23 @@ fn signing_algorithms(policy: &TenantPolicy, apis: &Apis) -> Vec<&'static str> {
     all.into_iter().map(SigningAlgorithm::as_str).collect()
 }
 
-/// What the tenant allows of the ways that there are.
+/// The ways to authenticate that the tenant allows.
 fn auth_methods(policy: &TenantPolicy) -> Vec<&'static str> {
-    policy
-        .allowed_auth_methods
-        .iter()
-        .filter(|method| match method {
-            TokenAuthMethod::ClientSecretBasic | TokenAuthMethod::ClientSecretPost => true,
-            TokenAuthMethod::ClientSecretJwt | TokenAuthMethod::PrivateKeyJwt => false,
-        })
-        .map(|method| method.as_str())
-        .collect()
+    let allowed = policy.allowed_auth_methods.iter();
+    allowed.map(|method| method.as_str()).collect()
+}
+
+/// What assertions may be signed with, in the ways that the tenant allows.
+fn assertion_algorithms(policy: &TenantPolicy) -> Vec<&'static str> {
+    let allowed = |way| policy.allowed_auth_methods.contains(&way);
+    let mut algorithms = Vec::new();
+    if allowed(TokenAuthMethod::PrivateKeyJwt) {
+        algorithms.extend(ClientKeyAlgorithm::ALL.map(ClientKeyAlgorithm::as_str));
+    }
+    if allowed(TokenAuthMethod::ClientSecretJwt) {
+        algorithms.push(AssertionAlgorithm::Hs256.as_str());
+    }
+    algorithms
 }
 
 /// The tenant, if its metadata and keys are published: a suspended one keeps them, so that what it
@@ -155,7 +168,8 @@ mod tests {
             json!({
                 "issuer": "https://auth.example/t/acme",
                 "token_endpoint": "https://auth.example/t/acme/oauth2/token",
-                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+                "token_endpoint_auth_signing_alg_values_supported": ["ES256", "ES384", "EdDSA", "RS256", "PS256"],
                 "jwks_uri": "https://auth.example/t/acme/oauth2/jwks",
                 "id_token_signing_alg_values_supported": ["ES256"],
                 "grant_types_supported": ["client_credentials"],
@@ -166,15 +180,31 @@ mod tests {
 
     #[test]
     fn ways_that_the_policy_forbids_are_not_named() {
-        let allowed_auth_methods = [
-            TokenAuthMethod::ClientSecretPost,
-            TokenAuthMethod::PrivateKeyJwt,
-        ]
-        .into();
-        let policy = TenantPolicy {
-            allowed_auth_methods,
-            ..TenantPolicy::default()
+        use TokenAuthMethod::{
+            ClientSecretBasic, ClientSecretJwt, ClientSecretPost, PrivateKeyJwt,
         };
-        assert_eq!(auth_methods(&policy), ["client_secret_post"]);
+        let of_keys = ["ES256", "ES384", "EdDSA", "RS256", "PS256"];
+        let with_hmac = ["ES256", "ES384", "EdDSA", "RS256", "PS256", "HS256"];
+        for (allowed, methods, algorithms) in [
+            (vec![ClientSecretPost], vec!["client_secret_post"], &[][..]),
+            (
+                vec![ClientSecretBasic, ClientSecretJwt],
+                vec!["client_secret_basic", "client_secret_jwt"],
+                &["HS256"],
+            ),
+            (vec![PrivateKeyJwt], vec!["private_key_jwt"], &of_keys),
+            (
+                vec![PrivateKeyJwt, ClientSecretJwt],
+                vec!["client_secret_jwt", "private_key_jwt"],
+                &with_hmac,
+            ),
+        ] {
+            let policy = TenantPolicy {
+                allowed_auth_methods: allowed.into_iter().collect(),
+                ..TenantPolicy::default()
+            };
+            assert_eq!(auth_methods(&policy), methods);
+            assert_eq!(assertion_algorithms(&policy), algorithms);
+        }
     }
 }

@@ -46,6 +46,8 @@ pub(crate) enum Malformed {
     TwoClients,
     #[error("client_secret comes without client_id; give both")]
     SecretAlone,
+    #[error("client_assertion and client_assertion_type come together; give both")]
+    HalfAnAssertion,
     #[error("grant_type is missing; give client_credentials")]
     NoGrantType,
 }
@@ -78,8 +80,9 @@ pub(crate) struct Parameters {
     pub(crate) scope: Option<String>,
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret: Option<PresentedSecret>,
-    /// Whether there is anything of a client assertion (RFC 7521, section 4.2).
-    pub(crate) assertion: bool,
+    /// A client's assertion (RFC 7521, section 4.2). It can be used once, so until then it is a secret.
+    pub(crate) client_assertion: Option<PresentedSecret>,
+    pub(crate) client_assertion_type: Option<String>,
     /// `audience` and `resource` together, one API identifier each.
     pub(crate) audiences: Vec<String>,
 }
@@ -103,7 +106,10 @@ impl Parameters {
             "scope" => self.scope = Some(value.into_owned()),
             "client_id" => self.client_id = Some(value.into_owned()),
             "client_secret" => self.client_secret = Some(PresentedSecret::new(value.into_owned())),
-            "client_assertion" | "client_assertion_type" => self.assertion = true,
+            "client_assertion" => {
+                self.client_assertion = Some(PresentedSecret::new(value.into_owned()));
+            }
+            "client_assertion_type" => self.client_assertion_type = Some(value.into_owned()),
             "audience" => {
                 let several = value.split(' ').filter(|part| !part.is_empty());
                 self.audiences.extend(several.map(str::to_owned));

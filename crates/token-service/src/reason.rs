@@ -2,7 +2,12 @@
 
 use chancery_domain::secret_rotation::SecretState;
 
-use crate::{client_auth::Denial, error::Refusal, limits::Whose, target::TargetError};
+use crate::{
+    client_auth::{Denial, assertion::Unproved},
+    error::Refusal,
+    limits::Whose,
+    target::TargetError,
+};
 
 impl Refusal {
     /// Why the request was denied; none where the server could not do its work.
@@ -33,7 +38,8 @@ impl Denial {
         match self {
             Self::NoCredential => "no_credential",
             Self::OtherScheme => "authorization_scheme",
-            Self::Assertion => "assertion_not_supported",
+            Self::Faulty(_) => "faulty_assertion",
+            Self::Unproved(unproved) => unproved.reason(),
             Self::AssertionUsed => "assertion_used",
             Self::NotIssued | Self::Mismatch => "wrong_secret",
             Self::NoTenant => "no_such_tenant",
@@ -54,6 +60,20 @@ impl Denial {
             Self::ClientDeleted => "client_deleted",
             Self::MethodNotRegistered => "method_not_registered",
             Self::MethodNotAllowed(_) => "method_not_allowed",
+        }
+    }
+}
+
+impl Unproved {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::NoTenant => "no_such_tenant",
+            Self::NoClient => "no_such_client",
+            Self::Method => "method_not_registered",
+            Self::NoKey => "no_such_key",
+            Self::NoKid => "key_not_named",
+            Self::Algorithm => "wrong_algorithm",
+            Self::Signature => "wrong_signature",
         }
     }
 }

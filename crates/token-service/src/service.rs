@@ -138,6 +138,11 @@ impl TokenService {
 
     /// A tenant's issuer.
     pub(crate) fn issuer(&self, slug: &Slug) -> String {
+        self.issuer_at(slug.as_str())
+    }
+
+    /// What the issuer would be of a tenant with this slug, were there one.
+    pub(crate) fn issuer_at(&self, slug: &str) -> String {
         format!("{}/t/{slug}", self.0.config.public_url)
     }
 }

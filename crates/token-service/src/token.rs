@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chancery_domain::{ClientId, TenantId, Timestamp, value::Slug};
-use chancery_token_log::{Durability, Entry, Kind};
+use chancery_token_log::{Answer, Assertion, Durability, Entry, Kind, Operation};
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, USER_AGENT},
@@ -20,7 +20,7 @@ use crate::{
     TokenService,
     address::ClientAddress,
     claims::TokenId,
-    client_auth::{self, Credentials, Denial, Presented, Proof, ProofError, Prover},
+    client_auth::{self, Denial, Presented, Proof, ProofError, Prover},
     error::{Code, Refusal},
     form, grant, json_body,
     limits::Standing,
@@ -125,6 +125,10 @@ struct Seen {
     client: Option<ClientId>,
     /// What was sent as `client_id`, for the activity log, which cleans it.
     sent: Option<String>,
+    /// The tenant and the assertion of a client that has proved who it is by one.
+    proved: Option<(TenantId, Assertion)>,
+    /// Whether the denial is recorded already.
+    noted: bool,
     /// Whether the request was counted by the limits, which happens once.
     counted: bool,
     standing: Option<Standing>,
@@ -175,9 +179,11 @@ impl Request<'_> {
         let parameters = parameters(self.headers, body)?;
         seen.sent.clone_from(&parameters.client_id);
         let presented = client_auth::presented(self.headers, &parameters)?;
-        if let Presented::Secret(credentials) = &presented {
-            seen.client = credentials.client_id.parse().ok();
-            seen.sent = Some(credentials.client_id.clone());
+        seen.client = presented.claimed_client();
+        match &presented {
+            Presented::Secret(credentials) => seen.sent = Some(credentials.client_id.clone()),
+            Presented::Assertion(_) => seen.sent = seen.client.map(|id| id.to_string()),
+            Presented::Nothing(_) => {}
         }
         let now = self.service.clock().now();
         // Beyond the address's limit a correct credential still passes, so there it is asked for
@@ -202,7 +208,7 @@ impl Request<'_> {
                         None => denial.into(),
                     });
                 }
-                Err(Setback::Refused(refusal)) => return Err(refusal),
+                Err(Setback::Refused(refusal)) => return self.use_up(refusal, seen).await,
             }
             fresh = true;
         }
@@ -217,15 +223,12 @@ impl Request<'_> {
         fresh: bool,
         seen: &mut Seen,
     ) -> Result<Issued, Setback> {
-        let credentials = match presented {
-            Presented::Secret(credentials) => credentials,
-            Presented::Nothing(denial) => return Err(Setback::Unproved(*denial)),
-        };
-        let proof = self.prove(credentials, fresh).await?;
+        let proof = self.prove(presented, fresh).await?;
+        seen.proved = proof.assertion().map(|once| (proof.tenant.id, once));
         client_credentials(parameters)?;
         // A proof may have waited for its turn.
         let now = self.service.clock().now();
-        grant::admit(&proof, credentials.method, now)?;
+        grant::admit(&proof, proof.method, now)?;
         if !seen.counted {
             self.count(&proof, now, seen)?;
         }
@@ -237,7 +240,7 @@ impl Request<'_> {
     }
 
     /// Who asks.
-    async fn prove(&self, credentials: &Credentials, fresh: bool) -> Result<Proof, Setback> {
+    async fn prove(&self, presented: &Presented, fresh: bool) -> Result<Proof, Setback> {
         let prover = Prover {
             directory: self.service.directory(),
             issuer: self.service.secrets(),
@@ -245,7 +248,15 @@ impl Request<'_> {
             fresh,
         };
         let now = self.service.clock().now();
-        match prover.prove(self.slug, credentials, now).await {
+        let proof = match presented {
+            Presented::Nothing(denial) => Err((*denial).into()),
+            Presented::Secret(credentials) => prover.by_secret(self.slug, credentials, now).await,
+            Presented::Assertion(signed) => {
+                let issuer = self.service.issuer_at(self.slug);
+                prover.by_assertion(self.slug, &issuer, signed, now).await
+            }
+        };
+        match proof {
             Ok(proof) => Ok(proof),
             Err(ProofError::Denied(denial)) => Err(Setback::Unproved(denial)),
             Err(error) => Err(error.into()),
@@ -281,8 +292,39 @@ impl Request<'_> {
         }
     }
 
+    /// What a refused request has used up: an assertion that proved its client is good for nothing
+    /// else afterwards, and one that was used before is told nothing of the request.
+    async fn use_up(&self, refusal: Refusal, seen: &mut Seen) -> Result<Issued, Refusal> {
+        let (Some(reason), Some((tenant, assertion))) = (refusal.reason(), seen.proved.take())
+        else {
+            return Err(refusal);
+        };
+        let now = self.service.clock().now();
+        let operation = Operation {
+            entry: Entry {
+                client: seen.sent.take(),
+                reason: Some(reason),
+                ..self.entry(tenant, now, Kind::TokenDenied)
+            },
+            seen: None,
+            assertion: Some(assertion),
+        };
+        seen.noted = true;
+        match self.service.log().record(operation).await {
+            Ok(Answer::AssertionUsed) => {
+                self.service.failures().count(self.address, now);
+                Err(Denial::AssertionUsed.into())
+            }
+            Ok(Answer::Recorded | Answer::HeadMoved(_)) => Err(refusal),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Takes note of a denial, without waiting for it.
     fn note(&self, refusal: &Refusal, seen: &mut Seen) {
+        if seen.noted {
+            return;
+        }
         let (Some(reason), Ok(slug)) = (refusal.reason(), Slug::parse(self.slug)) else {
             return;
         };

@@ -76,6 +76,24 @@ async fn sqlite(url: &str) -> String {
     text
 }
 
+/// How many rows a table has of this secret.
+pub(crate) async fn rows_of_secret(database: &TestDatabase, table: &str, secret: &str) -> i64 {
+    let sql = format!("SELECT count(*) FROM {table} WHERE secret_id = $1");
+    match database.location() {
+        StoreLocation::Postgres(url) => {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            let query = sqlx::query_scalar(&sql).bind(secret);
+            query.fetch_one(&mut connection).await.unwrap()
+        }
+        StoreLocation::Sqlite(path) => {
+            let url = format!("sqlite://{}", path.display());
+            let mut connection = SqliteConnection::connect(&url).await.unwrap();
+            let query = sqlx::query_scalar(&sql).bind(secret);
+            query.fetch_one(&mut connection).await.unwrap()
+        }
+    }
+}
+
 /// Does to the database what the server would not.
 pub(crate) async fn run_sql(database: &TestDatabase, sql: &str) {
     match database.location() {

@@ -4,14 +4,16 @@ mod dump;
 mod graphql;
 mod log;
 mod private_keys;
+mod signer;
 mod socket;
 mod tokens;
 mod world;
 
-pub(crate) use dump::{dump, rows_with, run_sql};
+pub(crate) use dump::{dump, rows_of_secret, rows_with, run_sql};
 pub(crate) use graphql::GraphQl;
 pub(crate) use log::{keep_log, kept_log};
 pub(crate) use private_keys::{private_keys, spellings};
+pub(crate) use signer::{Signer, assertion_claims};
 pub(crate) use socket::{Socket, number};
 pub(crate) use tokens::{TokenAnswer, TokenRequest, claims};
 pub(crate) use world::World;

@@ -50,6 +50,16 @@ impl<'a> TokenRequest<'a> {
         self
     }
 
+    /// Authenticates with this assertion instead.
+    pub(crate) fn by_assertion(mut self, assertion: &str) -> Self {
+        self.basic = None;
+        self.with(
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        )
+        .with("client_assertion", assertion)
+    }
+
     pub(crate) async fn send(self) -> TokenAnswer {
         let mut request = self.world.http.post(&self.endpoint).form(&self.form);
         if let Some((client, secret)) = &self.basic {

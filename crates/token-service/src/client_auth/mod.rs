@@ -1,20 +1,25 @@
 //! Who asks, and with what proof.
 
+pub(crate) mod assertion;
 mod basic;
-mod secret;
+mod proof;
 
+use chancery_crypto::PresentedAssertion;
 use chancery_domain::{
-    Timestamp,
+    ClientId, Timestamp,
     client::{Client, ClientState},
     secret_rotation::SecretState,
     tenant::{AuthMethod, Tenant, TenantState, TokenAuthMethod},
 };
 use http::{HeaderMap, header::AUTHORIZATION};
 
-use self::basic::Authorization;
+use self::{
+    assertion::{Fault, Unproved},
+    basic::Authorization,
+};
 use crate::parameters::{Malformed, Parameters, PresentedSecret};
 
-pub(crate) use secret::{Proof, ProofError, Prover, accepted};
+pub(crate) use proof::{Proof, ProofError, Prover, accepted};
 
 /// Why a client was not taken for who it says it is. The text is for the log; what is answered
 /// is [`Denial::description`].
@@ -24,8 +29,10 @@ pub(crate) enum Denial {
     NoCredential,
     #[error("the Authorization header has another scheme than Basic")]
     OtherScheme,
-    #[error("client assertions are not supported")]
-    Assertion,
+    #[error(transparent)]
+    Faulty(#[from] Fault),
+    #[error("the assertion proves nothing: {0}")]
+    Unproved(#[from] Unproved),
     #[error("the assertion was used before")]
     AssertionUsed,
     #[error("the secret was not issued for this client")]
@@ -62,12 +69,13 @@ impl Denial {
         match self {
             Self::NoCredential
             | Self::OtherScheme
-            | Self::Assertion
+            | Self::Faulty(_)
             | Self::AssertionUsed
             | Self::NotIssued
             // The verifier of a secret never changes.
             | Self::Mismatch => false,
-            Self::NoTenant
+            Self::Unproved(_)
+            | Self::NoTenant
             | Self::NoClient
             | Self::NoSecret
             | Self::SecretState(_)
@@ -87,14 +95,16 @@ impl Denial {
         match self {
             Self::NoCredential => {
                 "no client authentication; send client_id and client_secret in an Authorization: \
-                 Basic header or in the body"
+                 Basic header or in the body, or a client_assertion"
                     .to_owned()
             }
             Self::OtherScheme => {
                 "the Authorization header must have the scheme Basic here".to_owned()
             }
-            Self::Assertion => {
-                "client assertions are not supported; authenticate with the client secret"
+            Self::Faulty(fault) => fault.to_string(),
+            Self::Unproved(_) => {
+                "client authentication failed; check the tenant in the URL, the assertion's sub and \
+                 what it is signed with, and name the key by its kid where the client has several"
                     .to_owned()
             }
             Self::AssertionUsed => {
@@ -164,8 +174,25 @@ pub(crate) fn admit(
 pub(crate) enum Presented {
     /// With a secret.
     Secret(Credentials),
+    /// With an assertion.
+    Assertion(Signed),
     /// In no way that could succeed.
     Nothing(Denial),
+}
+
+impl Presented {
+    /// Whom the request says that it is from: only an id of ours, since what else was sent could be
+    /// anything, a secret too.
+    pub(crate) fn claimed_client(&self) -> Option<ClientId> {
+        match self {
+            Self::Secret(credentials) => credentials.client_id.parse().ok(),
+            Self::Assertion(signed) => {
+                let assertion = PresentedAssertion::parse(signed.assertion.as_str()).ok()?;
+                assertion.unverified().sub.parse().ok()
+            }
+            Self::Nothing(_) => None,
+        }
+    }
 }
 
 /// A client's id and secret, as they came.
@@ -174,6 +201,13 @@ pub(crate) struct Credentials {
     pub(crate) method: TokenAuthMethod,
     pub(crate) client_id: String,
     pub(crate) secret: PresentedSecret,
+}
+
+/// An assertion, and the `client_id` beside it, as they came.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Signed {
+    pub(crate) client_id: Option<String>,
+    pub(crate) assertion: PresentedSecret,
 }
 
 /// Finds the one way in which the request authenticates (RFC 6749, section 2.3).
@@ -192,10 +226,16 @@ pub(crate) fn presented(
     let Parameters {
         client_id,
         client_secret,
-        assertion,
+        client_assertion,
+        client_assertion_type,
         ..
     } = parameters;
-    let ways = [authorization.is_some(), client_secret.is_some(), *assertion];
+    let by_assertion = client_assertion.is_some() || client_assertion_type.is_some();
+    let ways = [
+        authorization.is_some(),
+        client_secret.is_some(),
+        by_assertion,
+    ];
     if ways.into_iter().filter(|used| *used).count() > 1 {
         return Err(Malformed::TwoMethods);
     }
@@ -227,8 +267,17 @@ pub(crate) fn presented(
                 secret: secret.clone(),
             }))
         }
-        (None, None) if *assertion => Ok(Presented::Nothing(Denial::Assertion)),
-        (None, None) => Ok(Presented::Nothing(Denial::NoCredential)),
+        (None, None) => match (client_assertion, client_assertion_type) {
+            (Some(_), Some(other)) if other != assertion::TYPE => {
+                Ok(Presented::Nothing(Fault::Type.into()))
+            }
+            (Some(assertion), Some(_)) => Ok(Presented::Assertion(Signed {
+                client_id: client_id.clone(),
+                assertion: assertion.clone(),
+            })),
+            (None, None) => Ok(Presented::Nothing(Denial::NoCredential)),
+            (Some(_), None) | (None, Some(_)) => Err(Malformed::HalfAnAssertion),
+        },
     }
 }
 

@@ -158,7 +158,7 @@ fn only_a_secret_that_is_accepted_now() {
         },
         assertion_keys: BTreeMap::new(),
     };
-    let accepted = |number| secret::accepted(&entry, id(number), NOW).map(Verifier::as_str);
+    let accepted = |number| proof::verifier(&entry, id(number), NOW).map(Verifier::as_str);
     assert_eq!(accepted(0), Ok("0"));
     assert_eq!(accepted(1), Ok("1"));
     assert_eq!(accepted(2), Err(Denial::SecretState(SecretState::Retired)));
@@ -182,6 +182,19 @@ fn what_would_need_a_look_up_is_denied_in_one_sentence() {
     ];
     for denial in denials {
         assert_eq!(denial.description(), Denial::NotIssued.description());
+    }
+    let unproved = [
+        Unproved::NoTenant,
+        Unproved::NoClient,
+        Unproved::Method,
+        Unproved::NoKey,
+        Unproved::NoKid,
+        Unproved::Algorithm,
+        Unproved::Signature,
+    ];
+    for unproved in unproved {
+        let first = Denial::Unproved(Unproved::NoTenant);
+        assert_eq!(Denial::from(unproved).description(), first.description());
     }
     assert!(
         Denial::ClientDisabled
@@ -228,7 +241,8 @@ fn by(method: TokenAuthMethod) -> Result<Presented, Malformed> {
 fn one_way_of_authenticating() {
     let basic = &*format!("Basic {}", STANDARD.encode("client_a:chs_1"));
     let assertion = |parameters| Parameters {
-        assertion: true,
+        client_assertion: Some(PresentedSecret::new("a.b.c".to_owned())),
+        client_assertion_type: Some(assertion::TYPE.to_owned()),
         ..parameters
     };
     let nothing = |denial| Ok(Presented::Nothing(denial));
@@ -244,10 +258,35 @@ fn one_way_of_authenticating() {
         ask(&["Bearer x"], body(id, None)),
         nothing(Denial::OtherScheme)
     );
-    assert_eq!(
-        ask(&[], assertion(body(id, None))),
-        nothing(Denial::Assertion)
-    );
+    for client_id in [id, None] {
+        let signed = Signed {
+            client_id: client_id.map(str::to_owned),
+            assertion: PresentedSecret::new("a.b.c".to_owned()),
+        };
+        assert_eq!(
+            ask(&[], assertion(body(client_id, None))),
+            Ok(Presented::Assertion(signed))
+        );
+    }
+    let other_type = Parameters {
+        client_assertion_type: Some(
+            "urn:ietf:params:oauth:client-assertion-type:saml2-bearer".to_owned(),
+        ),
+        ..assertion(body(id, None))
+    };
+    assert_eq!(ask(&[], other_type), nothing(Fault::Type.into()));
+    for half in [
+        Parameters {
+            client_assertion: None,
+            ..assertion(body(id, None))
+        },
+        Parameters {
+            client_assertion_type: None,
+            ..assertion(body(id, None))
+        },
+    ] {
+        assert_eq!(ask(&[], half), Err(Malformed::HalfAnAssertion));
+    }
 
     assert_eq!(
         ask(&[basic], body(Some("client_b"), None)),

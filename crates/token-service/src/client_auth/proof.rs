@@ -1,0 +1,213 @@
+//! Proof of who asks. The order is that of rising cost: what the request alone shows turns away what
+//! cannot be good, before anything is looked up; for a secret that is one HMAC, for an assertion its
+//! claims. Argon2id comes last, and once for each secret.
+
+use std::sync::Arc;
+
+use chancery_crypto::{HasherError, PresentedAssertion, SecretHasher, SecretIssuer, Verifier};
+use chancery_directory::{ClientEntry, Directory, Stamp, TenantEntry, Unavailable};
+use chancery_domain::{
+    ClientId, CredentialId, SecretId, Timestamp,
+    tenant::{AuthMethod, TokenAuthMethod},
+};
+
+use chancery_token_log::Assertion;
+
+use super::{
+    Credentials, Denial, Signed,
+    assertion::{self, Once, Unproved},
+};
+
+/// A client that has proved who it is, on the view that it was proved on. Whether it may obtain a
+/// token is another question: see [`super::admit`].
+#[derive(Debug)]
+pub(crate) struct Proof {
+    pub(crate) tenant: Arc<TenantEntry>,
+    pub(crate) client: Arc<ClientEntry>,
+    /// What proved it: the token's `credential_id`.
+    pub(crate) credential: CredentialId,
+    /// How it was proved.
+    pub(crate) method: TokenAuthMethod,
+    /// What must be used up before the proof counts, where it can count but once.
+    pub(crate) once: Option<Once>,
+}
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProofError {
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    #[error(transparent)]
+    Hasher(#[from] HasherError),
+}
+
+/// What a proof needs.
+pub(crate) struct Prover<'a> {
+    pub(crate) directory: &'a Directory,
+    pub(crate) issuer: &'a SecretIssuer,
+    pub(crate) hasher: &'a SecretHasher,
+    /// Whether the view may not be older than this request. Otherwise it is what this node saw
+    /// last, and what follows must be held against the roll.
+    pub(crate) fresh: bool,
+}
+
+impl Proof {
+    /// The state of the tenant's roll that the whole view is of; none where it changed while the
+    /// view was read.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        (self.tenant.stamp == self.client.stamp).then_some(self.tenant.stamp)
+    }
+}
+
+impl Proof {
+    /// What is to be recorded as used, together with what is given for it.
+    pub(crate) fn assertion(&self) -> Option<Assertion> {
+        let Once { jti, until } = self.once.clone()?;
+        Some(Assertion {
+            client: self.client.id,
+            jti,
+            until,
+        })
+    }
+}
+
+/// What the directory does not have.
+enum Missing {
+    Tenant,
+    Client,
+}
+
+impl Prover<'_> {
+    /// Proves that whoever sent these credentials to this tenant's endpoint is the client.
+    pub(crate) async fn by_secret(
+        &self,
+        slug: &str,
+        credentials: &Credentials,
+        now: Timestamp,
+    ) -> Result<Proof, ProofError> {
+        let secret = credentials.secret.as_str();
+        let credential = self
+            .issuer
+            .check(&credentials.client_id, secret)
+            .map(SecretId::from_bytes)
+            .map_err(|_| Denial::NotIssued)?;
+        // Only ids of ours were ever part of a tag, so this cannot fail for a genuine secret.
+        let id: ClientId = credentials
+            .client_id
+            .parse()
+            .map_err(|_| Denial::NotIssued)?;
+        let (tenant, client) = self.find(slug, id).await?.map_err(|missing| match missing {
+            Missing::Tenant => Denial::NoTenant,
+            Missing::Client => Denial::NoClient,
+        })?;
+        let verifier = verifier(&client, credential, now)?;
+        if !self
+            .directory
+            .verify_secret(self.hasher, credential, secret, verifier)
+            .await?
+        {
+            return Err(Denial::Mismatch.into());
+        }
+        Ok(Proof {
+            tenant,
+            client,
+            credential: credential.into(),
+            method: credentials.method,
+            once: None,
+        })
+    }
+
+    /// Proves that whoever sent this assertion to the endpoint of this tenant, whose issuer would be
+    /// this, is the client: if it is the first to send it.
+    pub(crate) async fn by_assertion(
+        &self,
+        slug: &str,
+        issuer: &str,
+        signed: &Signed,
+        now: Timestamp,
+    ) -> Result<Proof, ProofError> {
+        let presented = PresentedAssertion::parse(signed.assertion.as_str())
+            .map_err(|error| Denial::Faulty(error.into()))?;
+        let claims = presented.unverified();
+        let id = assertion::judge(claims, signed.client_id.as_deref(), issuer, now)?;
+        let (tenant, client) = self.find(slug, id).await?.map_err(|missing| match missing {
+            Missing::Tenant => Denial::Unproved(Unproved::NoTenant),
+            Missing::Client => Denial::Unproved(Unproved::NoClient),
+        })?;
+        let credential = assertion::proved(&client, &presented, now).map_err(Denial::Unproved)?;
+        let method = match client.client.auth_method {
+            AuthMethod::ClientSecretJwt => TokenAuthMethod::ClientSecretJwt,
+            // Of a client that sends its secret nothing was proved.
+            AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecret => TokenAuthMethod::PrivateKeyJwt,
+        };
+        Ok(Proof {
+            tenant,
+            client,
+            credential,
+            method,
+            once: Some(Once::of(claims)),
+        })
+    }
+
+    /// The tenant and its client, of one view where it did not change meanwhile.
+    async fn find(
+        &self,
+        slug: &str,
+        id: ClientId,
+    ) -> Result<Result<(Arc<TenantEntry>, Arc<ClientEntry>), Missing>, Unavailable> {
+        let seen = if self.fresh {
+            self.directory.tenant(slug).await?
+        } else {
+            self.directory.tenant_seen(slug).await?
+        };
+        let Some(mut tenant) = seen else {
+            return Ok(Err(Missing::Tenant));
+        };
+        let Some(client) = self.directory.client(&tenant, id).await? else {
+            return Ok(Err(Missing::Client));
+        };
+        if client.stamp != tenant.stamp {
+            // The client's entry is newer: its tenant has to be as new.
+            let Some(newer) = self.directory.tenant(slug).await? else {
+                return Ok(Err(Missing::Tenant));
+            };
+            tenant = newer;
+        }
+        Ok(Ok((tenant, client)))
+    }
+}
+
+/// Whether what proved it is accepted now: the proof may have waited.
+pub(crate) fn accepted(
+    client: &ClientEntry,
+    credential: CredentialId,
+    now: Timestamp,
+) -> Result<(), Denial> {
+    match credential {
+        CredentialId::Secret(id) => secret(client, id, now),
+        // A key ends by an event alone, and then the entry is another.
+        CredentialId::Key(_) => Ok(()),
+    }
+}
+
+fn secret(client: &ClientEntry, id: SecretId, now: Timestamp) -> Result<(), Denial> {
+    let secret = client.secrets.secrets.get(&id).ok_or(Denial::NoSecret)?;
+    let state = secret.state(now);
+    if state.is_accepted() {
+        Ok(())
+    } else {
+        Err(Denial::SecretState(state))
+    }
+}
+
+/// What the secret is matched against, if it is accepted now.
+pub(super) fn verifier(
+    client: &ClientEntry,
+    credential: SecretId,
+    now: Timestamp,
+) -> Result<&Verifier, Denial> {
+    secret(client, credential, now)?;
+    client.verifiers.get(&credential).ok_or(Denial::NoSecret)
+}
