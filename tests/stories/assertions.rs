@@ -55,20 +55,48 @@ async fn signing_client(operator: &GraphQl<'_>, slug: &str, jwks: &Value) -> Str
     let input = json!({
         "tenant": slug, "name": "signer", "grants": orders(), "authMethod": "PRIVATE_KEY_JWT", "jwks": jwks,
     });
-    let created = operator.mutation("createClient", "client { id }", input).await.data();
+    let created = operator
+        .mutation("createClient", "client { id }", input)
+        .await
+        .data();
     created["client"]["id"].as_str().unwrap().to_owned()
 }
 
 /// Acme lets its clients authenticate in every way; one of them keys assertions with its secret.
 async fn keyed_client(world: &World) -> (String, String, String) {
     let operator = world.operator().await;
-    let every = json!(["CLIENT_SECRET_BASIC", "CLIENT_SECRET_POST", "CLIENT_SECRET_JWT", "PRIVATE_KEY_JWT"]);
+    let every = json!([
+        "CLIENT_SECRET_BASIC",
+        "CLIENT_SECRET_POST",
+        "CLIENT_SECRET_JWT",
+        "PRIVATE_KEY_JWT"
+    ]);
     let input = json!({"tenant": "acme", "policy": {"allowedAuthMethods": every}});
-    operator.mutation("updateTenant", "tenant { id }", input).await.data();
+    operator
+        .mutation("updateTenant", "tenant { id }", input)
+        .await
+        .data();
     let input = json!({"tenant": "acme", "name": "keyed", "grants": orders(), "authMethod": "CLIENT_SECRET_JWT"});
-    let created = operator.mutation("createClient", "client { id } secret { id plaintext }", input).await.data();
-    let text = |pointer: &str| created.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
-    (text("/client/id"), text("/secret/plaintext"), text("/secret/id"))
+    let created = operator
+        .mutation(
+            "createClient",
+            "client { id } secret { id plaintext }",
+            input,
+        )
+        .await
+        .data();
+    let text = |pointer: &str| {
+        created
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap()
+            .to_owned()
+    };
+    (
+        text("/client/id"),
+        text("/secret/plaintext"),
+        text("/secret/id"),
+    )
 }
 
 story! {

@@ -8,7 +8,8 @@ use crate::{
     support::{GraphQl, Signer, World, assertion_claims, rows_of_secret, story},
 };
 
-const KEYS: &str = "client { id authMethod jwks keys { id kid algorithm state } secrets { state } }";
+const KEYS: &str =
+    "client { id authMethod jwks keys { id kid algorithm state } secrets { state } }";
 
 fn set(signers: &[&Signer]) -> Value {
     let keys: Vec<_> = signers.iter().map(|signer| &signer.jwk).collect();
@@ -41,7 +42,11 @@ async fn created(operator: &GraphQl<'_>, signers: &[&Signer]) -> Value {
 async fn status(world: &World, client: &Value, signer: &Signer) -> u16 {
     let claims = assertion_claims(world, "acme", client.as_str().unwrap());
     let assertion = signer.assertion(&claims);
-    let answer = world.token("acme", "", "").by_assertion(&assertion).send().await;
+    let answer = world
+        .token("acme", "", "")
+        .by_assertion(&assertion)
+        .send()
+        .await;
     answer.status
 }
 

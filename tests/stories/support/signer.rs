@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_crypto::SigningKey;
 use jsonwebtoken::{Algorithm, EncodingKey};
-use jwt_simple::prelude::{ECDSAP384KeyPairLike as _, ES384KeyPair};
+use jwt_simple::prelude::{ECDSAP384KeyPairLike as _, ECDSAP384PublicKeyLike, ES384KeyPair};
 use serde_json::{Value, json};
 
 use super::World;
@@ -39,7 +39,8 @@ impl Signer {
             }
             Algorithm::ES384 => {
                 let pair = ES384KeyPair::generate();
-                let point = pair.public_key().public_key().to_bytes_uncompressed();
+                let public = pair.public_key();
+                let point = ECDSAP384PublicKeyLike::public_key(&public).to_bytes_uncompressed();
                 let encoded = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
                 let jwk = json!({
                     "kty": "EC", "crv": "P-384", "kid": kid,
