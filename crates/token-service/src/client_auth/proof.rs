@@ -98,10 +98,13 @@ impl Prover<'_> {
             .client_id
             .parse()
             .map_err(|_| Denial::NotIssued)?;
-        let (tenant, client) = self.find(slug, id).await?.map_err(|missing| match missing {
-            Missing::Tenant => Denial::NoTenant,
-            Missing::Client => Denial::NoClient,
-        })?;
+        let (tenant, client) = self
+            .find(slug, id)
+            .await?
+            .map_err(|missing| match missing {
+                Missing::Tenant => Denial::NoTenant,
+                Missing::Client => Denial::NoClient,
+            })?;
         let verifier = verifier(&client, credential, now)?;
         if !self
             .directory
@@ -132,10 +135,13 @@ impl Prover<'_> {
             .map_err(|error| Denial::Faulty(error.into()))?;
         let claims = presented.unverified();
         let id = assertion::judge(claims, signed.client_id.as_deref(), issuer, now)?;
-        let (tenant, client) = self.find(slug, id).await?.map_err(|missing| match missing {
-            Missing::Tenant => Denial::Unproved(Unproved::NoTenant),
-            Missing::Client => Denial::Unproved(Unproved::NoClient),
-        })?;
+        let (tenant, client) = self
+            .find(slug, id)
+            .await?
+            .map_err(|missing| match missing {
+                Missing::Tenant => Denial::Unproved(Unproved::NoTenant),
+                Missing::Client => Denial::Unproved(Unproved::NoClient),
+            })?;
         let credential = assertion::proved(&client, &presented, now).map_err(Denial::Unproved)?;
         let method = match client.client.auth_method {
             AuthMethod::ClientSecretJwt => TokenAuthMethod::ClientSecretJwt,

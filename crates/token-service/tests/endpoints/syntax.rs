@@ -85,8 +85,8 @@ async fn requests_that_cannot_be_read_are_refused() {
         (
             &[form],
             b"grant_type=client_credentials&client_assertion=x",
-            401,
-            "invalid_client",
+            400,
+            "invalid_request",
         ),
         (
             &[by_basic, form],

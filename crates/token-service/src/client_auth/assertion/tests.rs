@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_crypto::{Algorithm, AssertionAlgorithm, AssertionKey, SigningKey};
+use chancery_directory::Stamp;
 use chancery_domain::{
     KeyId, SecretId,
     client::{Client, ClientKey, KeyEnd, Standing},
@@ -163,7 +164,10 @@ fn secret_id(number: u8) -> SecretId {
 fn entry(method: AuthMethod) -> ClientEntry {
     ClientEntry {
         id: client_id(),
-        head: 1,
+        stamp: Stamp {
+            head: 1,
+            recorded_at: NOW,
+        },
         newest: NOW,
         client: Client {
             name: None,
