@@ -159,7 +159,7 @@ async fn get(world: &World, path: &str) -> (u16, String, String) {
 
 /// Asks for proofs of all kinds of places, and lets another library check them.
 async fn proofs_lead_to_the_root(operator: &GraphQl<'_>, first: &Value, lines: &[&str]) {
-    let latest = checkpoint(&operator, "acme").await;
+    let latest = checkpoint(operator, "acme").await;
     let (size, root) = (
         lines.len() as u64,
         Hash::parse_hash(latest["root"].as_str().unwrap()).unwrap(),

@@ -72,7 +72,7 @@ impl Application {
         tenant: TenantId,
     ) -> Result<(), Error> {
         let entry = Entry {
-            client: Some(caller.actor().id().to_owned()),
+            client: Some(caller.actor().id()),
             ..Entry::new(tenant, self.now(), Kind::RollRead)
         };
         let operation = Operation {

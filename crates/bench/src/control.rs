@@ -114,7 +114,10 @@ async fn token(
     if grant_type.as_deref() != Some("client_credentials") {
         return Err(StatusCode::BAD_REQUEST);
     }
-    #[expect(clippy::disallowed_methods, reason = "the control is no part of the server")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the control is no part of the server"
+    )]
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?

@@ -271,13 +271,11 @@ impl Request<'_> {
             .limits()
             .take(proof.tenant.id, proof.client.id, limits, now);
         seen.standing = verdict.standing;
-        match verdict.refused {
-            Some((whose, retry_after)) => Err(Refusal::RateLimit { whose, retry_after }),
-            None => {
-                seen.counted = true;
-                Ok(())
-            }
+        if let Some((whose, retry_after)) = verdict.refused {
+            return Err(Refusal::RateLimit { whose, retry_after });
         }
+        seen.counted = true;
+        Ok(())
     }
 
     /// A record of what happens here, of which only the circumstances are known.

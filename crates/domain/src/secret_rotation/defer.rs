@@ -40,9 +40,10 @@ impl Command for DeferRetirement {
         let Some(secret) = rotation.secrets.get(&self.secret) else {
             return Err(Refusal::NotFound { what: "secret" });
         };
-        let retires_at = match (secret.state(now), secret.retires_at) {
-            (SecretState::Pending | SecretState::Retiring, Some(retires_at)) => retires_at,
-            _ => return Err(SecretRefusal::NotRetiring.into()),
+        let (SecretState::Pending | SecretState::Retiring, Some(retires_at)) =
+            (secret.state(now), secret.retires_at)
+        else {
+            return Err(SecretRefusal::NotRetiring.into());
         };
         if self.until == retires_at {
             return Ok(ChangeSet::default());

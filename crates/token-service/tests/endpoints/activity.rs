@@ -52,7 +52,7 @@ on_both_stores! {
         assert_eq!(found.jti.as_deref(), claims["jti"].as_str());
         assert_eq!(found.scopes.join(" "), claims["scope"]);
         assert_eq!(found.audience, [ORDERS]);
-        assert_eq!(found.expires_at.map(|at| at.seconds()), claims["exp"].as_i64());
+        assert_eq!(found.expires_at.map(chancery_domain::Timestamp::seconds), claims["exp"].as_i64());
         assert_eq!(found.address.as_deref(), Some("203.0.113.9"));
         assert_eq!(found.user_agent.as_deref(), Some("shop/1.0"));
         assert_eq!(found.trace_id.as_deref(), Some(&trace[3..35]));
