@@ -184,9 +184,7 @@ story! {
         let made = created(&operator, &[&first, &second]).await;
         let client = made["client"]["id"].clone();
         let at = async |node: &str, signer: &Signer| {
-            // Each node has its own address, and so its own issuer.
-            let mut claims = assertion_claims(&world, "acme", client.as_str().unwrap());
-            claims["aud"] = json!(format!("{node}/t/acme"));
+            let claims = assertion_claims(&world, "acme", client.as_str().unwrap());
             let assertion = signer.assertion(&claims);
             world.token("acme", "", "").at(node).by_assertion(&assertion).send().await.status
         };

@@ -79,6 +79,15 @@ impl Limits {
         }
         judge(&mut limits, now)
     }
+
+    /// Takes back what a request has counted that could not be served: an outage uses up nobody's
+    /// limit.
+    pub(crate) fn give_back(&self, tenant: TenantId, client: ClientId) {
+        let client = self.clients.known(&(tenant, client));
+        for window in [client, self.tenants.known(&tenant)].into_iter().flatten() {
+            locked(&window).give_back();
+        }
+    }
 }
 
 /// Refuses where one limit is used up and enforced; otherwise counts in each.
@@ -140,11 +149,20 @@ mod tests {
                 client: client_limit,
                 tenant: tenant_limit,
             };
-            let (tenant, client) = (
+            let (tenant, client) = Self::ids(client);
+            self.0.take(tenant, client, &policy, NOW.plus_seconds(at))
+        }
+
+        fn give_back(&self, client: u8) {
+            let (tenant, client) = Self::ids(client);
+            self.0.give_back(tenant, client);
+        }
+
+        fn ids(client: u8) -> (TenantId, ClientId) {
+            (
                 TenantId::from_bytes([1; 16]),
                 ClientId::from_bytes([client; 16]),
-            );
-            self.0.take(tenant, client, &policy, NOW.plus_seconds(at))
+            )
         }
     }
 
@@ -203,6 +221,18 @@ mod tests {
                 }
             );
         }
+    }
+
+    #[test]
+    fn a_request_that_could_not_be_served_uses_up_nothing() {
+        let world = World(Limits::new());
+        for _ in 0..5 {
+            assert_eq!(world.take(1, limit(1, 60), limit(1, 60), 0).refused, None);
+            world.give_back(1);
+        }
+        assert_eq!(world.take(1, limit(1, 60), limit(1, 60), 0).refused, None);
+        assert!(world.take(1, limit(1, 60), None, 0).refused.is_some());
+        assert!(world.take(2, None, limit(1, 60), 0).refused.is_some());
     }
 
     #[test]

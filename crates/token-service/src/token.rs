@@ -55,6 +55,11 @@ pub(crate) async fn handle(
     if let Err(refusal) = &outcome {
         request.note(refusal, &mut seen);
     }
+    if let (Err(refusal), Some((tenant, client))) = (&outcome, seen.counted)
+        && refusal.code() == Code::TemporarilyUnavailable
+    {
+        service.limits().give_back(tenant, client);
+    }
     let mut response = match outcome {
         Ok(issued) => {
             let no_store = (CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -129,8 +134,8 @@ struct Seen {
     proved: Option<(TenantId, Assertion)>,
     /// Whether the denial is recorded already.
     noted: bool,
-    /// Whether the request was counted by the limits, which happens once.
-    counted: bool,
+    /// For whom the request was counted by the limits, which happens once.
+    counted: Option<(TenantId, ClientId)>,
     standing: Option<Standing>,
 }
 
@@ -229,7 +234,7 @@ impl Request<'_> {
         // A proof may have waited for its turn.
         let now = self.service.clock().now();
         grant::admit(&proof, proof.method, now)?;
-        if !seen.counted {
+        if seen.counted.is_none() {
             self.count(&proof, now, seen)?;
         }
         let decision = grant::decide(&proof, parameters, now)?;
@@ -274,7 +279,7 @@ impl Request<'_> {
         if let Some((whose, retry_after)) = verdict.refused {
             return Err(Refusal::RateLimit { whose, retry_after });
         }
-        seen.counted = true;
+        seen.counted = Some((proof.tenant.id, proof.client.id));
         Ok(())
     }
 

@@ -40,6 +40,11 @@ impl Window {
     pub(crate) fn count(&mut self) {
         self.count = self.count.saturating_add(1);
     }
+
+    /// One less, for a request that came to nothing through no fault of its own.
+    pub(crate) fn give_back(&mut self) {
+        self.count = self.count.saturating_sub(1);
+    }
 }
 
 /// Whole seconds until a moment, at least one: the value of `Retry-After`.
