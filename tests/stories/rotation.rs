@@ -159,3 +159,20 @@ story! {
         assert_eq!(events(&world, "SecretRetired").await, 1);
     }
 }
+
+story! {
+    /// Nobody is asked to rotate the secret of a client that is deleted, and it keeps nobody else
+    /// waiting.
+    async fn a_deleted_clients_schedule_ends_with_it(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let input = json!({"client": acme.client, "everySeconds": 3600});
+        operator.mutation("scheduleSecretRotation", "client { id }", input).await.data();
+        let input = json!({"client": acme.client, "reason": "replaced"});
+        operator.mutation("deleteClient", "client { id }", input).await.data();
+        assert_eq!(rotation(&world, &acme.client).await["rotation"], Value::Null);
+        world.clock.advance(DAY);
+        assert_eq!(steward(&world).await, 0);
+        assert_eq!(events(&world, "RotationDue").await, 0);
+    }
+}

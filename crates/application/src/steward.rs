@@ -56,7 +56,7 @@ impl Application {
             }
         }
         // What failed is due still: to begin again at once would be to try nothing else.
-        recorded.more &= recorded.failed == 0;
+        recorded.more &= recorded.failed == 0 && recorded.entries > 0;
         Ok(recorded)
     }
 }

@@ -33,7 +33,7 @@ impl Command for RecordDueSecrets {
 
     fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Refusal> {
         read.tenant(self.tenant)?.open()?;
-        let deleted = read.client(self.client)?.existing().is_err();
+        read.client(self.client)?;
         let rotation = read.secrets(self.client);
         let stream = StreamId::SecretRotation(self.client);
         let mut change = ChangeSet::default();
@@ -54,9 +54,7 @@ impl Command for RecordDueSecrets {
                 _ => {}
             }
         }
-        // Nobody rotates a deleted client's secret.
         if let Some(schedule) = rotation.schedule
-            && !deleted
             && !schedule.announced
             && schedule.announced_from() <= now
         {
@@ -104,9 +102,7 @@ mod tests {
     use super::*;
     use crate::{
         secret_rotation::{IssuedSecret, RotateSecret, ScheduleRotation},
-        testing::{
-            self, ACME, BILLING, Given, NOW, deleted, new_secret, revoked_first, with_billing,
-        },
+        testing::{self, ACME, BILLING, Given, NOW, new_secret, revoked_first, with_billing},
         value::Hint,
     };
 
@@ -189,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_due_rotation_is_announced_once_and_not_for_a_deleted_client() {
+    fn a_due_rotation_is_announced_once() {
         let schedule = ScheduleRotation {
             tenant: ACME,
             client: BILLING,
@@ -208,12 +204,7 @@ mod tests {
             .when(&RECORD)
             .then([due.clone()]);
         testing::given(with_billing())
-            .and([old.clone(), due])
-            .when(&RECORD)
-            .then_nothing();
-        testing::given(with_billing())
-            .and([old])
-            .and([deleted()])
+            .and([old, due])
             .when(&RECORD)
             .then_nothing();
         let change = testing::given(with_billing()).when(&schedule).change();

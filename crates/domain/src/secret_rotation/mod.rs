@@ -20,6 +20,7 @@ pub(crate) use issue::first;
 pub use revoke::RevokeSecret;
 pub(crate) use revoke::all as revoke_all;
 pub use rotate::RotateSecret;
+pub(crate) use schedule::unscheduled;
 pub use schedule::{Schedule, ScheduleRotation};
 
 use crate::{

@@ -1,4 +1,4 @@
-use super::{Revocation, SecretRefusal, SecretRotation, SecretRotationEvent};
+use super::{Revocation, SecretRefusal, SecretRotation, SecretRotationEvent, unscheduled};
 use crate::{
     change::ChangeSet,
     command::{Command, ReadSet},
@@ -78,9 +78,8 @@ pub(crate) fn all(
             compromised: false,
         });
     let mut change = ChangeSet::of(StreamId::SecretRotation(client), revoked);
-    if secrets.schedule.is_some() && !after.has_secrets() {
-        let cancelled = SecretRotationEvent::RotationScheduleCancelled {};
-        change.push(StreamId::SecretRotation(client), cancelled);
+    if !after.has_secrets() {
+        change.and(unscheduled(client, secrets));
     }
     // Of those that ended earlier nothing is needed any more either.
     for secret in secrets.secrets.keys() {

@@ -81,13 +81,7 @@ impl Command for ScheduleRotation {
         let client = read.client(self.client)?.existing()?;
         let rotation = read.secrets(self.client);
         let Some(every_seconds) = self.every_seconds else {
-            return Ok(match rotation.schedule {
-                None => ChangeSet::default(),
-                Some(_) => ChangeSet::of(
-                    StreamId::SecretRotation(self.client),
-                    [SecretRotationEvent::RotationScheduleCancelled {}],
-                ),
-            });
+            return Ok(unscheduled(self.client, &rotation));
         };
         if client.auth_method == AuthMethod::PrivateKeyJwt {
             return Err(ClientRefusal::HasNoSecret.into());
@@ -122,6 +116,14 @@ impl Command for ScheduleRotation {
             }],
         ))
     }
+}
+
+/// The end of a schedule, where there is one.
+pub(crate) fn unscheduled(client: ClientId, rotation: &SecretRotation) -> ChangeSet {
+    let cancelled = rotation
+        .schedule
+        .map(|_| SecretRotationEvent::RotationScheduleCancelled {});
+    ChangeSet::of(StreamId::SecretRotation(client), cancelled)
 }
 
 impl SecretRotation {

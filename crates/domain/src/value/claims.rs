@@ -40,20 +40,22 @@ impl CustomClaims {
     /// Takes configured claims, or says what is wrong with them.
     pub fn parse(value: Value) -> Result<Self, Invalid> {
         let claims = JsonObject::parse(value, 4096)?;
-        // Unicode case folding could turn another name into a reserved one (`ſub`), so both are
-        // brought to lower case, and to upper case and back.
-        let folded = |name: &str| name.to_lowercase().to_uppercase().to_lowercase();
-        if let Some(name) = claims
-            .members()
-            .keys()
-            .find(|name| RESERVED.contains(&folded(name).as_str()))
-        {
+        if let Some(name) = claims.members().keys().find(|name| Self::is_reserved(name)) {
             return Err(Invalid::new(
                 "reserved_claim",
                 format!("must not set the claim `{name}`, which Chancery sets itself"),
             ));
         }
         Ok(Self(claims))
+    }
+
+    /// Whether a claim of this name is one that Chancery sets itself, in any letter case.
+    ///
+    /// Unicode case folding could turn another name into a reserved one (`ſub`), so the name is brought
+    /// to lower case, and to upper case and back.
+    pub fn is_reserved(name: &str) -> bool {
+        let folded = name.to_lowercase().to_uppercase().to_lowercase();
+        RESERVED.contains(&folded.as_str())
     }
 
     /// The claims.

@@ -62,3 +62,49 @@ on_both_stores! {
         assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".tmp")), "{left:?}");
     }
 }
+
+on_both_stores! {
+    /// An export of a live server verifies with the key that the server publishes, and the file and the
+    /// database tell the same past.
+    async fn what_a_live_server_exports_verifies_and_replays_as_its_database_does(directory: &Path, arguments: &[String]) {
+        let server = Server::start(directory, arguments);
+        let entries = assert_exports(directory, arguments, "system");
+        let (status, _, stderr) =
+            audit(directory, arguments, &["export", "--tenant", "system", "-o", "system.ndjson"]);
+        assert_eq!(status, 0, "{stderr}");
+        let key = server.get("/t/system/roll/key").await.text().await.unwrap();
+        let (status, stdout, stderr) = audit(directory, &[], &["verify", "system.ndjson", "--key", key.trim()]);
+        assert_eq!(status, 0, "{stdout}{stderr}");
+        assert!(stdout.contains(&format!("entries 1 to {entries} of system")), "{stdout}");
+
+        for moment in [&["--seq", "2"][..], &["--seq", &entries.to_string()]] {
+            let told = |arguments: &[String], source: &[&str]| {
+                let words: Vec<_> = ["replay", "--json"].iter().chain(source).chain(moment).copied().collect();
+                audit(directory, arguments, &words)
+            };
+            let (of_file, of_database) = (told(&[], &["system.ndjson"]), told(arguments, &["--tenant", "system"]));
+            assert_eq!(of_file.0, 0, "{}", of_file.2);
+            assert_eq!(of_file, of_database);
+        }
+        let between = |source: &[&str]| {
+            let words = ["diff", "--from", "2000-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z"];
+            audit(directory, if source[0] == "--tenant" { arguments } else { &[] }, &[&words[..], source].concat())
+        };
+        let (of_file, of_database) = (between(&["system.ndjson"]), between(&["--tenant", "system"]));
+        assert_eq!(of_file.0, 2, "there was no tenant in 2000: {}", of_file.1);
+        assert_eq!(of_file, of_database);
+
+        for (words, says) in [
+            (&["--tenant", "nobody"][..], "there is no such tenant"),
+            (&["--tenant", "A B"], "--tenant"),
+            (&["--tenant", "system", "--seq", "1000000"], "there is no entry 1000000"),
+            (&["--tenant", "system", "system.ndjson"], "cannot be used with"),
+            (&[], "required"),
+        ] {
+            let words: Vec<_> = ["replay"].iter().chain(words).copied().collect();
+            let (status, _, stderr) = audit(directory, arguments, &words);
+            assert_eq!(status, 2, "{stderr}");
+            assert!(stderr.contains(says), "{stderr}");
+        }
+    }
+}

@@ -50,8 +50,8 @@ pub(crate) fn offline(command: &AuditCommand) -> Option<Result<(), Failure>> {
     match command {
         AuditCommand::Export { .. } => None,
         AuditCommand::Verify(verify) => Some(verify.run()),
-        AuditCommand::Replay(replay) => Some(replay.run()),
-        AuditCommand::Diff(diff) => Some(diff.run()),
+        AuditCommand::Replay(replay) => replay.offline(),
+        AuditCommand::Diff(diff) => diff.offline(),
     }
 }
 
@@ -63,9 +63,9 @@ pub(crate) async fn run(config: &Config, command: &AuditCommand) -> Result<(), F
             from,
             output,
         } => export::run(config, tenant, *from, output.as_deref()).await,
-        AuditCommand::Verify(_) | AuditCommand::Replay(_) | AuditCommand::Diff(_) => {
-            offline(command).unwrap_or(Ok(()))
-        }
+        AuditCommand::Verify(verify) => verify.run(),
+        AuditCommand::Replay(replay) => replay.run(config).await,
+        AuditCommand::Diff(diff) => diff.run(config).await,
     }
 }
 

@@ -1,13 +1,14 @@
 use chancery_domain::Timestamp;
-use chancery_roll::replay::Moment;
+use chancery_roll::replay::{Moment, View};
 use clap::Args;
 
 use super::{print, source::Source};
-use crate::exit::Failure;
+use crate::{config::Config, exit::Failure};
 
 pub(super) const HELP: &str = "Example: chancery audit replay acme.ndjson --at 2026-11-20T17:00:00Z
 
-From the events alone, with neither server nor database. Without --at and --seq the tenant is shown as of the last
+From the events alone: of a file with neither server nor database, of a tenant (--tenant acme) from the database.
+Without --at and --seq the tenant is shown as of the last
 entry. Shows what the file says; whether the file is what was sealed, `chancery audit verify` tells.";
 
 /// The arguments of `audit replay`.
@@ -27,13 +28,27 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    pub(super) fn run(&self) -> Result<(), Failure> {
-        let moment = match (self.at, self.seq) {
+    /// Runs it on a file; none: it is to run on the database.
+    pub(super) fn offline(&self) -> Option<Result<(), Failure>> {
+        let views = self.source.of_file(&[self.moment()])?;
+        Some(views.and_then(|views| self.show(&views)))
+    }
+
+    /// Runs it on the database.
+    pub(super) async fn run(&self, config: &Config) -> Result<(), Failure> {
+        let views = self.source.of_database(config, &[self.moment()]).await?;
+        self.show(&views)
+    }
+
+    fn moment(&self) -> Moment {
+        match (self.at, self.seq) {
             (Some(at), _) => Moment::At(at),
             (None, Some(entry)) => Moment::Entry(entry),
             (None, None) => Moment::Last,
-        };
-        let views = self.source.views(&[moment])?;
+        }
+    }
+
+    fn show(&self, views: &[View]) -> Result<(), Failure> {
         views.iter().try_for_each(|view| print(view, self.json))
     }
 }

@@ -6,37 +6,104 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chancery_domain::value::Slug;
+use chancery_event_store::{Store, entries_page};
+use chancery_projections::tenants;
 use chancery_roll::{
     export::OpenError,
-    replay::{Moment, ReplayError, Snapshot, View, replay_file},
+    replay::{Moment, Replay, ReplayError, Snapshot, View, replay_file},
     verify::VerifyError,
 };
 use clap::Args;
 
-use crate::{exit::Failure, progress::Progress};
+use crate::{config::Config, exit::Failure, progress::Progress, start};
 
 /// How much of a file is read at once.
 const AT_ONCE: usize = 256 << 10;
 
+/// How many entries are read from the database at once.
+const PAGE: u32 = 1_000;
+
 /// Where a roll is read from, to be replayed.
 #[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
 pub(crate) struct Source {
     /// The file that `chancery audit export` wrote; `-` is standard input
-    file: PathBuf,
+    file: Option<PathBuf>,
+    /// The slug of a tenant, whose roll is read from the database
+    #[arg(long, value_name = "SLUG")]
+    tenant: Option<String>,
 }
 
 impl Source {
-    /// The tenant at these moments, which stand in the order of time.
-    pub(super) fn views(&self, moments: &[Moment]) -> Result<Vec<View>, Failure> {
-        let snapshots = read(&self.file, "replaying", |file, progress| {
+    /// The tenant of a file at these moments, which stand in the order of time; none: it is to be read
+    /// from the database.
+    pub(super) fn of_file(&self, moments: &[Moment]) -> Option<Result<Vec<View>, Failure>> {
+        let file = self.file.as_deref()?;
+        let snapshots = read(file, "replaying", |file, progress| {
             replay_file(file, moments.iter().copied(), progress)
-        })?;
-        let snapshots = snapshots.map_err(|error| match error {
-            ReplayError::File(error) => unusable(&self.file, &error),
-            error => Failure::input(error),
-        })?;
-        snapshots.iter().map(shown).collect()
+        });
+        Some(snapshots.and_then(|snapshots| match snapshots {
+            Ok(snapshots) => snapshots.iter().map(shown).collect(),
+            Err(ReplayError::File(error)) => Err(unusable(file, &error)),
+            Err(error) => Err(Failure::input(error)),
+        }))
     }
+
+    /// The same of a tenant in the database, beside a running server or without one.
+    pub(super) async fn of_database(
+        &self,
+        config: &Config,
+        moments: &[Moment],
+    ) -> Result<Vec<View>, Failure> {
+        let slug = Slug::parse(self.tenant.as_deref().unwrap_or_default())
+            .map_err(|invalid| Failure::input(format!("--tenant {invalid}")))?;
+        let store = start::existing(config).await?;
+        let snapshots = replay(&store, &slug, moments).await;
+        store.close().await;
+        snapshots?.iter().map(shown).collect()
+    }
+}
+
+/// Folds a tenant's roll page by page, as far as the last of the moments.
+async fn replay(store: &Store, slug: &Slug, moments: &[Moment]) -> Result<Vec<Snapshot>, Failure> {
+    let found = tenants::by_slug(store, slug)
+        .await
+        .map_err(|error| Failure::store(&error))?;
+    let (tenant, _) =
+        found.ok_or_else(|| Failure::input("there is no such tenant; name it by its slug"))?;
+    let head = store.head(tenant).await;
+    let head = head.map_err(|error| Failure::store(&error))?;
+    let progress = Progress::new("replaying", head.unwrap_or_default().unsigned_abs());
+    let mut replay = Replay::new(moments.iter().copied());
+    let mut last = 0;
+    loop {
+        let page = entries_page(store, tenant, last, PAGE)
+            .await
+            .map_err(|error| Failure::store(&error))?;
+        let Some(end) = page.last() else {
+            break;
+        };
+        last = end.tenant_seq;
+        for entry in page {
+            let number = entry.tenant_seq;
+            if !replay
+                .reach(number, entry.recorded_at)
+                .map_err(Failure::input)?
+            {
+                return replay.finish().map_err(Failure::input);
+            }
+            let entry = entry.understood().map_err(|cause| {
+                Failure::input(ReplayError::Poison {
+                    entry: number,
+                    cause,
+                })
+            })?;
+            replay.take(&entry).map_err(Failure::input)?;
+        }
+        progress.reached(last.unsigned_abs());
+    }
+    replay.finish().map_err(Failure::input)
 }
 
 fn shown(snapshot: &Snapshot) -> Result<View, Failure> {
