@@ -8,12 +8,14 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod api_changes;
 mod api_life;
 mod assertions;
 mod client_keys;
 mod client_life;
 mod concurrency;
 mod first_token;
+mod keys_in_use;
 mod lists;
 mod refusals;
 mod repeated_commands;

@@ -2,9 +2,12 @@
 
 use async_graphql::{Context, MaybeUndefined};
 use chancery_application::{InputDigest, Remember, Request};
-use chancery_domain::{Faults, Invalid, TenantId, value::Patch};
+use chancery_domain::{
+    Faults, Invalid, TenantId,
+    value::{CustomClaims, Patch},
+};
 
-use crate::{error::Failure, session::Session};
+use crate::{error::Failure, scalars::Json, session::Session};
 
 /// The greatest number that GraphQL's `Int` holds.
 const MAX_INT: u32 = i32::MAX.unsigned_abs();
@@ -117,6 +120,11 @@ pub(crate) fn kept<T>(faults: &mut Faults, path: &str, given: MaybeUndefined<T>)
             None
         }
     }
+}
+
+/// Claims that are added to tokens.
+pub(crate) fn custom_claims(given: Json) -> Result<CustomClaims, Invalid> {
+    CustomClaims::parse(given.0)
 }
 
 /// Each of a list's entries, or the fault of each that has one.

@@ -407,6 +407,7 @@ mod tests {
             identifier: ApiIdentifier::admin(),
             scopes: ScopeSet::parse(scopes).unwrap(),
             roles: [].into(),
+            api_generation: 0,
         }
     }
 

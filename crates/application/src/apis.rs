@@ -6,7 +6,7 @@ use chancery_domain::{
     ApiId, Row, TenantId,
     api::{Api, CreateApi, RetireApi, RoleDefinition, ScopeDefinition, TokenSettings, UpdateApi},
     tenant::SigningAlgorithm,
-    value::{ApiIdentifier, ApiName, Patch},
+    value::{ApiIdentifier, ApiName, CustomClaims, Patch},
 };
 use chancery_projections::apis;
 
@@ -32,6 +32,8 @@ pub struct NewApi {
     pub roles: Vec<RoleDefinition>,
     /// In what its tokens differ from the tenant's.
     pub tokens: TokenSettings,
+    /// Claims that it adds to its tokens.
+    pub custom_claims: CustomClaims,
 }
 
 /// What shall change about an API.
@@ -44,6 +46,8 @@ pub struct ApiChange {
     pub scopes: Option<Vec<ScopeDefinition>>,
     /// Its roles.
     pub roles: Option<Vec<RoleDefinition>>,
+    /// Claims that it adds to its tokens.
+    pub custom_claims: Option<CustomClaims>,
     /// How long its access tokens live, in seconds.
     pub access_token_seconds: Patch<u32>,
     /// How its tokens are signed.
@@ -77,6 +81,7 @@ impl Application {
             scopes: input.scopes,
             roles: input.roles,
             tokens: input.tokens,
+            custom_claims: input.custom_claims,
             key,
         };
         self.execute_for(caller, command, request, api).await
@@ -105,6 +110,7 @@ impl Application {
             name: change.name,
             scopes: change.scopes,
             roles: change.roles,
+            custom_claims: change.custom_claims,
             access_token_seconds: change.access_token_seconds,
             signing_algorithm: change.signing_algorithm,
             key: self.missing_key(tenant, algorithm).await?,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chancery_crypto::{AssertionKey, JwkSet, SigningKey, Verifier};
+use chancery_crypto::{AssertionKey, JwkSet, PublicJwk, SigningKey, Verifier};
 use chancery_domain::{
     ApiId, ClientId, CredentialId, SecretId, TenantId, Timestamp,
     api::Api,
@@ -79,10 +79,31 @@ impl FromIterator<(ApiId, Api)> for Apis {
 pub struct Keys {
     /// The number of the key ring's last event: another number, another key set.
     pub version: i64,
-    /// The public key set (RFC 7517).
-    pub published: JwkSet,
+    /// Every key of the ring.
+    pub published: Vec<PublishedKey>,
     /// The keys that sign, parsed.
     pub signing: BTreeMap<SigningAlgorithm, Arc<SigningKey>>,
+}
+
+/// A key, and how long it is in the key set.
+#[derive(Debug)]
+pub struct PublishedKey {
+    /// Its public side.
+    pub jwk: PublicJwk,
+    /// When it leaves the key set, because whatever it signed has ended by then. `None`: it stays.
+    pub until: Option<Timestamp>,
+}
+
+impl Keys {
+    /// The public key set (RFC 7517) at a moment: the keys that sign, those that will, and those whose
+    /// tokens may still live.
+    pub fn set(&self, now: Timestamp) -> JwkSet {
+        let stays = |key: &&PublishedKey| key.until.is_none_or(|until| now < until);
+        let keys = self.published.iter().filter(stays);
+        JwkSet {
+            keys: keys.map(|key| key.jwk.clone()).collect(),
+        }
+    }
 }
 
 /// A client and its credentials.

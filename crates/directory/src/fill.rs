@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chancery_crypto::{
-    Algorithm, AssertionKey, JwkSet, PublicJwk, SealContext, Sealed, Sealer, SigningKey,
-    UnusableKey, Verifier,
+    Algorithm, AssertionKey, PublicJwk, SealContext, Sealed, Sealer, SigningKey, UnusableKey,
+    Verifier,
 };
 use chancery_domain::{
     ClientId, CredentialId, KeyId, Row, SecretId, TenantId, Timestamp,
     client::{Client, ClientKey},
-    key_ring::{KeyRing, KeyState},
+    key_ring::KeyRing,
     tenant::{AuthMethod, SigningAlgorithm},
 };
 use chancery_event_store::{SealedSecret, Stamp, Store, Verifier as StoredVerifier};
@@ -17,7 +17,7 @@ use chancery_projections::{apis, client_secrets, clients, key_rings, tenants};
 
 use crate::{
     directory::Unavailable,
-    entry::{ClientEntry, Keys, TenantEntry},
+    entry::{ClientEntry, Keys, PublishedKey, TenantEntry},
 };
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -221,17 +221,15 @@ fn public_keys(
         })
 }
 
-/// Every key that may have signed a token that still lives, or will sign soon.
-fn published(ring: &KeyRing) -> Result<JwkSet, serde_json::Error> {
-    let keys = ring
-        .keys
-        .values()
-        .filter(|key| match key.state() {
-            KeyState::Published | KeyState::Active => true,
+/// Every key of the ring, with when it leaves the key set.
+fn published(ring: &KeyRing) -> Result<Vec<PublishedKey>, serde_json::Error> {
+    let published = |key: &chancery_domain::key_ring::SigningKey| {
+        Ok(PublishedKey {
+            jwk: serde_json::from_value::<PublicJwk>(key.public_jwk.members().clone().into())?,
+            until: ring.retires_at(key),
         })
-        .map(|key| serde_json::from_value::<PublicJwk>(key.public_jwk.members().clone().into()))
-        .collect::<Result<_, _>>()?;
-    Ok(JwkSet { keys })
+    };
+    ring.keys.values().map(published).collect()
 }
 
 /// The domain's name of an algorithm as the cryptography's.

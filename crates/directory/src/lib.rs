@@ -16,7 +16,7 @@ mod stamped;
 mod verified;
 
 pub use directory::{Capacity, Directory, Unavailable};
-pub use entry::{Apis, ClientEntry, Keys, TenantEntry};
+pub use entry::{Apis, ClientEntry, Keys, PublishedKey, TenantEntry};
 
 /// Which state of a tenant's roll an entry is of.
 pub use chancery_event_store::Stamp;

@@ -43,7 +43,7 @@ on_both_stores! {
         assert_eq!((id, api), (orders, tenant.apis.get(orders).unwrap()));
         assert!(tenant.apis.by_identifier(&ApiIdentifier::admin()).is_some());
         let key = &tenant.keys.signing[&SigningAlgorithm::Es256];
-        assert_eq!(&tenant.keys.published.keys, std::slice::from_ref(key.public_jwk()));
+        assert_eq!(&tenant.keys.set(world.clock.now()).keys, std::slice::from_ref(key.public_jwk()));
 
         assert_eq!(client.client.grants[&orders].identifier, identifier);
         let secret = &client.secrets.secrets[&known.secret_id];

@@ -1,12 +1,16 @@
 //! The claims of an access token (RFC 9068).
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use chancery_domain::{
     ClientId, CredentialId, TenantId, Timestamp,
     value::{ApiIdentifier, CustomClaims, RoleName, ScopeSet},
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::Value;
 
 /// The claims of one token.
 #[derive(Serialize)]
@@ -50,14 +54,22 @@ impl Serialize for Audience<'_> {
     }
 }
 
-/// Claims that were configured for the client. One that the token sets itself is left out, should it
-/// ever get past the configuration that refuses it.
-pub(crate) struct Custom<'a>(pub(crate) &'a CustomClaims);
+/// Claims that were configured for the client and for the APIs. Those of the APIs win. One that the
+/// token sets itself is left out, should it ever get past the configuration that refuses it.
+pub(crate) struct Custom<'a> {
+    pub(crate) of_client: &'a CustomClaims,
+    pub(crate) of_apis: &'a BTreeMap<&'a str, &'a Value>,
+}
 
 impl Serialize for Custom<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
-        for (name, value) in self.0.members() {
+        let of_client = self.of_client.members().iter();
+        let of_client = of_client
+            .map(|(name, value)| (name.as_str(), value))
+            .filter(|(name, _)| !self.of_apis.contains_key(name));
+        let of_apis = self.of_apis.iter().map(|(name, value)| (*name, *value));
+        for (name, value) in of_client.chain(of_apis) {
             if !CustomClaims::is_reserved(name) {
                 map.serialize_entry(name, value)?;
             }
@@ -102,19 +114,30 @@ pub(crate) fn expiry(iat: i64, seconds: u32, client_ends: Option<Timestamp>) -> 
 #[cfg(test)]
 mod tests {
     use chancery_domain::SecretId;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_micros(1_780_000_000_123_456);
 
     fn claims(audiences: &[&str], scopes: &str, roles: &[&str], custom: Value) -> Value {
+        claims_of(audiences, scopes, roles, custom, json!({}))
+    }
+
+    fn claims_of(
+        audiences: &[&str],
+        scopes: &str,
+        roles: &[&str],
+        custom: Value,
+        of_apis: Value,
+    ) -> Value {
         let audiences: Vec<_> = audiences
             .iter()
             .map(|text| ApiIdentifier::parse(text).unwrap())
             .collect();
         let audiences: Vec<_> = audiences.iter().collect();
         let scopes = ScopeSet::parse(scopes).unwrap();
+        let of_apis: CustomClaims = serde_json::from_value(of_apis).unwrap();
         let claims = Claims {
             iss: "https://auth.example/t/acme",
             sub: ClientId::from_bytes([1; 16]),
@@ -134,7 +157,14 @@ mod tests {
             kind: Kind::MachineToMachine,
             credential_id: SecretId::from_bytes([4; 16]).into(),
             // As a store would give them back: not checked again.
-            custom: Custom(&serde_json::from_value(custom).unwrap()),
+            custom: Custom {
+                of_client: &serde_json::from_value(custom).unwrap(),
+                of_apis: &of_apis
+                    .members()
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value))
+                    .collect(),
+            },
         };
         // By way of text, so that a repeated member would be seen.
         let text = serde_json::to_string(&claims).unwrap();
@@ -187,7 +217,20 @@ mod tests {
             .flat_map(|name| [name.clone(), name.to_uppercase()])
             .map(|name| (name, json!("mine")))
             .collect();
-        assert_eq!(claims(&["urn:x:a"], "a", &["clerk"], hostile.into()), plain);
+        assert_eq!(claims(&["urn:x:a"], "a", &["clerk"], hostile.clone().into()), plain);
+        let of_api = claims_of(&["urn:x:a"], "a", &["clerk"], json!({}), hostile.into());
+        assert_eq!(of_api, plain);
+    }
+
+    #[test]
+    fn the_claims_of_an_api_win_over_those_of_the_client() {
+        let client = json!({"plan": "gold", "region": "eu"});
+        let api = json!({"plan": "free", "tier": 2});
+        let both = claims_of(&["urn:x:a"], "a", &[], client, api);
+        assert_eq!(
+            (&both["plan"], &both["region"], &both["tier"]),
+            (&json!("free"), &json!("eu"), &json!(2))
+        );
     }
 
     #[test]

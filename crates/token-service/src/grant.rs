@@ -143,7 +143,10 @@ impl Decision<'_> {
             roles: &self.target.roles,
             kind: Kind::MachineToMachine,
             credential_id: self.proof.credential,
-            custom: Custom(&client.client.custom_claims),
+            custom: Custom {
+                of_client: &client.client.custom_claims,
+                of_apis: &self.target.claims,
+            },
         };
         let claims = serde_json::to_vec(&claims).map_err(|error| Refusal::Defect(error.into()))?;
         let access_token = self

@@ -30,7 +30,8 @@ pub(crate) async fn handle(
         Ok(tenant) => tenant,
         Err(problem) => return problem.into_response(),
     };
-    let tag = tag(tenant.keys.version);
+    let set = tenant.keys.set(service.clock().now());
+    let tag = tag(tenant.keys.version, set.keys.len());
     let mut response = if headers
         .get_all(IF_NONE_MATCH)
         .iter()
@@ -38,9 +39,9 @@ pub(crate) async fn handle(
     {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let mut response = Json(&tenant.keys.published).into_response();
-        let set = HeaderValue::from_static("application/jwk-set+json");
-        response.headers_mut().insert(CONTENT_TYPE, set);
+        let mut response = Json(&set).into_response();
+        let kind = HeaderValue::from_static("application/jwk-set+json");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
         response
     };
     response
@@ -52,10 +53,11 @@ pub(crate) async fn handle(
     response
 }
 
-/// The set is a function of the key ring, so the ring's version names it, alike on every node. The
-/// first number is that of the way it is written: raise it when the same ring is written differently.
-fn tag(version: i64) -> String {
-    format!("\"1-{version}\"")
+/// The set is a function of the key ring and the time, which takes one key after the other out of it: so
+/// the ring's version and how many there are name it, alike on every node. The first number is that of
+/// the way it is written: raise it when the same set is written differently.
+fn tag(version: i64, keys: usize) -> String {
+    format!("\"2-{version}-{keys}\"")
 }
 
 /// Whether `If-None-Match` names the tag (RFC 9110, section 13.1.2), weakly compared.
@@ -73,14 +75,14 @@ mod tests {
 
     #[test]
     fn if_none_match_is_a_list_of_tags() {
-        let tag = tag(7);
+        let tag = tag(7, 1);
         for (header, named) in [
-            ("\"1-7\"", true),
-            ("W/\"1-7\"", true),
-            ("\"1-6\", \"1-7\"", true),
+            ("\"2-7-1\"", true),
+            ("W/\"2-7-1\"", true),
+            ("\"2-6-1\", \"2-7-1\"", true),
             ("*", true),
-            ("\"1-6\"", false),
-            ("1-7", false),
+            ("\"2-6-1\"", false),
+            ("2-7-1", false),
             ("", false),
         ] {
             assert_eq!(

@@ -88,6 +88,8 @@ impl TargetError {
             Self::Scope { .. } => "scope_not_granted",
             Self::ScopeElsewhere { .. } => "scope_not_granted_everywhere",
             Self::RoleElsewhere { .. } => "role_not_granted_everywhere",
+            Self::Claims { .. } => "claims_differ",
+            Self::ClaimsTooLarge => "claims_too_large",
             Self::Algorithms { .. } => "algorithms_differ",
         }
     }

@@ -11,6 +11,7 @@ use chancery_domain::{
     tenant::{SigningAlgorithm, TenantPolicy},
     value::{ApiIdentifier, RoleName, Scope, ScopeSet},
 };
+use serde_json::Value;
 
 use crate::text::shown;
 
@@ -34,6 +35,8 @@ pub(crate) struct Target<'a> {
     pub(crate) seconds: u32,
     /// Each audience's.
     pub(crate) algorithm: SigningAlgorithm,
+    /// The claims that the audiences add.
+    pub(crate) claims: BTreeMap<&'a str, &'a Value>,
 }
 
 /// Why it gets nothing.
@@ -59,6 +62,16 @@ pub(crate) enum TargetError {
     ScopeElsewhere { scope: Scope, api: ApiIdentifier },
     #[error("role {} would also count at {}, where it is not granted; ask for fewer audiences", shown(.role.as_str()), shown(.api.as_str()))]
     RoleElsewhere { role: RoleName, api: ApiIdentifier },
+    #[error("the claim {} is one thing in tokens for {} and another in those for {}; ask for each in a request of its own", shown(.claim), shown(.one.as_str()), shown(.other.as_str()))]
+    Claims {
+        claim: String,
+        one: ApiIdentifier,
+        other: ApiIdentifier,
+    },
+    #[error(
+        "the claims of these audiences are more than {MAX_CLAIMS} bytes together; ask for fewer audiences"
+    )]
+    ClaimsTooLarge,
     #[error("tokens for {} are signed with {}, and for {} with {}; ask for each in a request of its own", shown(.one.0.as_str()), .one.1.as_str(), shown(.other.0.as_str()), .other.1.as_str())]
     Algorithms {
         one: (ApiIdentifier, SigningAlgorithm),
@@ -77,7 +90,8 @@ impl TargetError {
 /// An API that the client is granted.
 struct Granted<'a> {
     api: &'a Api,
-    grant: &'a Grant,
+    /// The roles that are granted, as far as the API still has them.
+    roles: BTreeSet<RoleName>,
     /// What the grant comes to: by name and by role, as far as the API still has it.
     scopes: ScopeSet,
 }
@@ -115,13 +129,45 @@ pub(crate) fn resolve<'a>(
     };
     granted_everywhere(&scopes, &chosen)?;
     let roles = roles(&scopes, &chosen)?;
+    let claims = claims(&chosen)?;
     Ok(Target {
         audiences: chosen.into_keys().collect(),
         scopes,
         roles,
         seconds,
         algorithm,
+        claims,
     })
+}
+
+/// How large the claims of several audiences may be together, in bytes of JSON.
+const MAX_CLAIMS: usize = 8 * 1024;
+
+/// The claims of all the audiences. A name that two of them set differently can mean only one thing in a
+/// token, so there is none for both.
+fn claims<'a>(chosen: &Chosen<'a>) -> Result<BTreeMap<&'a str, &'a Value>, TargetError> {
+    let mut claims: BTreeMap<&'a str, (&'a ApiIdentifier, &'a Value)> = BTreeMap::new();
+    for (identifier, audience) in chosen {
+        for (name, value) in audience.api.custom_claims.members() {
+            let (one, before) = *claims.entry(name).or_insert((*identifier, value));
+            if before != value {
+                return Err(TargetError::Claims {
+                    claim: name.clone(),
+                    one: one.clone(),
+                    other: (*identifier).clone(),
+                });
+            }
+        }
+    }
+    let claims: BTreeMap<_, _> = claims
+        .into_iter()
+        .map(|(name, (_, value))| (name, value))
+        .collect();
+    let size = |(name, value): (&&str, &&Value)| name.len() + value.to_string().len();
+    if chosen.len() > 1 && claims.iter().map(size).sum::<usize>() > MAX_CLAIMS {
+        return Err(TargetError::ClaimsTooLarge);
+    }
+    Ok(claims)
 }
 
 /// How long the token lives at most, and how it is signed. Each audience may have settings of its
@@ -164,8 +210,10 @@ fn parse_scope(text: &str) -> Result<ScopeSet, TargetError> {
 }
 
 fn granted<'a>(api: &'a Api, grant: &'a Grant) -> (&'a ApiIdentifier, Granted<'a>) {
-    let scopes = api.effective(&grant.scopes, &grant.roles);
-    (&api.identifier, Granted { api, grant, scopes })
+    let generation = grant.api_generation;
+    let scopes = api.effective(&grant.scopes, &grant.roles, generation);
+    let roles = api.effective_roles(&grant.roles, generation);
+    (&api.identifier, Granted { api, roles, scopes })
 }
 
 /// Whether there are tokens for it.
@@ -285,13 +333,7 @@ fn roles(scopes: &ScopeSet, chosen: &Chosen<'_>) -> Result<BTreeSet<RoleName>, T
     };
     let candidates: BTreeSet<&RoleName> = chosen
         .values()
-        .flat_map(|audience| {
-            audience
-                .grant
-                .roles
-                .iter()
-                .filter(|role| carried(audience, role))
-        })
+        .flat_map(|audience| audience.roles.iter().filter(|role| carried(audience, role)))
         .collect();
     let mut roles = BTreeSet::new();
     for role in candidates {
@@ -300,7 +342,7 @@ fn roles(scopes: &ScopeSet, chosen: &Chosen<'_>) -> Result<BTreeSet<RoleName>, T
             if !audience.api.roles.contains_key(role) {
                 continue;
             }
-            if !audience.grant.roles.contains(role) {
+            if !audience.roles.contains(role) {
                 let (role, api) = (role.clone(), (*identifier).clone());
                 return Err(TargetError::RoleElsewhere { role, api });
             }

@@ -9,7 +9,8 @@ use chancery_domain::{
 use super::ApiPayload;
 use crate::{
     error::Failure,
-    input::{self, InTenant, Input},
+    input::{self, InTenant, Input, custom_claims},
+    scalars::Json,
     session::Session,
     tenant::SigningAlgorithmName,
 };
@@ -33,6 +34,9 @@ pub(crate) struct CreateApiInput {
     access_token_seconds: Option<i64>,
     /// How its tokens are signed. Left out: as the tenant's policy has it.
     signing_algorithm: Option<SigningAlgorithmName>,
+    /// Claims that it adds to its tokens: a JSON object of at most 4 KiB, without any claim that Chancery
+    /// sets itself, in any letter case. Where the client has a claim of the same name, the API's wins.
+    custom_claims: Option<Json>,
     /// A UUID that makes a retry harmless: for seven days, the same id with the same input answers
     /// with the same ids and changes nothing, and with another input is a `CONFLICT`.
     command_id: Option<String>,
@@ -79,6 +83,8 @@ impl Input for CreateApiInput {
             access_token_seconds: faults.take_optional("accessTokenSeconds", seconds)?,
             signing_algorithm: self.signing_algorithm.map(Into::into),
         };
+        let custom_claims = self.custom_claims.map(custom_claims);
+        let custom_claims = faults.take_optional("customClaims", custom_claims)?;
         let (identifier, name) = identifier.zip(name)?;
         let make = Box::new(move |tenant| NewApi {
             tenant,
@@ -87,6 +93,7 @@ impl Input for CreateApiInput {
             scopes,
             roles,
             tokens,
+            custom_claims: custom_claims.unwrap_or_default(),
         });
         Some(InTenant {
             slug: self.tenant,
@@ -194,6 +201,7 @@ mod tests {
             }]),
             access_token_seconds: Some(60),
             signing_algorithm: None,
+            custom_claims: None,
             command_id: None,
         }
     }

@@ -10,7 +10,7 @@ use chancery_domain::{
 use crate::{
     error::Failure,
     page::{self, Connection},
-    scalars::DateTime,
+    scalars::{DateTime, Json},
     session::{Session, View},
     tenant::{SigningAlgorithmName, TenantNode},
 };
@@ -172,6 +172,14 @@ impl ApiNode {
     ) -> Result<Option<SigningAlgorithmName>, Failure> {
         let tokens = self.row(ctx).await?.state.tokens;
         Ok(tokens.signing_algorithm.map(Into::into))
+    }
+
+    /// Claims that it adds to its tokens: a JSON object. They win over claims of the client that have the
+    /// same name. A token for several APIs has those of all; where two of them set one name differently,
+    /// there is no such token.
+    async fn custom_claims(&self, ctx: &Context<'_>) -> Result<Json, Failure> {
+        let row = self.row(ctx).await?;
+        Ok(Json(row.state.custom_claims.members().clone().into()))
     }
 
     /// When the API was created.

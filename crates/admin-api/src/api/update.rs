@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     error::Failure,
-    input::{self, Input, kept, number, patch},
+    input::{self, Input, custom_claims, kept, number, patch},
+    scalars::Json,
     session::Session,
     tenant::SigningAlgorithmName,
 };
@@ -21,10 +22,15 @@ pub(crate) struct UpdateApiInput {
     /// The name for people: 1 to 100 characters.
     name: MaybeUndefined<String>,
     /// The API's scopes, in place of those before: at most 500. Of a scope that is missing, whatever
-    /// clients were granted counts for nothing any more; roles that grant it must be changed too.
+    /// clients were granted counts for nothing any more, also after it has come back, until it is granted
+    /// again; roles that grant it must be changed too.
     scopes: MaybeUndefined<Vec<ScopeInput>>,
-    /// The API's roles, in place of those before: at most 500.
+    /// The API's roles, in place of those before: at most 500. A role that goes and comes back is another
+    /// one of the same name: who had the first has to be granted the second.
     roles: MaybeUndefined<Vec<RoleInput>>,
+    /// Claims that it adds to its tokens, in place of those that it had: a JSON object of at most 4 KiB,
+    /// without any claim that Chancery sets itself, in any letter case.
+    custom_claims: MaybeUndefined<Json>,
     /// How long its access tokens live, in seconds: 60 to 86,400. Null: as the tenant's policy has it.
     access_token_seconds: MaybeUndefined<i64>,
     /// How its tokens are signed. Null: as the tenant's policy has it. An algorithm that the tenant has
@@ -48,6 +54,8 @@ impl Input for UpdateApiInput {
         let name = faults.take_optional("name", name);
         let scopes = kept(faults, "scopes", self.scopes).map(|given| scopes(faults, given));
         let roles = kept(faults, "roles", self.roles).map(|given| roles(faults, given));
+        let custom_claims = kept(faults, "customClaims", self.custom_claims).map(custom_claims);
+        let custom_claims = faults.take_optional("customClaims", custom_claims);
         let access_token_seconds = patch(
             faults,
             "accessTokenSeconds",
@@ -65,6 +73,7 @@ impl Input for UpdateApiInput {
             name: name?,
             scopes,
             roles,
+            custom_claims: custom_claims?,
             access_token_seconds,
             signing_algorithm,
         })

@@ -10,12 +10,12 @@ use chancery_domain::{
 
 use super::{
     ClientNode,
-    fields::{at, custom_claims, in_days, jwks, metadata, two_ends},
+    fields::{at, in_days, jwks, metadata, two_ends},
     grant::{GrantInput, grants},
 };
 use crate::{
     error::Failure,
-    input::{self, InTenant, Input, each},
+    input::{self, InTenant, Input, custom_claims, each},
     scalars::{DateTime, Json},
     secret::IssuedSecretNode,
     session::Session,

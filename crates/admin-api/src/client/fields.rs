@@ -1,11 +1,6 @@
 //! What creating and changing a client have in common.
 
-use chancery_domain::{
-    Faults, Invalid,
-    client::Expiry,
-    json::JsonObject,
-    value::{ClientJwks, CustomClaims},
-};
+use chancery_domain::{Faults, Invalid, client::Expiry, json::JsonObject, value::ClientJwks};
 
 use crate::{
     input::number,
@@ -17,10 +12,6 @@ const MAX_METADATA: usize = 4096;
 
 pub(super) fn metadata(given: Json) -> Result<JsonObject, Invalid> {
     JsonObject::parse(given.0, MAX_METADATA)
-}
-
-pub(super) fn custom_claims(given: Json) -> Result<CustomClaims, Invalid> {
-    CustomClaims::parse(given.0)
 }
 
 pub(super) fn in_days(given: i64) -> Result<Expiry, Invalid> {

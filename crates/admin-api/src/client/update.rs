@@ -8,12 +8,12 @@ use chancery_domain::{
 
 use super::{
     ClientPayload,
-    fields::{at, custom_claims, in_days, jwks, metadata, two_ends},
+    fields::{at, in_days, jwks, metadata, two_ends},
     grant::{GrantInput, grants},
 };
 use crate::{
     error::Failure,
-    input::{self, Input, each, kept, patch},
+    input::{self, Input, custom_claims, each, kept, patch},
     scalars::{DateTime, Json},
     session::Session,
     tenant::AuthMethodName,

@@ -161,7 +161,7 @@ impl TenantNode {
     async fn signing_keys(&self, ctx: &Context<'_>) -> Result<Vec<SigningKeyNode>, Failure> {
         let session = Session::of(ctx)?;
         let ring = session.key_ring(self.view, self.id).await?;
-        Ok(ring.keys.iter().map(SigningKeyNode::from).collect())
+        Ok(SigningKeyNode::all(&ring, session.at(self.view)))
     }
 
     /// The number of the last entry of the tenant's roll, a 64-bit number as text. Two equal heads

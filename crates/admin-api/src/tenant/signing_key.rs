@@ -1,5 +1,8 @@
 use async_graphql::{Enum, ID, SimpleObject};
-use chancery_domain::{KeyId, key_ring::SigningKey};
+use chancery_domain::{
+    KeyId, Timestamp,
+    key_ring::{KeyRing, SigningKey},
+};
 
 use super::policy::SigningAlgorithmName;
 use crate::scalars::{DateTime, Json};
@@ -20,6 +23,9 @@ pub(crate) struct SigningKeyNode {
     created_at: DateTime,
     /// From when on it may sign.
     activates_at: DateTime,
+    /// When it leaves the key set: when the last token that it can have signed has ended. Null while
+    /// something is signed with its algorithm.
+    retires_at: Option<DateTime>,
 }
 
 /// Where a signing key is in its life.
@@ -30,17 +36,25 @@ pub(crate) enum KeyStateName {
     Published,
     /// Signing.
     Active,
+    /// Signing no more, since nothing is signed with its algorithm any more. In the key set until
+    /// `retiresAt`, so that what it signed can be verified to its end.
+    Retiring,
+    /// Out of the key set. It comes back when its algorithm is chosen again.
+    Retired,
 }
 
-impl From<(&KeyId, &SigningKey)> for SigningKeyNode {
-    fn from((id, key): (&KeyId, &SigningKey)) -> Self {
-        Self {
+impl SigningKeyNode {
+    /// The keys of a ring at a moment, oldest first.
+    pub(super) fn all(ring: &KeyRing, now: Timestamp) -> Vec<Self> {
+        let node = |(id, key): (&KeyId, &SigningKey)| Self {
             id: id.into(),
             algorithm: key.algorithm.into(),
-            state: key.state().into(),
+            state: ring.state(key, now).into(),
             public_jwk: Json(key.public_jwk.members().clone().into()),
             created_at: key.generated_at.into(),
             activates_at: key.activates_at.into(),
-        }
+            retires_at: ring.retires_at(key).map(Into::into),
+        };
+        ring.keys.iter().map(node).collect()
     }
 }

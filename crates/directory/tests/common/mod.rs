@@ -221,6 +221,7 @@ impl World {
                 .collect(),
             roles: roles.collect(),
             tokens: TokenSettings::default(),
+            custom_claims: CustomClaims::default(),
             key: None,
         };
         self.execute(&command).await;
@@ -244,6 +245,7 @@ impl World {
             name: None,
             scopes: None,
             roles: None,
+            custom_claims: None,
             access_token_seconds: seconds,
             signing_algorithm: algorithm,
             key,

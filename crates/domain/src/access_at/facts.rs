@@ -174,13 +174,10 @@ fn holding(world: &World, now: Timestamp) -> BTreeSet<Fact> {
         let Some(grant) = client.grants.get(&id) else {
             continue;
         };
-        let scopes = api.effective(&grant.scopes, &grant.roles);
+        let scopes = api.effective(&grant.scopes, &grant.roles, grant.api_generation);
         facts.extend(scopes.iter().map(|scope| Fact::Scope(id, scope.clone())));
-        let roles = grant
-            .roles
-            .iter()
-            .filter(|role| api.roles.contains_key(role));
-        facts.extend(roles.map(|role| Fact::Role(id, role.clone())));
+        let roles = api.effective_roles(&grant.roles, grant.api_generation);
+        facts.extend(roles.into_iter().map(|role| Fact::Role(id, role)));
     }
     if !any {
         facts.insert(Fact::Obstacle(Obstacle::NothingGranted));

@@ -182,6 +182,7 @@ fn what_was_taken_away_and_given_again_holds_since_it_was_given_again() {
     assert_eq!(told(&history, last).client.since.tenant_seq, last);
 
     let grant = |scopes: &str| ClientEvent::ClientGranted {
+        api_generation: 0,
         api: ORDERS,
         identifier: "https://orders.example".parse().unwrap(),
         scopes: ScopeSet::parse(scopes).unwrap(),

@@ -11,7 +11,7 @@ use crate::{
     refusal::Refusal,
     stream::StreamId,
     time::Timestamp,
-    value::{ApiIdentifier, ApiName, Description},
+    value::{ApiIdentifier, ApiName, CustomClaims, Description},
 };
 
 /// Creates an API of a tenant.
@@ -30,6 +30,8 @@ pub struct CreateApi {
     pub roles: Vec<RoleDefinition>,
     /// In what its tokens differ from the tenant's.
     pub tokens: TokenSettings,
+    /// Claims that it adds to its tokens.
+    pub custom_claims: CustomClaims,
     /// A key of the algorithm that its tokens are signed with, in case that the tenant has none.
     pub key: Option<NewKey>,
 }
@@ -66,6 +68,14 @@ impl Command for CreateApi {
                 roles: self.roles.clone(),
             }],
         );
+        if !self.custom_claims.is_empty() {
+            change.push(
+                StreamId::Api(self.api),
+                ApiEvent::ApiClaimsChanged {
+                    custom_claims: self.custom_claims.clone(),
+                },
+            );
+        }
         let settings = Settings {
             tenant: self.tenant,
             api: self.api,
@@ -214,10 +224,24 @@ mod tests {
                 "ApiCreated",
                 "KeyGenerated",
                 "KeyActivated",
+                "AlgorithmChosen",
                 "ApiTokenSettingsChanged"
             ]
         );
         assert_eq!(change.vault().len(), 1);
+    }
+
+    #[test]
+    fn its_own_claims_are_an_event_of_their_own() {
+        let custom_claims = CustomClaims::parse(serde_json::json!({"plan": "gold"})).unwrap();
+        let command = CreateApi {
+            custom_claims: custom_claims.clone(),
+            ..orders()
+        };
+        testing::given(acme()).when(&command).then([
+            orders_created(),
+            ApiEvent::ApiClaimsChanged { custom_claims },
+        ]);
     }
 
     #[test]

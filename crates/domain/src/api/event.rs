@@ -5,7 +5,7 @@ use super::{RoleDefinition, ScopeDefinition};
 use crate::{
     event::event_kinds,
     tenant::SigningAlgorithm,
-    value::{ApiIdentifier, ApiName},
+    value::{ApiIdentifier, ApiName, CustomClaims},
 };
 
 /// What happens to an API.
@@ -30,7 +30,8 @@ pub enum ApiEvent {
         /// The new name.
         name: ApiName,
     },
-    /// It has other scopes. What a client was granted of those that are gone counts for nothing.
+    /// It has other scopes. What a client was granted of those that are gone counts for nothing, also
+    /// after they have come back.
     ApiScopesChanged {
         /// All its scopes.
         scopes: Vec<ScopeDefinition>,
@@ -50,6 +51,11 @@ pub enum ApiEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signing_algorithm: Option<SigningAlgorithm>,
     },
+    /// It adds other claims to its tokens.
+    ApiClaimsChanged {
+        /// All of them.
+        custom_claims: CustomClaims,
+    },
     /// No tokens are issued for it any more.
     ApiRetired {},
 }
@@ -60,5 +66,6 @@ event_kinds!(ApiEvent {
     ApiScopesChanged = 1,
     ApiRolesChanged = 1,
     ApiTokenSettingsChanged = 1,
+    ApiClaimsChanged = 1,
     ApiRetired = 1,
 });

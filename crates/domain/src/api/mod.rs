@@ -2,6 +2,7 @@
 
 mod create;
 mod event;
+mod generations;
 mod retire;
 mod token_settings;
 mod update;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use create::CreateApi;
 pub(crate) use create::built_in_admin_api;
 pub use event::ApiEvent;
+pub use generations::Generations;
 pub use retire::RetireApi;
 pub use token_settings::TokenSettings;
 pub use update::UpdateApi;
@@ -24,7 +26,10 @@ use crate::{
     event::Event,
     refusal::refusals,
     stream::AggregateType,
-    value::{ApiIdentifier, ApiName, Description, Faults, Invalid, RoleName, Scope, ScopeSet},
+    value::{
+        ApiIdentifier, ApiName, CustomClaims, Description, Faults, Invalid, RoleName, Scope,
+        ScopeSet,
+    },
 };
 
 /// The most scopes, and the most roles, that an API may have.
@@ -67,6 +72,12 @@ pub struct Api {
     /// In what its tokens differ from the tenant's.
     #[serde(default)]
     pub tokens: TokenSettings,
+    /// Claims that it adds to its tokens.
+    #[serde(default, skip_serializing_if = "CustomClaims::is_empty")]
+    pub custom_claims: CustomClaims,
+    /// How often its scopes and roles were changed, and what is there since when.
+    #[serde(default, skip_serializing_if = "Generations::are_first")]
+    pub generations: Generations,
     /// Whether tokens are issued for it.
     pub state: ApiState,
 }
@@ -122,19 +133,45 @@ impl Api {
         self.active()
     }
 
-    /// The scopes that these direct scopes and roles come to: what the API still has of them, which is
-    /// nothing when it is retired.
-    pub fn effective(&self, scopes: &ScopeSet, roles: &BTreeSet<RoleName>) -> ScopeSet {
+    /// Which of these roles count, that were granted in some generation of the API: those that it has
+    /// had ever since; none when it is retired.
+    pub fn effective_roles(
+        &self,
+        roles: &BTreeSet<RoleName>,
+        generation: u32,
+    ) -> BTreeSet<RoleName> {
+        match self.state {
+            ApiState::Active => {}
+            ApiState::Retired => return BTreeSet::new(),
+        }
+        let counts = |role: &&RoleName| {
+            self.roles.contains_key(*role) && self.generations.role(role) <= generation
+        };
+        roles.iter().filter(counts).cloned().collect()
+    }
+
+    /// The scopes that these direct scopes and roles come to, which were granted in some generation of
+    /// the API: what it has had of them ever since, which is nothing when it is retired. A role stands
+    /// for the scopes that it has now.
+    pub fn effective(
+        &self,
+        scopes: &ScopeSet,
+        roles: &BTreeSet<RoleName>,
+        generation: u32,
+    ) -> ScopeSet {
         match self.state {
             ApiState::Active => {}
             ApiState::Retired => return ScopeSet::default(),
         }
+        let direct = scopes
+            .iter()
+            .filter(|scope| self.generations.scope(scope) <= generation);
+        let roles = self.effective_roles(roles, generation);
         let by_role = roles
             .iter()
             .filter_map(|role| self.roles.get(role))
             .flat_map(ScopeSet::iter);
-        scopes
-            .iter()
+        direct
             .chain(by_role)
             .filter(|scope| self.scopes.contains_key(scope))
             .cloned()
@@ -234,18 +271,32 @@ impl Fold for Api {
                 scopes: by_name(scopes),
                 roles: by_role(roles),
                 tokens: TokenSettings::default(),
+                custom_claims: CustomClaims::default(),
+                generations: Generations::default(),
                 state: ApiState::Active,
             }),
             ApiEvent::ApiRenamed { name } => before.map(|api| Self {
                 name: name.clone(),
                 ..api
             }),
-            ApiEvent::ApiScopesChanged { scopes } => before.map(|api| Self {
-                scopes: by_name(scopes),
-                ..api
+            ApiEvent::ApiScopesChanged { scopes } => before.map(|api| {
+                let scopes = by_name(scopes);
+                Self {
+                    generations: api.generations.after_scopes(&api.scopes, &scopes),
+                    scopes,
+                    ..api
+                }
             }),
-            ApiEvent::ApiRolesChanged { roles } => before.map(|api| Self {
-                roles: by_role(roles),
+            ApiEvent::ApiRolesChanged { roles } => before.map(|api| {
+                let roles = by_role(roles);
+                Self {
+                    generations: api.generations.after_roles(&api.roles, &roles),
+                    roles,
+                    ..api
+                }
+            }),
+            ApiEvent::ApiClaimsChanged { custom_claims } => before.map(|api| Self {
+                custom_claims: custom_claims.clone(),
                 ..api
             }),
             ApiEvent::ApiTokenSettingsChanged {
@@ -287,7 +338,7 @@ mod tests {
         let api = Api::fold(None, &orders_created()).unwrap();
         let effective = |scopes: &str, roles: &[&str]| {
             let roles = roles.iter().map(|role| RoleName::parse(role).unwrap());
-            api.effective(&ScopeSet::parse(scopes).unwrap(), &roles.collect())
+            api.effective(&ScopeSet::parse(scopes).unwrap(), &roles.collect(), 0)
                 .to_string()
         };
         assert_eq!(effective("orders:write", &[]), "orders:write");
@@ -299,11 +350,56 @@ mod tests {
     }
 
     #[test]
+    fn what_was_taken_away_and_put_back_counts_for_later_grants_alone() {
+        let changed = |names: &[&str], api: Api| {
+            let scopes = names.iter().map(|name| ScopeDefinition {
+                name: name.parse().unwrap(),
+                description: None,
+            });
+            let event = ApiEvent::ApiScopesChanged {
+                scopes: scopes.collect(),
+            };
+            Api::fold(Some(api), &event).unwrap()
+        };
+        let api = Api::fold(None, &orders_created()).unwrap();
+        let api = changed(&["orders:read"], api);
+        let api = changed(&["orders:read", "orders:write"], api);
+        let scopes = ScopeSet::parse("orders:read orders:write").unwrap();
+        let of = |generation| {
+            api.effective(&scopes, &BTreeSet::new(), generation)
+                .to_string()
+        };
+        assert_eq!(
+            (of(0), of(1), of(2)),
+            (
+                "orders:read".into(),
+                "orders:read".into(),
+                scopes.to_string()
+            )
+        );
+        let none = ApiEvent::ApiRolesChanged { roles: Vec::new() };
+        let back = ApiEvent::ApiRolesChanged {
+            roles: vec![RoleDefinition {
+                name: "clerk".parse().unwrap(),
+                scopes: ScopeSet::parse("orders:write").unwrap(),
+            }],
+        };
+        let api = [none, back].iter().fold(Some(api), Api::fold).unwrap();
+        let clerk = BTreeSet::from(["clerk".parse().unwrap()]);
+        assert!(api.effective_roles(&clerk, 3).is_empty());
+        assert!(api.effective(&ScopeSet::default(), &clerk, 3).is_empty());
+        assert_eq!(
+            api.effective(&ScopeSet::default(), &clerk, 4).to_string(),
+            "orders:write"
+        );
+    }
+
+    #[test]
     fn a_retired_api_grants_nothing() {
         let api = Api::fold(None, &orders_created()).unwrap();
         let api = Api::fold(Some(api), &ApiEvent::ApiRetired {}).unwrap();
         let scopes = ScopeSet::parse("orders:read").unwrap();
-        assert!(api.effective(&scopes, &BTreeSet::new()).is_empty());
+        assert!(api.effective(&scopes, &BTreeSet::new(), 0).is_empty());
     }
 
     #[test]

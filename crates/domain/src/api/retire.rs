@@ -3,6 +3,7 @@ use crate::{
     change::ChangeSet,
     command::{Command, ReadSet},
     id::{ApiId, TenantId},
+    key_ring,
     refusal::Refusal,
     stream::StreamId,
     time::Timestamp,
@@ -23,16 +24,23 @@ impl Command for RetireApi {
     }
 
     fn reads(&self) -> Vec<StreamId> {
-        vec![StreamId::Tenant(self.tenant), StreamId::Api(self.api)]
+        vec![
+            StreamId::Tenant(self.tenant),
+            StreamId::Api(self.api),
+            StreamId::KeyRing(self.tenant),
+        ]
     }
 
-    fn decide(&self, read: &ReadSet, _: Timestamp) -> Result<ChangeSet, Refusal> {
+    fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Refusal> {
         read.tenant(self.tenant)?.open()?;
-        read.api(self.api)?.changeable()?;
-        Ok(ChangeSet::of(
-            StreamId::Api(self.api),
-            [ApiEvent::ApiRetired {}],
-        ))
+        let api = read.api(self.api)?.changeable()?;
+        let mut change = ChangeSet::of(StreamId::Api(self.api), [ApiEvent::ApiRetired {}]);
+        if api.tokens.signing_algorithm.is_some() {
+            let ring = read.key_ring(self.tenant)?;
+            let none = (Some(self.api), None);
+            change.and(key_ring::chosen(ring, self.tenant, none, None, now)?);
+        }
+        Ok(change)
     }
 }
 
@@ -40,8 +48,11 @@ impl Command for RetireApi {
 mod tests {
     use super::*;
     use crate::{
-        api::ApiRefusal,
-        testing::{self, ACME, ADMIN_API_ID, ORDERS, acme_with_orders, orders},
+        api::{ApiRefusal, TokenSettings},
+        tenant::SigningAlgorithm,
+        testing::{
+            self, ACME, ADMIN_API_ID, ORDERS, acme_with_orders, orders, orders_created, with_key,
+        },
     };
 
     fn retire(api: ApiId) -> RetireApi {
@@ -59,6 +70,24 @@ mod tests {
             .refused(ApiRefusal::Retired {
                 identifier: orders().identifier,
             });
+    }
+
+    #[test]
+    fn an_algorithm_of_its_own_is_given_up_with_it() {
+        let own = TokenSettings {
+            access_token_seconds: None,
+            signing_algorithm: Some(SigningAlgorithm::Es256),
+        };
+        let chosen = ApiEvent::ApiTokenSettingsChanged {
+            access_token_seconds: None,
+            signing_algorithm: own.signing_algorithm,
+        };
+        let change = testing::given(with_key())
+            .and([orders_created(), chosen])
+            .when(&retire(ORDERS))
+            .change();
+        let kinds = change.events().iter().map(|(_, event)| event.kind().0);
+        assert_eq!(kinds.collect::<Vec<_>>(), ["ApiRetired", "AlgorithmChosen"]);
     }
 
     #[test]

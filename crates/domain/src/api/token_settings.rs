@@ -68,11 +68,10 @@ impl Settings<'_> {
         if after == before {
             return Ok(change);
         }
-        if let Some(algorithm) = after.signing_algorithm
-            && after.signing_algorithm != before.signing_algorithm
-        {
+        if after.signing_algorithm != before.signing_algorithm {
             let ring = read.key_ring(self.tenant)?;
-            change = key_ring::activated(ring, self.tenant, algorithm, self.key, now)?;
+            let choice = (Some(self.api), after.signing_algorithm);
+            change = key_ring::chosen(ring, self.tenant, choice, self.key, now)?;
         }
         change.push(
             StreamId::Api(self.api),

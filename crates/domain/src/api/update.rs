@@ -13,7 +13,7 @@ use crate::{
     stream::StreamId,
     tenant::SigningAlgorithm,
     time::Timestamp,
-    value::{ApiName, Faults, Invalid, Patch, RoleName, Scope, ScopeSet},
+    value::{ApiName, CustomClaims, Faults, Invalid, Patch, RoleName, Scope, ScopeSet},
 };
 
 /// Changes an API. What is left out stays; scopes and roles replace the whole value. A scope that
@@ -29,6 +29,8 @@ pub struct UpdateApi {
     pub scopes: Option<Vec<ScopeDefinition>>,
     /// Its roles.
     pub roles: Option<Vec<RoleDefinition>>,
+    /// Claims that it adds to its tokens.
+    pub custom_claims: Option<CustomClaims>,
     /// How long its access tokens live, in seconds.
     pub access_token_seconds: Patch<u32>,
     /// How its tokens are signed.
@@ -44,7 +46,7 @@ impl Command for UpdateApi {
 
     fn reads(&self) -> Vec<StreamId> {
         let mut reads = vec![StreamId::Tenant(self.tenant), StreamId::Api(self.api)];
-        if matches!(self.signing_algorithm, Patch::Set(_)) {
+        if self.signing_algorithm != Patch::Keep {
             reads.push(StreamId::KeyRing(self.tenant));
         }
         reads
@@ -81,6 +83,13 @@ impl Command for UpdateApi {
         {
             events.push(ApiEvent::ApiRolesChanged {
                 roles: roles.clone(),
+            });
+        }
+        if let Some(custom_claims) = &self.custom_claims
+            && *custom_claims != api.custom_claims
+        {
+            events.push(ApiEvent::ApiClaimsChanged {
+                custom_claims: custom_claims.clone(),
             });
         }
         let mut change = ChangeSet::of(StreamId::Api(self.api), events);
@@ -157,6 +166,7 @@ mod tests {
             name: None,
             scopes: None,
             roles: None,
+            custom_claims: None,
             access_token_seconds: Patch::Keep,
             signing_algorithm: Patch::Keep,
             key: None,
@@ -244,10 +254,15 @@ mod tests {
             signing_algorithm: Patch::Clear,
             ..nothing()
         };
-        testing::given(acme_with_orders())
-            .and([settings(Some(60), es256)])
+        let change = testing::given(with_key())
+            .and([testing::orders_created(), settings(Some(60), es256)])
             .when(&cleared)
-            .then([settings(None, None)]);
+            .change();
+        let kinds = change.events().iter().map(|(_, event)| event.kind().0);
+        assert_eq!(
+            kinds.collect::<Vec<_>>(),
+            ["AlgorithmChosen", "ApiTokenSettingsChanged"]
+        );
     }
 
     #[test]
@@ -267,7 +282,7 @@ mod tests {
             ..new_key()
         };
         let change = given().when(&signed(Some(key.clone()))).change();
-        assert_eq!((change.events().len(), change.vault().len()), (3, 1));
+        assert_eq!((change.events().len(), change.vault().len()), (4, 1));
         // The key is there now, so the next command keeps its own to itself.
         let other = UpdateApi {
             access_token_seconds: Patch::Set(60),

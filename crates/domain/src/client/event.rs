@@ -66,6 +66,10 @@ pub enum ClientEvent {
         /// The roles.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         roles: BTreeSet<RoleName>,
+        /// How often the API's scopes and roles had been changed by then. A scope or a role that the API
+        /// takes away and defines again later is not the one that was granted.
+        #[serde(default, skip_serializing_if = "is_first")]
+        api_generation: u32,
     },
     /// It may not ask for tokens for an API any more.
     ClientGrantRevoked {
@@ -133,6 +137,12 @@ pub struct RegisteredKey {
     pub jwk: ClientJwk,
     /// When it was registered first.
     pub registered_at: Timestamp,
+}
+
+/// Whether it is the generation that an API begins with, which is not written.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+pub(super) fn is_first(generation: &u32) -> bool {
+    *generation == 0
 }
 
 event_kinds!(ClientEvent {

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ClientEvent, ClientRefusal, Grant};
 use crate::{
+    api::Api,
     command::ReadSet,
     id::ApiId,
     refusal::Refusal,
@@ -24,6 +25,19 @@ impl GrantRequest {
     fn is(&self, grant: &Grant) -> bool {
         self.scopes == grant.scopes && self.roles == grant.roles
     }
+
+    /// Whether the API has all of it, and something of it only since the grant was given.
+    fn renews(&self, grant: &Grant, api: &Api) -> bool {
+        let has_all = self
+            .scopes
+            .iter()
+            .all(|scope| api.scopes.contains_key(scope))
+            && self.roles.iter().all(|role| api.roles.contains_key(role));
+        let scopes = self.scopes.iter().map(|scope| api.generations.scope(scope));
+        let roles = self.roles.iter().map(|role| api.generations.role(role));
+        let newest = scopes.chain(roles).max().unwrap_or_default();
+        api.active().is_ok() && has_all && newest > grant.api_generation
+    }
 }
 
 fn joined<'a, T: ToString + 'a>(names: impl Iterator<Item = &'a T>) -> Option<String> {
@@ -41,7 +55,8 @@ pub(super) fn streams(grants: &[GrantRequest], serves: &[ApiId]) -> BTreeSet<Str
 }
 
 /// The grants as they will be: each API once, with scopes and roles that it has. A grant that stays
-/// as it is may name what the API has no longer, and an API that is retired since.
+/// as it is may name what the API has no longer, and an API that is retired since. One whose scopes and
+/// roles are all there, some of them for the second time, is given anew by naming them again.
 pub(super) fn resolve(
     requests: &[GrantRequest],
     before: &BTreeMap<ApiId, Grant>,
@@ -51,7 +66,10 @@ pub(super) fn resolve(
     for request in requests {
         let api = read.api(request.api)?;
         let identifier = api.identifier.clone();
-        if let Some(same) = before.get(&request.api).filter(|grant| request.is(grant)) {
+        let same = before
+            .get(&request.api)
+            .filter(|grant| request.is(grant) && !request.renews(grant, api));
+        if let Some(same) = same {
             if grants.insert(request.api, same.clone()).is_some() {
                 return Err(ClientRefusal::DuplicateGrant { identifier }.into());
             }
@@ -78,6 +96,7 @@ pub(super) fn resolve(
             identifier: identifier.clone(),
             scopes: request.scopes.clone(),
             roles: request.roles.clone(),
+            api_generation: api.generations.current,
         };
         if grants.insert(request.api, grant).is_some() {
             return Err(ClientRefusal::DuplicateGrant { identifier }.into());
@@ -106,6 +125,7 @@ pub(super) fn difference(
             identifier: grant.identifier.clone(),
             scopes: grant.scopes.clone(),
             roles: grant.roles.clone(),
+            api_generation: grant.api_generation,
         });
     revoked.chain(granted).collect()
 }

@@ -49,6 +49,9 @@ pub struct Grant {
     pub scopes: ScopeSet,
     /// The roles, each of which grants its scopes.
     pub roles: BTreeSet<RoleName>,
+    /// How often the API's scopes and roles had been changed when it was given.
+    #[serde(default, skip_serializing_if = "event::is_first")]
+    pub api_generation: u32,
 }
 
 /// A client.
@@ -214,6 +217,7 @@ impl Fold for Client {
                 identifier,
                 scopes,
                 roles,
+                api_generation,
             } => before.map(|mut client| {
                 client.grants.insert(
                     api,
@@ -221,6 +225,7 @@ impl Fold for Client {
                         identifier,
                         scopes,
                         roles,
+                        api_generation,
                     },
                 );
                 client

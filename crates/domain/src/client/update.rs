@@ -190,7 +190,47 @@ mod tests {
                 identifier: ApiIdentifier::parse("https://orders.example").unwrap(),
                 scopes: less.scopes,
                 roles: less.roles,
+                api_generation: 0,
             }]);
+    }
+
+    #[test]
+    fn what_came_back_counts_once_it_is_granted_again() {
+        let defined = |names: &[&str]| ApiEvent::ApiScopesChanged {
+            scopes: names
+                .iter()
+                .map(|name| crate::api::ScopeDefinition {
+                    name: name.parse().unwrap(),
+                    description: None,
+                })
+                .collect(),
+        };
+        let again = || UpdateClient {
+            grants: Some(vec![orders_grant()]),
+            ..nothing_new()
+        };
+        let gone = || {
+            testing::given(with_billing())
+                .and([defined(&["orders:read"]), defined(&["orders:read"])])
+        };
+        // Of what is still gone nothing can be granted, so the grant stays as it was.
+        let mut writes = orders_grant();
+        writes.scopes = ScopeSet::parse("orders:read orders:write").unwrap();
+        gone().when(&again()).then_nothing();
+        let change = gone()
+            .and([defined(&["orders:read", "orders:write"])])
+            .when(&UpdateClient {
+                grants: Some(vec![writes]),
+                ..nothing_new()
+            })
+            .change();
+        let granted = change.events().iter().find_map(|(_, event)| match event {
+            crate::Event::Client(ClientEvent::ClientGranted { api_generation, .. }) => {
+                Some(*api_generation)
+            }
+            _ => None,
+        });
+        assert_eq!(granted, Some(3));
     }
 
     #[test]

@@ -2,7 +2,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::event_kinds, id::KeyId, tenant::SigningAlgorithm, time::Timestamp, value::PublicJwk,
+    event::event_kinds,
+    id::{ApiId, KeyId},
+    tenant::SigningAlgorithm,
+    time::Timestamp,
+    value::PublicJwk,
 };
 
 /// What happens to a tenant's signing keys.
@@ -22,6 +26,17 @@ pub enum KeyRingEvent {
         /// From when on it may sign.
         activates_at: Timestamp,
     },
+    /// The tenant's tokens, or those of one API, are signed with another algorithm from now on.
+    AlgorithmChosen {
+        /// The API. Absent: the tenant's tokens, where their API has no algorithm of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        api: Option<ApiId>,
+        /// The algorithm. Absent: the API has none of its own any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        algorithm: Option<SigningAlgorithm>,
+        /// Since when.
+        chosen_at: Timestamp,
+    },
     /// The key signs from now on.
     KeyActivated {
         /// The key.
@@ -33,5 +48,6 @@ pub enum KeyRingEvent {
 
 event_kinds!(KeyRingEvent {
     KeyGenerated = 1,
+    AlgorithmChosen = 1,
     KeyActivated = 1,
 });

@@ -1,11 +1,13 @@
 //! A tenant's signing keys.
 
+mod algorithms;
 mod event;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use algorithms::Algorithms;
 pub use event::KeyRingEvent;
 
 use crate::{
@@ -13,7 +15,7 @@ use crate::{
     change::{ChangeSet, VaultRow},
     command::State,
     event::Event,
-    id::{KeyId, TenantId},
+    id::{ApiId, KeyId, TenantId},
     refusal::refusals,
     stream::{AggregateType, StreamId},
     tenant::SigningAlgorithm,
@@ -26,6 +28,9 @@ use crate::{
 pub struct KeyRing {
     /// Every key that was ever on the ring.
     pub keys: BTreeMap<KeyId, SigningKey>,
+    /// Which algorithms are in use, and which were.
+    #[serde(default)]
+    pub algorithms: Algorithms,
 }
 
 /// A signing key's public side.
@@ -51,16 +56,17 @@ pub enum KeyState {
     Published,
     /// Signing.
     Active,
+    /// Signing no more, since nothing is signed with its algorithm any more; in the key set for as long
+    /// as a token that it signed may live.
+    Retiring,
+    /// Neither signing nor in the key set. It comes back when its algorithm is chosen again.
+    Retired,
 }
 
 impl SigningKey {
-    /// Where the key is in its life.
-    pub fn state(&self) -> KeyState {
-        if self.activated_at.is_some() {
-            KeyState::Active
-        } else {
-            KeyState::Published
-        }
+    /// Whether it has begun to sign, and not been followed by another.
+    fn is_active(&self) -> bool {
+        self.activated_at.is_some()
     }
 }
 
@@ -87,17 +93,44 @@ refusals! {
     }
 }
 
+/// What it takes for the tenant's tokens, or those of one of its APIs, to be signed with an algorithm, or
+/// with none of their own: an active key, and that the ring knows it.
+///
+/// # Errors
+/// [`KeyRingRefusal::NoActiveKey`].
+pub(crate) fn chosen(
+    ring: &KeyRing,
+    tenant: TenantId,
+    (api, algorithm): (Option<ApiId>, Option<SigningAlgorithm>),
+    new: Option<&NewKey>,
+    now: Timestamp,
+) -> Result<ChangeSet, KeyRingRefusal> {
+    let mut change = match algorithm {
+        Some(algorithm) => activated(ring, tenant, algorithm, new, now)?,
+        None => ChangeSet::default(),
+    };
+    change.push(
+        StreamId::KeyRing(tenant),
+        KeyRingEvent::AlgorithmChosen {
+            api,
+            algorithm,
+            chosen_at: now,
+        },
+    );
+    Ok(change)
+}
+
 /// What it takes for an algorithm to have an active key: nothing when it has one, else the one that
 /// was made in case.
 ///
 /// An algorithm's first key signs at once. A verifier that has cached the key set meets an unknown
 /// `kid` and has to fetch the set again before it can verify; the lead with which a key is published
-/// before it signs comes with rotation. The keys of the algorithm before stay on the ring and in the
-/// set, so what they signed can be verified to its end.
+/// before it signs comes with rotation. A key whose
+/// algorithm went out of use signs again.
 ///
 /// # Errors
 /// [`KeyRingRefusal::NoActiveKey`].
-pub(crate) fn activated(
+fn activated(
     ring: &KeyRing,
     tenant: TenantId,
     algorithm: SigningAlgorithm,
@@ -141,11 +174,31 @@ impl KeyRing {
         change
     }
 
+    /// Where a key of the ring is in its life.
+    pub fn state(&self, key: &SigningKey, now: Timestamp) -> KeyState {
+        if !key.is_active() {
+            return KeyState::Published;
+        }
+        match self.retires_at(key) {
+            None => KeyState::Active,
+            Some(end) if now < end => KeyState::Retiring,
+            Some(_) => KeyState::Retired,
+        }
+    }
+
+    /// When a key leaves the key set: when the last token that it can have signed has ended. `None`: it
+    /// stays, because its algorithm is in use, or because it waits to sign.
+    pub fn retires_at(&self, key: &SigningKey) -> Option<Timestamp> {
+        let left = self.algorithms.left_at(key.algorithm)?;
+        key.is_active()
+            .then(|| left.plus_seconds(Algorithms::TOKENS_HAVE_ENDED_AFTER))
+    }
+
     /// The key that signs with this algorithm now.
     pub fn active(&self, algorithm: SigningAlgorithm) -> Option<(KeyId, &SigningKey)> {
         self.keys
             .iter()
-            .filter(|(_, key)| key.algorithm == algorithm && key.state() == KeyState::Active)
+            .filter(|(_, key)| key.algorithm == algorithm && key.is_active())
             .max_by_key(|(_, key)| key.activated_at)
             .map(|(id, key)| (*id, key))
     }
@@ -165,6 +218,7 @@ impl Fold for KeyRing {
                 activates_at,
             } => {
                 let mut ring = before.unwrap_or_default();
+                ring.algorithms.begin(*algorithm);
                 ring.keys.insert(
                     *key,
                     SigningKey {
@@ -177,6 +231,14 @@ impl Fold for KeyRing {
                 );
                 Some(ring)
             }
+            KeyRingEvent::AlgorithmChosen {
+                api,
+                algorithm,
+                chosen_at,
+            } => before.map(|mut ring| {
+                ring.algorithms.choose(*api, *algorithm, *chosen_at);
+                ring
+            }),
             KeyRingEvent::KeyActivated { key, activated_at } => before.map(|mut ring| {
                 if let Some(key) = ring.keys.get_mut(key) {
                     key.activated_at = Some(*activated_at);
@@ -224,12 +286,14 @@ mod tests {
                 (id(3), published.clone()),
             ]
             .into(),
+            algorithms: Algorithms::default(),
         };
         let (key, _) = ring.active(SigningAlgorithm::Es256).unwrap();
         assert_eq!(key, id(1));
         assert!(ring.active(SigningAlgorithm::EdDsa).is_none());
         let waiting = KeyRing {
             keys: [(id(3), published)].into(),
+            algorithms: Algorithms::default(),
         };
         assert!(waiting.active(SigningAlgorithm::Es256).is_none());
     }

@@ -42,7 +42,8 @@ impl Command for UpdateTenant {
         let mut change = ChangeSet::default();
         if algorithm != tenant.policy.signing_algorithm {
             let ring = read.key_ring(self.tenant)?;
-            change = key_ring::activated(ring, self.tenant, algorithm, self.key.as_ref(), now)?;
+            let choice = (None, Some(algorithm));
+            change = key_ring::chosen(ring, self.tenant, choice, self.key.as_ref(), now)?;
         }
         let mut events = Vec::new();
         if let Some(display_name) = &self.display_name
@@ -169,7 +170,12 @@ mod tests {
         let kinds = change.events().iter().map(|(_, event)| event.kind().0);
         assert_eq!(
             kinds.collect::<Vec<_>>(),
-            ["KeyGenerated", "KeyActivated", "TenantPolicyChanged"]
+            [
+                "KeyGenerated",
+                "KeyActivated",
+                "AlgorithmChosen",
+                "TenantPolicyChanged"
+            ]
         );
         assert_eq!(change.vault().len(), 1);
         let wrong = UpdateTenant {

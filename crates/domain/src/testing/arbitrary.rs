@@ -293,13 +293,16 @@ fn client_event(name: &str) -> BoxedStrategy<Event> {
         "ClientMetadataChanged" => object()
             .prop_map(|metadata| E::ClientMetadataChanged { metadata })
             .boxed(),
-        "ClientGranted" => (api_id(), identifier(), scopes(), roles())
-            .prop_map(|(api, identifier, scopes, roles)| E::ClientGranted {
-                api,
-                identifier,
-                scopes,
-                roles,
-            })
+        "ClientGranted" => (api_id(), identifier(), scopes(), roles(), 0..4_u32)
+            .prop_map(
+                |(api, identifier, scopes, roles, api_generation)| E::ClientGranted {
+                    api_generation,
+                    api,
+                    identifier,
+                    scopes,
+                    roles,
+                },
+            )
             .boxed(),
         "ClientGrantRevoked" => (api_id(), identifier())
             .prop_map(|(api, identifier)| E::ClientGrantRevoked { api, identifier })
@@ -374,6 +377,9 @@ fn api_event(name: &str) -> BoxedStrategy<Event> {
         "ApiRolesChanged" => vec(role_definition(), 0..3)
             .prop_map(|roles| E::ApiRolesChanged { roles })
             .boxed(),
+        "ApiClaimsChanged" => claims()
+            .prop_map(|custom_claims| E::ApiClaimsChanged { custom_claims })
+            .boxed(),
         "ApiTokenSettingsChanged" => (option::of(60..=86_400_u32), option::of(algorithm()))
             .prop_map(
                 |(access_token_seconds, signing_algorithm)| E::ApiTokenSettingsChanged {
@@ -400,6 +406,16 @@ fn other_event(name: &str) -> BoxedStrategy<Event> {
                     activates_at,
                 }
             })
+            .prop_map_into()
+            .boxed(),
+        "AlgorithmChosen" => (option::of(api_id()), option::of(algorithm()), moment())
+            .prop_map(
+                |(api, algorithm, chosen_at)| KeyRingEvent::AlgorithmChosen {
+                    api,
+                    algorithm,
+                    chosen_at,
+                },
+            )
             .prop_map_into()
             .boxed(),
         "KeyActivated" => (key_id(), moment())

@@ -286,10 +286,11 @@ fn create_api() -> BoxedStrategy<Step> {
         subsequence(&ROLES, 1..=2),
         option::of(arbitrary::text()),
         option::weighted(0.2, arbitrary::algorithm()),
+        arbitrary::claims(),
     );
     step(
         input,
-        |(number, scopes, roles, description, algorithm), _| {
+        |(number, scopes, roles, description, algorithm, custom_claims), _| {
             let (scopes, roles) = definitions(scopes, roles, description.as_ref());
             CreateApi {
                 tenant: ACME,
@@ -302,6 +303,7 @@ fn create_api() -> BoxedStrategy<Step> {
                     access_token_seconds: None,
                     signing_algorithm: *algorithm,
                 },
+                custom_claims: custom_claims.clone(),
                 key: algorithm.map(key_of),
             }
         },
@@ -313,11 +315,15 @@ fn change_api() -> BoxedStrategy<Step> {
         option::of(subsequence(&SCOPES, 1..=4)),
         option::of(subsequence(&ROLES, 0..=2)),
     );
-    let tokens = (patch(59..=86_400_u32), patch(arbitrary::algorithm()));
+    let tokens = (
+        patch(59..=86_400_u32),
+        patch(arbitrary::algorithm()),
+        option::of(arbitrary::claims()),
+    );
     let input = (api(), option::of(arbitrary::text()), has, tokens);
     let update = step(
         input,
-        |(api, name, (scopes, roles), (seconds, algorithm)), _| {
+        |(api, name, (scopes, roles), (seconds, algorithm, custom_claims)), _| {
             let kept = scopes.as_deref().unwrap_or(&SCOPES);
             let (definitions, by_role) = definitions(kept, roles.as_deref().unwrap_or(&[]), None);
             UpdateApi {
@@ -326,6 +332,7 @@ fn change_api() -> BoxedStrategy<Step> {
                 name: name.clone(),
                 scopes: scopes.as_ref().map(|_| definitions),
                 roles: roles.as_ref().map(|_| by_role),
+                custom_claims: custom_claims.clone(),
                 access_token_seconds: seconds.clone(),
                 signing_algorithm: algorithm.clone(),
                 key: algorithm.over(None).map(key_of),

@@ -166,6 +166,7 @@ pub(crate) fn orders() -> CreateApi {
             scopes: ScopeSet::parse("orders:read").unwrap(),
         }],
         tokens: TokenSettings::default(),
+        custom_claims: CustomClaims::default(),
         key: None,
     }
 }

@@ -66,6 +66,12 @@ pub(crate) fn minimal() -> Vec<Event> {
             expires_at: None,
         }
         .into(),
+        KeyRingEvent::AlgorithmChosen {
+            api: None,
+            algorithm: None,
+            chosen_at: NOW,
+        }
+        .into(),
         ClientEvent::ClientDescribed {
             name: None,
             description: None,
@@ -76,6 +82,7 @@ pub(crate) fn minimal() -> Vec<Event> {
             identifier: parsed("https://orders.example"),
             scopes: [parsed("orders:read")].into_iter().collect(),
             roles: [].into(),
+            api_generation: 0,
         }
         .into(),
         ClientEvent::ClientExpiryChanged { expires_at: None }.into(),
@@ -131,6 +138,11 @@ fn key_ring() -> Vec<Event> {
             generated_at: NOW,
             activates_at: NOW.plus_seconds(3_600),
         },
+        KeyRingEvent::AlgorithmChosen {
+            api: Some(ORDERS),
+            algorithm: Some(SigningAlgorithm::EdDsa),
+            chosen_at: NOW,
+        },
         KeyRingEvent::KeyActivated {
             key,
             activated_at: NOW.plus_seconds(3_600),
@@ -168,6 +180,9 @@ fn api() -> Vec<Event> {
             access_token_seconds: Some(300),
             signing_algorithm: Some(SigningAlgorithm::EdDsa),
         },
+        ApiEvent::ApiClaimsChanged {
+            custom_claims: CustomClaims::parse(json!({"plan": "gold", "regions": ["eu"]})).unwrap(),
+        },
         ApiEvent::ApiRetired {},
     ]
     .map(Event::from)
@@ -200,6 +215,7 @@ fn client() -> Vec<Event> {
                 .into_iter()
                 .collect(),
             roles: [parsed("clerk")].into(),
+            api_generation: 2,
         },
         ClientEvent::ClientGrantRevoked {
             api: ORDERS,

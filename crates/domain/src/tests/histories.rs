@@ -312,12 +312,14 @@ proptest! {
         let mut read = ReadSet::default();
         for entry in &roll.entries {
             read = read.after(&ChangeSet::of(entry.stream, [entry.event.clone()]));
-            let Event::Client(ClientEvent::ClientGranted { api, identifier, scopes, roles }) = &entry.event else { continue };
+            let Event::Client(ClientEvent::ClientGranted { api, identifier, scopes, roles, api_generation }) = &entry.event else { continue };
             let api = read.api(*api).unwrap();
             prop_assert_eq!(&api.identifier, identifier);
             prop_assert_eq!(api.state, ApiState::Active);
             prop_assert!(scopes.iter().all(|scope| api.scopes.contains_key(scope)));
             prop_assert!(roles.iter().all(|role| api.roles.contains_key(role)));
+            prop_assert_eq!(*api_generation, api.generations.current);
+            prop_assert_eq!(&api.effective_roles(roles, *api_generation), roles);
         }
         for loaded in roll.now.streams() {
             let State::Client(Some(client)) = &loaded.state else { continue };
@@ -344,6 +346,51 @@ proptest! {
         }
     }
 
+    /// What was taken away from an API counts for nobody who had it, also after it has come back.
+    #[test]
+    fn what_comes_back_to_an_api_was_not_granted(steps in history()) {
+        let roll = Roll::of(&steps);
+        let mut read = ReadSet::default();
+        let mut lost = BTreeSet::new();
+        for entry in &roll.entries {
+            read = read.after(&ChangeSet::of(entry.stream, [entry.event.clone()]));
+            if let (StreamId::Client(client), Event::Client(ClientEvent::ClientGranted { api, .. })) = (entry.stream, &entry.event) {
+                lost.retain(|(of, at, _)| (*of, *at) != (client, *api));
+            }
+            for loaded in read.streams() {
+                let (StreamId::Client(id), State::Client(Some(client))) = (loaded.stream, &loaded.state) else { continue };
+                for (at, grant) in &client.grants {
+                    let api = read.api(*at).unwrap();
+                    let counts = api.effective(&grant.scopes, &[].into(), grant.api_generation);
+                    for scope in grant.scopes.iter() {
+                        if !api.scopes.contains_key(scope) {
+                            lost.insert((id, *at, scope.clone()));
+                        }
+                        prop_assert!(!(counts.contains(scope) && lost.contains(&(id, *at, scope.clone()))));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The key ring knows which algorithms the policy and the active APIs sign with, and since when none
+    /// of them does with another.
+    #[test]
+    fn the_ring_knows_what_is_in_use(steps in history()) {
+        let roll = Roll::of(&steps);
+        let ring = roll.now.key_ring(ACME).unwrap();
+        let of_apis = roll.now.streams().iter().filter_map(|loaded| match &loaded.state {
+            State::Api(Some(api)) if api.state == ApiState::Active => api.tokens.signing_algorithm,
+            _ => None,
+        });
+        let policy = roll.now.tenant(ACME).unwrap().policy.signing_algorithm;
+        let used: BTreeSet<_> = of_apis.chain([policy]).collect();
+        for key in ring.keys.values() {
+            let left = ring.algorithms.left_at(key.algorithm);
+            prop_assert_eq!(left.is_none(), used.contains(&key.algorithm), "{:?}", key.algorithm);
+        }
+    }
+
     /// What goes into the vault is nowhere in the roll.
     #[test]
     fn what_is_for_the_vault_is_not_in_the_roll(steps in history()) {
@@ -361,7 +408,7 @@ proptest! {
 fn rolls_contain_every_kind_of_event() {
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeSet::new();
-    for _ in 0..400 {
+    for _ in 0..1_000 {
         let steps = history().new_tree(&mut runner).unwrap().current();
         seen.extend(
             Roll::of(&steps)

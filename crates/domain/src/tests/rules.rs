@@ -139,6 +139,7 @@ fn of_an_api() -> Commands {
             name: None,
             scopes: None,
             roles: None,
+            custom_claims: None,
             access_token_seconds: Patch::Keep,
             signing_algorithm: Patch::Keep,
             key: None,

@@ -1,6 +1,6 @@
 use chancery_domain::{
     Fold, Timestamp,
-    api::{Api, ApiState, TokenSettings},
+    api::{Api, ApiState, Generations, TokenSettings},
     client::{Client, Standing},
     json::{JsonObject, canonical},
     key_ring::KeyRing,
@@ -36,6 +36,8 @@ pub(crate) async fn seed(store: &Store) {
         scopes: [].into(),
         roles: [].into(),
         tokens: TokenSettings::default(),
+        custom_claims: CustomClaims::default(),
+        generations: Generations::default(),
         state: ApiState::Active,
     };
     let client = Client {

@@ -76,7 +76,7 @@ impl View {
         let mut tenant = Item::new(&row.tenant, "", &row.state, row.created_at);
         tenant.label = format!("{} ({})", row.state.display_name, row.state.slug);
         tenant.take_state();
-        let keys = state.key_ring().map(|ring| &ring.state.keys);
+        let ring = state.key_ring().map(|row| &row.state);
         Some(Self {
             as_of: AsOf {
                 at,
@@ -85,11 +85,12 @@ impl View {
                 is_last: snapshot.is_last,
             },
             tenant,
-            signing_keys: keys
+            signing_keys: ring
                 .into_iter()
-                .flatten()
-                .map(|(id, key)| {
-                    let mut item = Item::new(id, key_state(key.state()), key, key.generated_at);
+                .flat_map(|ring| ring.keys.iter().map(move |(id, key)| (ring, id, key)))
+                .map(|(ring, id, key)| {
+                    let state = key_state(ring.state(key, at));
+                    let mut item = Item::new(id, state, key, key.generated_at);
                     item.fields.remove("created_at");
                     item
                 })
@@ -146,6 +147,8 @@ fn key_state(state: KeyState) -> &'static str {
     match state {
         KeyState::Published => "published",
         KeyState::Active => "active",
+        KeyState::Retiring => "retiring",
+        KeyState::Retired => "retired",
     }
 }
 

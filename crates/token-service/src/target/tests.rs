@@ -1,4 +1,7 @@
-use chancery_domain::{api::TokenSettings, value::ApiName};
+use chancery_domain::{
+    api::{Generations, TokenSettings},
+    value::{ApiName, CustomClaims},
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -38,6 +41,8 @@ impl World {
                 .collect(),
             roles: roles.collect(),
             tokens: TokenSettings::default(),
+            custom_claims: CustomClaims::default(),
+            generations: Generations::default(),
             state: ApiState::Active,
         };
         self.apis.push((id, api));
@@ -73,6 +78,7 @@ impl World {
                 .split_whitespace()
                 .map(|role| RoleName::parse(role).unwrap())
                 .collect(),
+            api_generation: 0,
         };
         self.grants.insert(*id, grant);
         self
@@ -542,7 +548,7 @@ proptest! {
             let carried = ScopeSet::parse(&token_scopes).unwrap();
             for (id, api) in apis.iter().filter(|(_, api)| token_audiences.contains(api.identifier.as_str())) {
                 let grant = &grants[id];
-                let effective = api.effective(&grant.scopes, &grant.roles);
+                let effective = api.effective(&grant.scopes, &grant.roles, 0);
                 for scope in carried.iter().filter(|scope| api.scopes.contains_key(scope)) {
                     prop_assert!(effective.contains(scope));
                 }
