@@ -129,7 +129,7 @@ story! {
             let input = json!({"tenant": slug, "policy": {"signingAlgorithm": "EDDSA"}});
             let keys = operator.mutation("updateTenant", fields, input).await.data();
             assert_eq!(keys["tenant"]["signingKeys"], json!([
-                {"algorithm": "ES256", "state": "ACTIVE"}, {"algorithm": "EDDSA", "state": "ACTIVE"},
+                {"algorithm": "ES256", "state": "RETIRING"}, {"algorithm": "EDDSA", "state": "ACTIVE"},
             ]));
         }
         let algorithm = |token: &str| {
@@ -148,7 +148,7 @@ story! {
         let head = roll(&world, "acme").await.len();
         let forth = json!({"tenant": "acme", "policy": {"signingAlgorithm": "EDDSA"}});
         world.operator().await.mutation("updateTenant", "tenant { id }", forth).await.data();
-        assert_eq!(roll(&world, "acme").await.len(), head + 1, "the key is there already");
+        assert_eq!(roll(&world, "acme").await.len(), head + 2, "a policy and an algorithm, and no key: it is there");
 
         let world = world.restart().await;
         assert_eq!(algorithm(&world.token("acme", &acme.client, &acme.secret).send().await.token()), "EdDSA");

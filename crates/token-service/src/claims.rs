@@ -217,7 +217,10 @@ mod tests {
             .flat_map(|name| [name.clone(), name.to_uppercase()])
             .map(|name| (name, json!("mine")))
             .collect();
-        assert_eq!(claims(&["urn:x:a"], "a", &["clerk"], hostile.clone().into()), plain);
+        assert_eq!(
+            claims(&["urn:x:a"], "a", &["clerk"], hostile.clone().into()),
+            plain
+        );
         let of_api = claims_of(&["urn:x:a"], "a", &["clerk"], json!({}), hostile.into());
         assert_eq!(of_api, plain);
     }
