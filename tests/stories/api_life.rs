@@ -132,7 +132,7 @@ story! {
         assert_eq!(cleared["api"], json!({"accessTokenSeconds": 90, "signingAlgorithm": null}));
         update(json!({"signingAlgorithm": "EDDSA"})).await.data();
         // The key from the first time signs again.
-        assert_eq!(kinds_past(&world, "acme", head).await, ["ApiTokenSettingsChanged"; 2]);
+        assert_eq!(kinds_past(&world, "acme", head).await, ["AlgorithmChosen", "ApiTokenSettingsChanged"].repeat(2));
 
         for seconds in [59, 86_401] {
             let answer = update(json!({"accessTokenSeconds": seconds})).await;
