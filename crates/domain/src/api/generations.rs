@@ -88,9 +88,9 @@ fn since<N: Clone + Ord, T>(
 mod tests {
     use super::*;
 
-    fn names(text: &str) -> BTreeMap<Scope, ()> {
+    fn names(text: &str) -> BTreeMap<Scope, bool> {
         let scopes = text.split_whitespace();
-        scopes.map(|scope| (scope.parse().unwrap(), ())).collect()
+        scopes.map(|scope| (scope.parse().unwrap(), true)).collect()
     }
 
     #[test]

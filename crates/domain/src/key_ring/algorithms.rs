@@ -71,26 +71,26 @@ mod tests {
     const ONE: SigningAlgorithm = SigningAlgorithm::Es256;
     const OTHER: SigningAlgorithm = SigningAlgorithm::EdDsa;
 
-    fn api(number: u8) -> Option<ApiId> {
-        Some(ApiId::new(NOW, [number; 10]))
+    fn api(number: u8) -> ApiId {
+        ApiId::new(NOW, [number; 10])
     }
 
     #[test]
     fn an_algorithm_has_left_when_the_last_who_signed_with_it_has() {
         let mut algorithms = Algorithms::default();
         algorithms.begin(ONE);
-        algorithms.choose(api(1), Some(OTHER), NOW);
-        algorithms.choose(api(2), Some(OTHER), NOW);
-        algorithms.choose(api(1), None, NOW.plus_seconds(1));
+        algorithms.choose(Some(api(1)), Some(OTHER), NOW);
+        algorithms.choose(Some(api(2)), Some(OTHER), NOW);
+        algorithms.choose(Some(api(1)), None, NOW.plus_seconds(1));
         assert_eq!(algorithms.left_at(OTHER), None);
-        algorithms.choose(api(2), Some(ONE), NOW.plus_seconds(2));
+        algorithms.choose(Some(api(2)), Some(ONE), NOW.plus_seconds(2));
         assert_eq!(algorithms.left_at(OTHER), Some(NOW.plus_seconds(2)));
         algorithms.choose(None, Some(OTHER), NOW.plus_seconds(3));
         assert_eq!(
             (algorithms.left_at(ONE), algorithms.left_at(OTHER)),
             (None, None)
         );
-        algorithms.choose(api(2), None, NOW.plus_seconds(4));
+        algorithms.choose(Some(api(2)), None, NOW.plus_seconds(4));
         assert_eq!(algorithms.left_at(ONE), Some(NOW.plus_seconds(4)));
     }
 

@@ -21,8 +21,9 @@ fn body<S: Fold>(state: &S) -> String {
     canonical(state)
 }
 
-/// Writes the rows past the aggregates: only what the queries look at differs between them.
-pub(crate) async fn seed(store: &Store) {
+/// What writes the rows past the aggregates, each with what it binds: only what the queries look at
+/// differs between the rows.
+fn statements() -> [(&'static str, String); 8] {
     let tenant = body(&Tenant {
         slug: "acme".parse().unwrap(),
         display_name: "Acme".parse().unwrap(),
@@ -52,7 +53,7 @@ pub(crate) async fn seed(store: &Store) {
         grants: [].into(),
         standing: Standing::Enabled,
     };
-    let statements = [
+    [
         (
             "INSERT INTO tenants (tenant_id, slug, display_name, state, version, created_at, changed_at, body)
              SELECT 'tenant_' || {padded}, 'slug-' || n, 'Name ' || n,
@@ -99,7 +100,11 @@ pub(crate) async fn seed(store: &Store) {
              SELECT client_id, tenant_id, created_at, 1, created_at, created_at, $1 FROM clients",
             body(&SecretRotation::default()),
         ),
-    ];
+    ]
+}
+
+/// Writes the rows, and lets the store count them.
+pub(crate) async fn seed(store: &Store) {
     let (numbers, padded) = match store.backend() {
         Backend::Postgres => (
             format!("generate_series(1, {ROWS}) AS n"),
@@ -113,7 +118,7 @@ pub(crate) async fn seed(store: &Store) {
             "printf('%026d', n)",
         ),
     };
-    for (statement, bound) in statements {
+    for (statement, bound) in statements() {
         let sql = statement
             .replace("{numbers}", &numbers)
             .replace("{padded}", padded)
