@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod deep;
 mod dependencies;
 mod error;
 mod interrupts;
@@ -46,8 +47,17 @@ enum Task {
         CHANCERY_TEST_POSTGRES=<the address> cargo nextest run -p chancery-event-store")]
     Postgres,
     /// Check formatting, lints and dependencies; warnings are errors.
-    #[command(after_help = "Generated files are checked by tests: see `cargo xtask bless`.")]
-    Check,
+    #[command(after_help = "Examples:\n  \
+        cargo xtask check                    what has to pass before a change is taken\n  \
+        cargo xtask check --deep             what takes minutes, or programs of others\n  \
+        cargo xtask check --deep sdk-peer    one of those\n\n\
+        Generated files are checked by tests: see `cargo xtask bless`.")]
+    Check {
+        /// Run the deep checks instead: all of them, or the one that is named.
+        #[arg(long, value_name = "NAME", num_args = 0..=1)]
+        #[expect(clippy::option_option, reason = "absent, all, or one by its name")]
+        deep: Option<Option<String>>,
+    },
     /// Measure, against a control in the same run.
     #[command(after_help = "Examples:\n  \
         cargo xtask bench tokens            every algorithm on both stores, some ten minutes\n  \
@@ -86,7 +96,8 @@ fn perform(task: Task) -> Result<(), Error> {
         Task::Test { filters } => test::test(&filters, &interrupts),
         Task::Postgres => postgres::serve(&interrupts),
         Task::Bench { what, options } => bench::bench(&what, &options, &interrupts),
-        Task::Check => check::check(&interrupts),
+        Task::Check { deep: None } => check::check(&interrupts),
+        Task::Check { deep: Some(only) } => deep::check(only.as_deref(), &interrupts),
         Task::Bless => test::bless(&interrupts),
     }
 }
