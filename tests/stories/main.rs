@@ -8,6 +8,7 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod activity;
 mod api_changes;
 mod api_life;
 mod assertions;

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod access_at;
+mod activity;
 mod api;
 mod auth;
 mod client;
@@ -9,6 +10,7 @@ mod error;
 pub mod explorer;
 mod http;
 mod input;
+mod last_use;
 mod page;
 mod roll;
 mod scalars;

@@ -98,7 +98,7 @@ const FOREIGN: &str =
     "must be a cursor that an earlier page of this list gave, with the same filter";
 
 /// The place that a cursor of a list names.
-fn place<I: FromStr>(cursor: &str) -> Result<I, Invalid> {
+pub(crate) fn place<I: FromStr>(cursor: &str) -> Result<I, Invalid> {
     URL_SAFE_NO_PAD
         .decode(cursor)
         .ok()

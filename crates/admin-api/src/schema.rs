@@ -4,6 +4,7 @@ use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
 
 use crate::{
     access_at::AccessQueries,
+    activity::ActivityQueries,
     api::{create::CreateApi, query::ApiQueries, retire::RetireApi, update::UpdateApi},
     client::{
         create::CreateClient, delete::DeleteClient, disable::DisableClient, enable::EnableClient,
@@ -36,6 +37,7 @@ pub(crate) struct Query(
     ClientQueries,
     ApiQueries,
     RollQueries,
+    ActivityQueries,
     AccessQueries,
     SealQueries,
 );

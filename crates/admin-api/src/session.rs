@@ -11,13 +11,13 @@ use async_graphql::{
     Context,
     dataloader::{DataLoader, Loader},
 };
-use chancery_application::{Application, Caller, Counts, Error, Moment};
+use chancery_application::{Application, Caller, Counts, Error, LastUse, Moment};
 use chancery_domain::{
-    ApiId, ClientId, Row, TenantId, Timestamp, api::Api, key_ring::KeyRing,
+    ApiId, ClientId, CredentialId, Row, TenantId, Timestamp, api::Api, key_ring::KeyRing,
     secret_rotation::SecretRotation, tenant::Tenant,
 };
 
-use crate::error::Failure;
+use crate::{error::Failure, last_use::Credential};
 
 /// As of when something is shown: it and everything that is reached from it.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,7 @@ pub(crate) struct Session {
 impl Session {
     /// The session of a caller that was authenticated for this request.
     pub(crate) fn new(application: Application, caller: Caller, trace_id: String) -> Self {
+        let caller = caller.in_trace(&trace_id);
         let reads = Reads {
             application: application.clone(),
             caller: caller.clone(),
@@ -105,6 +106,33 @@ impl Session {
         })
     }
 
+    /// When a credential was last used, read together with others that are asked for at the same time.
+    /// The past does not know: it is not in the roll.
+    pub(crate) async fn last_use(
+        &self,
+        credential: Credential,
+    ) -> Result<Arc<Option<LastUse>>, Failure> {
+        let Credential { view, tenant, id } = credential;
+        match view {
+            View::Now => answer(self.reads.load_one(UseOf { tenant, id }).await),
+            View::Then(_) => Ok(Arc::default()),
+        }
+    }
+
+    /// When a client last used any of its credentials, read together with others that are asked for at
+    /// the same time. The past does not know.
+    pub(crate) async fn last_use_of_client(
+        &self,
+        view: View,
+        tenant: TenantId,
+        client: ClientId,
+    ) -> Result<Arc<Option<LastUse>>, Failure> {
+        match view {
+            View::Now => answer(self.reads.load_one(UseOfClient { tenant, client }).await),
+            View::Then(_) => Ok(Arc::default()),
+        }
+    }
+
     /// A tenant's signing keys.
     pub(crate) async fn key_ring(&self, view: View, tenant: TenantId) -> Result<KeyRing, Failure> {
         Ok(match view {
@@ -139,6 +167,20 @@ struct SecretsOf {
     client: ClientId,
 }
 
+/// The last use of a credential.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct UseOf {
+    tenant: TenantId,
+    id: CredentialId,
+}
+
+/// The last use of a client.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct UseOfClient {
+    tenant: TenantId,
+    client: ClientId,
+}
+
 /// The counts of a tenant.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct CountsOf(TenantId);
@@ -156,6 +198,58 @@ impl Loader<CountsOf> for Reads {
             .collect())
     }
 }
+
+impl Loader<UseOf> for Reads {
+    type Value = Read<Option<LastUse>>;
+    type Error = Infallible;
+
+    /// A few queries for each tenant, which are those for any page of clients.
+    async fn load(&self, keys: &[UseOf]) -> Result<HashMap<UseOf, Self::Value>, Infallible> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for (tenant, credentials) in by_tenant(keys.iter().map(|key| (key.tenant, key.id))) {
+            let names: Vec<_> = credentials.iter().map(ToString::to_string).collect();
+            let read = self
+                .application
+                .last_uses(&self.caller, tenant, &names)
+                .await;
+            let read = read.map(|mut uses| {
+                let each = credentials.iter().zip(&names);
+                each.map(|(credential, name)| (*credential, Ok(uses.remove(name))))
+                    .collect()
+            });
+            let of_tenant = answers(&credentials, read).into_iter();
+            found.extend(of_tenant.map(|(id, read)| (UseOf { tenant, id }, read)));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<UseOfClient> for Reads {
+    type Value = Read<Option<LastUse>>;
+    type Error = Infallible;
+
+    async fn load(
+        &self,
+        keys: &[UseOfClient],
+    ) -> Result<HashMap<UseOfClient, Self::Value>, Infallible> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for (tenant, clients) in by_tenant(keys.iter().map(|key| (key.tenant, key.client))) {
+            let read = self
+                .application
+                .last_uses_of_clients(&self.caller, tenant, &clients)
+                .await;
+            let read = read.map(|mut uses| {
+                let each = clients.iter();
+                each.map(|client| (*client, Ok(uses.remove(client))))
+                    .collect()
+            });
+            let of_tenant = answers(&clients, read).into_iter();
+            found.extend(of_tenant.map(|(client, read)| (UseOfClient { tenant, client }, read)));
+        }
+        Ok(found)
+    }
+}
+
 /// Something as it was.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Then<K>(Moment, K);
@@ -189,12 +283,8 @@ impl Loader<SecretsOf> for Reads {
         &self,
         keys: &[SecretsOf],
     ) -> Result<HashMap<SecretsOf, Self::Value>, Infallible> {
-        let mut by_tenant: BTreeMap<TenantId, Vec<ClientId>> = BTreeMap::new();
-        for key in keys {
-            by_tenant.entry(key.tenant).or_default().push(key.client);
-        }
         let mut found = HashMap::with_capacity(keys.len());
-        for (tenant, clients) in by_tenant {
+        for (tenant, clients) in by_tenant(keys.iter().map(|key| (key.tenant, key.client))) {
             let read = self
                 .application
                 .client_secrets_of(&self.caller, tenant, &clients)
@@ -271,6 +361,15 @@ impl Loader<Then<ClientId>> for Reads {
         }
         Ok(found)
     }
+}
+
+/// What is asked for of each tenant; mostly there is one.
+fn by_tenant<K>(keys: impl Iterator<Item = (TenantId, K)>) -> BTreeMap<TenantId, Vec<K>> {
+    let mut tenants: BTreeMap<TenantId, Vec<K>> = BTreeMap::new();
+    for (tenant, key) in keys {
+        tenants.entry(tenant).or_default().push(key);
+    }
+    tenants
 }
 
 /// The keys of each moment; mostly there is one.

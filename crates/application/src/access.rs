@@ -28,6 +28,8 @@ pub struct Caller {
     scopes: BTreeSet<AdminScope>,
     /// `audit:read` itself in the hands of an operators' client: it reads the roll of every tenant.
     audits_every_tenant: bool,
+    /// The W3C trace in which they ask.
+    trace_id: Option<String>,
 }
 
 /// Whom a token named, so that it can be looked at again.
@@ -69,6 +71,7 @@ impl Caller {
             identity: Some(identity),
             scopes: held,
             audits_every_tenant,
+            trace_id: None,
         }
     }
 
@@ -79,6 +82,7 @@ impl Caller {
             identity: None,
             scopes: AdminScope::ALL.iter().copied().collect(),
             audits_every_tenant: true,
+            trace_id: None,
         }
     }
 
@@ -89,7 +93,20 @@ impl Caller {
             identity: None,
             scopes: AdminScope::ALL.iter().copied().collect(),
             audits_every_tenant: true,
+            trace_id: None,
         }
+    }
+
+    /// The same, who asks in this W3C trace: what they read is recorded with it.
+    #[must_use]
+    pub fn in_trace(mut self, trace_id: &str) -> Self {
+        self.trace_id = Some(trace_id.to_owned());
+        self
+    }
+
+    /// The W3C trace in which they ask, where there is one.
+    pub(crate) fn trace_id(&self) -> Option<&str> {
+        self.trace_id.as_deref()
     }
 
     /// Who is written into the roll.

@@ -4,6 +4,7 @@ use std::vec;
 
 use chancery_domain::{Recorded, TenantId, Timestamp};
 use chancery_event_store::Watch;
+use chancery_token_log::Kind;
 use futures_util::{Stream, stream};
 
 use crate::{
@@ -35,7 +36,7 @@ impl Application {
         after: Option<EntryNumber>,
     ) -> Result<impl Stream<Item = Result<Recorded, Error>> + Send + use<>, Error> {
         caller.require(Needs::AuditRead, tenant)?;
-        self.record_reading(caller, tenant).await?;
+        self.record_reading(caller, tenant, Kind::RollRead).await?;
         let following = Following {
             application: self.clone(),
             caller: caller.clone(),

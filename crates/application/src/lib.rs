@@ -25,6 +25,7 @@ mod tenants;
 use std::sync::Arc;
 
 pub use access::{Caller, Needs};
+pub use activity::ActivityPlace;
 pub use apis::{ApiChange, NewApi};
 pub use authenticate::BearerRefused;
 pub use chancery_event_store::{ByActor, EventFilter};

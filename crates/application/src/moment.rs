@@ -8,6 +8,7 @@ use chancery_domain::{
     client::Client, key_ring::KeyRing, secret_rotation::SecretRotation, tenant::Tenant,
 };
 use chancery_projections::clients;
+use chancery_token_log::Kind;
 
 use crate::{
     Application,
@@ -46,7 +47,8 @@ impl Moment {
 
 impl Application {
     /// A moment in a tenant's past; `argument` is what it is called where it is asked for. A change that
-    /// is under way may still be recorded at a moment that has just passed.
+    /// is under way may still be recorded at a moment that has just passed. That the roll is read is
+    /// recorded.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`]; [`Error::Invalid`] for one that is to come,
@@ -68,6 +70,7 @@ impl Application {
         let store = &self.parts.store;
         let last = store.last_at(tenant, at).await?;
         if last > 0 {
+            self.record_reading(caller, tenant, Kind::RollRead).await?;
             return Ok(Moment { tenant, at, last });
         }
         let first = store.events_page(tenant, 0, 1).await?.pop();

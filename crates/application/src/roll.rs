@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use chancery_domain::{Faults, Invalid, Recorded, TenantId, Timestamp};
 use chancery_event_store::EventFilter;
+use chancery_token_log::Kind;
 
 use crate::{
     Application,
@@ -66,7 +67,7 @@ impl Application {
         page: &PageRequest<EntryNumber>,
     ) -> Result<Page<EntryNumber, Recorded>, Error> {
         caller.require(Needs::AuditRead, tenant)?;
-        self.record_reading(caller, tenant).await?;
+        self.record_reading(caller, tenant, Kind::RollRead).await?;
         let store = &self.parts.store;
         let mut after = self.place(tenant, page.after).await?;
         if let Some(since) = query.since {

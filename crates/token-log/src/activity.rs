@@ -23,11 +23,13 @@ pub enum Kind {
     TokenIntrospected,
     /// Somebody read the roll through the server.
     RollRead,
+    /// Somebody read this log through the server.
+    ActivityRead,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::TokenIssued,
         Self::TokenDenied,
         Self::TokenRefreshed,
@@ -35,6 +37,7 @@ impl Kind {
         Self::TokenRevoked,
         Self::TokenIntrospected,
         Self::RollRead,
+        Self::ActivityRead,
     ];
 
     /// As it is stored and shown.
@@ -47,6 +50,7 @@ impl Kind {
             Self::TokenRevoked => "token_revoked",
             Self::TokenIntrospected => "token_introspected",
             Self::RollRead => "roll_read",
+            Self::ActivityRead => "activity_read",
         }
     }
 

@@ -11,6 +11,7 @@
 mod activity;
 mod batch;
 mod denials;
+mod filter;
 mod house;
 mod log;
 mod operation;
@@ -25,7 +26,8 @@ mod usage;
 mod writer;
 
 pub use activity::{Activity, Entry, Kind};
+pub use filter::ActivityFilter;
 pub use log::{Durability, TokenLog, TokenLogConfig};
 pub use operation::{Answer, Assertion, Operation, RecordError};
-pub use page::ActivityFilter;
+pub use page::ActivityPage;
 pub use usage::LastUse;

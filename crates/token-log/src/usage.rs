@@ -81,7 +81,7 @@ impl TokenLog {
 }
 
 /// One look at the end of an index for each id, however long it has been used.
-fn query(schema: &str, column: &str, ids: usize) -> String {
+pub(crate) fn query(schema: &str, column: &str, ids: usize) -> String {
     let latest = |of: &str| {
         format!(
             "(SELECT u.{of} FROM {schema}.credential_use u

@@ -31,13 +31,14 @@ on_both_stores! {
         }
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = world.log.page(tenant(1), after, 10, &ActivityFilter::default()).await.unwrap();
-            seen.extend(page.iter().filter_map(|found| found.jti.clone()));
-            assert!(page.is_sorted_by_key(|found| found.id));
-            match page.last() {
-                Some(last) if page.len() == 10 => after = Some(last.id),
-                _ => break,
+            let page = world.log.page(tenant(1), (after, None), 10, &ActivityFilter::default()).await.unwrap();
+            seen.extend(page.records.iter().filter_map(|found| found.jti.clone()));
+            assert!(page.records.is_sorted_by_key(|found| found.id));
+            assert_eq!(page.end, page.records.last().map(|last| last.id));
+            if !page.has_next {
+                break;
             }
+            after = page.end;
         }
         let all: Vec<_> = (0..25).map(|number| number.to_string()).collect();
         assert_eq!(seen, all);
@@ -55,7 +56,8 @@ on_both_stores! {
         record(&world.log, operation(denied("stranger", "no_client"), None)).await;
         world.clock.advance(60);
         record(&world.log, operation(world.issued("later"), None)).await;
-        let other = Entry { credential: Some("secret_b".to_owned()), ..world.issued("b") };
+        let trace_id = Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned());
+        let other = Entry { credential: Some("secret_b".to_owned()), trace_id, ..world.issued("b") };
         record(&world.log, operation(other, None)).await;
         record(&world.log, operation(world.entry(tenant(1), Kind::RollRead), None)).await;
         let any = ActivityFilter::default;
@@ -69,6 +71,9 @@ on_both_stores! {
             (ActivityFilter { credential: Some("secret_b".to_owned()), ..any() }, 1),
             (ActivityFilter { reason: Some("no_client".to_owned()), ..any() }, 1),
             (ActivityFilter { reason: Some("' OR 1=1 --".to_owned()), ..any() }, 0),
+            (ActivityFilter { jti: Some("b".to_owned()), kinds: vec![Kind::TokenIssued], ..any() }, 0),
+            (ActivityFilter { trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()), ..any() }, 1),
+            (ActivityFilter { trace_id: Some("none".to_owned()), client: Some(client(1).to_string()), ..any() }, 0),
             (ActivityFilter { since: Some(start.plus_seconds(60)), ..any() }, 3),
             (ActivityFilter { until: Some(start.plus_seconds(60)), ..any() }, 2),
             (ActivityFilter {
@@ -85,11 +90,34 @@ on_both_stores! {
             assert_eq!(found.len(), count, "{filter:?}");
             // The second page of each goes on where the first ended.
             if let [first, rest @ ..] = &found[..] {
-                let after = world.log.page(tenant(1), Some(first.id), 100, &filter).await.unwrap();
-                assert_eq!(after, rest, "{filter:?}");
+                let after = world.log.page(tenant(1), (Some(first.id), None), 100, &filter).await.unwrap();
+                assert_eq!(after.records, rest, "{filter:?}");
+                let upto = world.log.page(tenant(1), (None, Some(first.id)), 100, &filter).await.unwrap();
+                assert_eq!(upto.records, [first.clone()], "{filter:?}");
             }
             assert!(world.find(tenant(2), filter).await.is_empty());
         }
+    }
+
+    async fn a_token_is_found_by_its_id_with_all_that_was_done_with_it(store: TestStore) {
+        let world = World::on(store).await;
+        // A UUIDv7 of this moment, as the token endpoint makes them.
+        let millis = format!("{:012x}", world.now().millis());
+        let jti = format!("{}-{}-7abc-8def-0123456789ab", &millis[..8], &millis[8..]);
+        record(&world.log, operation(world.issued(&jti), None)).await;
+        record(&world.log, operation(world.issued("another"), None)).await;
+        world.clock.advance(DAY);
+        let revoked = Entry { jti: Some(jti.clone()), ..world.entry(tenant(1), Kind::TokenRevoked) };
+        record(&world.log, operation(revoked, None)).await;
+        let of = |jti: &str| ActivityFilter { jti: Some(jti.to_owned()), ..ActivityFilter::default() };
+        let kinds = |found: Vec<chancery_token_log::Activity>| found.iter().map(|found| found.kind).collect::<Vec<_>>();
+        let found = world.find(tenant(1), of(&jti)).await;
+        assert_eq!(kinds(found), [Kind::TokenIssued, Kind::TokenRevoked]);
+        let later = ActivityFilter { since: Some(world.now()), ..of(&jti) };
+        assert_eq!(kinds(world.find(tenant(1), later).await), [Kind::TokenRevoked]);
+        let of_client = ActivityFilter { client: Some(client(1).to_string()), ..of(&jti) };
+        assert_eq!(kinds(world.find(tenant(1), of_client).await), [Kind::TokenIssued]);
+        assert!(world.find(tenant(2), of(&jti)).await.is_empty());
     }
 
     async fn only_what_is_old_goes_and_the_last_use_stays(store: TestStore) {

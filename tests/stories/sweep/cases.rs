@@ -64,6 +64,10 @@ pub(crate) const TEXT: &[&str] = &[
     "types",
     "aggregateType",
     "actorType",
+    // Of records of activity: words of ours, and what callers made up.
+    "kinds",
+    "jti",
+    "traceId",
     // Numbers of entries and sizes of trees.
     "seq",
     "size",
@@ -73,7 +77,13 @@ pub(crate) const TEXT: &[&str] = &[
 
 /// Where a foreign value does not have to be refused, because it says only where to begin, or which
 /// entries of the list are asked for.
-pub(crate) const PLACES: &[&str] = &["after", "aggregateId", "actorId"];
+pub(crate) const PLACES: &[&str] = &[
+    "after",
+    "aggregateId",
+    "actorId",
+    "filter.client",
+    "filter.credentialId",
+];
 
 /// When a story begins, and where its clock stands until it is moved.
 const START: &str = "2026-09-21T14:13:20Z";
@@ -117,6 +127,8 @@ pub(crate) fn cases() -> Vec<Case> {
         case("Query.api", TenantRead, |t| json!({"id": t.api})),
         case("Query.events", AuditRead, |t| json!({"tenant": t.slug, "after": t.roll_cursor,
             "filter": {"aggregateId": t.client, "actorId": t.client}})),
+        case("Query.activity", AuditRead, |t| json!({"tenant": t.slug, "after": t.activity_cursor,
+            "filter": {"client": t.client, "credentialId": t.secret}})),
         // The story's clock stands still there.
         case("Query.tenant", AuditRead, |t| json!({"slug": t.slug, "asOf": START})),
         case("Query.client", AuditRead, |t| json!({"id": t.client, "asOf": START})),

@@ -242,7 +242,11 @@ async fn elsewhere(
 
 /// Whether it says only where a list is to begin.
 fn is_a_place(pointer: &str) -> bool {
-    PLACES.contains(&written(pointer).rsplit('.').next().unwrap())
+    let path = written(pointer);
+    let last = path.rsplit('.').next();
+    PLACES
+        .iter()
+        .any(|place| path == *place || last == Some(place))
 }
 
 story! {

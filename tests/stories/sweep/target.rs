@@ -21,6 +21,7 @@ pub(crate) struct Target {
     pub(crate) api_cursor: String,
     pub(crate) client_cursor: String,
     pub(crate) roll_cursor: String,
+    pub(crate) activity_cursor: String,
     /// The secret of the client: no operation takes it.
     pub(crate) plaintext: String,
 }
@@ -86,6 +87,8 @@ impl Target {
             api_cursor: cursor(&seen["apis"], &api),
             client_cursor: cursor(&seen["clients"], &client),
             roll_cursor: URL_SAFE_NO_PAD.encode("entry_1"),
+            // A record's id tells its moment: here that of the tenant's creation.
+            activity_cursor: URL_SAFE_NO_PAD.encode(tenant.replace("tenant_", "activity_")),
             tenant,
             identifier,
             api,
@@ -113,6 +116,7 @@ impl Target {
             api_cursor: of("api's cursor"),
             client_cursor: of("client's cursor"),
             roll_cursor: of("roll's cursor"),
+            activity_cursor: of("activity's cursor"),
             plaintext: String::new(),
         }
     }
@@ -132,6 +136,7 @@ impl Target {
             api_cursor: other_cursor(&self.api_cursor),
             client_cursor: other_cursor(&self.client_cursor),
             roll_cursor: self.roll_cursor.clone(),
+            activity_cursor: other_cursor(&self.activity_cursor),
             plaintext: String::new(),
         }
     }

@@ -1,14 +1,14 @@
-use async_graphql::{Enum, ID, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, ID, SimpleObject};
 use chancery_domain::{
-    KeyId,
+    CredentialId, KeyId, TenantId,
     client::{ClientKey, KeyEnd},
 };
 
-use crate::scalars::DateTime;
+use crate::{error::Failure, last_use::Credential, scalars::DateTime, session::View};
 
 /// A public key that a client's assertions are signed with, or were.
 #[derive(SimpleObject)]
-#[graphql(name = "ClientKey")]
+#[graphql(name = "ClientKey", complex)]
 pub(crate) struct ClientKeyNode {
     /// The key's id, like `key_01h…`: the `credential_id` of the tokens that it obtains.
     id: ID,
@@ -20,6 +20,8 @@ pub(crate) struct ClientKeyNode {
     state: ClientKeyStateName,
     /// When it was registered first.
     created_at: DateTime,
+    #[graphql(skip)]
+    credential: Credential,
 }
 
 /// Whether a client's key is accepted.
@@ -36,8 +38,14 @@ pub(crate) enum ClientKeyStateName {
 }
 
 impl ClientKeyNode {
-    pub(crate) fn new(id: KeyId, key: &ClientKey) -> Self {
+    /// A key of a client of the tenant, as it is seen.
+    pub(crate) fn new((view, tenant): (View, TenantId), id: KeyId, key: &ClientKey) -> Self {
         Self {
+            credential: Credential {
+                view,
+                tenant,
+                id: CredentialId::Key(id),
+            },
             id: id.into(),
             kid: key.jwk.kid().to_owned(),
             algorithm: key.jwk.algorithm().as_str().to_owned(),
@@ -48,5 +56,18 @@ impl ClientKeyNode {
             },
             created_at: key.registered_at.into(),
         }
+    }
+}
+
+#[ComplexObject]
+impl ClientKeyNode {
+    /// When an assertion that it signed last obtained a token. Null: none did. The past does not know.
+    async fn last_used_at(&self, ctx: &Context<'_>) -> Result<Option<DateTime>, Failure> {
+        self.credential.last_used_at(ctx).await
+    }
+
+    /// From which address such an assertion last obtained a token.
+    async fn last_used_from(&self, ctx: &Context<'_>) -> Result<Option<String>, Failure> {
+        self.credential.last_used_from(ctx).await
     }
 }

@@ -146,7 +146,9 @@ impl ClientNode {
     /// Its keys with their ids, those that ended included.
     async fn keys(&self) -> Vec<ClientKeyNode> {
         let keys = self.row.state.keys.iter();
-        keys.map(|(id, key)| ClientKeyNode::new(*id, key)).collect()
+        let of = (self.view, self.row.tenant);
+        keys.map(|(id, key)| ClientKeyNode::new(of, *id, key))
+            .collect()
     }
 
     /// Claims that it adds to its tokens: a JSON object.
@@ -174,6 +176,16 @@ impl ClientNode {
         self.row.created_at.into()
     }
 
+    /// When it last obtained a token, with whichever credential. Null: it never did. The past does not
+    /// know.
+    async fn last_used_at(&self, ctx: &Context<'_>) -> Result<Option<DateTime>, Failure> {
+        let session = Session::of(ctx)?;
+        let last = session
+            .last_use_of_client(self.view, self.row.tenant, self.id)
+            .await?;
+        Ok((*last).as_ref().map(|last| last.at.into()))
+    }
+
     /// What it may ask for, by API.
     async fn grants(&self) -> Vec<GrantNode> {
         let grants = self.row.state.grants.iter();
@@ -185,14 +197,12 @@ impl ClientNode {
     /// Its secrets, oldest first, those that are not accepted any more included.
     async fn secrets(&self, ctx: &Context<'_>) -> Result<Vec<SecretNode>, Failure> {
         let session = Session::of(ctx)?;
-        let (rotation, at) = (
-            session.secrets(self.view, self.row.tenant, self.id).await?,
-            session.at(self.view),
-        );
+        let rotation = session.secrets(self.view, self.row.tenant, self.id).await?;
+        let of = (self.view, self.row.tenant);
         Ok(rotation
             .secrets
             .iter()
-            .map(|(id, secret)| SecretNode::new(*id, secret, at))
+            .map(|(id, secret)| SecretNode::new(session, of, *id, secret))
             .collect())
     }
 

@@ -1,15 +1,20 @@
-use async_graphql::{Enum, ID, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, ID, SimpleObject};
 use chancery_application::IssuedSecret;
 use chancery_domain::{
-    SecretId, Timestamp,
+    CredentialId, SecretId, TenantId,
     secret_rotation::{Schedule, Secret},
 };
 
-use crate::scalars::DateTime;
+use crate::{
+    error::Failure,
+    last_use::Credential,
+    scalars::DateTime,
+    session::{Session, View},
+};
 
 /// A client's secret: everything that is known of it but the secret itself.
 #[derive(SimpleObject)]
-#[graphql(name = "Secret")]
+#[graphql(name = "Secret", complex)]
 pub(crate) struct SecretNode {
     /// The secret's id, like `secret_01h…`: the `credential_id` of the tokens that it obtains.
     id: ID,
@@ -27,6 +32,8 @@ pub(crate) struct SecretNode {
     expires_at: Option<DateTime>,
     /// When it retires, because another took its place. Null: none did.
     retires_at: Option<DateTime>,
+    #[graphql(skip)]
+    credential: Credential,
 }
 
 /// Where a secret is in its life.
@@ -51,8 +58,20 @@ pub(crate) enum SecretStateName {
 }
 
 impl SecretNode {
-    pub(crate) fn new(id: SecretId, secret: &Secret, now: Timestamp) -> Self {
+    /// A secret of a client of the tenant, as it is seen.
+    pub(crate) fn new(
+        session: &Session,
+        (view, tenant): (View, TenantId),
+        id: SecretId,
+        secret: &Secret,
+    ) -> Self {
+        let now = session.at(view);
         Self {
+            credential: Credential {
+                view,
+                tenant,
+                id: CredentialId::Secret(id),
+            },
             id: id.into(),
             label: secret.label.as_ref().map(ToString::to_string),
             hint: secret.hint.clone(),
@@ -62,6 +81,19 @@ impl SecretNode {
             expires_at: secret.expires_at.map(Into::into),
             retires_at: secret.retires_at.map(Into::into),
         }
+    }
+}
+
+#[ComplexObject]
+impl SecretNode {
+    /// When it last obtained a token. Null: it never did. The past does not know.
+    async fn last_used_at(&self, ctx: &Context<'_>) -> Result<Option<DateTime>, Failure> {
+        self.credential.last_used_at(ctx).await
+    }
+
+    /// From which address it last obtained a token.
+    async fn last_used_from(&self, ctx: &Context<'_>) -> Result<Option<String>, Failure> {
+        self.credential.last_used_from(ctx).await
     }
 }
 

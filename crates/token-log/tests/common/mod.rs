@@ -92,7 +92,9 @@ impl World {
     }
 
     pub async fn find(&self, tenant: TenantId, filter: ActivityFilter) -> Vec<Activity> {
-        self.log.page(tenant, None, 100_000, &filter).await.unwrap()
+        let all = (None, None);
+        let page = self.log.page(tenant, all, 100_000, &filter).await;
+        page.unwrap().records
     }
 
     pub async fn jtis(&self) -> Vec<String> {

@@ -10,9 +10,15 @@ use crate::{FORM, GRANT, Node, ORDERS, basic, common::Known, shop, shop_with};
 impl Node {
     async fn activity(&self, client: &Known) -> Vec<Activity> {
         self.log
-            .page(client.tenant, None, 1_000, &ActivityFilter::default())
+            .page(
+                client.tenant,
+                (None, None),
+                1_000,
+                &ActivityFilter::default(),
+            )
             .await
             .unwrap()
+            .records
     }
 
     /// Until this is dropped no record can be written.

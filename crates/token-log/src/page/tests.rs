@@ -1,0 +1,263 @@
+//! How the stores find what is asked for, in a log of 100,000 records.
+
+use std::sync::Arc;
+
+use chancery_event_store::{Backend, Database, execute};
+use chancery_testkit::{clock::TestClock, stores::TestStore};
+
+use super::*;
+use crate::{log::TokenLogConfig, usage};
+
+/// 2026-09-21T14:13:20Z, when every test begins, in microseconds.
+const START: i64 = 1_790_000_000_000_000;
+/// How many records.
+const RECORDS: i64 = 100_000;
+/// What one page holds.
+const PAGE: usize = 50;
+
+/// A log of five days: of a thousand records one is a denial and one a reading, and a client in a hundred.
+async fn long_log(store: &TestStore) -> TokenLog {
+    let config = TokenLogConfig::beside(store.database().location());
+    let clock = Arc::new(TestClock::default());
+    let log = TokenLog::open(&config, store.another().await, clock)
+        .await
+        .unwrap();
+    let numbers = match log.database().backend() {
+        Backend::Postgres => format!("generate_series(1::bigint, {RECORDS}) AS n"),
+        Backend::Sqlite => format!(
+            "(WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < {RECORDS})
+              SELECT n FROM counted)"
+        ),
+    };
+    let schema = log.schema();
+    let at = format!("{START} + n * 4000000");
+    for sql in [
+        format!(
+            "INSERT INTO {schema}.activity (at, tenant_id, kind, client_id, credential_id, jti, reason, trace_id)
+             SELECT {at}, $1,
+                    CASE n % 1000 WHEN 1 THEN 'token_denied' WHEN 2 THEN 'roll_read' ELSE 'token_issued' END,
+                    'client_' || n % 100, CASE WHEN n % 1000 <> 1 THEN 'secret_' || n % 100 END, 'jti-' || n,
+                    CASE WHEN n % 1000 = 1 THEN 'mismatch' END, 'trace-' || n FROM {numbers}"
+        ),
+        format!(
+            "INSERT INTO {schema}.credential_use (tenant_id, credential_id, hour, client_id, uses, last_at)
+             SELECT $1, 'secret_' || n % 100, n / 100, 'client_' || n % 100, 1, n FROM {numbers}"
+        ),
+    ] {
+        run(log.database(), &sql, Some(tenant().to_string())).await;
+    }
+    run(log.database(), "ANALYZE", None).await;
+    log
+}
+
+async fn run(database: &Database, sql: &str, bound: Option<String>) {
+    let mut tx = database.begin().await.unwrap();
+    match bound {
+        Some(bound) => execute!(&mut tx, sql, bound).unwrap(),
+        None => execute!(&mut tx, sql).unwrap(),
+    };
+    tx.commit().await.unwrap();
+}
+
+fn tenant() -> TenantId {
+    TenantId::from_bytes([1; 16])
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn any() -> ActivityFilter {
+    ActivityFilter::default()
+}
+
+/// A token's id of this moment.
+fn token(micros: i64) -> String {
+    let millis = format!("{:012x}", micros / 1_000);
+    format!("{}-{}-7000-8000-000000000000", &millis[..8], &millis[8..])
+}
+
+/// Everything that is asked by an index alone.
+fn indexed() -> Vec<ActivityFilter> {
+    let middle = Timestamp::from_micros(START + RECORDS * 2_000_000);
+    let since = |filter| ActivityFilter {
+        since: Some(middle),
+        until: Some(middle.plus_seconds(86_400)),
+        ..filter
+    };
+    let singly = [
+        any(),
+        ActivityFilter {
+            client: some("client_7"),
+            ..any()
+        },
+        ActivityFilter {
+            credential: some("secret_7"),
+            ..any()
+        },
+        ActivityFilter {
+            reason: some("mismatch"),
+            ..any()
+        },
+        ActivityFilter {
+            kinds: vec![Kind::RollRead],
+            ..any()
+        },
+        ActivityFilter {
+            kinds: vec![Kind::RollRead, Kind::TokenDenied],
+            ..any()
+        },
+        ActivityFilter {
+            jti: some("jti-1"),
+            ..any()
+        },
+        ActivityFilter {
+            jti: Some(token(START + 1_000_000)),
+            ..any()
+        },
+    ];
+    singly
+        .into_iter()
+        .flat_map(|filter| [filter.clone(), since(filter)])
+        .collect()
+}
+
+/// The statements of a filter, with what is bound to them.
+fn statements(schema: &str, filter: &ActivityFilter) -> Vec<(String, Option<String>)> {
+    let mut statements = Vec::new();
+    for leg in filter.legs() {
+        for walked in [(false, false), (true, false), (true, true)] {
+            let bound = leg.condition().1.map(ToOwned::to_owned);
+            statements.push((query(schema, leg, walked, filter), bound));
+        }
+    }
+    statements
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_searches_one_index_for_whatever_is_asked_and_sorts_nothing() {
+    let store = TestStore::sqlite().await;
+    let log = long_log(&store).await;
+    let mut asked: Vec<_> = indexed()
+        .iter()
+        .flat_map(|filter| statements("main", filter))
+        .map(|(sql, _)| sql)
+        .collect();
+    asked.push(newest("main"));
+    for sql in asked {
+        let plan = format!("EXPLAIN QUERY PLAN {sql}");
+        let plan = fetch_all!(log.database(), (i64, i64, i64, String), &plan).unwrap();
+        let [(.., step)] = &plan[..] else {
+            panic!("{sql}: {plan:?}")
+        };
+        assert!(
+            step.starts_with("SEARCH main.activity USING ") && step.contains("INDEX activity_"),
+            "{sql}: {step}"
+        );
+    }
+    for column in ["credential_id", "client_id"] {
+        let plan = format!("EXPLAIN QUERY PLAN {}", usage::query("main", column, PAGE));
+        let plan = fetch_all!(log.database(), (i64, i64, i64, String), &plan).unwrap();
+        for (.., step) in plan {
+            let scans = step.starts_with("SCAN ") && step.contains("credential_use");
+            assert!(!scans, "{column}: {step}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_visits_no_more_than_a_page_for_whatever_an_index_knows() {
+    let store = TestStore::postgres().await;
+    let log = long_log(&store).await;
+    let middle = START + RECORDS * 2_000_000;
+    for filter in indexed() {
+        for (sql, bound) in statements(log.schema(), &filter) {
+            let sql = format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {sql}");
+            let (since, until) = filter.times(filter.legs()[0]);
+            let plan = fetch_all!(
+                log.database(),
+                (String,),
+                &sql,
+                tenant().to_string(),
+                i64::try_from(PAGE).unwrap(),
+                middle,
+                0_i64,
+                bound,
+                since,
+                until,
+                middle + 86_400_000_000,
+                0_i64,
+            );
+            let plan: Vec<_> = plan.unwrap().into_iter().map(|(line,)| line).collect();
+            let plan = plan.join("\n");
+            assert!(!plan.contains("Seq Scan"), "{sql}\n{plan}");
+            let visited = visited(&plan);
+            // Each day has an index of its own, of which the first entry is looked at.
+            assert!(visited <= 2 * PAGE + 20, "{visited} by {sql}\n{plan}");
+        }
+    }
+}
+
+/// How many rows the scans of a plan went through.
+fn visited(plan: &str) -> usize {
+    let number = |line: &str, after: &str| -> usize {
+        let rest = line.split_once(after).map_or("", |(_, rest)| rest);
+        let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+        digits.unwrap_or_default().parse().unwrap_or_default()
+    };
+    let scanned = |line: &&str| line.contains("Scan");
+    let found: usize = plan
+        .lines()
+        .filter(scanned)
+        .map(|line| number(line, "rows="))
+        .sum();
+    let removed = plan
+        .lines()
+        .map(|line| number(line, "Rows Removed by Filter: "));
+    found + removed.sum::<usize>()
+}
+
+/// What no index answers alone costs a bounded number of records, and its pages join without a gap.
+async fn walks_in_bounded_pages(store: TestStore) {
+    let log = long_log(&store).await;
+    let filter = ActivityFilter {
+        trace_id: some("trace-30001"),
+        ..any()
+    };
+    let (mut after, mut found, mut pages) = (None, Vec::new(), 0);
+    loop {
+        let page = log
+            .page(tenant(), (after, None), 50, &filter)
+            .await
+            .unwrap();
+        pages += 1;
+        assert!(pages > 1 || page.records.is_empty() && page.has_next);
+        found.extend(page.records);
+        if !page.has_next {
+            break;
+        }
+        after = page.end;
+    }
+    let found: Vec<_> = found.iter().map(|record| record.jti.as_deref()).collect();
+    assert_eq!(found, [Some("jti-30001")]);
+    assert_eq!(pages, 11, "of 10,000 records each, and the end");
+
+    let both = ActivityFilter {
+        kinds: vec![Kind::TokenDenied],
+        client: some("client_1"),
+        ..any()
+    };
+    let page = log.page(tenant(), (None, None), 3, &both).await.unwrap();
+    assert_eq!((page.records.len(), page.has_next), (3, true));
+    assert_eq!(page.end, page.records.last().map(|record| record.id));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_walks_in_bounded_pages() {
+    walks_in_bounded_pages(TestStore::sqlite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_walks_in_bounded_pages() {
+    walks_in_bounded_pages(TestStore::postgres().await).await;
+}
