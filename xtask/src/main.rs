@@ -63,7 +63,7 @@ enum Task {
         cargo xtask bench tokens            every algorithm on both stores, some ten minutes\n  \
         cargo xtask bench tokens --quick    ES256 on both stores, two minutes\n  \
         cargo xtask bench sdk               what the SDK adds to the check of a signature\n  \
-        cargo xtask bench roll              verifying and replaying a million events, two minutes\n\n\
+        cargo xtask bench roll              verifying, replaying and rebuilding a million events, ten minutes\n\n\
         Tables and JSON are written to docs/benchmarks/.")]
     Bench {
         /// What to measure: `tokens`, `sdk` or `roll`.

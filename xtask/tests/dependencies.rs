@@ -112,8 +112,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "chancery",
         ],
     ),
-    // Speaks with the server over the network, signs as it does, and writes rolls to read.
-    ("chancery-bench", &["chancery-crypto", "chancery-roll"]),
+    // Speaks with the server over the network, signs as it does, and writes rolls to read and rebuild.
+    (
+        "chancery-bench",
+        &["chancery-crypto", "chancery-event-store", "chancery-roll"],
+    ),
     // Builds before anything else does.
     ("xtask", &[]),
 ];

@@ -5,6 +5,7 @@ mod error;
 mod load;
 mod machine;
 mod process;
+mod rebuild;
 mod report;
 mod roll;
 mod tenant;
@@ -25,7 +26,7 @@ struct Arguments {
 enum Bench {
     /// Tokens a second, and how long each takes, against a control that stores nothing.
     Tokens(tokens::Options),
-    /// Verifying and replaying a long roll, against the bare hash of its lines.
+    /// Verifying and replaying a long roll, against the bare hash of its lines; rebuilding from it.
     Roll(roll::Options),
     /// Hashes the lines of a roll: the control.
     #[command(hide = true)]

@@ -1,4 +1,5 @@
-//! `bench roll`: what an auditor does with a long roll, against the bare hash of its lines.
+//! `bench roll`: what an auditor does with a long roll, against the bare hash of its lines; and the read
+//! models from it.
 
 use std::{
     fmt::Write as _,
@@ -20,7 +21,12 @@ use chancery_roll::{
 use clap::Args;
 use serde::Serialize;
 
-use crate::{error::Error, machine::Machine, process};
+use crate::{
+    error::Error,
+    machine::Machine,
+    process,
+    rebuild::{self, Plan, Rebuilt},
+};
 
 /// How many clients the tenant has at a time.
 const CLIENTS: usize = 2_000;
@@ -33,6 +39,9 @@ pub(crate) struct Options {
     /// How many entries the roll has.
     #[arg(long, default_value_t = 1_000_000)]
     events: usize,
+    /// An empty PostgreSQL database; left out: SQLite alone.
+    #[arg(long, env = "CHANCERY_TEST_POSTGRES")]
+    postgres: Option<String>,
     /// How often each is measured.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -68,6 +77,7 @@ struct Report {
     clients: usize,
     bytes: u64,
     measured: Vec<Measured>,
+    rebuilt: Vec<Rebuilt>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
@@ -104,12 +114,21 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
             runs.push(run);
         }
     }
+    let rebuilt = Plan {
+        server: &options.server,
+        events: options.events,
+        clients: CLIENTS,
+        rounds: options.rounds,
+        postgres: options.postgres.as_deref(),
+    }
+    .measure()?;
     let report = Report {
         machine: Machine::this(),
         events: options.events,
         clients: CLIENTS,
         bytes,
         measured,
+        rebuilt,
     };
     print!("{}", report.table());
     report.write(&options.output)
@@ -246,7 +265,7 @@ impl Report {
                 median.peak_mib,
             );
         }
-        text
+        format!("{text}\n{}", rebuild::table(&self.rebuilt))
     }
 
     fn write(&self, directory: &Path) -> Result<(), Error> {

@@ -11,10 +11,15 @@ use chancery_event_store::{Database, StoreConfig, StoreLocation, fetch_all};
 use serde_json::Value;
 
 use crate::{
-    export::assert_exports,
+    export::{assert_exports, audit},
     projections::assert_rows_are_folds,
     server::{Server, on_both_stores},
 };
+
+/// How often the server is killed: so often, or as often as `CHANCERY_KILLS` says.
+fn rounds(usually: usize) -> usize {
+    std::env::var("CHANCERY_KILLS").map_or(usually, |times| times.parse().unwrap())
+}
 
 on_both_stores! {
     async fn kill_9_during_appends_loses_nothing_that_was_acknowledged(directory: &Path, arguments: &[String]) {
@@ -28,7 +33,8 @@ on_both_stores! {
         server.kill();
 
         let acknowledged = Arc::new(Mutex::new(Vec::new()));
-        for round in 0..4 {
+        let mut kept = Vec::new();
+        for round in 0..rounds(4) {
             let server = Arc::new(Server::start(directory, arguments));
             let token = server.operator_token().await;
             let enough = Arc::new(AtomicUsize::new(0));
@@ -51,8 +57,15 @@ on_both_stores! {
                 })
                 .collect();
             while writers.iter().any(|writer| !writer.is_finished())
-                && enough.load(Ordering::SeqCst) < 10 + round * 7 {
+                && enough.load(Ordering::SeqCst) < 10 + round % 5 * 7 {
                 tokio::task::yield_now().await;
+            }
+            // What an auditor keeps; of a roll that is not sealed yet there is none.
+            let checkpoint = server.get("/t/acme/roll/checkpoint").await;
+            if checkpoint.status().is_success() {
+                let file = format!("checkpoint-{round}");
+                std::fs::write(directory.join(&file), checkpoint.text().await.unwrap()).unwrap();
+                kept.push(file);
             }
             server.kill();
             for writer in writers {
@@ -67,7 +80,9 @@ on_both_stores! {
         let token = server.operator_token().await;
         let acknowledged = acknowledged.lock().unwrap().clone();
         assert!(acknowledged.len() >= 40);
+        let in_the_roll = created(directory, arguments, &kept);
         for id in &acknowledged {
+            assert!(in_the_roll.contains(id), "{id} was acknowledged and is not in the roll");
             let answer = server.graphql(&token, &format!("{{ client(id: \"{id}\") {{ id }} }}")).await.unwrap();
             assert_eq!(answer["data"]["client"]["id"].as_str(), Some(&**id), "{answer}");
         }
@@ -84,7 +99,7 @@ on_both_stores! {
         };
         let text = |name: &str| operator[name].as_str().unwrap().to_owned();
         let left = Arc::new(Mutex::new(Vec::new()));
-        for round in 0..3 {
+        for round in 0..rounds(3) {
             let server = Arc::new(Server::start(directory, arguments));
             let before = left.lock().unwrap().len();
             let clients: Vec<_> = (0..8)
@@ -99,7 +114,7 @@ on_both_stores! {
                     })
                 })
                 .collect();
-            while left.lock().unwrap().len() < before + 40 + round * 13
+            while left.lock().unwrap().len() < before + 40 + round % 5 * 13
                 && clients.iter().any(|client| !client.is_finished()) {
                 tokio::task::yield_now().await;
             }
@@ -117,6 +132,30 @@ on_both_stores! {
             assert!(recorded.contains(&jti), "a token left without its record: {jti}");
         }
     }
+}
+
+/// The clients that were created by the roll of acme, which is whole and goes on from every checkpoint
+/// that was kept.
+fn created(directory: &std::path::Path, arguments: &[String], kept: &[String]) -> BTreeSet<String> {
+    let words = ["export", "--tenant", "acme", "-o", "acme.ndjson"];
+    let (status, _, stderr) = audit(directory, arguments, &words);
+    assert_eq!(status, 0, "{stderr}");
+    let mut words = vec!["verify", "acme.ndjson"];
+    if !kept.is_empty() {
+        words.push("--checkpoint");
+        words.extend(kept.iter().map(String::as_str));
+    }
+    let (status, _, stderr) = audit(directory, &[], &words);
+    assert_eq!(status, 0, "{stderr}");
+    let file = std::fs::read_to_string(directory.join("acme.ndjson")).unwrap();
+    let entries = file
+        .lines()
+        .skip(1)
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    entries
+        .filter(|entry| entry["type"] == "ClientCreated")
+        .map(|entry| entry["aggregate_id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// The ids of the tokens that the log has, as the next start finds it.

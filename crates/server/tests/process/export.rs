@@ -4,7 +4,12 @@ use serde_json::Value;
 
 use crate::server::{Server, chancery, on_both_stores, output};
 
-fn audit(directory: &Path, arguments: &[String], words: &[&str]) -> (i32, String, String) {
+/// Exit status, standard output, standard error.
+pub(crate) fn audit(
+    directory: &Path,
+    arguments: &[String],
+    words: &[&str],
+) -> (i32, String, String) {
     let mut command = chancery(directory);
     command.arg("audit").args(words).args(arguments);
     output(command)

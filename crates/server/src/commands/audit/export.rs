@@ -1,11 +1,14 @@
 use std::{
+    fmt,
     io::{self, BufWriter, Write},
     path::Path,
 };
 
 use chancery_application::{Application, ExportFailure, Exported};
 use chancery_domain::value::Slug;
+use serde::Serialize;
 
+use super::print;
 use crate::{config::Config, exit::Failure, progress::Progress, start};
 
 /// Exports a roll to a file or to standard output.
@@ -14,6 +17,7 @@ pub(super) async fn run(
     tenant: &str,
     from: u64,
     output: Option<&Path>,
+    json: bool,
 ) -> Result<(), Failure> {
     let slug =
         Slug::parse(tenant).map_err(|invalid| Failure::input(format!("--tenant {invalid}")))?;
@@ -40,17 +44,44 @@ pub(super) async fn run(
         .map_err(|failure| refused(&failure))?;
     file.as_file().sync_all().map_err(|error| faulty(&error))?;
     file.persist(path).map_err(|error| faulty(&error.error))?;
-    let told = writeln!(
-        io::stdout(),
-        "entries {} to {} of {slug} are in {}; its key is {}",
-        exported.from,
-        exported.to,
-        path.display(),
-        exported.sealed.key
-    );
-    match told {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::system(error)),
-        _ => Ok(()),
+    let written = Written {
+        tenant: &slug,
+        file: path.display().to_string(),
+        from: exported.from,
+        to: exported.to,
+        origin: &exported.sealed.checkpoint.origin,
+        root: exported.sealed.checkpoint.root.to_string(),
+        key: exported.sealed.key.to_string(),
+    };
+    print(&written, json)
+}
+
+/// What was written, and where.
+#[derive(Serialize)]
+struct Written<'a> {
+    tenant: &'a Slug,
+    file: String,
+    from: u64,
+    to: u64,
+    origin: &'a str,
+    root: String,
+    key: String,
+}
+
+impl fmt::Display for Written<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            tenant,
+            file,
+            from,
+            to,
+            key,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "entries {from} to {to} of {tenant} are in {file}; its key is {key}"
+        )
     }
 }
 

@@ -33,6 +33,9 @@ pub(crate) enum AuditCommand {
         /// Where to write it; standard output when left out. The file appears when it is whole
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// Tell what was written as a JSON object
+        #[arg(long, requires = "output")]
+        json: bool,
     },
     /// Show that an exported roll is whole, unchanged and signed; name the first faulty entry
     #[command(after_help = verify::HELP)]
@@ -62,7 +65,8 @@ pub(crate) async fn run(config: &Config, command: &AuditCommand) -> Result<(), F
             tenant,
             from,
             output,
-        } => export::run(config, tenant, *from, output.as_deref()).await,
+            json,
+        } => export::run(config, tenant, *from, output.as_deref(), *json).await,
         AuditCommand::Verify(verify) => verify.run(),
         AuditCommand::Replay(replay) => replay.run(config).await,
         AuditCommand::Diff(diff) => diff.run(config).await,
