@@ -49,7 +49,7 @@ CREATE TABLE apis (
 
 CREATE INDEX apis_tenant_idx ON apis (tenant_id, api_id);
 
--- `search_name` is the name in lower case.
+-- `search_name` is the name in lower case, `notes` how many members the metadata has.
 CREATE TABLE clients (
     client_id   TEXT NOT NULL PRIMARY KEY,
     tenant_id   TEXT NOT NULL,
@@ -58,6 +58,7 @@ CREATE TABLE clients (
     state       TEXT NOT NULL,
     auth_method TEXT NOT NULL,
     expires_at  INTEGER,
+    notes       INTEGER NOT NULL,
     version     INTEGER NOT NULL,
     created_at  INTEGER NOT NULL,
     changed_at  INTEGER NOT NULL,
@@ -71,6 +72,8 @@ CREATE INDEX clients_name_idx ON clients (tenant_id, search_name, client_id);
 CREATE INDEX clients_state_idx ON clients (tenant_id, state, created_at, client_id);
 CREATE INDEX clients_expiry_idx ON clients (tenant_id, state, expires_at, client_id);
 CREATE INDEX clients_method_idx ON clients (tenant_id, auth_method, created_at, client_id);
+-- Whom a policy without metadata would touch.
+CREATE INDEX clients_notes_idx ON clients (tenant_id, client_id) WHERE notes > 0;
 
 -- Which clients an API is granted to, with what those lists are sorted by.
 CREATE TABLE client_grants (
@@ -85,10 +88,14 @@ CREATE TABLE client_grants (
 CREATE INDEX client_grants_created_idx ON client_grants (tenant_id, api_id, created_at, client_id);
 CREATE INDEX client_grants_name_idx ON client_grants (tenant_id, api_id, search_name, client_id);
 
+-- Of the secrets whose end is not recorded: how many there are, and how long the longest lives, in
+-- microseconds.
 CREATE TABLE client_secrets (
     client_id  TEXT NOT NULL PRIMARY KEY,
     tenant_id  TEXT NOT NULL,
     due_at     INTEGER,
+    open_count INTEGER NOT NULL,
+    open_life  INTEGER,
     version    INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     changed_at INTEGER NOT NULL,
@@ -96,6 +103,9 @@ CREATE TABLE client_secrets (
 ) STRICT;
 
 CREATE INDEX client_secrets_tenant_idx ON client_secrets (tenant_id, client_id);
+-- Whom a policy with fewer or shorter secrets would touch.
+CREATE INDEX client_secrets_count_idx ON client_secrets (tenant_id, open_count, client_id) WHERE open_count > 0;
+CREATE INDEX client_secrets_life_idx ON client_secrets (tenant_id, open_life, client_id) WHERE open_life > 0;
 
 -- What the steward looks for.
 CREATE INDEX client_secrets_due_idx ON client_secrets (due_at, client_id) WHERE due_at IS NOT NULL;

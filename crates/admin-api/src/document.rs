@@ -69,8 +69,34 @@ pub(crate) fn prepare(
 }
 
 /// A request whose document was looked at, or what is wrong with it.
-pub(crate) fn request(request: Request) -> Result<Request, Box<ServerError>> {
-    looked_at(request, |_| Ok(()))
+pub(crate) fn request(request: Request, introspection: bool) -> Result<Request, Box<ServerError>> {
+    looked_at(request, |document| {
+        if introspection || !asks_for_schema(document) {
+            return Ok(());
+        }
+        let message = "introspection is turned off on this server (graphql.introspection); the schema is the file schema/admin.graphql of this version";
+        Err(refused(message.to_owned()).into())
+    })
+}
+
+/// Whether `__schema` or `__type` is asked for anywhere; `__typename` tells nothing new.
+fn asks_for_schema(document: &ExecutableDocument) -> bool {
+    fn within(set: &SelectionSet) -> bool {
+        set.items.iter().any(|item| match &item.node {
+            Selection::Field(field) => {
+                ["__schema", "__type"].contains(&&*field.node.name.node)
+                    || within(&field.node.selection_set.node)
+            }
+            Selection::InlineFragment(fragment) => within(&fragment.node.selection_set.node),
+            Selection::FragmentSpread(_) => false,
+        })
+    }
+    let operations = document.operations.iter();
+    let fragments = document.fragments.values();
+    operations
+        .map(|(_, operation)| &operation.node.selection_set.node)
+        .chain(fragments.map(|fragment| &fragment.node.selection_set.node))
+        .any(within)
 }
 
 /// The same for one that must be a subscription.

@@ -3,8 +3,11 @@
 use std::{error::Error as StdError, sync::Arc};
 
 use async_graphql::{ErrorExtensionValues, ServerError, Value};
-use chancery_application::Error;
-use chancery_domain::{Fault, Faults};
+use chancery_application::{BrokenClient, Error, PolicyBreak, PolicyPreview};
+use chancery_domain::{Fault, Faults, value::ClientName};
+use serde_json::json;
+
+use crate::tenant::preview::{effect_name, rule_name};
 
 /// How many faults one answer names, so that a small request cannot ask for a huge answer.
 const MAX_FAULTS: usize = 100;
@@ -50,6 +53,7 @@ impl Code {
             Error::CommandReused | Error::Conflict => Self::Conflict,
             Error::Unavailable(_) => Self::Unavailable,
             Error::Internal(_) => Self::Internal,
+            Error::Previewed { cause, .. } => Self::of(cause),
         }
     }
 }
@@ -101,10 +105,23 @@ impl From<Failure> for async_graphql::Error {
             }
             Failure::Arguments(faults) => (Code::InvalidInput, named(faults, "", &mut extensions)),
             Failure::Application(error) => {
-                if let Some(rule) = refusal(error) {
+                let mut cause = &**error;
+                if let Error::Previewed {
+                    cause: why,
+                    preview,
+                } = cause
+                {
+                    extensions.set("preview", preview_of(preview));
+                    cause = why;
+                }
+                if let Some(rule) = refusal(cause) {
                     extensions.set("refusal", rule);
                 }
-                (Code::of(error), error.to_string())
+                let message = match cause {
+                    Error::Invalid(faults) => named(faults, "input.", &mut extensions),
+                    cause => cause.to_string(),
+                };
+                (Code::of(cause), message)
             }
             Failure::Defect(_) => (
                 Code::Internal,
@@ -118,6 +135,28 @@ impl From<Failure> for async_graphql::Error {
             extensions: Some(extensions),
         }
     }
+}
+
+/// What a policy would have broken, in the words of `previewTenantPolicy`.
+fn preview_of(preview: &PolicyPreview) -> Value {
+    let client = |client: &BrokenClient| {
+        let name = client.row.state.name.as_ref().map(ClientName::as_str);
+        let secrets: Vec<_> = client.secrets.iter().map(ToString::to_string).collect();
+        json!({"id": client.id.to_string(), "name": name, "secrets": secrets})
+    };
+    let broken = |broken: &PolicyBreak| {
+        json!({
+            "rule": rule_name(broken.rule),
+            "effect": effect_name(broken.effect),
+            "message": broken.message,
+            "count": broken.count,
+            "more": broken.more,
+            "clients": broken.clients.iter().map(client).collect::<Vec<_>>(),
+        })
+    };
+    let breaks: Vec<_> = preview.breaks.iter().map(broken).collect();
+    let preview = json!({"refusal": preview.refusal, "breaks": breaks});
+    Value::from_json(preview).unwrap_or_default()
 }
 
 /// The name of the rule that stands against it.
@@ -186,6 +225,7 @@ pub(crate) fn complete(error: &mut ServerError, trace_id: &str) {
 /// Writes what is not the caller's doing to the log, with its causes.
 pub(crate) fn log(error: &Error, trace_id: &str) {
     match error {
+        Error::Previewed { cause, .. } => log(cause, trace_id),
         Error::Internal(cause) => {
             tracing::error!(trace_id, cause = causes(&**cause), "the admin API failed");
         }

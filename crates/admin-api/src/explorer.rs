@@ -5,11 +5,13 @@
 //! the page forgets it when it is closed.
 
 use axum::Router;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::StatusCode;
 use http::header::{self, HeaderValue};
+
+use crate::http::AdminApi;
 
 /// What the page may load and where it may send: this server only, and no inline script or style.
 ///
@@ -56,8 +58,8 @@ static ASSETS: &[Asset] = &[
 ];
 
 /// `GET /graphql`: the explorer's page.
-pub async fn page() -> Response {
-    explorer()
+pub(crate) async fn page(State(api): State<AdminApi>) -> Response {
+    explorer(api.options.introspection)
 }
 
 /// `GET /graphql/assets/{file}`: what the page loads.
@@ -68,14 +70,6 @@ where
     Router::new().route("/graphql/assets/{file}", get(asset))
 }
 
-/// The page and its assets, for a router that has no `POST /graphql`.
-pub fn routes<S>() -> Router<S>
-where
-    S: Clone + Send + Sync + 'static,
-{
-    assets().route("/graphql", get(page))
-}
-
 async fn asset(Path(name): Path<String>) -> Response {
     match ASSETS.iter().find(|asset| asset.name == name) {
         Some(asset) => asset.response(),
@@ -83,8 +77,14 @@ async fn asset(Path(name): Path<String>) -> Response {
     }
 }
 
-fn explorer() -> Response {
-    let mut response = served("text/html; charset=utf-8", "no-cache", PAGE);
+fn explorer(introspection: bool) -> Response {
+    // Without introspection the explorer does not ask for the schema, and says so.
+    let page = if introspection {
+        PAGE.to_owned()
+    } else {
+        PAGE.replacen("<body>", "<body data-introspection=\"off\">", 1)
+    };
+    let mut response = served("text/html; charset=utf-8", "no-cache", page);
     response.headers_mut().insert(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(CONTENT_SECURITY_POLICY),
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_page_is_confined_to_this_server() {
-        let response = explorer();
+        let response = explorer(true);
         let policy = text(&response, header::CONTENT_SECURITY_POLICY);
         assert!(policy.starts_with("default-src 'none';"));
         assert!(policy.contains("script-src 'self';"));

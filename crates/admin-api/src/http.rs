@@ -1,5 +1,7 @@
 //! `POST /graphql`: one GraphQL request, as JSON.
 
+use std::time::Duration;
+
 use async_graphql::{Request, Variables};
 use axum::{
     Router,
@@ -14,7 +16,7 @@ use axum::{
 use chancery_application::Application;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -32,8 +34,27 @@ use crate::{
 /// How large a request may be, in bytes.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
 
+/// What the admin API is told from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Whether the schema can be asked for in GraphQL itself.
+    pub introspection: bool,
+    /// How long an answer may take once the request is there. A change that is under way then goes on.
+    pub patience: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            introspection: true,
+            patience: Duration::from_secs(10),
+        }
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct AdminApi {
+    pub(crate) options: Options,
     pub(crate) application: Application,
     pub(crate) schema: AdminSchema,
     pub(crate) sockets: Sockets,
@@ -41,8 +62,9 @@ pub(crate) struct AdminApi {
 
 /// `POST /graphql`, the admin API; `GET /graphql/ws`, its subscriptions; `GET /graphql`, its explorer
 /// with the files that it loads. Close the `sockets` when the server stops.
-pub fn router(application: Application, sockets: Sockets) -> Router {
+pub fn router(application: Application, sockets: Sockets, options: Options) -> Router {
     let api = AdminApi {
+        options,
         application,
         schema: schema::build(),
         sockets,
@@ -85,11 +107,26 @@ impl AdminApi {
         let body = Bytes::from_request(request, &())
             .await
             .map_err(|rejection| unread(&rejection))?;
-        let caller = auth::caller(&self.application, &token, &trace.id).await?;
+        let answer = self.execute(&token, &body, trace);
+        tokio::time::timeout(self.options.patience, answer)
+            .await
+            .unwrap_or_else(|_| {
+                tracing::warn!(trace_id = trace.id, "the admin API did not answer in time");
+                Err(late().into())
+            })
+    }
+
+    async fn execute(
+        &self,
+        token: &str,
+        body: &[u8],
+        trace: &Trace,
+    ) -> Result<Response, Box<Response>> {
+        let caller = auth::caller(&self.application, token, &trace.id).await?;
         let body =
-            Body::parse(&body).map_err(|message| refused(StatusCode::BAD_REQUEST, &message))?;
+            Body::parse(body).map_err(|message| refused(StatusCode::BAD_REQUEST, &message))?;
         let session = Session::new(self.application.clone(), caller, trace.id.clone());
-        let mut response = match body.prepare() {
+        let mut response = match body.prepare(self.options.introspection) {
             Ok(request) => self.schema.execute(request.data(session)).await,
             Err(error) => async_graphql::Response::from_errors(vec![*error]),
         };
@@ -142,11 +179,11 @@ impl Body {
         })
     }
 
-    fn prepare(self) -> Result<Request, Box<async_graphql::ServerError>> {
+    fn prepare(self, introspection: bool) -> Result<Request, Box<async_graphql::ServerError>> {
         let variables = Variables::from_json(self.variables.unwrap_or_default().into());
         let mut request = Request::new(self.query).variables(variables);
         request.operation_name = self.operation_name;
-        document::request(request)
+        document::request(request, introspection)
     }
 }
 
@@ -161,6 +198,22 @@ fn unread(rejection: &BytesRejection) -> Response {
             "the body ended before it was complete",
         ),
     }
+}
+
+/// What a request gets that took too long. What it wanted to change may be changed all the same: that
+/// goes on by itself.
+fn late() -> Response {
+    let message = "the server did not answer in time; what was asked for may still be done: send it again, a change with the same commandId";
+    let mut response = refusal(
+        StatusCode::SERVICE_UNAVAILABLE,
+        Code::Unavailable,
+        message,
+        None,
+    );
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    response
 }
 
 fn refused(status: StatusCode, message: &str) -> Response {

@@ -7,7 +7,7 @@ mod auth;
 mod client;
 mod document;
 mod error;
-pub mod explorer;
+mod explorer;
 mod http;
 mod input;
 mod last_use;
@@ -22,6 +22,6 @@ mod socket;
 mod tenant;
 mod trace;
 
-pub use http::router;
+pub use http::{Options, router};
 pub use schema::sdl;
 pub use socket::Sockets;

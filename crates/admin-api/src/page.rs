@@ -125,6 +125,13 @@ fn count(first: Option<i64>) -> Result<u32, Invalid> {
     }
 }
 
+/// How many to show at most, of something that has no further pages.
+pub(crate) fn first(first: Option<i64>) -> Result<u32, Failure> {
+    let mut faults = Faults::default();
+    let first = faults.take("first", count(first));
+    faults.finish(first).map_err(Failure::Arguments)
+}
+
 /// The page that these arguments ask for.
 pub(crate) fn request<I: FromStr>(
     first: Option<i64>,

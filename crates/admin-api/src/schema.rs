@@ -17,8 +17,8 @@ use crate::{
         rotate::RotateClientSecret, schedule::ScheduleSecretRotation,
     },
     tenant::{
-        close::CloseTenant, create::CreateTenant, query::TenantQueries, resume::ResumeTenant,
-        suspend::SuspendTenant, update::UpdateTenant,
+        close::CloseTenant, create::CreateTenant, preview::PolicyQueries, query::TenantQueries,
+        resume::ResumeTenant, suspend::SuspendTenant, update::UpdateTenant,
     },
 };
 
@@ -34,6 +34,7 @@ const MAX_DIRECTIVES_ON_A_FIELD: usize = 5;
 #[derive(MergedObject, Default)]
 pub(crate) struct Query(
     TenantQueries,
+    PolicyQueries,
     ClientQueries,
     ApiQueries,
     RollQueries,

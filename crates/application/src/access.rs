@@ -218,6 +218,19 @@ impl Needs {
 /// A command that says what it asks of its caller.
 pub(crate) trait Guarded: Command {
     const NEEDS: Needs;
+
+    /// Whether a policy that breaks something is to be refused.
+    fn refuses_breaks(&self) -> bool {
+        false
+    }
+}
+
+impl Guarded for UpdateTenant {
+    const NEEDS: Needs = Needs::TenantAdmin;
+
+    fn refuses_breaks(&self) -> bool {
+        self.refuse_if_breaks
+    }
 }
 
 macro_rules! needs {
@@ -230,7 +243,6 @@ macro_rules! needs {
 
 needs! {
     CreateTenant: Platform,
-    UpdateTenant: TenantAdmin,
     SuspendTenant: Platform,
     ResumeTenant: Platform,
     CloseTenant: Platform,

@@ -45,6 +45,14 @@ pub enum Error {
         /// The rule in words.
         message: &'static str,
     },
+    /// A policy is not taken; and what it would have broken.
+    #[error("{cause}")]
+    Previewed {
+        /// Why it is not.
+        cause: Box<Error>,
+        /// What it would have broken.
+        preview: Box<crate::policy_preview::PolicyPreview>,
+    },
     /// The same `commandId` came before with another input.
     #[error(
         "this commandId was used for another input in the last seven days; give another commandId"

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use chancery_crypto::sha256;
 use chancery_domain::{
-    ChangeSet, Command, CommandId, EventId, ReadSet, Recorded, TenantId, Timestamp,
-    api::ApiRefusal, id::ClientId, tenant::TenantRefusal,
+    ChangeSet, Command, CommandId, Event, EventId, ReadSet, Recorded, TenantId, Timestamp,
+    api::ApiRefusal,
+    id::ClientId,
+    tenant::{TenantEvent, TenantRefusal},
 };
 use chancery_event_store::{Numbers, Provenance, Remembered, StoreError, Tx, UniqueRule, Versions};
 use serde::{Serialize, de::DeserializeOwned};
@@ -15,6 +17,7 @@ use crate::{
     access::{Caller, Guarded, guard_escalation},
     error::Error,
     operators,
+    policy_preview::guard_breaks,
 };
 
 /// The digest of what a command was asked: SHA-256 of the verb and its input.
@@ -127,6 +130,7 @@ impl Application {
         let work = Work {
             application: self.clone(),
             caller: caller.clone(),
+            refuses_breaks: command.refuses_breaks(),
             command: Arc::new(command),
             request: request.clone(),
             answer: serde_json::to_string(&answer)?,
@@ -158,6 +162,8 @@ struct Work {
     application: Application,
     caller: Caller,
     command: Arc<dyn Command>,
+    /// Whether a policy that breaks something is to be refused.
+    refuses_breaks: bool,
     request: Request,
     answer: String,
 }
@@ -240,6 +246,14 @@ impl Work {
         self.application.still_allowed(tx, &self.caller).await?;
         let recorded = write_change(tx, numbers, read, change, &provenance, ids).await?;
         operators::guard_last_operator(tx, tenant, read, change, now).await?;
+        if self.refuses_breaks {
+            for (_, event) in change.events() {
+                if let Event::Tenant(TenantEvent::TenantPolicyChanged { policy }) = event {
+                    let before = read.tenant(tenant).map_err(Error::from)?;
+                    guard_breaks(tx, tenant, before, policy, now).await?;
+                }
+            }
+        }
         if let Some(remember) = &self.request.remember {
             let remembered = Remembered {
                 input_digest: remember.digest.0.to_vec(),

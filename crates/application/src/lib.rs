@@ -15,6 +15,7 @@ mod mint;
 mod moment;
 mod operators;
 mod page;
+mod policy_preview;
 mod roll;
 mod rotation;
 mod sealing;
@@ -39,6 +40,7 @@ pub use mint::IssuedSecret;
 pub use moment::Moment;
 pub use operators::{OperatorCredential, OperatorEndpoints};
 pub use page::{Page, PageRequest};
+pub use policy_preview::{BrokenClient, PolicyBreak, PolicyPreview};
 pub use roll::{EntryNumber, RollQuery};
 pub use sealing::{
     ConsistencyProof, ExportFailure, Exported, InclusionProof, Patrol, SealError, SealRound,

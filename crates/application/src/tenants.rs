@@ -37,6 +37,8 @@ pub struct TenantChange {
     pub display_name: Option<DisplayName>,
     /// What changes in its policy.
     pub policy: PolicyChange,
+    /// Whether a policy that breaks something is to be refused.
+    pub refuse_if_breaks: bool,
 }
 
 impl Application {
@@ -89,14 +91,20 @@ impl Application {
         let TenantChange {
             display_name,
             policy,
+            refuse_if_breaks,
         } = change;
+        let previewed = policy.clone();
         let command = UpdateTenant {
             tenant,
             display_name,
             key: self.missing_key(tenant, policy.signing_algorithm).await?,
             policy,
+            refuse_if_breaks,
         };
-        self.execute_for(caller, command, request, tenant).await
+        match self.execute_for(caller, command, request, tenant).await {
+            Err(error) => Err(self.with_preview(tenant, &previewed, error).await),
+            done => done,
+        }
     }
 
     /// A key of this algorithm, where the tenant has none that is active. The decision takes it only

@@ -77,6 +77,16 @@ pub struct Cause {
     pub message: String,
 }
 
+impl Cause {
+    /// That there was no answer for so long.
+    pub(crate) fn late(after: std::time::Duration) -> Self {
+        Self {
+            code: None,
+            message: format!("no answer within {} s", after.as_secs()),
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;

@@ -22,6 +22,7 @@ mod snapshot;
 mod sqlite;
 mod store;
 mod throwaway;
+mod trial;
 mod tx;
 mod unique;
 mod vault;

@@ -187,6 +187,11 @@ pub(crate) fn is_unavailable(code: &str) -> bool {
     [5, 6, 7, 8, 10, 13, 14].contains(&primary(code))
 }
 
+/// BUSY and LOCKED: somebody else writes.
+pub(crate) fn is_busy(code: &str) -> bool {
+    [5, 6].contains(&primary(code))
+}
+
 /// CORRUPT and NOTADB.
 pub(crate) fn is_damage(code: &str) -> bool {
     [11, 26].contains(&primary(code))

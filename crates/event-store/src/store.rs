@@ -44,14 +44,18 @@ impl Store {
     /// Whether the store answers, and within two seconds: for readiness.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let ping = async { fetch_optional!(self, (i64,), "SELECT head FROM tenant_log LIMIT 1") };
-        timeout(PATIENCE, ping).await.unwrap_or_else(|_| {
-            let message = format!("no answer within {} s", PATIENCE.as_secs());
-            Err(StoreError::Unavailable(Cause {
-                code: None,
-                message,
-            }))
-        })?;
+        timeout(PATIENCE, ping)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable(Cause::late(PATIENCE))))?;
         Ok(())
+    }
+
+    /// Whether the store can be written: see [`Database::try_write`].
+    ///
+    /// # Errors
+    /// [`StoreError`], why not.
+    pub async fn try_write(&self) -> Result<(), StoreError> {
+        self.database.try_write().await
     }
 
     /// Waits for what is under way, then closes every connection. Later calls find the store

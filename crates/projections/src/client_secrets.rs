@@ -35,6 +35,26 @@ pub async fn get(
     .transpose()
 }
 
+/// The secrets of all of a tenant's clients; for tenants that have few.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn all(
+    on: impl Reads<'_>,
+    tenant: TenantId,
+) -> Result<Vec<(ClientId, Row<SecretRotation>)>, StoreError> {
+    pairs(fetch_all!(
+        on,
+        BodyRow,
+        select!(
+            "client_id",
+            "client_secrets",
+            "WHERE tenant_id = $1 ORDER BY client_id"
+        ),
+        tenant.to_string()
+    )?)
+}
+
 /// The secrets of those of these clients that are the tenant's and have any, in one query.
 ///
 /// # Errors
@@ -103,10 +123,14 @@ impl Model for ClientSecrets {
 
     const TABLE: &'static str = "client_secrets";
     const ID: &'static str = "client_id";
-    const OWN: &'static [&'static str] = &["due_at"];
+    const OWN: &'static [&'static str] = &["due_at", "open_count", "open_life"];
 
     fn own(state: &SecretRotation) -> Vec<Cell> {
-        vec![Cell::time(state.due_at())]
+        vec![
+            Cell::time(state.due_at()),
+            Cell::count(state.open_count()),
+            Cell::Integer(state.longest_open_life()),
+        ]
     }
 
     fn of(rows: &TenantRows) -> &BTreeMap<ClientId, Row<SecretRotation>> {

@@ -89,8 +89,14 @@ impl Model for Clients {
 
     const TABLE: &'static str = "clients";
     const ID: &'static str = "client_id";
-    const OWN: &'static [&'static str] =
-        &["name", "search_name", "state", "auth_method", "expires_at"];
+    const OWN: &'static [&'static str] = &[
+        "name",
+        "search_name",
+        "state",
+        "auth_method",
+        "expires_at",
+        "notes",
+    ];
 
     fn own(state: &Client) -> Vec<Cell> {
         vec![
@@ -103,6 +109,7 @@ impl Model for Clients {
             }),
             Cell::text(method(state.auth_method)),
             Cell::time(state.expires_at),
+            Cell::count(state.metadata.members().len()),
         ]
     }
 

@@ -13,6 +13,7 @@ pub mod key_rings;
 mod model;
 mod models;
 mod place;
+pub mod policy_reach;
 mod rebuild;
 mod save;
 mod search;

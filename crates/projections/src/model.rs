@@ -48,6 +48,10 @@ impl Cell {
         Self::Integer(time.map(Timestamp::micros))
     }
 
+    pub(crate) fn count(count: usize) -> Self {
+        Self::Integer(Some(i64::try_from(count).unwrap_or(i64::MAX)))
+    }
+
     /// As either store writes it when it casts the column to text.
     pub(crate) fn into_text(self) -> Option<String> {
         match self {

@@ -1,6 +1,12 @@
 //! Liveness and readiness.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use axum::{
     Json, Router,
@@ -10,19 +16,40 @@ use axum::{
     routing::get,
 };
 use chancery_event_store::Store;
-use serde_json::json;
+use chancery_token_log::TokenLog;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 /// How long the store may take to answer before the server calls itself not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How many tenants an alarm names.
-const ALARMS: u32 = 10;
+/// How often it is tried whether the store takes writes, however many ask.
+const BETWEEN_TRIALS: Duration = Duration::from_secs(5);
+
+/// How many tenants an alarm counts.
+const ALARMS: u32 = 1_000;
+
+/// What readiness looks at.
+struct Health {
+    store: Store,
+    log: TokenLog,
+    /// When it was last tried whether the store takes writes, and what came of it.
+    trial: Mutex<Option<(Instant, Result<(), &'static str>)>>,
+    /// How many rolls were not as they were sealed when somebody last asked.
+    alarmed: AtomicUsize,
+}
 
 /// `/healthz`: the process answers. `/readyz`: it can do its work.
-pub(crate) fn routes(store: Store) -> Router {
+pub(crate) fn routes(store: Store, log: TokenLog) -> Router {
+    let health = Arc::new(Health {
+        store,
+        log,
+        trial: Mutex::new(None),
+        alarmed: AtomicUsize::new(0),
+    });
     Router::new()
         .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
-        .route("/readyz", get(ready).with_state(store))
+        .route("/readyz", get(ready).with_state(health))
 }
 
 /// What is at no URL of ours (RFC 9457).
@@ -37,35 +64,70 @@ pub(crate) async fn nothing_here() -> impl IntoResponse {
     (StatusCode::NOT_FOUND, kind, problem.to_string())
 }
 
-async fn ready(State(store): State<Store>) -> impl IntoResponse {
+async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
     let looked = async {
-        store.ping().await?;
-        store.platform_seal_faults(ALARMS).await
+        health.store.ping().await?;
+        health.store.platform_seal_faults(ALARMS).await
     };
-    match tokio::time::timeout(PATIENCE, looked).await {
-        Ok(Ok(stopped)) if stopped.is_empty() => (StatusCode::OK, Json(json!({"status": "ready"}))),
-        // Tokens are as good as before, so it is ready; but somebody has to look.
-        Ok(Ok(stopped)) => {
-            let stopped: Vec<_> = stopped
-                .iter()
-                .map(|(tenant, _)| tenant.to_string())
-                .collect();
-            let body = json!({
-                "status": "ready",
-                "alarm": "the rolls of these tenants are not as they were sealed; the log says more",
-                "tenants": stopped,
-            });
-            (StatusCode::OK, Json(body))
-        }
+    let stopped = match tokio::time::timeout(PATIENCE, looked).await {
+        Ok(Ok(stopped)) => stopped,
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready: the store does not answer");
-            not_ready("the store cannot be reached; the log says why")
+            return not_ready("the store cannot be reached; the log says why");
         }
-        Err(_) => not_ready("the store does not answer in time"),
+        Err(_) => return not_ready("the store does not answer in time"),
+    };
+    if let Err(what) = health.takes_writes().await {
+        return not_ready(what);
+    }
+    // Tokens are as good as before, so it is ready; but somebody has to look.
+    health.alarm(&stopped)
+}
+
+impl Health {
+    /// Whether the store takes writes, as the last trial found it. Whoever asks while one is under way
+    /// waits for it.
+    async fn takes_writes(&self) -> Result<(), &'static str> {
+        let mut trial = self.trial.lock().await;
+        if let Some((at, found)) = &*trial
+            && at.elapsed() < BETWEEN_TRIALS
+        {
+            return *found;
+        }
+        let (store, log) = tokio::join!(self.store.try_write(), self.log.try_write());
+        let found = match (store, log) {
+            (Ok(()), Ok(())) => Ok(()),
+            (Err(error), _) => {
+                tracing::warn!(%error, "not ready: the store takes no writes");
+                Err("the store takes no writes; the log says why")
+            }
+            (_, Err(error)) => {
+                tracing::warn!(%error, "not ready: the log of token requests takes no writes");
+                Err("the log of token requests takes no writes; the log says why")
+            }
+        };
+        *trial = Some((Instant::now(), found));
+        found
+    }
+
+    /// Whoever asks may be anybody, so they hear how many rolls there are, and the log hears which.
+    fn alarm(&self, stopped: &[(chancery_domain::TenantId, String)]) -> (StatusCode, Json<Value>) {
+        let count = stopped.len();
+        if self.alarmed.swap(count, Ordering::Relaxed) != count {
+            for (tenant, fault) in stopped {
+                tracing::error!(%tenant, fault, "ALARM: a roll is not as it was sealed");
+            }
+        }
+        let mut body = json!({"status": "ready"});
+        if count > 0 {
+            body["alarm"] = "rolls are not as they were sealed; the log says which".into();
+            body["rolls"] = count.into();
+        }
+        (StatusCode::OK, Json(body))
     }
 }
 
-fn not_ready(reason: &str) -> (StatusCode, Json<serde_json::Value>) {
+fn not_ready(reason: &str) -> (StatusCode, Json<Value>) {
     (
         StatusCode::SERVICE_UNAVAILABLE,
         Json(json!({"status": "not ready", "reason": reason})),

@@ -31,6 +31,8 @@ pub struct Settings {
     pub activity_days: u32,
     /// What the token endpoint is told.
     pub token_service: TokenServiceConfig,
+    /// What the admin API is told.
+    pub admin_api: chancery_admin_api::Options,
     /// The present.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -58,6 +60,7 @@ impl Settings {
             durability: Durability::default(),
             activity_days: 90,
             token_service,
+            admin_api: chancery_admin_api::Options::default(),
             clock,
             entropy,
         })
@@ -184,9 +187,10 @@ impl Platform {
                 .merge(chancery_admin_api::router(
                     application.clone(),
                     sockets.clone(),
+                    settings.admin_api,
                 ))
                 .merge(roll::routes(application.clone()))
-                .merge(health::routes(store.clone()))
+                .merge(health::routes(store.clone(), log.clone()))
                 .fallback(health::nothing_here);
             return Ok(Self {
                 application,

@@ -97,7 +97,15 @@ pub(crate) async fn application(config: &Config) -> Result<Application, Failure>
 async fn connect(config: &Config) -> Result<Store, Failure> {
     let location = match &config.database {
         DatabaseUrl::Sqlite { path } => StoreLocation::Sqlite(path.clone()),
-        DatabaseUrl::Postgres(url) => StoreLocation::Postgres(url.reveal().to_owned()),
+        DatabaseUrl::Postgres(url) => {
+            StoreLocation::Postgres(match &config.database_password_file {
+                None => url.reveal().to_owned(),
+                Some(file) => url
+                    .with_password_of(file)
+                    .map_err(Failure::input)?
+                    .to_string(),
+            })
+        }
     };
     Store::connect(&StoreConfig::new(location))
         .await
@@ -215,6 +223,7 @@ fn settings(config: &Config) -> Result<Settings, Failure> {
     .map_err(Failure::input)?;
     settings.durability = config.activity.durability.0;
     settings.activity_days = config.activity.retention.0;
+    settings.admin_api.introspection = config.introspection;
     let limit = config.address_failures;
     settings.token_service.address_failures = FailureLimit {
         failures: limit.count,

@@ -193,6 +193,14 @@ impl TokenLog {
         })
     }
 
+    /// Whether the log can be written: see [`Database::try_write`].
+    ///
+    /// # Errors
+    /// [`StoreError`], why not.
+    pub async fn try_write(&self) -> Result<(), StoreError> {
+        self.0.database.try_write().await
+    }
+
     /// How many records that nobody waited for were lost since the start.
     pub fn dropped(&self) -> u64 {
         self.0.dropped.load(Ordering::Relaxed)

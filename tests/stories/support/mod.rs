@@ -10,7 +10,7 @@ mod tokens;
 mod world;
 
 pub(crate) use dump::{dump, rows_of_secret, rows_with, run_sql};
-pub(crate) use graphql::GraphQl;
+pub(crate) use graphql::{Answer, GraphQl};
 pub(crate) use log::{keep_log, kept_log};
 pub(crate) use private_keys::{private_keys, spellings};
 pub(crate) use signer::{Signer, assertion_claims};

@@ -121,6 +121,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case("Query.tenants", PlatformRead, |t| json!({"after": t.tenant_cursor})),
         case("Query.tenant", TenantRead, |t| json!({"slug": t.slug})),
         case("Query.tenant", TenantRead, |t| json!({"id": t.tenant})),
+        case("Query.previewTenantPolicy", TenantRead, |t| json!({"input": {"tenant": t.slug, "policy": {"maxLiveSecrets": 1}}})),
         case("Query.clients", TenantRead, |t| json!({"tenant": t.slug, "after": t.client_cursor, "filter": {"api": t.identifier}})),
         case("Query.client", TenantRead, |t| json!({"id": t.client})),
         case("Query.apis", TenantRead, |t| json!({"tenant": t.slug, "after": t.api_cursor})),
@@ -140,4 +141,14 @@ pub(crate) fn cases() -> Vec<Case> {
         case("Tenant.apis", TenantRead, |t| json!({"slug": t.slug, "after": t.api_cursor})).through("tenant"),
         case("Tenant.clients", TenantRead, |t| json!({"slug": t.slug, "after": t.client_cursor, "filter": {"api": t.identifier}})).through("tenant"),
     ]
+}
+
+/// What is followed over a WebSocket: the same, beside those that are asked over HTTP.
+pub(crate) fn followed() -> Vec<Case> {
+    use Needs::AuditRead;
+    vec![case(
+        "Subscription.events",
+        AuditRead,
+        |t| json!({"tenant": t.slug, "after": t.roll_cursor}),
+    )]
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     ask::{differences, written},
-    cases::{Case, TEXT, cases},
+    cases::{Case, TEXT, cases, followed},
     schema::Schema,
     target::Target,
 };
@@ -43,17 +43,22 @@ fn missing(schema: &Schema, cases: &[Case]) -> Vec<String> {
     missing
 }
 
+/// Of what is asked over HTTP, and of what is followed over a WebSocket.
+fn all() -> Vec<Case> {
+    cases().into_iter().chain(followed()).collect()
+}
+
 #[test]
 fn every_operation_and_everything_that_it_can_name_has_a_case() {
     let schema = Schema::read(&chancery_admin_api::sdl());
-    assert_eq!(missing(&schema, &cases()), Vec::<String>::new());
+    assert_eq!(missing(&schema, &all()), Vec::<String>::new());
 }
 
 #[test]
 fn what_has_no_case_is_named() {
     let with = |more: &str| Schema::read(&format!("{}\n{more}", chancery_admin_api::sdl()));
     let without = |operation: &str| {
-        let mut cases = cases();
+        let mut cases = all();
         cases.retain(|case| case.operation != operation);
         cases
     };
@@ -61,6 +66,10 @@ fn what_has_no_case_is_named() {
     assert_eq!(
         missing(&schema, &without("Query.api")),
         ["Query.api has no case"]
+    );
+    assert_eq!(
+        missing(&schema, &without("Subscription.events")),
+        ["Subscription.events has no case"]
     );
     assert_eq!(
         missing(&schema, &without("Tenant.clients")),
@@ -74,12 +83,12 @@ fn what_has_no_case_is_named() {
         1,
     );
     assert_eq!(
-        missing(&Schema::read(&new_mutation), &cases()),
+        missing(&Schema::read(&new_mutation), &all()),
         ["Mutation.burn has no case"]
     );
     let new_id = text.replacen("input ApiInput {", "input ApiInput { heir: ID", 1);
     assert_eq!(
-        missing(&Schema::read(&new_id), &cases()),
+        missing(&Schema::read(&new_id), &all()),
         ["Mutation.retireApi: no case aims input.heir"]
     );
     let new_name = text.replacen(
@@ -88,7 +97,7 @@ fn what_has_no_case_is_named() {
         1,
     );
     assert_eq!(
-        missing(&Schema::read(&new_name), &cases()),
+        missing(&Schema::read(&new_name), &all()),
         [
             "Mutation.createClient: no case aims input.grants.behalfOf",
             "Mutation.updateClient: no case aims input.grants.behalfOf",
@@ -96,12 +105,12 @@ fn what_has_no_case_is_named() {
     );
     let new_node = text.replacen("type Secret {", "type Secret { twin(of: ID!): Secret", 1);
     assert_eq!(
-        missing(&Schema::read(&new_node), &cases()),
+        missing(&Schema::read(&new_node), &all()),
         ["Secret.twin has no case"]
     );
     let gone = text.replacen("  enableClient(", "  awakenClient(", 1);
     assert_eq!(
-        missing(&Schema::read(&gone), &cases()),
+        missing(&Schema::read(&gone), &all()),
         [
             "Mutation.awakenClient has no case",
             "Mutation.enableClient is not in the schema"

@@ -10,6 +10,7 @@ mod forged;
 mod matrix;
 mod schema;
 mod secrets;
+mod subscriptions;
 mod target;
 
 use std::sync::OnceLock;
@@ -18,6 +19,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
+pub(crate) use self::target::signer as a_signer;
 use self::{
     ask::{Reply, bare_request, differences, request, written},
     callers::Caller,

@@ -8,11 +8,8 @@ use async_graphql::parser::{
     types::{BaseType, InputValueDefinition, Type, TypeKind, TypeSystemDefinition},
 };
 
-/// The roots of the schema that are asked over HTTP. Subscriptions go over a WebSocket, and the stories
-/// of those who follow a roll tell who may.
-pub(crate) const ROOTS: [&str; 2] = ["Query", "Mutation"];
-/// The other one.
-const FOLLOWED: &str = "Subscription";
+/// The roots of the schema.
+const ROOTS: [&str; 3] = ["Query", "Mutation", "Subscription"];
 
 /// The schema.
 pub(crate) struct Schema {
@@ -114,9 +111,6 @@ impl Schema {
     pub(crate) fn operations(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         for (object, fields) in &self.objects {
-            if object == FOLLOWED {
-                continue;
-            }
             for field in fields {
                 if ROOTS.contains(&&**object) || !self.places(&field.arguments).is_empty() {
                     found.insert(format!("{object}.{}", field.name));

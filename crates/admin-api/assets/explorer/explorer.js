@@ -2,6 +2,16 @@
 
 // Starts GraphiQL against the address that this page came from.
 
+// Where introspection is turned off there is no schema to read: nothing is completed or explained.
+const INTROSPECTION = document.body.dataset.introspection !== "off";
+
+const NO_SCHEMA = `# Introspection is turned off on this server,
+# so nothing is completed or explained here.
+# Queries run as ever; the schema is the file
+# schema/admin.graphql of this version.
+#
+`;
+
 const QUERY = `# The admin API of Chancery.
 #
 # It answers to a Bearer token with the
@@ -75,7 +85,9 @@ function Explorer() {
     fetcher,
     storage,
     onEditHeaders,
-    defaultQuery: QUERY,
+    defaultQuery: INTROSPECTION ? QUERY : NO_SCHEMA + QUERY,
+    // Null: do not ask for it.
+    ...(INTROSPECTION ? {} : { schema: null }),
     defaultHeaders: HEADERS,
     defaultEditorToolsVisibility: "headers",
     shouldPersistHeaders: false,

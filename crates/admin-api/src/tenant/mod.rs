@@ -6,6 +6,7 @@ mod filter;
 mod node;
 mod policy;
 mod policy_input;
+pub(crate) mod preview;
 pub(crate) mod query;
 pub(crate) mod resume;
 mod signing_key;

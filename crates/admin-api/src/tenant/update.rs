@@ -18,6 +18,9 @@ pub(crate) struct UpdateTenantInput {
     display_name: MaybeUndefined<String>,
     /// What changes in the policy. The policy is valid as a whole afterwards, or nothing changes.
     policy: MaybeUndefined<TenantPolicyInput>,
+    /// Whether to refuse a policy that would break what is there, as `previewTenantPolicy` tells it:
+    /// then nothing changes. Default false.
+    refuse_if_breaks: Option<bool>,
     /// A UUID that makes a retry harmless: for seven days, the same id with the same input answers
     /// with the same ids and changes nothing, and with another input is a `CONFLICT`.
     command_id: Option<String>,
@@ -39,6 +42,7 @@ impl Input for UpdateTenantInput {
         let change = TenantChange {
             display_name: display_name?,
             policy: policy.unwrap_or_default(),
+            refuse_if_breaks: self.refuse_if_breaks.unwrap_or_default(),
         };
         Some((self.tenant, change))
     }
@@ -52,7 +56,8 @@ pub(crate) struct UpdateTenant;
 impl UpdateTenant {
     /// Changes a tenant's name for people and its policy. What stays the same is no change and is not
     /// written to the roll. A signing algorithm that the tenant has not used before gets a key, which
-    /// signs at once; the keys before stay in the key set. Needs `tenant:admin` of the tenant, or
+    /// signs at once; the keys before stay in the key set. A policy that cannot be applied is refused with
+    /// what it would break in `extensions.preview`. Needs `tenant:admin` of the tenant, or
     /// `platform:admin`.
     async fn update_tenant(
         &self,

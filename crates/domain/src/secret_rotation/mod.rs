@@ -197,7 +197,37 @@ impl Secret {
     }
 }
 
+impl Secret {
+    /// How long it lives from its begin to its end, in microseconds; the greatest number without one.
+    pub fn life(&self) -> i64 {
+        let begin = self.not_before.unwrap_or(self.issued_at);
+        let ends = [self.expires_at, self.retires_at];
+        let end = ends.into_iter().flatten().min();
+        end.map_or(i64::MAX, |end| end.micros().saturating_sub(begin.micros()))
+    }
+
+    /// Whether nothing of its end is recorded yet: whoever has no clock takes it for live.
+    fn is_open(&self) -> bool {
+        self.revoked.is_none() && self.ended.is_none()
+    }
+}
+
 impl SecretRotation {
+    /// How many secrets there are whose end is not recorded: those that are live, and those whose
+    /// moment has just passed.
+    pub fn open_count(&self) -> usize {
+        self.secrets
+            .values()
+            .filter(|secret| secret.is_open())
+            .count()
+    }
+
+    /// The longest life of those whose end is not recorded, in microseconds.
+    pub fn longest_open_life(&self) -> Option<i64> {
+        let open = self.secrets.values().filter(|secret| secret.is_open());
+        open.map(Secret::life).max()
+    }
+
     /// The secrets that are accepted, or will be.
     pub fn live(&self, now: Timestamp) -> impl Iterator<Item = (SecretId, &Secret)> {
         self.secrets

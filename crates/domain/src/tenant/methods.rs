@@ -43,6 +43,13 @@ pub enum AuthMethod {
 }
 
 impl AuthMethod {
+    /// Every way.
+    pub const ALL: [Self; 3] = [
+        Self::ClientSecret,
+        Self::ClientSecretJwt,
+        Self::PrivateKeyJwt,
+    ];
+
     /// The name in the admin API.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -31,8 +31,14 @@ impl PolicyChange {
     /// # Errors
     /// Every fault of the result.
     pub fn over(&self, before: &TenantPolicy) -> Result<TenantPolicy, Faults> {
+        let after = self.unchecked(before);
+        after.check().map(|()| after)
+    }
+
+    /// The policy after this change, whether or not it is valid: to say what it would come to.
+    pub fn unchecked(&self, before: &TenantPolicy) -> TenantPolicy {
         let lifetime = &before.client_lifetime_days;
-        let after = TenantPolicy {
+        TenantPolicy {
             access_token_seconds: self
                 .access_token_seconds
                 .unwrap_or(before.access_token_seconds),
@@ -68,8 +74,7 @@ impl PolicyChange {
                     .tenant_rate_limit
                     .over(before.rate_limit.tenant.as_ref()),
             },
-        };
-        after.check().map(|()| after)
+        }
     }
 }
 

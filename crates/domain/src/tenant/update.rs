@@ -21,6 +21,9 @@ pub struct UpdateTenant {
     pub policy: PolicyChange,
     /// A key of the policy's algorithm, in case that the tenant has none.
     pub key: Option<NewKey>,
+    /// Whether a policy that breaks something is to be refused. That takes more than this decision
+    /// reads, so it is looked at when the change is written.
+    pub refuse_if_breaks: bool,
 }
 
 impl Command for UpdateTenant {
@@ -76,6 +79,7 @@ mod tests {
             display_name: None,
             policy: PolicyChange::default(),
             key: None,
+            refuse_if_breaks: false,
         }
     }
 

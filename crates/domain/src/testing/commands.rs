@@ -234,6 +234,7 @@ fn tenant() -> BoxedStrategy<Step> {
                     display_name: display_name.clone(),
                     policy: policy.clone(),
                     key: policy.signing_algorithm.map(key_of),
+                    refuse_if_breaks: false,
                 },
             ),
         ),

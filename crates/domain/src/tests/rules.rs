@@ -42,7 +42,8 @@ fn of_the_tenant() -> Commands {
             tenant: ACME,
             display_name: None,
             policy: PolicyChange::default(),
-            key: None
+            key: None,
+            refuse_if_breaks: false
         },
         SuspendTenant {
             tenant: ACME,

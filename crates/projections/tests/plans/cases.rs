@@ -3,12 +3,12 @@ use std::{collections::BTreeSet, path::Path, pin::Pin};
 use chancery_domain::{
     ApiId, ClientId, TenantId, Timestamp,
     client::ClientState,
-    tenant::{AuthMethod, TenantState},
+    tenant::{AuthMethod, Reach, TenantState},
 };
 use chancery_event_store::Store;
 use chancery_projections::{
     ClientFilter, Place, Search, TenantFilter, apis, client_list, client_secrets, clients, counts,
-    key_rings, tenant_list, tenants,
+    key_rings, policy_reach, tenant_list, tenants,
 };
 
 use super::seed::{API, MIDDLE, TENANT};
@@ -82,6 +82,7 @@ fn search(typed: &str) -> Option<Search> {
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = look_ups();
     cases.extend(lists());
+    cases.extend(reaches());
     cases
 }
 
@@ -160,6 +161,12 @@ fn look_ups() -> Vec<Case> {
                 .unwrap()
                 .is_some()
         )),
+        case!("client_secrets::all", A_PAGE, |store| {
+            1 + client_secrets::all(store, some_tenants()[0])
+                .await
+                .unwrap()
+                .len()
+        }),
         case!("client_secrets::platform_due", 2 * A_PAGE, |store| {
             client_secrets::platform_due(store, MIDDLE, PAGE)
                 .await
@@ -173,6 +180,67 @@ fn look_ups() -> Vec<Case> {
                 .len()
         }),
     ]
+}
+
+/// Whom a stricter policy touches: nobody, some, and more than are counted.
+fn reaches() -> Vec<Case> {
+    [
+        ("everybody", Reach::Everybody, 4),
+        (
+            "some by method",
+            Reach::Method(AuthMethod::PrivateKeyJwt),
+            2 * A_PAGE,
+        ),
+        (
+            "many by method",
+            Reach::Method(AuthMethod::ClientSecret),
+            BOUNDED,
+        ),
+        (
+            "nobody by method",
+            Reach::Method(AuthMethod::ClientSecretJwt),
+            4,
+        ),
+        ("unnamed", Reach::Unnamed, 20 * A_PAGE),
+        ("with metadata", Reach::WithMetadata, 20 * A_PAGE),
+        ("without an end", Reach::WithoutEnd, BOUNDED),
+        (
+            "ending after",
+            Reach::EndingAfter(Timestamp::from_micros(100_000)),
+            2 * A_PAGE,
+        ),
+        (
+            "many secrets that live long",
+            Reach::SecretsLivingOver(1_000),
+            BOUNDED,
+        ),
+        (
+            "some secrets that live long",
+            Reach::SecretsLivingOver(99_900_000),
+            3 * A_PAGE,
+        ),
+        ("too many secrets", Reach::SecretsOver(1), BOUNDED),
+        ("more secrets than anybody has", Reach::SecretsOver(2), 4),
+    ]
+    .map(|(name, reach, visits)| {
+        case!(format!("policy_reach::find {name}"), visits, |store| {
+            let found = policy_reach::find(store, tenant(), reach, Timestamp::from_micros(0), 50)
+                .await
+                .unwrap();
+            assert_eq!(found.more, visits == BOUNDED, "{name}");
+            assert_eq!(
+                found.shown.len(),
+                if reach == Reach::Everybody {
+                    0
+                } else {
+                    found.count.min(50)
+                },
+                "{name}"
+            );
+            found.count + usize::from(visits == 4)
+        })
+    })
+    .into()
 }
 
 fn lists() -> Vec<Case> {

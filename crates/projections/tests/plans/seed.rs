@@ -82,12 +82,13 @@ fn statements() -> [(&'static str, String); 8] {
             body(&api),
         ),
         (
-            "INSERT INTO clients (client_id, tenant_id, name, search_name, state, auth_method, expires_at, version,
+            "INSERT INTO clients (client_id, tenant_id, name, search_name, state, auth_method, expires_at, notes, version,
                                   created_at, changed_at, body)
-             SELECT 'client_' || {padded}, {tenant}, 'Name ' || n, 'name ' || n,
+             SELECT 'client_' || {padded}, {tenant}, 'Name ' || n, CASE WHEN n % 100 <> 5 THEN 'name ' || n END,
                     CASE WHEN n % 1000 = 1 THEN 'disabled' WHEN n % 1000 = 2 THEN 'deleted' ELSE 'enabled' END,
                     CASE WHEN n % 1000 = 3 THEN 'private_key_jwt' ELSE 'client_secret' END,
-                    CASE WHEN n % 10 = 0 THEN 1000 + n END, 1, n, n, $1 FROM {numbers}",
+                    CASE WHEN n % 10 = 0 THEN 1000 + n END, CASE WHEN n % 100 = 4 THEN 1 ELSE 0 END, 1, n, n, $1
+               FROM {numbers}",
             body(&client),
         ),
         (
@@ -96,8 +97,8 @@ fn statements() -> [(&'static str, String); 8] {
             API.to_owned(),
         ),
         (
-            "INSERT INTO client_secrets (client_id, tenant_id, due_at, version, created_at, changed_at, body)
-             SELECT client_id, tenant_id, created_at, 1, created_at, created_at, $1 FROM clients",
+            "INSERT INTO client_secrets (client_id, tenant_id, due_at, open_count, open_life, version, created_at, changed_at, body)
+             SELECT client_id, tenant_id, created_at, 1 + created_at % 2, 1000 * created_at, 1, created_at, created_at, $1 FROM clients",
             body(&SecretRotation::default()),
         ),
     ]

@@ -1,11 +1,14 @@
 //! Where the database is.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use url::Url;
 use zeroize::Zeroizing;
+
+use super::private_file;
 
 /// One of the two stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +54,77 @@ impl DatabaseUrl {
     }
 }
 
+/// Why a file with a password cannot be used beside a URL.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PasswordError {
+    /// There is nothing that would ask for one.
+    #[error("is for PostgreSQL, and database_url is a file; remove it")]
+    NotPostgres,
+    /// There are two.
+    #[error("is set, and database_url has a password too; take it out of the URL")]
+    Two,
+}
+
+/// Why a password cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PasswordFileError {
+    /// The file cannot be read.
+    #[error("the file with the database's password, {}, cannot be read: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// It holds no password.
+    #[error("the file with the database's password, {}, must hold one line of text", .0.display())]
+    NoPassword(PathBuf),
+}
+
+/// How long a password may be, in bytes.
+const MOST: u64 = 4_096;
+
+impl DatabaseUrl {
+    /// Whether a password from elsewhere belongs to it.
+    pub(super) fn takes_password(&self) -> Result<(), PasswordError> {
+        let Self::Postgres(url) = self else {
+            return Err(PasswordError::NotPostgres);
+        };
+        // It was parsed when it was read.
+        let has_one = Url::parse(&url.0).is_ok_and(|url| {
+            url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password")
+        });
+        if has_one {
+            return Err(PasswordError::Two);
+        }
+        Ok(())
+    }
+}
+
 impl PostgresUrl {
+    /// The whole URL with the password that stands in a file, for the one who connects. Never print it.
+    pub(crate) fn with_password_of(
+        &self,
+        path: &Path,
+    ) -> Result<Zeroizing<String>, PasswordFileError> {
+        let content =
+            private_file::read(path, MOST + 1).map_err(|error| PasswordFileError::Unreadable {
+                path: path.to_owned(),
+                error,
+            })?;
+        let content = Zeroizing::new(content);
+        let wrong = || PasswordFileError::NoPassword(path.to_owned());
+        let text = str::from_utf8(&content).map_err(|_| wrong())?;
+        let line = text.strip_suffix('\n').unwrap_or(text);
+        let password = line.strip_suffix('\r').unwrap_or(line);
+        if password.is_empty() || password.contains(['\n', '\0']) || text.len() as u64 > MOST {
+            return Err(wrong());
+        }
+        let mut url = Url::parse(&self.0).map_err(|_| wrong())?;
+        url.query_pairs_mut().append_pair("password", password);
+        Ok(Zeroizing::new(url.into()))
+    }
+
     /// The whole URL, for the one who connects. Never print it.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
@@ -194,6 +267,43 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(!error.to_string().contains("hun"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_password_comes_from_a_file_and_from_one_place_only() {
+        let takes = |text: &str| read(text).unwrap().takes_password();
+        assert_eq!(takes("postgres://chancery@db/chancery"), Ok(()));
+        assert_eq!(takes("sqlite://a.db"), Err(PasswordError::NotPostgres));
+        for two in ["postgres://u:p@db/x", "postgres://u@db/x?password=p"] {
+            assert_eq!(takes(two), Err(PasswordError::Two), "{two}");
+        }
+
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("password");
+        let DatabaseUrl::Postgres(url) = read("postgres://u@db/x?sslmode=require").unwrap() else {
+            unreachable!()
+        };
+        let with = |content: &[u8]| {
+            std::fs::write(&file, content).unwrap();
+            url.with_password_of(&file)
+        };
+        for (content, password) in [("a b&c=%#\n", "a b&c=%#"), ("x", "x"), (" y \r\n", " y ")] {
+            let whole = with(content.as_bytes()).unwrap();
+            let parsed = Url::parse(&whole).unwrap();
+            let pairs: Vec<_> = parsed.query_pairs().collect();
+            let expected = [("sslmode", "require"), ("password", password)];
+            assert_eq!(
+                pairs,
+                expected.map(|(name, value)| (name.into(), value.into()))
+            );
+        }
+        for wrong in [&b""[..], b"\n", b"a\nb", b"a\0", b"\xff", &[b'a'; 5_000]] {
+            let error = with(wrong).unwrap_err().to_string();
+            assert!(error.contains("one line of text"), "{error}");
+        }
+        std::fs::remove_file(&file).unwrap();
+        let error = url.with_password_of(&file).unwrap_err().to_string();
+        assert!(error.contains("cannot be read"), "{error}");
     }
 
     #[test]

@@ -85,6 +85,10 @@ pub(crate) enum Problem {
     NotText,
     #[error("must be a list of texts, as in [\"10.0.0.0/8\"]")]
     NotList,
+    #[error("must be true or false")]
+    NotBoolean,
+    #[error(transparent)]
+    DatabasePassword(#[from] super::database_url::PasswordError),
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error(transparent)]

@@ -22,6 +22,8 @@ pub(super) enum Shape {
 pub(super) const LISTEN: &str = "listen";
 pub(super) const PUBLIC_URL: &str = "public_url";
 pub(super) const DATABASE_URL: &str = "database_url";
+pub(super) const DATABASE_PASSWORD_FILE: &str = "database_password_file";
+pub(super) const GRAPHQL_INTROSPECTION: &str = "graphql.introspection";
 pub(super) const DATA_DIR: &str = "data_dir";
 pub(super) const MASTER_KEY: &str = "master_key";
 pub(super) const MASTER_KEY_FILE: &str = "master_key_file";
@@ -38,6 +40,7 @@ pub(crate) const KEYS: &[Key] = &[
     text(LISTEN, Some("--listen")),
     text(PUBLIC_URL, Some("--public-url")),
     text(DATABASE_URL, Some("--database-url")),
+    text(DATABASE_PASSWORD_FILE, None),
     text(DATA_DIR, Some("--data-dir")),
     text(MASTER_KEY, None),
     text(MASTER_KEY_FILE, Some("--master-key-file")),
@@ -45,6 +48,7 @@ pub(crate) const KEYS: &[Key] = &[
     text(ACTIVITY_DURABILITY, None),
     text(ACTIVITY_RETENTION_DAYS, None),
     text(ADDRESS_FAILURES, None),
+    text(GRAPHQL_INTROSPECTION, None),
     Key {
         name: TRUSTED_PROXIES,
         flag: None,

@@ -58,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) public_url: PublicUrl,
     /// Where the database is.
     pub(crate) database: DatabaseUrl,
+    /// Where the password for it is, when its URL has none.
+    pub(crate) database_password_file: Option<PathBuf>,
     /// Embedded database, master key and operator credential.
     pub(crate) data_dir: PathBuf,
     /// Where the master key is.
@@ -68,6 +70,8 @@ pub(crate) struct Config {
     pub(crate) activity: ActivityConfig,
     /// How many failed authentications are borne from one address.
     pub(crate) address_failures: FailureLimit,
+    /// Whether the schema of the admin API can be asked for in GraphQL itself.
+    pub(crate) introspection: bool,
     /// Whose forwarded addresses are believed.
     pub(crate) trusted_proxies: Vec<IpRange>,
     /// How the server logs.

@@ -53,6 +53,13 @@ impl<'a> Report<'a> {
             (keys::LISTEN, text(&config.listen)),
             (keys::PUBLIC_URL, text(&config.public_url)),
             (keys::DATABASE_URL, text(&config.database)),
+            (
+                keys::DATABASE_PASSWORD_FILE,
+                config
+                    .database_password_file
+                    .as_deref()
+                    .map_or(Shown::Nothing, path),
+            ),
             (keys::DATA_DIR, path(&config.data_dir)),
             (keys::MASTER_KEY, inline),
             (keys::MASTER_KEY_FILE, file),
@@ -69,6 +76,7 @@ impl<'a> Report<'a> {
                 text(&config.activity.retention),
             ),
             (keys::ADDRESS_FAILURES, text(&config.address_failures)),
+            (keys::GRAPHQL_INTROSPECTION, text(&config.introspection)),
             (keys::TRUSTED_PROXIES, Shown::List(proxies)),
             (keys::LOG_FORMAT, text(&config.log.format)),
             (keys::LOG_LEVEL, text(&config.log.level)),

@@ -43,6 +43,7 @@ fn defaults(terminal: bool) -> Layer {
         (keys::ACTIVITY_DURABILITY, "before_response".into()),
         (keys::ACTIVITY_RETENTION_DAYS, "90".into()),
         (keys::ADDRESS_FAILURES, "300/60s".into()),
+        (keys::GRAPHQL_INTROSPECTION, "true".into()),
         (keys::TRUSTED_PROXIES, Vec::<Value>::new().into()),
         (
             keys::LOG_FORMAT,
@@ -65,18 +66,26 @@ impl Settings {
         let database = self
             .optional(keys::DATABASE_URL, DatabaseUrl::from_str)?
             .unwrap_or_else(|| DatabaseUrl::within(&data_dir));
+        let database_password_file = self.optional(keys::DATABASE_PASSWORD_FILE, path)?;
+        if database_password_file.is_some() {
+            database
+                .takes_password()
+                .map_err(|error| self.invalid(keys::DATABASE_PASSWORD_FILE, error))?;
+        }
         Ok(Config {
             listen,
             public_url,
             master_key: self.master_key(&database, &data_dir)?,
             master_key_previous_file: self.optional(keys::MASTER_KEY_PREVIOUS_FILE, path)?,
             database,
+            database_password_file,
             data_dir,
             activity: ActivityConfig {
                 durability: self.parsed(keys::ACTIVITY_DURABILITY, str::parse)?,
                 retention: self.number(keys::ACTIVITY_RETENTION_DAYS)?,
             },
             address_failures: self.parsed(keys::ADDRESS_FAILURES, str::parse)?,
+            introspection: self.boolean(keys::GRAPHQL_INTROSPECTION)?,
             trusted_proxies: self.list(keys::TRUSTED_PROXIES)?,
             log: LogConfig {
                 format: self.parsed(keys::LOG_FORMAT, str::parse)?,
@@ -160,6 +169,23 @@ impl Settings {
                 .parse()
                 .map_err(|error: T::Err| self.invalid(key, error)),
             None => self.parsed(key, str::parse),
+        }
+    }
+
+    /// Yes or no, which a file may have without quotes.
+    fn boolean(&self, key: &'static str) -> Result<bool, ConfigError> {
+        match self
+            .0
+            .find_value(key)
+            .ok()
+            .and_then(|value| value.to_bool())
+        {
+            Some(value) => Ok(value),
+            None => self.parsed(key, |text| match text {
+                "true" => Ok(true),
+                "false" => Ok(false),
+                _ => Err(Problem::NotBoolean),
+            }),
         }
     }
 
