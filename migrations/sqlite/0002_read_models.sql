@@ -73,7 +73,7 @@ CREATE INDEX clients_state_idx ON clients (tenant_id, state, created_at, client_
 CREATE INDEX clients_expiry_idx ON clients (tenant_id, state, expires_at, client_id);
 CREATE INDEX clients_method_idx ON clients (tenant_id, auth_method, created_at, client_id);
 -- Whom a policy without metadata would touch.
-CREATE INDEX clients_notes_idx ON clients (tenant_id, client_id) WHERE notes > 0;
+CREATE INDEX clients_notes_idx ON clients (tenant_id, notes, client_id) WHERE notes > 0;
 
 -- Which clients an API is granted to, with what those lists are sorted by.
 CREATE TABLE client_grants (

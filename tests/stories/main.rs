@@ -9,6 +9,7 @@
 )]
 
 mod activity;
+mod admin_limits;
 mod api_changes;
 mod api_life;
 mod assertions;

@@ -63,7 +63,7 @@ pub(crate) async fn page(State(api): State<AdminApi>) -> Response {
 }
 
 /// `GET /graphql/assets/{file}`: what the page loads.
-pub fn assets<S>() -> Router<S>
+pub(crate) fn assets<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {

@@ -42,11 +42,13 @@ macro_rules! found {
     };
 }
 
+// Each is sorted as its index is, also by what is the same for all: so neither store sorts, and neither
+// thinks of another way.
 const BY_METHOD: &str = found!("auth_method = $3 ORDER BY created_at, client_id LIMIT $2");
-const UNNAMED: &str = found!("search_name IS NULL ORDER BY client_id LIMIT $2");
-const WITH_METADATA: &str = found!("notes > 0 ORDER BY client_id LIMIT $2");
+const UNNAMED: &str = found!("search_name IS NULL ORDER BY search_name, client_id LIMIT $2");
+const WITH_METADATA: &str = found!("notes > 0 ORDER BY notes, client_id LIMIT $2");
 const WITHOUT_END: &str =
-    found!("state = 'enabled' AND expires_at IS NULL ORDER BY client_id LIMIT $2");
+    found!("state = 'enabled' AND expires_at IS NULL ORDER BY expires_at, client_id LIMIT $2");
 const ENDING_AFTER: &str =
     found!("state = 'enabled' AND expires_at > $3 ORDER BY expires_at, client_id LIMIT $2");
 const LIVING_OVER: &str = "SELECT client_id FROM client_secrets

@@ -103,6 +103,11 @@ impl World {
     /// The URL of a second node on the same store and with the same public URL: another process would
     /// be no different. It knows nothing yet.
     pub(crate) async fn another_node(&self) -> String {
+        self.another_node_with(|_| {}).await
+    }
+
+    /// The same, with other settings.
+    pub(crate) async fn another_node_with(&self, set: impl FnOnce(&mut Settings)) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let sealer = Arc::new(Sealer::new(
@@ -110,7 +115,8 @@ impl World {
             None,
         ));
         let entropy = Arc::new(SystemEntropy::new());
-        let settings = Settings::new(&self.url, self.clock.clone(), entropy).unwrap();
+        let mut settings = Settings::new(&self.url, self.clock.clone(), entropy).unwrap();
+        set(&mut settings);
         let store = self.store.another().await;
         let platform = Platform::open(store, sealer, settings, |_| unreachable!())
             .await

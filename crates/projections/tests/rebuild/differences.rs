@@ -73,8 +73,8 @@ on_both_stores! {
 
         // A client that nobody made, one in a tenant that nobody made, one in another tenant's hands.
         let made = |id: &str, tenant: &str| format!(
-            "INSERT INTO clients (client_id, tenant_id, state, auth_method, version, created_at, changed_at, body)
-             VALUES ('{id}', '{tenant}', 'enabled', 'client_secret', 1, 1, 1, '{{}}')"
+            "INSERT INTO clients (client_id, tenant_id, state, auth_method, notes, version, created_at, changed_at, body)
+             VALUES ('{id}', '{tenant}', 'enabled', 'client_secret', 0, 1, 1, 1, '{{}}')"
         );
         run(&store, &made(&client(9).to_string(), &tenant(1).to_string())).await;
         run(&store, &made("no id at all", &tenant(1).to_string())).await;

@@ -14,6 +14,7 @@ mod demo;
 mod examples;
 mod export;
 mod first_start;
+mod guide;
 mod heads;
 mod hostile;
 mod log;

@@ -1,0 +1,171 @@
+//! The operators' guide is true: its blocks are run in their order against the binary, and what follows
+//! each is what it says. It needs what the guide needs: `bash`, `curl`, `jq`, `openssl` and `sqlite3`.
+
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
+
+use crate::server::{Server, on_both_stores, output};
+
+/// A block that is to be run, and what it says.
+struct Step {
+    line: usize,
+    run: String,
+    said: Option<String>,
+}
+
+fn repository() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn guide() -> String {
+    fs::read_to_string(repository().join("docs/operators.md")).unwrap()
+}
+
+/// The blocks that are marked `bash`, each with the `json` or `text` that comes next.
+fn steps(guide: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut open: Option<(&str, usize, String)> = None;
+    for (index, line) in guide.lines().enumerate() {
+        match (&mut open, line.strip_prefix("```")) {
+            (None, Some(kind)) => open = Some((kind, index + 1, String::new())),
+            (Some((_, _, text)), None) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            (Some(_), Some(_)) => {
+                let (kind, line, text) = open.take().unwrap();
+                match kind {
+                    "bash" => steps.push(Step {
+                        line,
+                        run: text,
+                        said: None,
+                    }),
+                    "json" | "text" => {
+                        if let Some(last) = steps.last_mut() {
+                            last.said.get_or_insert(text);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            (None, None) => {}
+        }
+    }
+    steps
+}
+
+/// What is the same each time: ids, times, secrets and hints are not.
+fn lasting(said: &str) -> String {
+    let varies = |word: &str| {
+        let number = word.len() <= 6 && word.bytes().all(|byte| byte.is_ascii_digit());
+        word.contains('…') || !number && word.contains(|c: char| c.is_ascii_digit())
+    };
+    let mut kept = String::new();
+    let mut word = String::new();
+    for c in said.trim_end().chars().chain(['\n']) {
+        if c.is_whitespace() || "\"{}[](),".contains(c) {
+            let after_one_that_varies = ["\"hint\":\"", "retry-after: "]
+                .iter()
+                .any(|before| kept.ends_with(before));
+            kept.push_str(
+                if varies(&word) || after_one_that_varies && !word.is_empty() {
+                    "#"
+                } else {
+                    &word
+                },
+            );
+            word.clear();
+            kept.push(c);
+        } else {
+            word.push(c);
+        }
+    }
+    kept
+}
+
+on_both_stores! {
+    async fn every_block_of_the_operators_guide_says_what_the_guide_says(directory: &Path, arguments: &[String]) {
+        let server = Server::start(directory, arguments);
+        let on_sqlite = arguments.is_empty();
+        let here = |text: &str| text.replace("http://127.0.0.1:8080", &server.url);
+        let guide = guide();
+        // How SQLite is backed up is for SQLite.
+        let steps: Vec<_> = steps(&guide)
+            .into_iter()
+            .filter(|step| on_sqlite || !step.run.contains("sqlite3") && !step.run.contains("restored"))
+            .collect();
+        assert!(steps.len() > 30, "{} steps", steps.len());
+        let script: String = steps
+            .iter()
+            .map(|step| format!("echo '<<< {}'\n{}", step.line, here(&step.run)))
+            .collect();
+        fs::write(directory.join("guide.sh"), script).unwrap();
+
+        let binary = Path::new(env!("CARGO_BIN_EXE_chancery")).parent().unwrap();
+        let mut bash = Command::new("bash");
+        bash.arg("guide.sh")
+            .current_dir(directory)
+            .env_clear()
+            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", binary.display()))
+            .env("USER", "tester")
+            .env("CHANCERY_PUBLIC_URL", &server.url);
+        if let [_, url, _, key] = arguments {
+            bash.env("CHANCERY_DATABASE_URL", url).env("CHANCERY_MASTER_KEY_FILE", key);
+        }
+        let (_, said, complained) = output(bash);
+        let mut said = said.split("<<< ").skip(1).map(|said| said.split_once('\n').unwrap());
+        let mut wrong = String::new();
+        for step in &steps {
+            let (line, said) = said.next().unwrap_or_else(|| panic!("it stopped: {complained}"));
+            assert_eq!(line, step.line.to_string());
+            let expected = here(step.said.as_deref().unwrap_or_default());
+            if lasting(said) != lasting(&expected) {
+                wrong.push_str(&format!("--- line {line}, the guide says\n{expected}--- and the server\n{said}\n"));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong}\n{complained}");
+        assert_eq!(complained.replace("chancery: ", ""), "", "{complained}");
+    }
+}
+
+/// Every rule that a refusal can name stands in the guide.
+#[test]
+fn every_refusal_is_explained() {
+    let mut rules = BTreeSet::new();
+    for source in ["crates/domain/src", "crates/application/src"] {
+        rules_in(&repository().join(source), &mut rules);
+    }
+    assert!(
+        rules.len() > 40 && rules.contains("LAST_OPERATOR"),
+        "{rules:?}"
+    );
+    let guide = guide();
+    let missing: Vec<_> = rules
+        .iter()
+        .filter(|rule| !guide.contains(&format!("`{rule}`")))
+        .collect();
+    assert_eq!(missing, Vec::<&String>::new());
+}
+
+/// `Variant = "RULE",` of the refusals, and `rule: "RULE",` or a constant of the guards.
+fn rules_in(directory: &Path, rules: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rules_in(&path, rules);
+            continue;
+        }
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            let Some(rule) = line.trim_end_matches([',', ';']).strip_suffix('"') else {
+                continue;
+            };
+            let rule = rule.split_once("= \"").or(rule.split_once("rule: \""));
+            let upper = |c: char| c.is_ascii_uppercase() || c == '_';
+            if let Some((_, rule)) = rule
+                && rule.contains('_')
+                && rule.chars().all(upper)
+            {
+                rules.insert(rule.to_owned());
+            }
+        }
+    }
+}
