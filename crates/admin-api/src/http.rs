@@ -47,7 +47,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             introspection: true,
-            patience: Duration::from_secs(10),
+            // A little more than the store waits by itself, whose answer says more.
+            patience: Duration::from_secs(11),
         }
     }
 }

@@ -61,7 +61,7 @@ fn lasting(said: &str) -> String {
     };
     let mut kept = String::new();
     let mut word = String::new();
-    for c in said.trim_end().chars().chain(['\n']) {
+    for c in said.replace('\r', "").trim_end().chars().chain(['\n']) {
         if c.is_whitespace() || "\"{}[](),".contains(c) {
             let after_one_that_varies = ["\"hint\":\"", "retry-after: "]
                 .iter()
