@@ -152,6 +152,11 @@ story! {
         let asked = operator.send("previewTenantPolicy", PREVIEW, json!({"input": input})).await.data();
         assert_eq!((&asked["refusal"], rules(&asked)), (&json!("LAST_OPERATOR"), rules(preview)));
 
+        // As far from valid as a number can be.
+        let input = json!({"input": {"tenant": "acme", "policy": {"secretLifetimeDays": i32::MAX}}});
+        let asked = operator.send("previewTenantPolicy", PREVIEW, input).await;
+        assert_eq!(asked.fault_paths(), ["input.policy.secretLifetimeDays"]);
+
         // A fault of the input itself is no policy, and tells of none.
         let input = json!({"tenant": "acme", "policy": {"maxLiveSecrets": -1}});
         let refused = operator.mutation("updateTenant", "replayed", input).await;

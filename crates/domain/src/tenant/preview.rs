@@ -124,7 +124,7 @@ impl Tightened {
             tightened(PolicyRule::LifetimeTooLong, Reach::EndingAfter(latest));
         }
         if let Some(days) = tighter([before, after].map(|policy| policy.secret_lifetime_days)) {
-            let reach = Reach::SecretsLivingOver(i64::from(days) * MICROS_PER_DAY);
+            let reach = Reach::SecretsLivingOver(i64::from(days).saturating_mul(MICROS_PER_DAY));
             tightened(PolicyRule::SecretLivesTooLong, reach);
         }
         if after.max_live_secrets < before.max_live_secrets {
@@ -328,6 +328,25 @@ mod tests {
             }],
             "who has no end stood against the policy before"
         );
+    }
+
+    #[test]
+    fn a_policy_that_is_not_valid_is_looked_at_all_the_same() {
+        for number in [0, 1, 3_650, 2_147_483_647, u32::MAX] {
+            let wild = policy(|policy| {
+                policy.client_lifetime_days.max = Some(number);
+                policy.secret_lifetime_days = Some(number);
+                policy.max_live_secrets = number;
+                policy.rotation_overlap_seconds = number;
+                policy.allowed_auth_methods = [].into();
+            });
+            for (before, after) in [(&TenantPolicy::default(), &wild), (&wild, &wild)] {
+                for tightened in Tightened::all(before, after, NOW) {
+                    tightened.broken_by(&billing(), &having([secret(None)]), NOW);
+                    assert!(!tightened.message().is_empty());
+                }
+            }
+        }
     }
 
     #[test]
