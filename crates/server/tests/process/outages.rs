@@ -9,7 +9,7 @@ use chancery_event_store::{Backend, StoreLocation};
 use chancery_testkit::stores::TestDatabase;
 use reqwest::Response;
 use serde_json::{Value, json};
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection, PgConnection, SqliteConnection};
 
 use crate::{
     proxy::{Proxy, Way},
@@ -206,5 +206,48 @@ async fn a_file_that_another_process_holds_can_still_be_read() {
         changed.1
     );
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    outside.works_again("after").await;
+}
+
+/// Asks until the answer has this status: whether the store takes writes is tried every few seconds.
+async fn becomes(outside: &Outside<'_>, status: u16) -> Value {
+    let since = Instant::now();
+    loop {
+        let ready = outside.get("/readyz").await;
+        if ready.status() == status {
+            return ready.json().await.unwrap();
+        }
+        assert!(since.elapsed() < PATIENCE, "not {status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_takes_no_writes_is_not_ready() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = TestDatabase::empty(Backend::Postgres).await;
+    let StoreLocation::Postgres(url) = database.location() else {
+        panic!("PostgreSQL is on PostgreSQL")
+    };
+    let server = Server::start(directory.path(), &arguments(directory.path(), &database));
+    let outside = Outside::of(&server).await;
+    becomes(&outside, 200).await;
+
+    // As after a failover to a standby: the server answers, and takes nothing.
+    let mut other = PgConnection::connect(url).await.unwrap();
+    let switch = async |other: &mut PgConnection, to: &str| {
+        let sql = format!(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = {to}', current_database()); END $$;
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        );
+        sqlx::raw_sql(&sql).execute(other).await.unwrap();
+    };
+    switch(&mut other, "on").await;
+    let said = becomes(&outside, 503).await;
+    assert_eq!(said["status"], "not ready");
+    let reason = said["reason"].as_str().unwrap();
+    assert!(reason.contains("takes no writes"), "{reason}");
+    assert_eq!(outside.get("/healthz").await.status(), 200);
+    switch(&mut other, "off").await;
+    becomes(&outside, 200).await;
     outside.works_again("after").await;
 }
