@@ -178,11 +178,72 @@ story! {
         world.acme().await;
         let billing = Billing::new(&world, Algorithm::ES256).await;
         let assertion = billing.signer.assertion(&billing.claims());
-        let ask = || billing.ask(&assertion).send();
-        let answers = futures_util::future::join_all((0..8).map(|_| ask())).await;
+        let other = world.another_node().await;
+        let ask = |number| {
+            let node = if number % 2 == 0 { &other } else { &world.url };
+            billing.ask(&assertion).at(node).send()
+        };
+        let answers = futures_util::future::join_all((0..8).map(ask)).await;
         let taken = answers.iter().filter(|answer| answer.status == 200).count();
         let refused = answers.iter().filter(|answer| answer.status == 401).count();
         assert_eq!((taken, refused), (1, 7));
+    }
+}
+
+story! {
+    /// An assertion that was used at one endpoint is used for all of them, on every node; and what is
+    /// refused at one for another reason uses it up too.
+    async fn an_assertion_is_good_for_one_request_at_any_endpoint(world: World) {
+        world.acme().await;
+        let billing = Billing::new(&world, Algorithm::ES256).await;
+        let other = world.another_node().await;
+        let fresh = || billing.signer.assertion(&billing.claims());
+        let token = billing.ask(&fresh()).send().await.token();
+        let ways = |assertion: &str| [
+            billing.ask(assertion),
+            billing.ask(assertion).introspecting(&token),
+            billing.ask(assertion).revoking("x"),
+        ];
+        for way in 0..3 {
+            let assertion = fresh();
+            let answer = ways(&assertion).into_iter().nth(way).unwrap().send().await;
+            assert_eq!(answer.status, 200, "{:#}", answer.body);
+            for again in ways(&assertion) {
+                again.at(&other).send().await.refused(401, "invalid_client");
+            }
+        }
+        let introspected = billing.ask(&fresh()).introspecting(&token).send().await;
+        assert_eq!(introspected.active()["client_id"], json!(billing.client));
+        billing.ask(&fresh()).revoking(&token).send().await;
+        billing.ask(&fresh()).introspecting(&token).send().await.inactive();
+        // Many at once at three endpoints and on two nodes: one is answered.
+        let assertion = fresh();
+        let all = (0..9).map(|number| {
+            let way = ways(&assertion).into_iter().nth(number % 3).unwrap();
+            if number % 2 == 0 { way.at(&other) } else { way }
+        });
+        let answers = futures_util::future::join_all(all.map(TokenRequest::send)).await;
+        assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+    }
+}
+
+story! {
+    /// With refresh tokens as without: an assertion is used up with what it obtains, and by a refresh
+    /// that is refused.
+    async fn a_refresh_uses_up_its_assertion_and_a_used_assertion_no_refresh_token(world: World) {
+        crate::refresh_tokens::refreshing(&world, "acme").await;
+        let billing = Billing::new(&world, Algorithm::ES256).await;
+        let fresh = || billing.signer.assertion(&billing.claims());
+        let used = fresh();
+        let token = billing.ask(&used).send().await.refresh_token();
+        billing.ask(&used).refreshing(&token).send().await.refused(401, "invalid_client");
+        let refused = fresh();
+        billing.ask(&refused).refreshing("chr_x").send().await.refused(400, "invalid_grant");
+        billing.ask(&refused).refreshing(&token).send().await.refused(401, "invalid_client");
+        let next = billing.ask(&fresh()).refreshing(&token).send().await.refresh_token();
+        world.clock.advance(11);
+        billing.ask(&fresh()).refreshing(&next).send().await.token();
+        billing.ask(&fresh()).refreshing(&token).send().await.refused(400, "invalid_grant");
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Identity {
     pub(crate) client: ClientId,
     /// What it authenticated with.
     pub(crate) credential: CredentialId,
+    /// The token's own id.
+    pub(crate) jti: String,
     /// When the token ends, in Unix seconds.
     pub(crate) expires: i64,
     /// The admin scopes of the token.
@@ -346,6 +348,7 @@ mod tests {
             home: tenant(1),
             of_system,
             client: client(),
+            jti: "jti".to_owned(),
             credential: SecretId::new(NOW, [8; 10]).into(),
             expires: 0,
             of_token: scopes.clone(),

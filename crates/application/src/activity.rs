@@ -131,12 +131,7 @@ impl Application {
             trace_id: caller.trace_id().map(ToOwned::to_owned),
             ..Entry::new(tenant, self.now(), kind)
         };
-        let operation = Operation {
-            entry,
-            seen: None,
-            assertion: None,
-        };
-        match self.parts.log.record(operation).await {
+        match self.parts.log.record(Operation::of(entry)).await {
             Ok(_) => Ok(()),
             Err(RecordError::Store(error)) => Err(error.into()),
             Err(error) => Err(Error::Unavailable(Box::new(error))),

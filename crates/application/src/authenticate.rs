@@ -12,6 +12,7 @@ use chancery_domain::{
 };
 use chancery_event_store::{Reads, Tx};
 use chancery_projections::{client_secrets, clients, key_rings, tenants};
+use chancery_token_log::RecordError;
 use serde::Deserialize;
 
 use crate::{
@@ -39,9 +40,18 @@ struct Claims {
     client_id: String,
     tenant_id: String,
     credential_id: String,
+    jti: String,
     exp: i64,
     #[serde(default)]
     scope: String,
+}
+
+/// Whether a token was revoked cannot be found out.
+fn unknown(error: RecordError) -> Error {
+    match error {
+        RecordError::Store(error) => error.into(),
+        error => Error::Unavailable(Box::new(error)),
+    }
 }
 
 #[derive(Deserialize)]
@@ -94,6 +104,7 @@ impl Application {
                 .credential_id
                 .parse()
                 .map_err(|_| refused("no credential"))?,
+            jti: claims.jti,
             expires: claims.exp,
             of_token: AdminScope::among(&scopes),
         };
@@ -164,6 +175,10 @@ impl Application {
         let secrets = secrets.map(|row| row.state).unwrap_or_default();
         if !credential.is_trusted(&row.state, &secrets) {
             return Err(refused("the credential is not good"));
+        }
+        let revoked = self.parts.log.is_revoked(home, &identity.jti).await;
+        if revoked.map_err(unknown)? {
+            return Err(refused("the token was revoked"));
         }
         let token = Timestamp::from_micros(identity.expires.saturating_mul(1_000_000));
         let good_until = row.state.expires_at.map_or(token, |end| end.min(token));

@@ -9,10 +9,12 @@ use serde::{Deserialize, Deserializer};
 
 mod algorithm;
 mod claims;
+mod decoy;
 mod key;
 
 pub use algorithm::AssertionAlgorithm;
 pub use claims::AssertionClaims;
+pub use decoy::DecoyKeys;
 pub use key::{AssertionKey, UnusableKey};
 
 /// Why an assertion is not what it should be. The request alone decides it, but for the last two.

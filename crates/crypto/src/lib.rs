@@ -27,8 +27,8 @@ mod verifier;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use assertion::{
-    AssertionAlgorithm, AssertionClaims, AssertionError, AssertionKey, PresentedAssertion,
-    UnusableKey,
+    AssertionAlgorithm, AssertionClaims, AssertionError, AssertionKey, DecoyKeys,
+    PresentedAssertion, UnusableKey,
 };
 pub use digest::{Digest, DigestKey};
 #[cfg(any(test, feature = "testing"))]
@@ -40,7 +40,9 @@ pub use jwk::{JwkError, JwkSet, PublicJwk};
 pub use master_key::{MasterKey, MasterKeyError, MasterKeyId};
 pub use note::{InvalidKeyName, NoteError, NoteKey, VerifierKey, VerifierKeyError};
 pub use seal::{OpenError, SealContext, SealError, Sealed, Sealer};
-pub use secret::{ClientSecret, NotOurs, SECRET_PATTERN, SecretIssuer};
+pub use secret::{
+    ClientSecret, NotOurs, REFRESH_PATTERN, RefreshToken, SECRET_PATTERN, SecretIssuer, fingerprint,
+};
 pub use signing::{SignError, SigningKey, SigningKeyError};
 pub use token::{Audience, Expectation, PresentedToken, TokenError, verify_jwt};
 pub use verifier::{HashParameters, HashParametersError, HasherError, SecretHasher, Verifier};

@@ -18,11 +18,16 @@ const PREFIX: &str = "chs_";
 const BLOCK_DIGITS: usize = 22;
 const BLOCK_LEN: usize = 16;
 const BLOCKS: usize = 4;
+/// Every prefix has four characters.
 const SECRET_LEN: usize = PREFIX.len() + BLOCKS * BLOCK_DIGITS;
 const ID_LEN: usize = 16;
 /// The secret's id and its random part: what the tag covers beside the client's id.
 const TAGGED_LEN: usize = 48;
 const BODY_LEN: usize = BLOCKS * BLOCK_LEN;
+
+mod refresh;
+
+pub use refresh::{REFRESH_PATTERN, RefreshToken, fingerprint};
 
 /// A client secret in the clear, between its making and the one answer that shows it.
 ///
@@ -114,12 +119,24 @@ impl SecretIssuer {
         secret_id: [u8; ID_LEN],
         entropy: &dyn Entropy,
     ) -> ClientSecret {
+        ClientSecret(self.marked(PREFIX, None, client_id, secret_id, entropy))
+    }
+
+    /// A text of this kind: an id, chance, and the tag over both.
+    fn marked(
+        &self,
+        prefix: &str,
+        kind: Option<&[u8]>,
+        client_id: &str,
+        id: [u8; ID_LEN],
+        entropy: &dyn Entropy,
+    ) -> Zeroizing<String> {
         let mut body = Zeroizing::new([0; BODY_LEN]);
-        body[..ID_LEN].copy_from_slice(&secret_id);
+        body[..ID_LEN].copy_from_slice(&id);
         entropy.fill(&mut body[ID_LEN..TAGGED_LEN]);
-        let tag = self.tag(client_id, &body[..TAGGED_LEN]);
+        let tag = self.tag(kind, client_id, &body[..TAGGED_LEN]);
         body[TAGGED_LEN..].copy_from_slice(&tag);
-        ClientSecret(encode(&body))
+        encode(prefix, &body)
     }
 
     /// The id of the presented secret, when it was minted for this client by this installation.
@@ -127,11 +144,21 @@ impl SecretIssuer {
     /// The work is the same for every answer: a malformed text is replaced by a body of zeros, whose
     /// tag is computed and compared like any other.
     pub fn check(&self, client_id: &str, presented: &str) -> Result<[u8; ID_LEN], NotOurs> {
-        let (body, well_formed) = match decode(presented) {
+        self.recognised(PREFIX, None, client_id, presented)
+    }
+
+    fn recognised(
+        &self,
+        prefix: &str,
+        kind: Option<&[u8]>,
+        client_id: &str,
+        presented: &str,
+    ) -> Result<[u8; ID_LEN], NotOurs> {
+        let (body, well_formed) = match decode(prefix, presented) {
             Some(body) => (body, true),
             None => (Zeroizing::new([0; BODY_LEN]), false),
         };
-        let expected = self.tag(client_id, &body[..TAGGED_LEN]);
+        let expected = self.tag(kind, client_id, &body[..TAGGED_LEN]);
         let genuine =
             constant_time::verify_slices_are_equal(&expected, &body[TAGGED_LEN..]).is_ok();
         if !(genuine && well_formed) {
@@ -142,9 +169,14 @@ impl SecretIssuer {
         Ok(id)
     }
 
-    fn tag(&self, client_id: &str, tagged: &[u8]) -> [u8; BLOCK_LEN] {
+    /// `kind` keeps the tags of one kind of text from those of another: each has a length of its own.
+    fn tag(&self, kind: Option<&[u8]>, client_id: &str, tagged: &[u8]) -> [u8; BLOCK_LEN] {
         let client = client_id.as_bytes();
-        let mac = mac::sign(&self.0, &[&mac::frame(client), client, tagged]);
+        let frame = mac::frame(client);
+        let mac = match kind {
+            None => mac::sign(&self.0, &[&frame, client, tagged]),
+            Some(kind) => mac::sign(&self.0, &[&mac::frame(kind), kind, &frame, client, tagged]),
+        };
         let mut tag = [0; BLOCK_LEN];
         tag.copy_from_slice(&mac[..BLOCK_LEN]);
         tag
@@ -157,10 +189,10 @@ impl fmt::Debug for SecretIssuer {
     }
 }
 
-fn encode(body: &[u8; BODY_LEN]) -> Zeroizing<String> {
+fn encode(prefix: &str, body: &[u8; BODY_LEN]) -> Zeroizing<String> {
     // The capacity is exact: a buffer that grew would leave a copy behind that nobody wipes.
     let mut text = Zeroizing::new(String::with_capacity(SECRET_LEN));
-    text.push_str(PREFIX);
+    text.push_str(prefix);
     for block in body.as_chunks::<BLOCK_LEN>().0 {
         let digits = Zeroizing::new(base62::encode(u128::from_be_bytes(*block)));
         text.extend(std::iter::repeat_n('0', BLOCK_DIGITS - digits.len()));
@@ -171,11 +203,11 @@ fn encode(body: &[u8; BODY_LEN]) -> Zeroizing<String> {
 
 /// The body, of the one spelling that [`encode`] gives it: every block has its 22 digits and is
 /// less than 2¹²⁸, so no two texts have the same body.
-fn decode(presented: &str) -> Option<Zeroizing<[u8; BODY_LEN]>> {
+fn decode(prefix: &str, presented: &str) -> Option<Zeroizing<[u8; BODY_LEN]>> {
     if presented.len() != SECRET_LEN {
         return None;
     }
-    let digits = presented.strip_prefix(PREFIX)?.as_bytes();
+    let digits = presented.strip_prefix(prefix)?.as_bytes();
     let mut body = Zeroizing::new([0; BODY_LEN]);
     for (block, digits) in body
         .as_chunks_mut::<BLOCK_LEN>()

@@ -125,6 +125,11 @@ typed_id!(
     EventId,
     "event"
 );
+typed_id!(
+    /// Refresh tokens that came one from the other.
+    FamilyId,
+    "family"
+);
 
 /// The id that a caller gives a command, so that a retry is harmless: any UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -26,7 +26,9 @@ pub use command::{Command, Order, ReadSet};
 pub use credential::CredentialId;
 pub use envelope::{Actor, Entry, Recorded};
 pub use event::{DecodeError, Event};
-pub use id::{ActivityId, ApiId, ClientId, CommandId, EventId, KeyId, SecretId, TenantId};
+pub use id::{
+    ActivityId, ApiId, ClientId, CommandId, EventId, FamilyId, KeyId, SecretId, TenantId,
+};
 pub use refusal::Refusal;
 pub use stream::{AggregateType, StreamId};
 pub use time::{Clock, Timestamp};

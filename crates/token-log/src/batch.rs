@@ -22,6 +22,7 @@ pub(crate) enum Target {
         database: Database,
         plain: String,
         claiming: String,
+        changing: String,
     },
     /// The heads are in another file.
     Sqlite { database: Database, heads: Store },
@@ -31,8 +32,9 @@ impl Target {
     pub(crate) fn new(database: Database, schema: &Schema, heads: Store) -> Self {
         match database.backend() {
             chancery_event_store::Backend::Postgres => Self::Postgres {
-                plain: postgres::batch(schema.name(), false),
-                claiming: postgres::batch(schema.name(), true),
+                plain: postgres::batch(schema.name(), Needs::Records),
+                claiming: postgres::batch(schema.name(), Needs::Claims),
+                changing: postgres::batch(schema.name(), Needs::Changes),
                 database,
             },
             chancery_event_store::Backend::Sqlite => Self::Sqlite { database, heads },
@@ -46,12 +48,39 @@ impl Target {
                 database,
                 plain,
                 claiming,
+                changing,
             } => {
-                let claims = operations.iter().any(|op| op.assertion.is_some());
-                let sql = if claims { claiming } else { plain };
-                postgres::write(database, sql, claims, operations).await
+                let needs = Needs::of(operations);
+                let sql = match needs {
+                    Needs::Records => plain,
+                    Needs::Claims => claiming,
+                    Needs::Changes => changing,
+                };
+                postgres::write(database, sql, needs, operations).await
             }
             Self::Sqlite { database, heads } => sqlite::write(database, heads, operations).await,
+        }
+    }
+}
+
+/// What the operations of a batch need beside their records. Most need nothing, and pay for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Needs {
+    Records,
+    /// Ids of assertions are claimed.
+    Claims,
+    /// So they may be, and tokens are changed.
+    Changes,
+}
+
+impl Needs {
+    fn of(operations: &[&Operation]) -> Self {
+        if operations.iter().any(|op| op.change.is_some()) {
+            Self::Changes
+        } else if operations.iter().any(|op| op.assertion.is_some()) {
+            Self::Claims
+        } else {
+            Self::Records
         }
     }
 }

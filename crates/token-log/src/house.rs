@@ -12,24 +12,35 @@ const AT_ONCE: i64 = 500;
 /// ever.
 const HOURS_FOR_DAYS: i64 = 400;
 
-/// An assertion is not forgotten before every node's clock is past its end, in seconds.
+/// What ends by itself: table, key, and when.
+const ENDING: [(&str, &str, &str); 4] = [
+    ("assertion_ids", "tenant_id, client_id, jti", "expires_at"),
+    ("access_tokens", "tenant_id, jti", "expires_at"),
+    ("refresh_families", "tenant_id, family_id", "forget_at"),
+    ("quotas", "tenant_id, client_id", "ends_at"),
+];
+
+/// Nothing is forgotten before every node's clock is past its end, in seconds.
 const FORGIVING: i64 = 60;
 
 impl TokenLog {
     /// Makes room for the coming days and deletes what is too old: activity beyond its retention,
-    /// assertion ids that could not come again, hours of use that nobody asks for. To be called
+    /// assertion ids that could not come again, refresh tokens, revocations and quotas that have
+    /// ended, hours of use that nobody asks for. To be called
     /// every hour or so; gives how many rows (and days on PostgreSQL) were deleted.
     ///
     /// # Errors
     /// [`StoreError`]. What is left is deleted the next time.
     pub async fn keep_house(&self) -> Result<u64, StoreError> {
         let now = self.clock().now();
+        let ended = now.plus_seconds(-FORGIVING);
         let cutoff = now.plus_days(-i64::from(self.retention_days()));
         self.prepare_days().await?;
         let mut deleted = self.delete_activity(cutoff).await?;
-        deleted += self
-            .delete_in_pieces(&self.old_assertions(), now.plus_seconds(-FORGIVING))
-            .await?;
+        for (table, key, ends) in ENDING {
+            let old = self.ended(table, key, ends);
+            deleted += self.delete_in_pieces(&old, ended).await?;
+        }
         deleted += self.delete_hours(now.plus_days(-HOURS_FOR_DAYS)).await?;
         Ok(deleted)
     }
@@ -63,12 +74,11 @@ impl TokenLog {
         }
     }
 
-    fn old_assertions(&self) -> String {
+    fn ended(&self, table: &str, key: &str, ends: &str) -> String {
         let schema = self.schema();
         format!(
-            "DELETE FROM {schema}.assertion_ids WHERE (tenant_id, client_id, jti) IN (
-                SELECT tenant_id, client_id, jti FROM {schema}.assertion_ids
-                 WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)"
+            "DELETE FROM {schema}.{table} WHERE {ends} < $1 AND ({key}) IN (
+                SELECT {key} FROM {schema}.{table} WHERE {ends} < $1 ORDER BY {ends} LIMIT $2)"
         )
     }
 

@@ -23,7 +23,7 @@ use crate::{
     denials::Denials,
     operation::{Answer, Operation, RecordError},
     schema::Schema,
-    writer::{Message, Writer, unchecked},
+    writer::{Message, Writer},
 };
 
 /// How many operations may wait.
@@ -166,7 +166,7 @@ impl TokenLog {
     /// # Errors
     /// [`RecordError::Busy`] or [`RecordError::Closed`]: it will not be recorded.
     pub fn queue(&self, entry: Entry) -> Result<(), RecordError> {
-        self.enqueue(unchecked(entry), None)
+        self.enqueue(Operation::of(entry), None)
     }
 
     /// Takes note of something whose record nobody depends on. Denials beyond twenty a minute of one
@@ -241,6 +241,16 @@ impl TokenLog {
 
     pub(crate) fn retention_days(&self) -> u32 {
         self.0.retention_days
+    }
+}
+
+/// What a decision waits for is read within the time in which it would be recorded.
+pub(crate) async fn patiently<T>(
+    asked: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, RecordError> {
+    match timeout(PATIENCE, asked).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(RecordError::Slow),
     }
 }
 

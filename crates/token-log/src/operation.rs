@@ -3,7 +3,7 @@
 use chancery_domain::{ClientId, Timestamp};
 use chancery_event_store::{Stamp, StoreError};
 
-use crate::activity::Entry;
+use crate::{activity::Entry, refresh::Change};
 
 /// One thing to be recorded as a whole or not at all.
 #[derive(Clone, Debug)]
@@ -16,6 +16,20 @@ pub struct Operation {
     /// The assertion that the request authenticated with; where it was used before, nothing is
     /// recorded.
     pub assertion: Option<Assertion>,
+    /// What it does to refresh tokens, or to tokens that live.
+    pub change: Option<Change>,
+}
+
+impl Operation {
+    /// A record that depends on nothing and does nothing else.
+    pub fn of(entry: Entry) -> Self {
+        Self {
+            entry,
+            seen: None,
+            assertion: None,
+            change: None,
+        }
+    }
 }
 
 /// An assertion's id, used up by its operation.
@@ -39,16 +53,18 @@ pub enum Answer {
     HeadMoved(Option<Stamp>),
     /// Nothing is: the assertion's id was used before.
     AssertionUsed,
+    /// Nothing is: the refresh token is not, or not any more, the latest of its family.
+    RefreshUsed,
 }
 
-/// Why it is not known to be recorded. Whoever asks must not go on.
+/// Why it is not known to be recorded, or what was recorded is not known. Whoever asks must not go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// More is waiting to be written than may.
     #[error("too much is waiting to be recorded, try again later")]
     Busy,
     /// The store takes too long.
-    #[error("the record was not durable in time, try again later")]
+    #[error("the token log did not answer in time, try again later")]
     Slow,
     /// The store refuses.
     #[error(transparent)]

@@ -5,8 +5,9 @@ use chancery_event_store::{Connection, Database, Reads, StoreError};
 use sqlx::Postgres;
 
 use crate::{
-    batch::{self, Heads},
+    batch::{self, Heads, Needs},
     operation::{Answer, Operation},
+    refresh::Change,
 };
 
 /// What the operations' columns are called, with their types, in the order in which they are bound
@@ -37,6 +38,68 @@ const CLAIM: [(&str, &str); 3] = [
     ("claim_until", "bigint"),
 ];
 
+/// The same of what is done to tokens, after those.
+const CHANGE: [(&str, &str); 6] = [
+    ("change", "text"),
+    ("family", "text"),
+    ("next_hash", "text"),
+    ("presented", "text"),
+    ("roles", "text"),
+    ("family_until", "bigint"),
+];
+
+/// Which operations can do what they want to a family. Families are locked in the order of their
+/// keys, as they are when this statement comes to them and not as its snapshot has them: of two nodes
+/// that use one refresh token the second sees what the first did. Within a batch an end goes before a
+/// use, and of several uses the first is the one.
+const LOCKS: &str = "
+ending AS MATERIALIZED (
+    SELECT DISTINCT tenant_id, family FROM asked WHERE change = 'revoke_family'),
+locked AS MATERIALIZED (
+    SELECT f.tenant_id, f.family_id, f.current_hash, f.revoked_at
+      FROM {schema}.refresh_families f
+     WHERE (f.tenant_id, f.family_id) IN (
+           SELECT tenant_id, family FROM asked WHERE change IN ('rotate', 'revoke_family'))
+     ORDER BY 1, 2 FOR UPDATE OF f),
+rotating AS MATERIALIZED (
+    SELECT DISTINCT ON (a.tenant_id, a.family) a.ord
+      FROM asked a JOIN locked f ON f.tenant_id = a.tenant_id AND f.family_id = a.family
+     WHERE a.change = 'rotate' AND f.revoked_at IS NULL AND f.current_hash = a.presented
+       AND (a.tenant_id, a.family) NOT IN (SELECT tenant_id, family FROM ending)
+     ORDER BY a.tenant_id, a.family, a.ord),
+able AS MATERIALIZED (
+    SELECT * FROM asked
+     WHERE change IS DISTINCT FROM 'rotate' OR ord IN (SELECT ord FROM rotating)),";
+
+/// What is done to tokens by the operations that take place.
+const CHANGES: &str = "
+begun AS (
+    INSERT INTO {schema}.refresh_families (tenant_id, family_id, client_id, credential_id,
+           last_credential, scopes, audience, roles, began_at, expires_at, current_hash, forget_at)
+    SELECT tenant_id, family, client_id, credential_id, credential_id, COALESCE(scopes, ''),
+           COALESCE(audience, ''), roles, at, family_until, next_hash,
+           GREATEST(family_until, expires_at)
+      FROM op WHERE change = 'begin' ORDER BY tenant_id, family),
+rotated AS (
+    UPDATE {schema}.refresh_families f
+       SET current_hash = o.next_hash, previous_hash = o.presented, rotated_at = o.at,
+           last_credential = o.credential_id, forget_at = GREATEST(f.forget_at, o.expires_at)
+      FROM op o
+     WHERE o.change = 'rotate' AND f.tenant_id = o.tenant_id AND f.family_id = o.family),
+ended AS (
+    UPDATE {schema}.refresh_families f SET revoked_at = o.at
+      FROM (SELECT tenant_id, family, min(at) AS at FROM op WHERE change = 'revoke_family'
+             GROUP BY 1, 2) o
+      JOIN locked l ON l.tenant_id = o.tenant_id AND l.family_id = o.family
+     WHERE f.tenant_id = o.tenant_id AND f.family_id = o.family AND f.revoked_at IS NULL),
+marked AS (
+    INSERT INTO {schema}.access_tokens AS known (tenant_id, jti, family_id, revoked_at, expires_at)
+    SELECT DISTINCT ON (tenant_id, jti) tenant_id, jti, family,
+           CASE change WHEN 'revoke_token' THEN at END, expires_at
+      FROM op WHERE change IN ('begin', 'rotate', 'revoke_token') ORDER BY tenant_id, jti, ord
+        ON CONFLICT (tenant_id, jti) DO UPDATE
+           SET revoked_at = COALESCE(known.revoked_at, excluded.revoked_at)),";
+
 /// Of one assertion id within a batch the first operation that is fresh claims it; then the table
 /// says whether it was there before. Both tables are written in the order of their keys, so two
 /// nodes cannot wait for each other.
@@ -44,7 +107,7 @@ const CLAIMS: &str = "
 chosen AS MATERIALIZED (
     SELECT DISTINCT ON (tenant_id, claim_client, claim_jti)
            ord, tenant_id, claim_client, claim_jti, claim_until
-      FROM asked WHERE claim_jti IS NOT NULL
+      FROM {able} WHERE claim_jti IS NOT NULL
      ORDER BY tenant_id, claim_client, claim_jti, ord),
 claimed AS (
     INSERT INTO {schema}.assertion_ids AS known (tenant_id, client_id, jti, expires_at)
@@ -56,27 +119,38 @@ won AS MATERIALIZED (
     SELECT ord FROM chosen c JOIN claimed d
         ON c.tenant_id = d.tenant_id AND c.claim_client = d.client_id AND c.claim_jti = d.jti),
 op AS MATERIALIZED (
-    SELECT * FROM asked WHERE claim_jti IS NULL OR ord IN (SELECT ord FROM won)),";
+    SELECT * FROM {able} WHERE claim_jti IS NULL OR ord IN (SELECT ord FROM won)),";
 
-/// The statement of a batch, with or without assertions.
+/// The statement of a batch, with no more than it needs.
 ///
 /// The heads are read by the statement's own snapshot: what is recorded stands on no older view.
-pub(crate) fn batch(schema: &str, claims: bool) -> String {
-    let columns = COLUMNS.iter().chain(if claims { &CLAIM[..] } else { &[] });
+pub(crate) fn batch(schema: &str, needs: Needs) -> String {
+    let (claims, changes) = (needs >= Needs::Claims, needs >= Needs::Changes);
+    let columns = COLUMNS
+        .iter()
+        .chain(if changes { &CHANGE[..] } else { &[] })
+        .chain(if claims { &CLAIM[..] } else { &[] });
     let (mut arrays, mut names) = (Vec::new(), Vec::new());
     for (number, (name, kind)) in (2..).zip(columns) {
         arrays.push(format!("${number}::{kind}[]"));
         names.push(*name);
     }
     let forgotten = format!("${}", names.len() + 2);
+    let (locks, able, changing, rotating) = if changes {
+        let rotating = "(SELECT array_agg(ord) FROM rotating)";
+        (LOCKS, "able", CHANGES, rotating)
+    } else {
+        ("", "asked", "", "NULL::bigint[]")
+    };
     let (asked, claiming, won) = if claims {
         let claims = CLAIMS
-            .replace("{schema}", schema)
+            .replace("{able}", able)
             .replace("{forgotten}", &forgotten);
         ("asked", claims, "(SELECT array_agg(ord) FROM won)")
     } else {
         ("op", String::new(), "NULL::bigint[]")
     };
+    let steps = format!("{locks}{claiming}{changing}").replace("{schema}", schema);
     let (arrays, names) = (arrays.join(", "), names.join(", "));
     format!(
         "WITH head AS MATERIALIZED (
@@ -85,7 +159,7 @@ pub(crate) fn batch(schema: &str, claims: bool) -> String {
     SELECT o.* FROM unnest({arrays}) WITH ORDINALITY AS o ({names}, ord)
      WHERE o.seen_head IS NULL OR EXISTS (
            SELECT FROM head h WHERE h.tenant_id = o.tenant_id AND h.head = o.seen_head
-                                AND h.recorded_at = o.seen_at)),{claiming}
+                                AND h.recorded_at = o.seen_at)),{steps}
 logged AS (
     INSERT INTO {schema}.activity (at, tenant_id, kind, client_id, credential_id, scopes, audience,
            jti, expires_at, address, user_agent, reason, trace_id, times)
@@ -105,43 +179,54 @@ used AS (
            last_address = CASE WHEN known.last_at > excluded.last_at
                                THEN known.last_address ELSE excluded.last_address END,
            last_at = GREATEST(known.last_at, excluded.last_at))
-SELECT h.tenant_id, h.head, h.recorded_at, {won}
+SELECT h.tenant_id, h.head, h.recorded_at, {won}, {rotating}
   FROM (VALUES (1)) AS always LEFT JOIN head h ON true"
     )
 }
 
-type Row = (Option<String>, Option<i64>, Option<i64>, Option<Vec<i64>>);
+/// A head, and beside each the numbers of the operations that won their claim, and of those that could
+/// use their refresh token.
+type Row = (
+    Option<String>,
+    Option<i64>,
+    Option<i64>,
+    Option<Vec<i64>>,
+    Option<Vec<i64>>,
+);
 
 /// A statement by itself is a transaction, so the connection need not say so.
 pub(crate) async fn write(
     database: &Database,
     sql: &str,
-    claims: bool,
+    needs: Needs,
     operations: &[&Operation],
 ) -> Result<Vec<Answer>, StoreError> {
     let stored: Vec<_> = operations
         .iter()
         .map(|op| op.entry.tenant.to_string())
         .collect();
-    let query = bind(sql, claims, operations, &stored);
+    let query = bind(sql, needs, operations, &stored);
     let Connection::Postgres(mut held) = database.source().connection().await? else {
         return Err(StoreError::Misuse("this is not PostgreSQL".to_owned()));
     };
     let rows: Vec<Row> = query.fetch_all(&mut *held).await?;
 
-    let won = rows
+    let (won, rotating) = rows
         .first()
-        .and_then(|row| row.3.clone())
+        .map(|row| (row.3.clone(), row.4.clone()))
         .unwrap_or_default();
+    let (won, rotating) = (won.unwrap_or_default(), rotating.unwrap_or_default());
     let heads: Heads = rows
         .into_iter()
-        .filter_map(|(tenant, head, at, _)| Some((tenant?, head?, at?)))
+        .filter_map(|(tenant, head, at, ..)| Some((tenant?, head?, at?)))
         .collect();
     let answers = (1..).zip(operations).zip(&stored);
     Ok(answers
         .map(|((number, op), tenant)| {
             if let Some(moved) = heads.refuse(op, tenant) {
                 moved
+            } else if matches!(op.change, Some(Change::Rotate(_))) && !rotating.contains(&number) {
+                Answer::RefreshUsed
             } else if op.assertion.is_some() && !won.contains(&number) {
                 Answer::AssertionUsed
             } else {
@@ -155,7 +240,7 @@ type Query<'q> = sqlx::query::QueryAs<'q, Postgres, Row, sqlx::postgres::PgArgum
 
 fn bind<'q>(
     sql: &'q str,
-    claims: bool,
+    needs: Needs,
     operations: &'q [&'q Operation],
     stored: &'q [String],
 ) -> Query<'q> {
@@ -182,9 +267,30 @@ fn bind<'q>(
         .bind(column!(op => i64::from(op.entry.times)))
         .bind(column!(op => op.seen.map(|seen| seen.head)))
         .bind(column!(op => op.seen.map(|seen| seen.recorded_at.micros())));
-    if !claims {
+    if needs < Needs::Claims {
         return query;
     }
+    let query = if needs < Needs::Changes {
+        query
+    } else {
+        let change = |op: &'q Operation| op.change.as_ref();
+        query
+            .bind(column!(op => change(op).map(Change::name)))
+            .bind(column!(op => change(op).and_then(Change::family).map(|it| it.to_string())))
+            .bind(column!(op => change(op).and_then(Change::next)))
+            .bind(column!(op => match change(op) {
+                Some(Change::Rotate(rotation)) => Some(rotation.presented.as_str()),
+                _ => None,
+            }))
+            .bind(column!(op => match change(op) {
+                Some(Change::Begin(new)) => Some(new.roles.as_str()),
+                _ => None,
+            }))
+            .bind(column!(op => match change(op) {
+                Some(Change::Begin(new)) => Some(new.expires_at.micros()),
+                _ => None,
+            }))
+    };
     let now = operations.iter().map(|op| op.entry.at.micros()).min();
     query
         .bind(column!(op => op.assertion.as_ref().map(|used| used.client.to_string())))

@@ -4,7 +4,10 @@ use chancery_event_store::{
     Backend, Database, Migration, Migrations, StoreError, fetch_one, migrations,
 };
 
-const STEPS: &[Migration] = migrations!("token_log/": 1 = "0001_activity");
+const STEPS: &[Migration] = migrations!("token_log/":
+    1 = "0001_activity",
+    2 = "0002_refresh_tokens",
+);
 
 /// The schema that the tables are in, as it stands before their names.
 #[derive(Clone, Debug)]

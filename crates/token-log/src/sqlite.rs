@@ -9,6 +9,7 @@ use crate::{
     activity::Entry,
     batch::{self, Heads},
     operation::{Answer, Assertion, Operation},
+    sqlite_changes::{can_rotate, change},
 };
 
 const HEADS: &str = "SELECT tenant_id, head, recorded_at FROM tenant_log
@@ -58,10 +59,8 @@ pub(crate) async fn write(
         return Ok(answers);
     }
     for (op, answer) in operations.iter().zip(&mut answers) {
-        if let (Some(assertion), Answer::Recorded) = (&op.assertion, &*answer)
-            && !claim(&mut tx, &op.entry, assertion).await?
-        {
-            *answer = Answer::AssertionUsed;
+        if *answer == Answer::Recorded {
+            *answer = take_place(&mut tx, op).await?;
         }
     }
     let recorded = || {
@@ -86,6 +85,20 @@ pub(crate) async fn write(
     execute!(&mut tx, WRITE, rows, uses)?;
     tx.commit().await?;
     Ok(answers)
+}
+
+/// Whatever an operation does beside its record: as a whole, or not at all.
+async fn take_place(tx: &mut Tx, op: &Operation) -> Result<Answer, StoreError> {
+    if !can_rotate(tx, op).await? {
+        return Ok(Answer::RefreshUsed);
+    }
+    if let Some(assertion) = &op.assertion
+        && !claim(tx, &op.entry, assertion).await?
+    {
+        return Ok(Answer::AssertionUsed);
+    }
+    change(tx, op).await?;
+    Ok(Answer::Recorded)
 }
 
 async fn read_heads(store: &Store, operations: &[&Operation]) -> Result<Heads, StoreError> {

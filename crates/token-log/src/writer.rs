@@ -164,16 +164,7 @@ fn unanswered() -> StoreError {
 }
 
 fn unasked(entry: Entry) -> (Operation, Option<Answering>) {
-    (unchecked(entry), None)
-}
-
-/// An operation that depends on nothing.
-pub(crate) fn unchecked(entry: Entry) -> Operation {
-    Operation {
-        entry,
-        seen: None,
-        assertion: None,
-    }
+    (Operation::of(entry), None)
 }
 
 /// Whether the others may succeed without one of them. While the store is away none does, and asking

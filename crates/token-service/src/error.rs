@@ -1,4 +1,4 @@
-//! Why no token was issued, and the one map from that to the wire (RFC 6749, section 5.2).
+//! Why a request is refused, and the one map from that to the wire (RFC 6749, section 5.2).
 
 use axum::{
     Json,
@@ -18,6 +18,7 @@ use crate::{
     client_auth::{Denial, ProofError},
     limits::Whose,
     parameters::Malformed,
+    refresh::GrantRefusal,
     target::TargetError,
     text::shown,
     trace::TraceContext,
@@ -26,7 +27,7 @@ use crate::{
 /// How long a client should wait for a store that does not answer, in seconds.
 const RETRY_STORE: i64 = 1;
 
-/// Why no token was issued. The text is for the log.
+/// Why a request is refused. The text is for the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error(transparent)]
@@ -35,6 +36,10 @@ pub(crate) enum Refusal {
     Client(#[from] Denial),
     #[error("the grant type {} is not supported", shown(.0))]
     GrantType(String),
+    #[error(transparent)]
+    Grant(#[from] GrantRefusal),
+    #[error("the tenant's policy has no refresh tokens")]
+    NoRefreshTokens,
     #[error(transparent)]
     Target(#[from] TargetError),
     #[error("too many failed authentications from this address")]
@@ -79,6 +84,8 @@ fn name_of(whose: Whose) -> &'static str {
 pub(crate) enum Code {
     InvalidRequest,
     InvalidClient,
+    InvalidGrant,
+    UnauthorizedClient,
     UnsupportedGrantType,
     InvalidScope,
     InvalidTarget,
@@ -93,6 +100,8 @@ impl Code {
         match self {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
+            Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
@@ -105,6 +114,8 @@ impl Code {
     fn status(self) -> StatusCode {
         match self {
             Self::InvalidRequest
+            | Self::InvalidGrant
+            | Self::UnauthorizedClient
             | Self::UnsupportedGrantType
             | Self::InvalidScope
             | Self::InvalidTarget => StatusCode::BAD_REQUEST,
@@ -123,6 +134,8 @@ impl Refusal {
             Self::Malformed(_) => Code::InvalidRequest,
             Self::Client(_) => Code::InvalidClient,
             Self::GrantType(_) => Code::UnsupportedGrantType,
+            Self::Grant(_) => Code::InvalidGrant,
+            Self::NoRefreshTokens => Code::UnauthorizedClient,
             Self::Target(error) if error.is_scope() => Code::InvalidScope,
             Self::Target(_) => Code::InvalidTarget,
             Self::AddressLimit { .. } | Self::RateLimit { .. } => Code::RateLimitExceeded,
@@ -145,12 +158,16 @@ impl Refusal {
             Self::Malformed(malformed) => malformed.to_string(),
             Self::Client(denial) => denial.description(),
             Self::GrantType(_) => format!("{self}; use client_credentials"),
+            Self::Grant(GrantRefusal::Used) => self.to_string(),
+            Self::Grant(_) | Self::NoRefreshTokens => {
+                format!("{self}; ask with client_credentials")
+            }
             Self::Target(error) => error.to_string(),
             Self::AddressLimit { .. } | Self::RateLimit { .. } => {
                 format!("{self}; try again after the seconds in Retry-After")
             }
             _ if self.code() == Code::TemporarilyUnavailable => {
-                "no token can be issued at the moment; try again after the seconds in Retry-After"
+                "this cannot be answered at the moment; try again after the seconds in Retry-After"
                     .to_owned()
             }
             Self::Unavailable(_)

@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use chancery_crypto::SigningKey;
-use chancery_domain::{Timestamp, tenant::TokenAuthMethod};
-use chancery_token_log::{Answer, Durability, Entry, Kind as Activity, Operation};
+use chancery_crypto::{RefreshToken, SigningKey};
+use chancery_domain::{FamilyId, Timestamp, tenant::TokenAuthMethod};
+use chancery_token_log::{
+    Change, Durability, Entry, Kind as Activity, NewFamily, Operation, Rotation,
+};
 
 use crate::{
     claims::{Audience, Claims, Custom, Kind, TokenId, expiry},
-    client_auth::{self, Denial, Proof},
+    client_auth::{self, Proof},
+    endpoint::{Request, Setback},
     error::Refusal,
     parameters::Parameters,
-    target::{self, Target, Wish},
-    token::{Issued, Request, Setback},
+    refresh::Used,
+    target::{self, Bound, Target, Wish},
+    token::Issued,
 };
 
 /// How far a clock may be behind what others have recorded, in seconds.
@@ -38,18 +42,22 @@ pub(crate) struct Decision<'a> {
     scope: String,
     iat: i64,
     exp: i64,
+    /// The refresh token that goes with it, and what is recorded of that.
+    refresh: Option<(RefreshToken, Change)>,
 }
 
 /// What the client gets of what it asks for.
 pub(crate) fn decide<'a>(
     proof: &'a Proof,
     parameters: &Parameters,
+    bound: Option<&Bound>,
     now: Timestamp,
 ) -> Result<Decision<'a>, Refusal> {
     let (tenant, client) = (&proof.tenant, &proof.client);
     let wish = Wish {
         audiences: &parameters.audiences,
         scope: parameters.scope.as_deref(),
+        within: bound,
     };
     let grants = &client.client.grants;
     let target = target::resolve(wish, &tenant.tenant.policy, &tenant.apis, grants)?;
@@ -66,23 +74,58 @@ pub(crate) fn decide<'a>(
         iat,
         exp: expiry(iat, target.seconds, client.client.expires_at),
         target,
+        refresh: None,
     })
 }
 
 impl Decision<'_> {
+    /// Gives a refresh token with it: the first of its family, which ends at this moment, or the
+    /// successor of the one that is used.
+    pub(crate) fn give(
+        &mut self,
+        next: RefreshToken,
+        family: FamilyId,
+        used: Option<Used>,
+        expires_at: Timestamp,
+    ) {
+        let hash = next.fingerprint();
+        let change = match used {
+            Some(Used { presented, .. }) => Change::Rotate(Rotation {
+                family,
+                presented,
+                next: hash,
+            }),
+            None => {
+                let roles: Vec<_> = self.target.roles.iter().map(|role| role.as_str()).collect();
+                Change::Begin(NewFamily {
+                    family,
+                    hash,
+                    roles: roles.join(" "),
+                    expires_at,
+                })
+            }
+        };
+        self.refresh = Some((next, change));
+    }
+
     /// Makes the record durable, or queues it, as the log is configured. Only after this may the
     /// token be made.
     pub(crate) async fn record(
         &self,
         request: &Request<'_>,
         jti: TokenId,
+        beyond: Option<&'static str>,
         now: Timestamp,
     ) -> Result<(), Setback> {
         let log = request.service.log();
-        let entry = self.entry(request, jti, now);
+        let entry = Entry {
+            reason: beyond,
+            ..self.entry(request, jti, now)
+        };
         let assertion = self.proof.assertion();
+        let change = self.refresh.as_ref().map(|(_, change)| change.clone());
         let asynchronous = log.durability() == Durability::Async;
-        if asynchronous && assertion.is_none() {
+        if asynchronous && assertion.is_none() && change.is_none() {
             // The view was read within this request.
             return log
                 .queue(entry)
@@ -94,18 +137,18 @@ impl Decision<'_> {
         let operation = Operation {
             entry,
             seen: (!asynchronous).then_some(stamp),
-            // It is used up before the token leaves, however the log is configured.
+            // These are durable before the token leaves, however the log is configured.
             assertion,
+            change,
         };
-        match log.record(operation).await {
-            Ok(Answer::Recorded) => Ok(()),
-            Ok(Answer::HeadMoved(_)) => Err(Setback::Overtaken),
-            Ok(Answer::AssertionUsed) => Err(Setback::Unproved(Denial::AssertionUsed)),
-            Err(error) => Err(Setback::Refused(error.into())),
-        }
+        request.record(operation).await
     }
 
     fn entry(&self, request: &Request<'_>, jti: TokenId, now: Timestamp) -> Entry {
+        let kind = match &self.refresh {
+            Some((_, Change::Rotate(_))) => Activity::TokenRefreshed,
+            _ => Activity::TokenIssued,
+        };
         let audiences = &self.target.audiences;
         let mut audience = String::with_capacity(64);
         for identifier in audiences {
@@ -121,7 +164,7 @@ impl Decision<'_> {
             audience: Some(audience),
             jti: Some(jti.to_string()),
             expires_at: Some(Timestamp::from_micros(self.exp.saturating_mul(1_000_000))),
-            ..request.entry(self.proof.tenant.id, now, Activity::TokenIssued)
+            ..request.entry(self.proof.tenant.id, now, kind)
         }
     }
 
@@ -158,6 +201,7 @@ impl Decision<'_> {
             token_type: "Bearer",
             expires_in: self.exp - self.iat,
             scope: self.scope,
+            refresh_token: self.refresh.map(|(token, _)| token.reveal()),
             jti,
         })
     }

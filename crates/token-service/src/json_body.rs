@@ -39,13 +39,15 @@ pub(crate) fn parse(body: &[u8]) -> Result<Parameters, Malformed> {
 
 /// The members whose values matter.
 fn known(name: &str) -> Option<&'static str> {
-    const KNOWN: [&str; 8] = [
+    const KNOWN: [&str; 10] = [
         "grant_type",
         "scope",
         "client_id",
         "client_secret",
         "client_assertion",
         "client_assertion_type",
+        "refresh_token",
+        "token",
         "audience",
         "resource",
     ];
@@ -98,6 +100,8 @@ mod tests {
             client_id: Some("client_a".to_owned()),
             client_secret: Some(PresentedSecret::new("s".to_owned())),
             client_assertion: None,
+            refresh_token: None,
+            token: None,
             client_assertion_type: None,
             audiences: ["x:1", "x:2", "x:3", "x:4"].map(str::to_owned).to_vec(),
         };

@@ -17,18 +17,24 @@
     )
 )]
 
+mod access_token;
 mod address;
 mod claims;
 mod client_auth;
+mod endpoint;
 mod error;
 mod form;
 mod grant;
+mod introspect;
 mod json_body;
 mod jwks;
 mod limits;
 mod metadata;
 mod parameters;
+mod quotas;
 mod reason;
+mod refresh;
+mod revoke;
 mod service;
 mod target;
 mod text;

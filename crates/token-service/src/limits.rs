@@ -1,20 +1,82 @@
-//! The tenant policy's limits on token requests, counted on this node and in memory.
+//! The tenant policy's limits on requests. Those with short windows are counted on this node and in
+//! memory; those with long ones for all nodes together, in the token log.
+
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use chancery_domain::{
     ClientId, TenantId, Timestamp,
     tenant::{RateLimit, RateLimits},
 };
+use chancery_token_log::{Quota, RecordError, TokenLog};
 
-use crate::window::{Window, Windows, locked, seconds_until};
+use crate::{
+    quotas::{Account, Accounts, Held},
+    window::{Window, Windows, locked, seconds_until},
+};
 
 /// How many clients and tenants are counted at a time.
 const CLIENTS: usize = 200_000;
 const TENANTS: usize = 20_000;
 
+/// From how many seconds on a window is long: what is used up then outlives a node.
+const LONG: u32 = 3_600;
+
+/// How often a request asks for a part of a quota before it is told to come again: others may have
+/// used up what it has got.
+const ASKS: usize = 64;
+
 /// What has been counted.
 pub(crate) struct Limits {
     clients: Windows<(TenantId, ClientId)>,
     tenants: Windows<TenantId>,
+    client_quotas: Accounts<(TenantId, ClientId)>,
+    tenant_quotas: Accounts<TenantId>,
+}
+
+/// Where a limit is counted.
+enum Place {
+    Short(Arc<Mutex<Window>>),
+    Long(Arc<Account>, Quota),
+}
+
+/// The same, while nobody else counts there.
+enum Counter<'a> {
+    Short(MutexGuard<'a, Window>),
+    Long(MutexGuard<'a, Held>),
+}
+
+impl Place {
+    fn lock(&self) -> Counter<'_> {
+        match self {
+            Self::Short(window) => Counter::Short(locked(window)),
+            Self::Long(account, _) => Counter::Long(account.held()),
+        }
+    }
+}
+
+impl Counter<'_> {
+    /// The count now, and when its window ends.
+    fn at(&mut self, now: Timestamp, seconds: u32) -> (u32, Timestamp) {
+        match self {
+            Self::Short(window) => window.at(now, seconds),
+            Self::Long(held) => held.at(now, seconds),
+        }
+    }
+
+    fn count(&mut self) {
+        match self {
+            Self::Short(window) => window.count(),
+            Self::Long(held) => held.count(),
+        }
+    }
+
+    /// Whether the token log has to be asked first.
+    fn is_short(&mut self, quota: &Quota, now: Timestamp) -> bool {
+        match self {
+            Self::Long(held) => held.is_short(now, quota),
+            Self::Short(_) => false,
+        }
+    }
 }
 
 /// Whose limit it is.
@@ -40,6 +102,8 @@ pub(crate) struct Verdict {
     pub(crate) standing: Option<Standing>,
     /// Whose limit the request is beyond, and for how many seconds.
     pub(crate) refused: Option<(Whose, i64)>,
+    /// Whose limit it is beyond that is not enforced.
+    pub(crate) beyond: Option<Whose>,
 }
 
 impl Limits {
@@ -47,66 +111,120 @@ impl Limits {
         Self {
             clients: Windows::new(CLIENTS),
             tenants: Windows::new(TENANTS),
+            client_quotas: Accounts::new(CLIENTS),
+            tenant_quotas: Accounts::new(TENANTS),
         }
     }
 
     /// Counts an authenticated request, unless it is refused: requests beyond one limit use up
     /// nothing of the other.
-    pub(crate) fn take(
+    pub(crate) async fn take(
         &self,
+        log: &TokenLog,
         tenant: TenantId,
         client: ClientId,
         policy: &RateLimits,
         now: Timestamp,
-    ) -> Verdict {
-        let client = policy
-            .client
-            .map(|limit| (limit, self.clients.of(&(tenant, client))));
-        let tenant = policy.tenant.map(|limit| (limit, self.tenants.of(&tenant)));
-        // Always in this order, so two requests cannot wait for each other.
-        let mut client = client
-            .as_ref()
-            .map(|(limit, window)| (*limit, locked(window)));
-        let mut tenant = tenant
-            .as_ref()
-            .map(|(limit, window)| (*limit, locked(window)));
-        let mut limits = Vec::with_capacity(2);
-        if let Some((limit, window)) = &mut client {
-            limits.push((Whose::Client, *limit, &mut **window));
+    ) -> Result<Verdict, RecordError> {
+        let client = policy.client.map(|limit| {
+            let place = if limit.window_seconds < LONG {
+                Place::Short(self.clients.of(&(tenant, client)))
+            } else {
+                let account = self.client_quotas.of(&(tenant, client));
+                Place::Long(account, quota(tenant, Some(client), limit))
+            };
+            (limit, place)
+        });
+        let tenant = policy.tenant.map(|limit| {
+            let place = if limit.window_seconds < LONG {
+                Place::Short(self.tenants.of(&tenant))
+            } else {
+                let account = self.tenant_quotas.of(&tenant);
+                Place::Long(account, quota(tenant, None, limit))
+            };
+            (limit, place)
+        });
+        for _ in 0..ASKS {
+            match count(client.as_ref(), tenant.as_ref(), now) {
+                Ok(verdict) => return Ok(verdict),
+                Err((account, quota)) => account.refill(log, quota, now).await?,
+            }
         }
-        if let Some((limit, window)) = &mut tenant {
-            limits.push((Whose::Tenant, *limit, &mut **window));
-        }
-        judge(&mut limits, now)
+        Err(RecordError::Busy)
     }
 
     /// Takes back what a request has counted that could not be served: an outage uses up nobody's
     /// limit.
     pub(crate) fn give_back(&self, tenant: TenantId, client: ClientId) {
-        let client = self.clients.known(&(tenant, client));
-        for window in [client, self.tenants.known(&tenant)].into_iter().flatten() {
+        let of_client = self.clients.known(&(tenant, client));
+        for window in [of_client, self.tenants.known(&tenant)]
+            .into_iter()
+            .flatten()
+        {
             locked(&window).give_back();
+        }
+        let of_client = self.client_quotas.known(&(tenant, client));
+        let of_tenant = self.tenant_quotas.known(&tenant);
+        for account in [of_client, of_tenant].into_iter().flatten() {
+            account.held().give_back();
         }
     }
 }
 
+fn quota(tenant: TenantId, client: Option<ClientId>, limit: RateLimit) -> Quota {
+    Quota {
+        tenant,
+        client,
+        requests: limit.requests,
+        window_seconds: limit.window_seconds,
+        enforce: limit.enforce,
+    }
+}
+
+/// Counts in both places or in none, or says which account is short.
+fn count<'a>(
+    client: Option<&'a (RateLimit, Place)>,
+    tenant: Option<&'a (RateLimit, Place)>,
+    now: Timestamp,
+) -> Result<Verdict, (&'a Account, &'a Quota)> {
+    let mut limits = Vec::with_capacity(2);
+    // Always in this order, so two requests cannot wait for each other.
+    for (whose, limited) in [(Whose::Client, client), (Whose::Tenant, tenant)] {
+        let Some((limit, place)) = limited else {
+            continue;
+        };
+        let mut counter = place.lock();
+        if let Place::Long(account, quota) = place
+            && counter.is_short(quota, now)
+        {
+            return Err((account, quota));
+        }
+        limits.push((whose, *limit, counter));
+    }
+    Ok(judge(&mut limits, now))
+}
+
 /// Refuses where one limit is used up and enforced; otherwise counts in each.
-fn judge(limits: &mut [(Whose, RateLimit, &mut Window)], now: Timestamp) -> Verdict {
+fn judge(limits: &mut [(Whose, RateLimit, Counter<'_>)], now: Timestamp) -> Verdict {
+    let mut beyond = None;
     let mut refused: Option<(Whose, i64)> = None;
-    for (whose, limit, window) in &mut *limits {
-        let (count, end) = window.at(now, limit.window_seconds);
+    for (whose, limit, counter) in &mut *limits {
+        let (count, end) = counter.at(now, limit.window_seconds);
         let wait = seconds_until(end, now);
         if limit.enforce && count >= limit.requests && refused.is_none_or(|(_, other)| other < wait)
         {
             refused = Some((*whose, wait));
         }
+        if !limit.enforce && count >= limit.requests {
+            beyond = beyond.or(Some(*whose));
+        }
     }
     let mut standing: Option<Standing> = None;
-    for (_, limit, window) in limits {
+    for (_, limit, counter) in limits {
         if refused.is_none() {
-            window.count();
+            counter.count();
         }
-        let (count, end) = window.at(now, limit.window_seconds);
+        let (count, end) = counter.at(now, limit.window_seconds);
         let this = Standing {
             limit: limit.requests,
             remaining: limit.requests.saturating_sub(count),
@@ -118,7 +236,11 @@ fn judge(limits: &mut [(Whose, RateLimit, &mut Window)], now: Timestamp) -> Verd
             standing = Some(this);
         }
     }
-    Verdict { standing, refused }
+    Verdict {
+        standing,
+        refused,
+        beyond,
+    }
 }
 
 #[cfg(test)]
@@ -150,7 +272,15 @@ mod tests {
                 tenant: tenant_limit,
             };
             let (tenant, client) = Self::ids(client);
-            self.0.take(tenant, client, &policy, NOW.plus_seconds(at))
+            let place = |limit: RateLimit, window| (limit, Place::Short(window));
+            let client = policy
+                .client
+                .map(|limit| place(limit, self.0.clients.of(&(tenant, client))));
+            let tenant = policy
+                .tenant
+                .map(|limit| place(limit, self.0.tenants.of(&tenant)));
+            let verdict = count(client.as_ref(), tenant.as_ref(), NOW.plus_seconds(at));
+            verdict.unwrap_or_else(|_| panic!("short windows ask nobody"))
         }
 
         fn give_back(&self, client: u8) {
@@ -182,19 +312,22 @@ mod tests {
             world.take(1, two, None, 0),
             Verdict {
                 standing: standing(2, 1, 60),
-                refused: None
+                refused: None,
+                beyond: None,
             }
         );
         assert_eq!(
             world.take(1, two, None, 10),
             Verdict {
                 standing: standing(2, 0, 60),
-                refused: None
+                refused: None,
+                beyond: None,
             }
         );
         let refused = Verdict {
             standing: standing(2, 0, 60),
             refused: Some((Whose::Client, 40)),
+            beyond: None,
         };
         assert_eq!(world.take(1, two, None, 20), refused);
         assert_eq!(
@@ -212,12 +345,13 @@ mod tests {
             enforce: false,
             ..limit
         });
-        for _ in 0..3 {
+        for beyond in [None, Some(Whose::Client), Some(Whose::Client)] {
             assert_eq!(
                 world.take(1, lenient, None, 0),
                 Verdict {
                     standing: standing(1, 0, 60),
-                    refused: None
+                    refused: None,
+                    beyond,
                 }
             );
         }
@@ -278,7 +412,8 @@ mod tests {
             world.take(1, None, None, 0),
             Verdict {
                 standing: None,
-                refused: None
+                refused: None,
+                beyond: None,
             }
         );
     }

@@ -47,12 +47,20 @@ struct Metadata {
     /// section 2).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
+    introspection_endpoint: String,
+    introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    introspection_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
+    revocation_endpoint: String,
+    revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    revocation_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     jwks_uri: String,
     /// `OpenID` Connect's name for it, and the only one that there is: what libraries take for the
     /// algorithms of the issuer's tokens, and without which some of them accept RS256 alone. There are
     /// no ID tokens.
     id_token_signing_alg_values_supported: Vec<&'static str>,
-    grant_types_supported: [&'static str; 1],
+    grant_types_supported: Vec<&'static str>,
     response_types_supported: [&'static str; 0],
 }
 
@@ -75,14 +83,25 @@ pub(crate) async fn handle(State(service): State<TokenService>, slug: TenantSlug
 
 fn document(issuer: &str, tenant: &TenantEntry) -> Metadata {
     let policy = &tenant.tenant.policy;
+    let (methods, algorithms) = (auth_methods(policy), assertion_algorithms(policy));
+    let refreshes = policy.refresh_token_seconds.map(|_| "refresh_token");
     Metadata {
         issuer: issuer.to_owned(),
         token_endpoint: format!("{issuer}/oauth2/token"),
-        token_endpoint_auth_methods_supported: auth_methods(policy),
-        token_endpoint_auth_signing_alg_values_supported: assertion_algorithms(policy),
+        token_endpoint_auth_methods_supported: methods.clone(),
+        token_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
+        introspection_endpoint: format!("{issuer}/oauth2/introspect"),
+        introspection_endpoint_auth_methods_supported: methods.clone(),
+        introspection_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
+        revocation_endpoint: format!("{issuer}/oauth2/revoke"),
+        revocation_endpoint_auth_methods_supported: methods,
+        revocation_endpoint_auth_signing_alg_values_supported: algorithms,
         jwks_uri: format!("{issuer}/oauth2/jwks"),
         id_token_signing_alg_values_supported: signing_algorithms(policy, &tenant.apis),
-        grant_types_supported: ["client_credentials"],
+        grant_types_supported: ["client_credentials"]
+            .into_iter()
+            .chain(refreshes)
+            .collect(),
         response_types_supported: [],
     }
 }
@@ -146,7 +165,7 @@ mod tests {
 
     #[test]
     fn it_names_what_there_is() {
-        let tenant = TenantEntry {
+        let mut tenant = TenantEntry {
             id: TenantId::from_bytes([1; 16]),
             stamp: Stamp {
                 head: 1,
@@ -162,19 +181,31 @@ mod tests {
             apis: Apis::default(),
             keys: Keys::default(),
         };
-        let document = document("https://auth.example/t/acme", &tenant);
+        let named = document("https://auth.example/t/acme", &tenant);
         assert_eq!(
-            serde_json::to_value(document).unwrap(),
+            serde_json::to_value(named).unwrap(),
             json!({
                 "issuer": "https://auth.example/t/acme",
                 "token_endpoint": "https://auth.example/t/acme/oauth2/token",
                 "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
                 "token_endpoint_auth_signing_alg_values_supported": ["ES256", "ES384", "EdDSA", "RS256", "PS256"],
+                "introspection_endpoint": "https://auth.example/t/acme/oauth2/introspect",
+                "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+                "introspection_endpoint_auth_signing_alg_values_supported": ["ES256", "ES384", "EdDSA", "RS256", "PS256"],
+                "revocation_endpoint": "https://auth.example/t/acme/oauth2/revoke",
+                "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+                "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "ES384", "EdDSA", "RS256", "PS256"],
                 "jwks_uri": "https://auth.example/t/acme/oauth2/jwks",
                 "id_token_signing_alg_values_supported": ["ES256"],
                 "grant_types_supported": ["client_credentials"],
                 "response_types_supported": [],
             })
+        );
+        tenant.tenant.policy.refresh_token_seconds = Some(60);
+        let refreshing = document("https://auth.example/t/acme", &tenant);
+        assert_eq!(
+            refreshing.grant_types_supported,
+            ["client_credentials", "refresh_token"]
         );
     }
 

@@ -1,4 +1,4 @@
-//! What a token request says, whether it came as a form or as JSON.
+//! What a request says, whether it came as a form or as JSON.
 
 use std::{borrow::Cow, collections::HashSet, fmt};
 
@@ -48,8 +48,12 @@ pub(crate) enum Malformed {
     SecretAlone,
     #[error("client_assertion and client_assertion_type come together; give both")]
     HalfAnAssertion,
-    #[error("grant_type is missing; give client_credentials")]
+    #[error("grant_type is missing; give client_credentials or refresh_token")]
     NoGrantType,
+    #[error("refresh_token is missing; give the one that came with the last access token")]
+    NoRefreshToken,
+    #[error("token is missing; give the access token or the refresh token that is meant")]
+    NoToken,
 }
 
 /// A secret as it was presented. It is not printed.
@@ -72,8 +76,9 @@ impl fmt::Debug for PresentedSecret {
     }
 }
 
-/// The parameters of a token request (RFC 6749, section 4.4.2; RFC 8707, section 2). Empty ones are
-/// absent, unknown ones are ignored.
+/// The parameters of a request: for a token (RFC 6749, sections 4.4.2 and 6; RFC 8707, section 2), or
+/// about one (RFC 7009, section 2.1; RFC 7662, section 2.1). Empty ones are absent, unknown ones are
+/// ignored, and so is `token_type_hint`: what a token is, it shows itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parameters {
     pub(crate) grant_type: Option<String>,
@@ -83,6 +88,9 @@ pub(crate) struct Parameters {
     /// A client's assertion (RFC 7521, section 4.2). It can be used once, so until then it is a secret.
     pub(crate) client_assertion: Option<PresentedSecret>,
     pub(crate) client_assertion_type: Option<String>,
+    pub(crate) refresh_token: Option<PresentedSecret>,
+    /// The token that is asked about, or to be revoked.
+    pub(crate) token: Option<PresentedSecret>,
     /// `audience` and `resource` together, one API identifier each.
     pub(crate) audiences: Vec<String>,
 }
@@ -110,6 +118,8 @@ impl Parameters {
                 self.client_assertion = Some(PresentedSecret::new(value.into_owned()));
             }
             "client_assertion_type" => self.client_assertion_type = Some(value.into_owned()),
+            "refresh_token" => self.refresh_token = Some(PresentedSecret::new(value.into_owned())),
+            "token" => self.token = Some(PresentedSecret::new(value.into_owned())),
             "audience" => {
                 let several = value.split(' ').filter(|part| !part.is_empty());
                 self.audiences.extend(several.map(str::to_owned));

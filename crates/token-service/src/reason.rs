@@ -6,6 +6,7 @@ use crate::{
     client_auth::{Denial, assertion::Unproved},
     error::Refusal,
     limits::Whose,
+    refresh::GrantRefusal,
     target::TargetError,
 };
 
@@ -16,6 +17,8 @@ impl Refusal {
             Self::Malformed(_) => "malformed_request",
             Self::Client(denial) => denial.reason(),
             Self::GrantType(_) => "grant_type_not_supported",
+            Self::Grant(refusal) => refusal.reason(),
+            Self::NoRefreshTokens => "no_refresh_tokens",
             Self::Target(error) => error.reason(),
             Self::AddressLimit { .. } => "address_limit",
             Self::RateLimit { whose, .. } => match whose {
@@ -30,6 +33,16 @@ impl Refusal {
             | Self::NoKey(_)
             | Self::Defect(_) => return None,
         })
+    }
+}
+
+impl Whose {
+    /// What stands beside a token that left although this limit is used up.
+    pub(crate) fn not_enforced(self) -> &'static str {
+        match self {
+            Self::Client => "client_limit_not_enforced",
+            Self::Tenant => "tenant_limit_not_enforced",
+        }
     }
 }
 
@@ -78,10 +91,25 @@ impl Unproved {
     }
 }
 
+impl GrantRefusal {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Unknown => "refresh_token_unknown",
+            Self::Expired => "refresh_token_expired",
+            Self::Revoked => "refresh_token_revoked",
+            Self::Compromised => "refresh_token_compromised",
+            Self::Used => "refresh_token_used",
+            Self::Reused(_) => "refresh_token_reused",
+        }
+    }
+}
+
 impl TargetError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Audience(_) => "audience_not_granted",
+            Self::AudienceBeyond(_) => "audience_beyond_refresh_token",
+            Self::ScopeBeyond(_) => "scope_beyond_refresh_token",
             Self::AdminNotAlone => "admin_audience_not_alone",
             Self::NothingGranted => "nothing_granted",
             Self::ScopeSyntax => "scope_syntax",

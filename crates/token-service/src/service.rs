@@ -4,9 +4,9 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware,
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
-use chancery_crypto::{Entropy, SecretHasher, SecretIssuer};
+use chancery_crypto::{DecoyKeys, Entropy, SecretHasher, SecretIssuer};
 use chancery_directory::Directory;
 use chancery_domain::{Clock, TenantId, value::Slug};
 use chancery_token_log::{Entry, TokenLog};
@@ -14,12 +14,13 @@ use tokio::sync::Semaphore;
 
 use crate::{
     address::{AddressFailures, FailureLimit, TrustedProxies},
+    endpoint,
     error::Problem,
     jwks,
     limits::Limits,
     metadata,
     parameters::MAX_BODY,
-    token, trace,
+    trace,
 };
 
 /// How many tenants are looked up at a time for the sake of a note.
@@ -45,6 +46,7 @@ struct Parts {
     directory: Arc<Directory>,
     hasher: SecretHasher,
     secrets: Arc<SecretIssuer>,
+    decoys: DecoyKeys,
     log: TokenLog,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -72,6 +74,7 @@ impl TokenService {
             directory,
             hasher,
             secrets,
+            decoys: DecoyKeys::new(),
             log,
             clock,
             entropy,
@@ -95,6 +98,10 @@ impl TokenService {
 
     pub(crate) fn secrets(&self) -> &SecretIssuer {
         &self.0.secrets
+    }
+
+    pub(crate) fn decoys(&self) -> &DecoyKeys {
+        &self.0.decoys
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
@@ -151,12 +158,12 @@ impl TokenService {
 /// `into_make_service_with_connect_info::<SocketAddr>()`: addresses are counted.
 pub fn router(service: TokenService) -> Router {
     Router::new()
+        .route("/t/{slug}/oauth2/token", asked(post(endpoint::token)))
         .route(
-            "/t/{slug}/oauth2/token",
-            post(token::handle)
-                .fallback(not_allowed)
-                .layer(DefaultBodyLimit::max(MAX_BODY)),
+            "/t/{slug}/oauth2/introspect",
+            asked(post(endpoint::introspect)),
         )
+        .route("/t/{slug}/oauth2/revoke", asked(post(endpoint::revoke)))
         .route(
             "/t/{slug}/oauth2/jwks",
             get(jwks::handle).fallback(not_allowed),
@@ -174,6 +181,13 @@ pub fn router(service: TokenService) -> Router {
             trace::layer,
         ))
         .with_state(service)
+}
+
+/// What every endpoint has that clients authenticate at.
+fn asked(route: MethodRouter<TokenService>) -> MethodRouter<TokenService> {
+    route
+        .fallback(not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
 async fn not_allowed() -> Problem {

@@ -22,6 +22,18 @@ pub(crate) struct Wish<'a> {
     pub(crate) audiences: &'a [String],
     /// The scope parameter as it came.
     pub(crate) scope: Option<&'a str>,
+    /// What a refresh may not go beyond.
+    pub(crate) within: Option<&'a Bound>,
+}
+
+/// What was granted when a family of refresh tokens began. Every token that it gives is within it, and
+/// within what the client is granted now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bound {
+    /// At least one.
+    pub(crate) audiences: Vec<String>,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) roles: BTreeSet<RoleName>,
 }
 
 /// What it gets.
@@ -44,6 +56,10 @@ pub(crate) struct Target<'a> {
 pub(crate) enum TargetError {
     #[error("the client is not granted any API that is called {}; check the identifier, or have it granted", shown(.0))]
     Audience(String),
+    #[error("the refresh token was not given for the audience {}; ask with client_credentials", shown(.0))]
+    AudienceBeyond(String),
+    #[error("the refresh token was not given for the scope {}; ask with client_credentials", shown(.0.as_str()))]
+    ScopeBeyond(Scope),
     #[error(
         "the admin API must be the only audience; ask for the others in a request of their own"
     )]
@@ -83,7 +99,10 @@ impl TargetError {
     /// Whether it is about the scope (`invalid_scope`) and not about the audience
     /// (`invalid_target`).
     pub(crate) fn is_scope(&self) -> bool {
-        matches!(self, Self::ScopeSyntax | Self::Scope { .. })
+        matches!(
+            self,
+            Self::ScopeSyntax | Self::Scope { .. } | Self::ScopeBeyond(_)
+        )
     }
 }
 
@@ -106,7 +125,11 @@ pub(crate) fn resolve<'a>(
     grants: &'a BTreeMap<ApiId, Grant>,
 ) -> Result<Target<'a>, TargetError> {
     let requested = wish.scope.map(parse_scope).transpose();
-    let chosen = if wish.audiences.is_empty() {
+    let audiences = match wish.within {
+        Some(bound) => bounded(wish.audiences, bound)?,
+        None => wish.audiences,
+    };
+    let chosen = if audiences.is_empty() {
         // Which audiences are meant depends on the scopes, so here their syntax comes first.
         defaults(
             apis,
@@ -114,21 +137,34 @@ pub(crate) fn resolve<'a>(
             requested.as_ref().map_err(Clone::clone)?.as_ref(),
         )?
     } else {
-        named(wish.audiences, apis, grants)?
+        named(audiences, apis, grants)?
     };
     let (seconds, algorithm) = settings(policy, &chosen)?;
-    let scopes = match requested? {
-        Some(requested) => {
+    let scopes = match (requested?, wish.within) {
+        (Some(requested), bound) => {
+            if let Some(bound) = bound
+                && let Some(beyond) = requested.iter().find(|scope| !bound.scopes.contains(scope))
+            {
+                return Err(TargetError::ScopeBeyond(beyond.clone()));
+            }
             granted_somewhere(&requested, &chosen)?;
             requested
         }
-        None => chosen
+        (None, Some(bound)) => {
+            let kept = kept(wish, bound, &chosen);
+            granted_somewhere(&kept, &chosen)?;
+            kept
+        }
+        (None, None) => chosen
             .values()
             .flat_map(|audience| audience.scopes.iter().cloned())
             .collect(),
     };
     granted_everywhere(&scopes, &chosen)?;
-    let roles = roles(&scopes, &chosen)?;
+    let mut roles = roles(&scopes, &chosen)?;
+    if let Some(bound) = wish.within {
+        roles.retain(|role| bound.roles.contains(role));
+    }
     let claims = claims(&chosen)?;
     Ok(Target {
         audiences: chosen.into_keys().collect(),
@@ -138,6 +174,32 @@ pub(crate) fn resolve<'a>(
         algorithm,
         claims,
     })
+}
+
+/// The audiences of a refresh: those that it names, or all of the family's.
+fn bounded<'a>(names: &'a [String], bound: &'a Bound) -> Result<&'a [String], TargetError> {
+    if names.is_empty() {
+        return Ok(&bound.audiences);
+    }
+    match names.iter().find(|name| !bound.audiences.contains(name)) {
+        Some(beyond) => Err(TargetError::AudienceBeyond(beyond.clone())),
+        None => Ok(names),
+    }
+}
+
+/// The scopes of a refresh that names none: all of the family's, or, where it asks for fewer audiences,
+/// those that mean something there.
+fn kept(wish: Wish<'_>, bound: &Bound, chosen: &Chosen<'_>) -> ScopeSet {
+    let means = |scope: &&Scope| {
+        let mut apis = chosen.values().map(|audience| audience.api);
+        apis.any(|api| api.scopes.contains_key(scope))
+    };
+    let scopes = bound.scopes.iter();
+    if wish.audiences.is_empty() {
+        scopes.cloned().collect()
+    } else {
+        scopes.filter(means).cloned().collect()
+    }
 }
 
 /// How large the claims of several audiences may be together, in bytes of JSON.

@@ -11,6 +11,15 @@ pub(crate) async fn dump(database: &TestDatabase) -> String {
     }
 }
 
+/// The same of the token log.
+pub(crate) async fn dump_tokens(database: &TestDatabase) -> String {
+    let beside = chancery_token_log::TokenLogConfig::beside(database.location());
+    match beside.location {
+        StoreLocation::Postgres(url) => postgres_schema(&url, "token_log").await,
+        StoreLocation::Sqlite(path) => sqlite(&format!("sqlite://{}", path.display())).await,
+    }
+}
+
 /// Every row that holds one of these, sorted: what the database knows of a tenant by its ids.
 pub(crate) async fn rows_with(database: &TestDatabase, marks: &[&str]) -> Vec<String> {
     let text = dump(database).await;
@@ -23,14 +32,19 @@ pub(crate) async fn rows_with(database: &TestDatabase, marks: &[&str]) -> Vec<St
 }
 
 async fn postgres(url: &str) -> String {
+    postgres_schema(url, "public").await
+}
+
+async fn postgres_schema(url: &str, schema: &str) -> String {
     let mut connection = PgConnection::connect(url).await.unwrap();
     let tables = sqlx::query(
-        "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'",
-    );
+        "SELECT table_name::text FROM information_schema.tables WHERE table_schema = $1",
+    )
+    .bind(schema.to_owned());
     let mut text = String::new();
     for table in tables.fetch_all(&mut connection).await.unwrap() {
         let table = table.get::<String, _>(0);
-        let query = format!("SELECT t::text FROM \"{table}\" t");
+        let query = format!("SELECT t::text FROM \"{schema}\".\"{table}\" t");
         for row in sqlx::query(&query)
             .fetch_all(&mut connection)
             .await

@@ -9,14 +9,14 @@ mod socket;
 mod tokens;
 mod world;
 
-pub(crate) use dump::{dump, rows_of_secret, rows_with, run_sql};
+pub(crate) use dump::{dump, dump_tokens, rows_of_secret, rows_with, run_sql};
 pub(crate) use graphql::{Answer, GraphQl};
 pub(crate) use log::{keep_log, kept_log};
 pub(crate) use private_keys::{private_keys, spellings};
 pub(crate) use signer::{Signer, assertion_claims};
 pub(crate) use socket::{Socket, number};
 pub(crate) use tokens::{TokenAnswer, TokenRequest, claims};
-pub(crate) use world::World;
+pub(crate) use world::{Acme, World};
 
 /// Makes a story into two tests, one for each store.
 macro_rules! story {

@@ -41,6 +41,36 @@ impl<'a> TokenRequest<'a> {
         self
     }
 
+    /// Says nothing of who asks.
+    pub(crate) fn without_authentication(mut self) -> Self {
+        self.basic = None;
+        self
+    }
+
+    /// Asks with this refresh token instead.
+    pub(crate) fn refreshing(mut self, refresh_token: &str) -> Self {
+        self.form[0].1 = "refresh_token".to_owned();
+        self.with("refresh_token", refresh_token)
+    }
+
+    /// Asks about this token instead.
+    pub(crate) fn introspecting(self, token: &str) -> Self {
+        self.about("introspect", token)
+    }
+
+    /// Revokes this token instead.
+    pub(crate) fn revoking(self, token: &str) -> Self {
+        self.about("revoke", token)
+    }
+
+    fn about(mut self, endpoint: &str, token: &str) -> Self {
+        self.endpoint = self
+            .endpoint
+            .replace("/oauth2/token", &format!("/oauth2/{endpoint}"));
+        self.form[0] = ("token".to_owned(), token.to_owned());
+        self
+    }
+
     /// Sends id and secret in the body instead.
     pub(crate) fn by_post(mut self) -> Self {
         if let Some((client, secret)) = self.basic.take() {
@@ -86,6 +116,30 @@ impl TokenAnswer {
     pub(crate) fn token(&self) -> String {
         assert_eq!(self.status, 200, "{:#}", self.body);
         self.body["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// The refresh token that came with it.
+    pub(crate) fn refresh_token(&self) -> String {
+        assert_eq!(self.status, 200, "{:#}", self.body);
+        self.body["refresh_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Asserts that nothing is known of a token.
+    pub(crate) fn inactive(&self) {
+        assert_eq!(self.status, 200, "{:#}", self.body);
+        assert_eq!(self.body, serde_json::json!({"active": false}));
+        assert_eq!(self.headers["cache-control"], "no-store");
+    }
+
+    /// Asserts that a token is good, and gives what is known of it.
+    pub(crate) fn active(&self) -> &Value {
+        assert_eq!(
+            (self.status, &self.body["active"]),
+            (200, &Value::Bool(true)),
+            "{:#}",
+            self.body
+        );
+        &self.body
     }
 
     /// The claims of the token, unverified.

@@ -119,15 +119,15 @@ fn refuses_a_secret_of_another_installation() {
 #[test]
 fn refuses_a_block_that_no_encoder_writes() {
     // 2¹²⁸ − 1 is 7n42DGM5Tflk9n8mt7Fhc7 in base 62; one more does not fit a block.
-    let largest = encode(&[0xff; BODY_LEN]);
+    let largest = encode(PREFIX, &[0xff; BODY_LEN]);
     assert_eq!(&largest[4..26], "7n42DGM5Tflk9n8mt7Fhc7");
-    assert!(decode(&largest).is_some());
+    assert!(decode(PREFIX, &largest).is_some());
     for position in 0..BLOCKS {
         let mut blocks = ["0000000000000000000000"; BLOCKS];
         blocks[position] = "7n42DGM5Tflk9n8mt7Fhc8";
-        assert!(decode(&format!("chs_{}", blocks.concat())).is_none());
+        assert!(decode(PREFIX, &format!("chs_{}", blocks.concat())).is_none());
         blocks[position] = "zzzzzzzzzzzzzzzzzzzzzz";
-        assert!(decode(&format!("chs_{}", blocks.concat())).is_none());
+        assert!(decode(PREFIX, &format!("chs_{}", blocks.concat())).is_none());
     }
 }
 
@@ -162,18 +162,18 @@ proptest! {
     fn every_body_has_one_spelling(body: [[u8; 32]; 2]) {
         let mut bytes = [0; BODY_LEN];
         bytes.copy_from_slice(body.as_flattened());
-        let text = encode(&bytes);
+        let text = encode(PREFIX, &bytes);
         prop_assert_eq!(text.len(), SECRET_LEN);
         prop_assert_eq!(text.capacity(), SECRET_LEN);
         prop_assert!(text[4..].bytes().step_by(BLOCK_DIGITS).all(|digit| (b'0'..=b'7').contains(&digit)));
         prop_assert!(text[4..].bytes().all(|digit| digit.is_ascii_alphanumeric()));
-        prop_assert_eq!(decode(&text).map(|body| *body), Some(bytes));
+        prop_assert_eq!(decode(PREFIX, &text).map(|body| *body), Some(bytes));
     }
 
     #[test]
     fn whatever_decodes_is_spelt_as_it_was(text in "chs_(?:[0-7z][0-9A-Za-z]{21}){4}") {
-        if let Some(body) = decode(&text) {
-            prop_assert_eq!(&*encode(&body), &text);
+        if let Some(body) = decode(PREFIX, &text) {
+            prop_assert_eq!(&*encode(PREFIX, &body), &text);
         }
     }
 

@@ -260,6 +260,48 @@ fn at_the_admin_api(token: &str) -> Vec<(&'static str, Vec<u8>, u16)> {
     ]
 }
 
+/// The same at the endpoints that tell of tokens and end them.
+fn about_tokens(basic: &str, path: &str) -> Vec<(&'static str, Vec<u8>, u16)> {
+    let long = NEEDLE.repeat(8_000);
+    let at = |headers: &str, body: &[u8]| {
+        let headers = format!("authorization: {basic}\r\n{headers}");
+        post(path, &headers, body)
+    };
+    let form = |body: &str| at(FORM, body.as_bytes());
+    vec![
+        ("a token of nobody", form("token=nEEdLe7"), 200),
+        ("a very long token", form(&format!("token={long}")), 200),
+        (
+            "a token of dots",
+            form(&format!("token={}", ".".repeat(60_000))),
+            200,
+        ),
+        (
+            "a token that begins well",
+            form("token=eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.e30."),
+            200,
+        ),
+        (
+            "a refresh token of nobody",
+            form(&format!("token=chr_{}", "7".repeat(88))),
+            200,
+        ),
+        ("a token that is no text", at(FORM, b"token=%ff"), 400),
+        ("a token with NUL", form("token=a%00b"), 400),
+        ("no token", form("token="), 400),
+        ("two tokens", form("token=a&token=b"), 400),
+        (
+            "a body over 64 KiB",
+            form(&format!("token={long}{long}")),
+            400,
+        ),
+        ("JSON that is an array", at(JSON, b"[]"), 400),
+        ("JSON with a number", at(JSON, b"{\"token\":1}"), 400),
+        ("JSON that is right", at(JSON, b"{\"token\":\"x\"}"), 200),
+        ("no authentication", post(path, FORM, b"token=x"), 401),
+    ]
+}
+
 /// What is not even a request to something that is there.
 fn elsewhere() -> Vec<(&'static str, Vec<u8>, u16)> {
     let long = NEEDLE.repeat(3_000);
@@ -290,6 +332,8 @@ on_both_stores! {
         let mut wrong = Vec::new();
         for (place, requests) in [
             ("token", at_the_token_endpoint(&basic)),
+            ("introspection", about_tokens(&basic, "/t/system/oauth2/introspect")),
+            ("revocation", about_tokens(&basic, "/t/system/oauth2/revoke")),
             ("admin", at_the_admin_api(&token)),
             ("elsewhere", elsewhere()),
         ] {

@@ -139,6 +139,7 @@ pub fn operation(entry: Entry, seen: Option<Stamp>) -> Operation {
         entry,
         seen,
         assertion: None,
+        change: None,
     }
 }
 
@@ -152,6 +153,7 @@ pub fn claiming(entry: Entry, jti: &str, until: Timestamp) -> Operation {
         entry,
         seen: None,
         assertion: Some(assertion),
+        change: None,
     }
 }
 

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use chancery_crypto::{HasherError, PresentedAssertion, SecretHasher, SecretIssuer, Verifier};
+use chancery_crypto::{
+    DecoyKeys, HasherError, PresentedAssertion, SecretHasher, SecretIssuer, Verifier,
+};
 use chancery_directory::{ClientEntry, Directory, Stamp, TenantEntry, Unavailable};
 use chancery_domain::{
     ClientId, CredentialId, SecretId, Timestamp,
@@ -48,6 +50,8 @@ pub(crate) struct Prover<'a> {
     pub(crate) directory: &'a Directory,
     pub(crate) issuer: &'a SecretIssuer,
     pub(crate) hasher: &'a SecretHasher,
+    /// What is checked where there is no key: it costs as much.
+    pub(crate) decoys: &'a DecoyKeys,
     /// Whether the view may not be older than this request. Otherwise it is what this node saw
     /// last, and what follows must be held against the roll.
     pub(crate) fresh: bool,
@@ -135,14 +139,19 @@ impl Prover<'_> {
             .map_err(|error| Denial::Faulty(error.into()))?;
         let claims = presented.unverified();
         let id = assertion::judge(claims, signed.client_id.as_deref(), issuer, now)?;
-        let (tenant, client) = self
-            .find(slug, id)
-            .await?
-            .map_err(|missing| match missing {
-                Missing::Tenant => Denial::Unproved(Unproved::NoTenant),
-                Missing::Client => Denial::Unproved(Unproved::NoClient),
-            })?;
-        let credential = assertion::proved(&client, &presented, now).map_err(Denial::Unproved)?;
+        let (tenant, client, credential) = match self.find(slug, id).await? {
+            Err(Missing::Tenant) => Err(Unproved::NoTenant),
+            Err(Missing::Client) => Err(Unproved::NoClient),
+            Ok((tenant, client)) => assertion::proved(&client, &presented, now)
+                .map(|credential| (tenant, client, credential)),
+        }
+        .map_err(|unproved| {
+            // Every answer costs one signature, and so says nothing about what there is.
+            if unproved != Unproved::Signature {
+                self.decoys.check(&presented);
+            }
+            Denial::Unproved(unproved)
+        })?;
         let method = match client.client.auth_method {
             AuthMethod::ClientSecretJwt => TokenAuthMethod::ClientSecretJwt,
             // Of a client that sends its secret nothing was proved.

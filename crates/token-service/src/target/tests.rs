@@ -91,11 +91,22 @@ impl World {
         scope: Option<&str>,
         tell: impl Fn(Target<'_>) -> T,
     ) -> Result<T, TargetError> {
+        self.bounded(audiences, scope, None, tell)
+    }
+
+    fn bounded<T>(
+        self,
+        audiences: &[&str],
+        scope: Option<&str>,
+        within: Option<&Bound>,
+        tell: impl Fn(Target<'_>) -> T,
+    ) -> Result<T, TargetError> {
         let audiences: Vec<_> = audiences.iter().map(|text| (*text).to_owned()).collect();
         let apis: Apis = self.apis.into_iter().collect();
         let wish = Wish {
             audiences: &audiences,
             scope,
+            within,
         };
         resolve(wish, &TenantPolicy::default(), &apis, &self.grants).map(tell)
     }
@@ -107,6 +118,16 @@ impl World {
 
     fn ask(self, audiences: &[&str], scope: Option<&str>) -> Result<[String; 3], TargetError> {
         self.answer(audiences, scope, Self::told)
+    }
+
+    /// What a refresh gets that asks for these.
+    fn refresh(
+        self,
+        audiences: &[&str],
+        scope: Option<&str>,
+        within: &Bound,
+    ) -> Result<[String; 3], TargetError> {
+        self.bounded(audiences, scope, Some(within), Self::told)
     }
 
     /// Audiences, scopes and roles.
@@ -140,6 +161,71 @@ fn shop() -> World {
         .api(ADMIN, "tenant:admin tenant:read", "")
         .granted("tenant:read", "")
         .api("urn:example:other", "other", "")
+}
+
+fn bound(audiences: &str, scopes: &str, roles: &str) -> Bound {
+    Bound {
+        audiences: audiences.split(' ').map(str::to_owned).collect(),
+        scopes: ScopeSet::parse(scopes).unwrap(),
+        roles: roles
+            .split_whitespace()
+            .map(|role| RoleName::parse(role).unwrap())
+            .collect(),
+    }
+}
+
+#[test]
+fn a_refresh_gives_what_was_given_or_less() {
+    let both = format!("{BILLING} {ORDERS}");
+    let all = bound(&both, "billing:read orders:read", "clerk");
+    assert_eq!(
+        shop().refresh(&[], None, &all),
+        gives(&both, "billing:read orders:read", "clerk")
+    );
+    assert_eq!(
+        shop().refresh(&[ORDERS], None, &all),
+        gives(ORDERS, "orders:read", "clerk")
+    );
+    assert_eq!(
+        shop().refresh(&[], Some("billing:read"), &all),
+        gives(&both, "billing:read", "")
+    );
+    // No scope at all stays none.
+    let nothing = bound(ORDERS, "", "");
+    assert_eq!(shop().refresh(&[], None, &nothing), gives(ORDERS, "", ""));
+    // A role that was not given does not come.
+    let roleless = bound(ORDERS, "orders:read", "");
+    assert_eq!(
+        shop().refresh(&[], None, &roleless),
+        gives(ORDERS, "orders:read", "")
+    );
+}
+
+#[test]
+fn a_refresh_widens_nothing_and_drops_nothing() {
+    let narrow = bound(ORDERS, "orders:read", "clerk");
+    let beyond = Scope::parse("orders:write").unwrap();
+    assert_eq!(
+        shop().refresh(&[], Some("orders:read orders:write"), &narrow),
+        Err(TargetError::ScopeBeyond(beyond))
+    );
+    for audience in [BILLING, ADMIN, "urn:x:unknown"] {
+        assert_eq!(
+            shop().refresh(&[audience], None, &narrow),
+            Err(TargetError::AudienceBeyond(audience.to_owned()))
+        );
+    }
+    // What is not granted any more.
+    let before = bound(ORDERS, "orders:drop orders:read", "clerk");
+    assert_eq!(
+        shop().refresh(&[], None, &before),
+        scope_error("orders:drop", &format!("`{ORDERS}`"))
+    );
+    let elsewhere = bound("urn:example:other", "other", "");
+    assert_eq!(
+        shop().refresh(&[], None, &elsewhere),
+        audience_error("urn:example:other")
+    );
 }
 
 fn gives(audiences: &str, scopes: &str, roles: &str) -> Result<[String; 3], TargetError> {
@@ -558,6 +644,24 @@ proptest! {
                     }
                 }
             }
+        }
+    }
+
+    /// Rule 12 of the security notes.
+    #[test]
+    fn a_refresh_is_within_what_was_given(
+        world in any_world(),
+        given in proptest::sample::subsequence(vec!["urn:api:0", "urn:api:1", "urn:api:2"], 1..=3),
+        scopes in proptest::sample::subsequence(vec!["a", "b", "c", "d"], 0..=4),
+        audiences in proptest::sample::subsequence(vec!["urn:api:0", "urn:api:1", "urn:api:2"], 0..=3),
+        scope in proptest::option::of(proptest::sample::subsequence(vec!["a", "b", "c", "d"], 1..=4)),
+    ) {
+        let within = bound(&given.join(" "), &scopes.join(" "), "");
+        let scope = scope.map(|scopes| scopes.join(" "));
+        if let Ok([token_audiences, token_scopes, token_roles]) = world.refresh(&audiences, scope.as_deref(), &within) {
+            prop_assert!(token_audiences.split(' ').all(|audience| given.contains(&audience)));
+            prop_assert!(ScopeSet::parse(&token_scopes).unwrap().is_subset(&within.scopes));
+            prop_assert_eq!(token_roles, "");
         }
     }
 

@@ -158,8 +158,22 @@ impl Node {
 
     /// From an address of its own each time, unless the headers say where it comes from.
     async fn post_to(&self, slug: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+        self.post_at(&format!("/t/{slug}/oauth2/token"), headers, body)
+            .await
+    }
+
+    /// By Basic, to introspect or revoke this token.
+    async fn ask_about(&self, client: &Known, endpoint: &str, token: &str) -> Answer {
+        let basic = basic(client);
+        let headers = [("content-type", FORM), ("authorization", &basic)];
+        let path = format!("/t/acme/oauth2/{endpoint}");
+        self.post_at(&path, &headers, format!("token={token}"))
+            .await
+    }
+
+    async fn post_at(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
         static NEXT: AtomicU32 = AtomicU32::new(0x0b00_0000);
-        let request = Request::post(format!("/t/{slug}/oauth2/token"));
+        let request = Request::post(path);
         let request = headers.iter().fold(request, |request, (name, value)| {
             request.header(*name, *value)
         });

@@ -67,7 +67,13 @@ async fn requests_that_cannot_be_read_are_refused() {
             &[by_basic, form],
             b"grant_type=refresh_token",
             400,
-            "unsupported_grant_type",
+            "invalid_request",
+        ),
+        (
+            &[by_basic, form],
+            b"grant_type=refresh_token&refresh_token=chr_x",
+            400,
+            "unauthorized_client",
         ),
         (
             &[by_basic, form],

@@ -1,0 +1,69 @@
+//! Limits with long windows: they outlive a node, and hold for all nodes together.
+
+use serde_json::json;
+
+use crate::{
+    refresh_tokens::policy,
+    support::{World, story},
+};
+
+story! {
+    async fn a_quota_holds_across_nodes_and_restarts(world: World) {
+        let acme = world.acme().await;
+        policy(&world.operator().await, "acme", json!({"rateLimit": {"client": {"requests": 5, "windowSeconds": 3_600}}})).await;
+        let other = world.another_node().await;
+        for (node, remaining) in [(&world.url, "4"), (&other, "3"), (&world.url, "2"), (&other, "1")] {
+            let answer = world.token("acme", &acme.client, &acme.secret).at(node).send().await;
+            answer.token();
+            assert_eq!(answer.headers["x-ratelimit-remaining"], remaining);
+        }
+        let world = world.restart().await;
+        world.token("acme", &acme.client, &acme.secret).send().await.token();
+        let third = world.another_node().await;
+        for node in [&world.url, &third] {
+            let over = world.token("acme", &acme.client, &acme.secret).at(node).send().await;
+            over.refused(429, "rate_limit_exceeded");
+            let wait: i64 = over.headers["retry-after"].to_str().unwrap().parse().unwrap();
+            assert!((1..=3_600).contains(&wait), "{wait}");
+        }
+        world.clock.advance(3_600);
+        world.token("acme", &acme.client, &acme.secret).at(&third).send().await.token();
+    }
+}
+
+story! {
+    async fn many_at_once_on_two_nodes_get_no_more_than_the_tenants_quota(world: World) {
+        let acme = world.acme().await;
+        let other = world.another_node().await;
+        policy(&world.operator().await, "acme", json!({"rateLimit": {"client": null, "tenant": {"requests": 20, "windowSeconds": 86_400}}})).await;
+        let answers = crate::repeated_commands::join_all(30, |number| {
+            let node = if number % 2 == 0 { &other } else { &world.url };
+            world.token("acme", &acme.client, &acme.secret).at(node).send()
+        }).await;
+        let (passed, over): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+        assert_eq!((passed.len(), over.len()), (20, 10));
+        for answer in over {
+            answer.refused(429, "rate_limit_exceeded");
+        }
+    }
+}
+
+story! {
+    async fn what_is_not_enforced_is_counted_and_can_be_seen(world: World) {
+        let operator = world.operator().await;
+        for (slug, seconds) in [("short", 60), ("long", 3_600)] {
+            let acme = world.tenant_like_acme(slug).await;
+            policy(&operator, slug, json!({"rateLimit": {"client": {"requests": 2, "windowSeconds": seconds, "enforce": false}}})).await;
+            for remaining in ["1", "0", "0", "0"] {
+                let answer = world.token(slug, &acme.client, &acme.secret).send().await;
+                answer.token();
+                assert_eq!(answer.headers["x-ratelimit-remaining"], remaining, "{slug}");
+            }
+            let query = format!("{{ tenant(slug: \"{slug}\") {{ id }} }}");
+            let tenant = operator.query("tenant", &query).await.data()["id"].as_str().unwrap().parse().unwrap();
+            let filter = chancery_token_log::ActivityFilter { reason: Some("client_limit_not_enforced".to_owned()), ..Default::default() };
+            world.platform.log.drain().await;
+            assert_eq!(world.platform.log.page(tenant, (None, None), 100, &filter).await.unwrap().records.len(), 2, "{slug}");
+        }
+    }
+}
