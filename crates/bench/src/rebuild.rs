@@ -7,6 +7,7 @@ use std::{
     time::Instant,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_event_store::{
     Provenance, Store, StoreConfig, StoreError, StoreLocation, Versions, entries_page, execute,
 };
@@ -198,6 +199,8 @@ impl Plan<'_> {
                 "--database-url",
                 address,
             ])
+            // It asks for one on PostgreSQL and opens nothing with it.
+            .env("CHANCERY_MASTER_KEY", STANDARD.encode([7; 32]))
             .current_dir(directory)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());

@@ -119,9 +119,7 @@ pub enum Fault {
     #[error("the checkpoint in the header is not vouched for: {0}")]
     Checkpoint(NoteError),
     /// The file is signed with another key than the one that it must be signed with.
-    #[error(
-        "the file is signed with the key {found}, and not with {expected}: it was signed again by somebody else"
-    )]
+    #[error("{}", other_key(.found, .expected))]
     OtherKey {
         /// The key in the header.
         found: VerifierKey,
@@ -213,6 +211,18 @@ fn changed(first: u64, last: u64, by: Option<&str>) -> String {
     }
     format!(
         "one of the entries {first} to {last} was changed, or one removed and another inserted: {which}, and nothing else tells which of them"
+    )
+}
+
+fn other_key(found: &VerifierKey, expected: &VerifierKey) -> String {
+    if found.name() == expected.name() {
+        return format!(
+            "the file is signed with the key {found}, and not with {expected}: it was signed again by somebody else"
+        );
+    }
+    let (file, key) = (found.name(), expected.name());
+    format!(
+        "the file is an export of {file}, and the key is that of {key}: one of the two is of another tenant"
     )
 }
 

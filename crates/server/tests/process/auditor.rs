@@ -88,7 +88,7 @@ on_both_stores! {
             assert!(!stdout.contains("verified: entries"), "{stdout}");
         };
         // Another tenant's file, and another tenant's checkpoint.
-        refused(&["umbrella.ndjson", "--key", "acme.key"], 1, "/t/umbrella/roll");
+        refused(&["umbrella.ndjson", "--key", "acme.key"], 1, "one of the two is of another tenant");
         refused(&["umbrella.ndjson", "--checkpoint", "kept"], 1, "/t/umbrella/roll");
         refused(&["acme.ndjson", "--checkpoint", "theirs"], 1, "/t/umbrella/roll");
         refused(&["acme.ndjson", "--key", "acme.key", "--checkpoint", "kept", "theirs"], 1, "/t/umbrella/roll");

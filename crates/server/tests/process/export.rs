@@ -62,6 +62,12 @@ on_both_stores! {
             assert_eq!(status, 2, "{stderr}");
             assert!(stderr.contains(sentence), "{stderr}");
         }
+        for nowhere in ["nowhere/none.ndjson", "."] {
+            let words = ["export", "--tenant", "system", "-o", nowhere];
+            let (status, _, stderr) = audit(directory, arguments, &words);
+            assert_eq!(status, 2, "{stderr}");
+            assert!(stderr.contains("cannot be written: -o names a file"), "{stderr}");
+        }
         let left: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert!(!left.iter().any(|name| name.to_string_lossy().contains("none")), "{left:?}");
         assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".tmp")), "{left:?}");

@@ -38,6 +38,12 @@ pub(super) async fn run(
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
+    if path.is_dir() || !directory.is_dir() {
+        return Err(Failure::input(format!(
+            "{} cannot be written: -o names a file in a directory that is there",
+            path.display()
+        )));
+    }
     let mut file = tempfile::NamedTempFile::new_in(directory).map_err(|error| faulty(&error))?;
     let exported = write(&application, &slug, from, file.as_file_mut())
         .await
