@@ -12,7 +12,9 @@ use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 const ALLOWED: &[(&str, &[&str])] = &[
     // Values and pure decisions.
     ("chancery-domain", &[]),
-    ("chancery-crypto", &[]),
+    ("chancery-crypto", &["chancery-telemetry"]),
+    // What every part counts and traces with; it stands on nothing.
+    ("chancery-telemetry", &[]),
     // The roll is verified offline, so it knows no database.
     ("chancery-roll", &["chancery-domain", "chancery-crypto"]),
     // Storage.
@@ -23,12 +25,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "chancery-token-log",
-        &["chancery-domain", "chancery-event-store"],
+        &[
+            "chancery-telemetry",
+            "chancery-domain",
+            "chancery-event-store",
+        ],
     ),
     // What a token decision needs. It reads the store and follows its heads.
     (
         "chancery-directory",
         &[
+            "chancery-telemetry",
             "chancery-domain",
             "chancery-crypto",
             "chancery-event-store",
@@ -39,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "chancery-application",
         &[
+            "chancery-telemetry",
             "chancery-domain",
             "chancery-crypto",
             "chancery-roll",
@@ -52,6 +60,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "chancery-token-service",
         &[
+            "chancery-telemetry",
             "chancery-domain",
             "chancery-crypto",
             "chancery-directory",
@@ -61,11 +70,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Doors for operators: they change and read through the application only.
     (
         "chancery-admin-api",
-        &["chancery-domain", "chancery-application"],
+        &[
+            "chancery-telemetry",
+            "chancery-domain",
+            "chancery-application",
+        ],
     ),
     (
         "chancery-console",
-        &["chancery-domain", "chancery-application"],
+        &[
+            "chancery-telemetry",
+            "chancery-domain",
+            "chancery-application",
+        ],
     ),
     // Published, for people who have nothing else of ours.
     ("chancery-sdk", &[]),
@@ -75,6 +92,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "chancery",
         &[
+            "chancery-telemetry",
             "chancery-domain",
             "chancery-crypto",
             "chancery-roll",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_graphql::{Request, Variables};
 use axum::{
-    Router,
+    Extension, Router,
     body::Bytes,
     extract::{
         DefaultBodyLimit, FromRequest, State,
@@ -14,6 +14,7 @@ use axum::{
     routing::get,
 };
 use chancery_application::Application;
+use chancery_telemetry::TraceContext;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS},
@@ -28,7 +29,6 @@ use crate::{
     schema::{self, AdminSchema},
     session::Session,
     socket::{self, Sockets},
-    trace::Trace,
 };
 
 /// How large a request may be, in bytes.
@@ -63,6 +63,7 @@ pub(crate) struct AdminApi {
 
 /// `POST /graphql`, the admin API; `GET /graphql/ws`, its subscriptions; `GET /graphql`, its explorer
 /// with the files that it loads. Close the `sockets` when the server stops.
+/// Serve it within `chancery_telemetry::http::layer`, which gives every request its trace.
 pub fn router(application: Application, sockets: Sockets, options: Options) -> Router {
     let api = AdminApi {
         options,
@@ -78,8 +79,11 @@ pub fn router(application: Application, sockets: Sockets, options: Options) -> R
         .with_state(api)
 }
 
-async fn answer(State(api): State<AdminApi>, request: axum::extract::Request) -> Response {
-    let trace = Trace::new(request.headers(), &api.application);
+async fn answer(
+    State(api): State<AdminApi>,
+    Extension(trace): Extension<TraceContext>,
+    request: axum::extract::Request,
+) -> Response {
     let mut response = match api.answer(request, &trace).await {
         Ok(response) => response,
         Err(refused) => *refused,
@@ -87,7 +91,6 @@ async fn answer(State(api): State<AdminApi>, request: axum::extract::Request) ->
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    trace.name_in(headers);
     response
 }
 
@@ -98,7 +101,7 @@ impl AdminApi {
     async fn answer(
         &self,
         request: axum::extract::Request,
-        trace: &Trace,
+        trace: &TraceContext,
     ) -> Result<Response, Box<Response>> {
         let token = auth::token(request.headers())?;
         if !is_json(request.headers()) {
@@ -112,7 +115,7 @@ impl AdminApi {
         tokio::time::timeout(self.options.patience, answer)
             .await
             .unwrap_or_else(|_| {
-                tracing::warn!(trace_id = trace.id, "the admin API did not answer in time");
+                tracing::warn!(trace_id = trace.trace_id(), "the admin API did not answer in time");
                 Err(late().into())
             })
     }
@@ -121,18 +124,18 @@ impl AdminApi {
         &self,
         token: &str,
         body: &[u8],
-        trace: &Trace,
+        trace: &TraceContext,
     ) -> Result<Response, Box<Response>> {
-        let caller = auth::caller(&self.application, token, &trace.id).await?;
+        let caller = auth::caller(&self.application, token, trace.trace_id()).await?;
         let body =
             Body::parse(body).map_err(|message| refused(StatusCode::BAD_REQUEST, &message))?;
-        let session = Session::new(self.application.clone(), caller, trace.id.clone());
+        let session = Session::new(self.application.clone(), caller, trace.trace_id().to_owned());
         let mut response = match body.prepare(self.options.introspection) {
             Ok(request) => self.schema.execute(request.data(session)).await,
             Err(error) => async_graphql::Response::from_errors(vec![*error]),
         };
         for error in &mut response.errors {
-            error::complete(error, &trace.id);
+            error::complete(error, trace.trace_id());
         }
         Ok(axum::Json(response).into_response())
     }

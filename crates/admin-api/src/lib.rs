@@ -20,7 +20,6 @@ mod secret;
 mod session;
 mod socket;
 mod tenant;
-mod trace;
 
 pub use http::{Options, router};
 pub use schema::sdl;

@@ -10,7 +10,9 @@ use chancery_domain::{
     tenant::{TenantEvent, TenantRefusal},
 };
 use chancery_event_store::{Numbers, Provenance, Remembered, StoreError, Tx, UniqueRule, Versions};
+use chancery_telemetry::{TraceContext, stage};
 use serde::{Serialize, de::DeserializeOwned};
+use tracing::Instrument as _;
 
 use crate::{
     Application,
@@ -135,7 +137,12 @@ impl Application {
             request: request.clone(),
             answer: serde_json::to_string(&answer)?,
         };
-        let outcome = self.tasks.spawn(async move { work.run().await }).await?;
+        let work = work.run().instrument(stage!("change"));
+        let working = match TraceContext::current() {
+            Some(trace) => self.tasks.spawn(trace.scope(work)),
+            None => self.tasks.spawn(work),
+        };
+        let outcome = working.await?;
         let error = match outcome {
             Ok(Outcome::Committed(done)) => return Ok(Executed::Done(answer, done)),
             Ok(Outcome::Overtaken | Outcome::AlreadyRemembered) => Error::Conflict,
@@ -184,7 +191,8 @@ impl Work {
 
         let (mut tx, read, change) = match attempt {
             Attempt::Optimistic => {
-                let read = parts.store.load(tenant, &streams).await?;
+                let load = parts.store.load(tenant, &streams);
+                let read = load.instrument(stage!("load")).await?;
                 let change = self.decide(&read, now)?;
                 (parts.store.begin().await?, read, change)
             }
@@ -202,13 +210,14 @@ impl Work {
                 after: read,
             }));
         }
-        let recorded = match self.write(&mut tx, tenant, &read, &change, now).await {
+        let write = self.write(&mut tx, tenant, &read, &change, now);
+        let recorded = match write.instrument(stage!("write")).await {
             Ok(recorded) => recorded,
             Err(WriteError::Overtaken) => return Ok(Outcome::Overtaken),
             Err(WriteError::AlreadyRemembered) => return Ok(Outcome::AlreadyRemembered),
             Err(WriteError::Failed(error)) => return Err(error),
         };
-        tx.commit().await?;
+        tx.commit().instrument(stage!("commit")).await?;
         if let Some(last) = recorded.last() {
             self.application.heads.announce(tenant, last.tenant_seq);
             self.application.unsealed.notify_one();
@@ -218,7 +227,7 @@ impl Work {
     }
 
     fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Error> {
-        let change = self.command.decide(read, now)?;
+        let change = stage!("decide").in_scope(|| self.command.decide(read, now))?;
         guard_escalation(&self.caller, read, &change)?;
         Ok(change)
     }

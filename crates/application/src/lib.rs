@@ -79,6 +79,8 @@ pub struct Parts {
     pub hasher: SecretHasher,
     /// The base of every issuer.
     pub public_url: PublicUrl,
+    /// Where the admin API is, if not below the base of every issuer: scheme and authority.
+    pub admin_url: Option<String>,
 }
 
 /// The one door for changes, and for what operators read. Cheap to clone.

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Instant;
 
 use argon2::password_hash::{self, PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, Version};
+use chancery_telemetry::{Counter, Family, Histogram};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
@@ -108,6 +110,17 @@ pub struct SecretHasher {
     parameters: HashParameters,
     places: Arc<Semaphore>,
     threads: Arc<Semaphore>,
+    /// How many places and how many threads there are.
+    size: (usize, usize),
+    counted: Arc<Counted>,
+}
+
+/// What the pool counts.
+#[derive(Debug)]
+struct Counted {
+    waits: Histogram,
+    hashes: Histogram,
+    refused: Counter,
 }
 
 impl SecretHasher {
@@ -119,6 +132,12 @@ impl SecretHasher {
             parameters,
             places: Arc::new(Semaphore::new(places)),
             threads: Arc::new(Semaphore::new(threads)),
+            size: (places, threads),
+            counted: Arc::new(Counted {
+                waits: Histogram::of_durations(),
+                hashes: Histogram::of_durations(),
+                refused: Counter::default(),
+            }),
         }
     }
 
@@ -161,19 +180,69 @@ impl SecretHasher {
         }
     }
 
+    /// What the pool has counted, and how many wait and work now.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a pool has far fewer than 2^52 places"
+    )]
+    pub fn families(&self) -> Vec<Family> {
+        let (places, threads) = self.size;
+        let taken = places.saturating_sub(self.places.available_permits());
+        let working = threads.saturating_sub(self.threads.available_permits());
+        let waiting = taken.saturating_sub(working);
+        vec![
+            Family::gauge(
+                "chancery.secret.hash.working",
+                "{secret}",
+                "Secrets that are being hashed with Argon2id.",
+                working as f64,
+            ),
+            Family::gauge(
+                "chancery.secret.hash.waiting",
+                "{secret}",
+                "Secrets that wait to be hashed.",
+                waiting as f64,
+            ),
+            Family::histogram(
+                "chancery.secret.hash.wait.duration",
+                "s",
+                "How long secrets waited to be hashed.",
+                self.counted.waits.distribution(),
+            ),
+            Family::histogram(
+                "chancery.secret.hash.duration",
+                "s",
+                "How long it took to hash a secret.",
+                self.counted.hashes.distribution(),
+            ),
+            Family::sum(
+                "chancery.secret.hash.refused",
+                "{secret}",
+                "Secrets that were not hashed because too many waited.",
+                self.counted.refused.get(),
+            ),
+        ]
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HasherError> {
-        let place = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_| HasherError::Busy)?;
+        let asked = Instant::now();
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            self.counted.refused.one();
+            return Err(HasherError::Busy);
+        };
         let thread = Arc::clone(&self.threads)
             .acquire_owned()
             .await
             .map_err(|_| HasherError::Failed)?;
+        let counted = Arc::clone(&self.counted);
         spawn_blocking(move || {
+            let begun = Instant::now();
+            counted.waits.took(begun - asked);
             let done = work();
+            counted.hashes.took(begun.elapsed());
             drop((thread, place));
             done
         })

@@ -4,6 +4,7 @@ use chancery_crypto::{Entropy, HasherError, Sealer, SecretHasher, Verifier};
 use chancery_domain::{ClientId, SecretId, TenantId, value::Slug};
 use chancery_event_store::{Stamp, Store, StoreError};
 use chancery_projections::tenants;
+use chancery_telemetry::{Family, Labels, Points};
 use quick_cache::sync::Cache;
 
 use crate::{
@@ -189,6 +190,55 @@ impl Directory {
     /// now is as good, and requests that came before and after the change agree on it sooner.
     async fn stamp_again(&self, tenant: TenantId) -> Result<Option<Stamp>, StoreError> {
         self.fill.store.stamp(tenant).await
+    }
+
+    /// What the directory has counted, and how much it holds.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a cache has far fewer than 2^52 entries"
+    )]
+    pub fn families(&self) -> Vec<Family> {
+        let of = |kind: &'static str| -> Labels { vec![("chancery.directory.entry", kind.into())] };
+        let (tenants, clients) = (&self.tenants, &self.clients);
+        let sums = |name, unit, help, tenants: u64, clients: u64| Family {
+            name,
+            unit,
+            help,
+            points: Points::Sums(vec![(of("tenant"), tenants), (of("client"), clients)]),
+        };
+        vec![
+            Family {
+                name: "chancery.directory.entries",
+                unit: "{entry}",
+                help: "Entries that the directory holds.",
+                points: Points::Gauges(vec![
+                    (of("tenant"), tenants.len() as f64),
+                    (of("client"), clients.len() as f64),
+                    (of("secret"), self.verified.len() as f64),
+                ]),
+            },
+            sums(
+                "chancery.directory.hits",
+                "{lookup}",
+                "Look-ups that an entry in memory answered.",
+                tenants.hits.get(),
+                clients.hits.get(),
+            ),
+            sums(
+                "chancery.directory.fills",
+                "{entry}",
+                "Entries that were read from the database, for the first time or again.",
+                tenants.fills.get(),
+                clients.fills.get(),
+            ),
+            sums(
+                "chancery.directory.evictions",
+                "{entry}",
+                "Entries that made room for others.",
+                tenants.evictions.get(),
+                clients.evictions.get(),
+            ),
+        ]
     }
 
     /// Whether the presented text is the secret of this id, which the entry says is accepted. Only

@@ -1,13 +1,42 @@
 //! A bounded cache whose entries say which state of the tenant's roll they were filled at.
 
-use std::{hash::Hash, sync::Arc};
+use std::{
+    hash::{Hash, RandomState},
+    sync::Arc,
+};
 
 use chancery_event_store::Stamp;
-use quick_cache::sync::{Cache, EntryAction, EntryResult};
+use chancery_telemetry::Counter;
+use quick_cache::{
+    Lifecycle, UnitWeighter,
+    sync::{Cache, EntryAction, EntryResult},
+};
 
 /// Entries by key, each stamped with the state of the tenant's roll that was read before it was filled. Absence is an
 /// entry too.
-pub(crate) struct Stamped<K, V>(Cache<K, Filled<V>>);
+pub(crate) struct Stamped<K, V> {
+    entries: Cache<K, Filled<V>, UnitWeighter, RandomState, Evictions>,
+    /// Look-ups that an entry answered.
+    pub(crate) hits: Counter,
+    /// Entries that were read.
+    pub(crate) fills: Counter,
+    /// Entries that made room for others.
+    pub(crate) evictions: Arc<Counter>,
+}
+
+/// Counts the entries that make room.
+#[derive(Clone)]
+struct Evictions(Arc<Counter>);
+
+impl<K, V> Lifecycle<K, V> for Evictions {
+    /// The entry, to be dropped after the cache has let go of its lock.
+    type RequestState = Option<(K, V)>;
+
+    fn on_evict(&self, evicted: &mut Self::RequestState, key: K, value: V) {
+        self.0.one();
+        *evicted = Some((key, value));
+    }
+}
 
 struct Filled<V> {
     stamp: Stamp,
@@ -25,7 +54,24 @@ impl<V> Clone for Filled<V> {
 
 impl<K: Clone + Eq + Hash, V> Stamped<K, V> {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self(Cache::new(capacity))
+        let evictions = Arc::new(Counter::default());
+        Self {
+            entries: Cache::with(
+                capacity,
+                capacity as u64,
+                UnitWeighter,
+                RandomState::default(),
+                Evictions(evictions.clone()),
+            ),
+            hits: Counter::default(),
+            fills: Counter::default(),
+            evictions,
+        }
+    }
+
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// What was filled at this very stamp. The outer `None` says that nothing was.
@@ -34,10 +80,11 @@ impl<K: Clone + Eq + Hash, V> Stamped<K, V> {
         reason = "unknown, absent and present are three things"
     )]
     pub(crate) fn at(&self, key: &K, stamp: Stamp) -> Option<Option<Arc<V>>> {
-        self.0
-            .get(key)
-            .filter(|filled| filled.stamp == stamp)
-            .map(|filled| filled.value)
+        let filled = self.entries.get(key)?;
+        (filled.stamp == stamp).then(|| {
+            self.hits.one();
+            filled.value
+        })
     }
 
     /// What was filled last, whenever that was. The outer `None` says that nothing was.
@@ -46,7 +93,9 @@ impl<K: Clone + Eq + Hash, V> Stamped<K, V> {
         reason = "unknown, absent and present are three things"
     )]
     pub(crate) fn latest(&self, key: &K) -> Option<Option<Arc<V>>> {
-        self.0.get(key).map(|filled| filled.value)
+        let filled = self.entries.get(key)?;
+        self.hits.one();
+        Some(filled.value)
     }
 
     /// What was filled at this stamp; otherwise what `fill` makes of the entry that it replaces.
@@ -60,7 +109,7 @@ impl<K: Clone + Eq + Hash, V> Stamped<K, V> {
     where
         Fut: Future<Output = Result<Option<Arc<V>>, E>>,
     {
-        let entry = self.0.entry_async(key, |_, filled: &mut Filled<V>| {
+        let entry = self.entries.entry_async(key, |_, filled: &mut Filled<V>| {
             if filled.stamp == stamp {
                 EntryAction::Retain(filled.value.clone())
             } else {
@@ -75,6 +124,7 @@ impl<K: Clone + Eq + Hash, V> Stamped<K, V> {
             EntryResult::Removed(..) | EntryResult::Timeout => (None, None),
         };
         let value = fill(before).await?;
+        self.fills.one();
         if let Some(guard) = guard {
             // Refused where the place was given to another meanwhile: then the next request fills.
             let _ = guard.insert(Filled {

@@ -20,6 +20,11 @@ impl VerifiedSecrets {
         }
     }
 
+    /// How many secrets are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.digests.len()
+    }
+
     /// Whether the presented text is the secret. Requests that bring the same secret for the first
     /// time wait for one Argon2id among them; a failed one is not remembered.
     pub(crate) async fn verify(

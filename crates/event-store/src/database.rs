@@ -18,6 +18,32 @@ pub struct Database {
     location: Arc<StoreLocation>,
 }
 
+/// A pool of connections as it is at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// Which pool of its database it is.
+    pub pool: &'static str,
+    /// How many are waiting to be used.
+    pub idle: usize,
+    /// How many are in use.
+    pub used: usize,
+    /// How many there may be.
+    pub max: u32,
+}
+
+impl Connections {
+    fn of<DB: sqlx::Database>(name: &'static str, pool: &sqlx::Pool<DB>) -> Self {
+        let idle = pool.num_idle();
+        let all = usize::try_from(pool.size()).unwrap_or(usize::MAX);
+        Self {
+            pool: name,
+            idle,
+            used: all.saturating_sub(idle),
+            max: pool.options().get_max_connections(),
+        }
+    }
+}
+
 #[derive(Clone)]
 pub(crate) enum Pools {
     Postgres(PgPool),
@@ -60,6 +86,19 @@ impl Database {
         match &self.pools {
             Pools::Postgres(_) => Backend::Postgres,
             Pools::Sqlite { .. } => Backend::Sqlite,
+        }
+    }
+
+    /// The pools of connections as they are now.
+    pub fn connections(&self) -> Vec<Connections> {
+        match &self.pools {
+            Pools::Postgres(pool) => vec![Connections::of("postgres", pool)],
+            Pools::Sqlite {
+                writer, readers, ..
+            } => vec![
+                Connections::of("writer", writer),
+                Connections::of("readers", readers),
+            ],
         }
     }
 

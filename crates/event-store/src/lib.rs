@@ -31,7 +31,7 @@ mod versions;
 pub use append::Provenance;
 pub use commands::Remembered;
 pub use config::{Backend, StoreConfig, StoreLocation};
-pub use database::Database;
+pub use database::{Connections, Database};
 pub use error::{Cause, EventName, StoreError};
 pub use feed::{Stamp, entries_page, events_page, head};
 pub use heads::{Heads, LOOK_AGAIN, Watch};

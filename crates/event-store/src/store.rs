@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use crate::{
     config::{Backend, StoreLocation},
-    database::Database,
+    database::{Connections, Database},
     error::{Cause, StoreError},
     fetch_optional,
     query::{Reads, Source},
@@ -39,6 +39,11 @@ impl Store {
     /// Where it is.
     pub fn location(&self) -> &StoreLocation {
         self.database.location()
+    }
+
+    /// The pools of connections as they are now.
+    pub fn connections(&self) -> Vec<Connections> {
+        self.database.connections()
     }
 
     /// Whether the store answers, and within two seconds: for readiness.

@@ -81,6 +81,25 @@ pub async fn of_clients(
     )?)
 }
 
+/// When the first thing was due that is not recorded. `None`: nothing is.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn platform_due_since(
+    store: &Store,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let due = fetch_optional!(
+        store,
+        (i64,),
+        "SELECT s.due_at FROM client_secrets s
+         JOIN tenants t ON t.tenant_id = s.tenant_id
+         WHERE s.due_at <= $1 AND t.state <> 'closed' ORDER BY s.due_at LIMIT 1",
+        now.micros()
+    )?;
+    Ok(due.map(|(at,)| Timestamp::from_micros(at)))
+}
+
 /// The clients of all tenants that are not closed with something due by now that is not recorded,
 /// longest due first.
 ///

@@ -1,11 +1,18 @@
 //! Connections: how long a request may take to come in, how large its head may be, and how they end.
 
-use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::watch,
+    task::JoinSet,
+};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use tower_http::timeout::RequestBodyTimeoutLayer;
@@ -21,15 +28,45 @@ const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 /// How long requests that are under way may take once the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// One address: what is served there, and with what TLS, if any.
+pub(crate) struct Door {
+    pub(crate) listener: TcpListener,
+    pub(crate) router: Router,
+    pub(crate) tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+}
+
 /// Serves until it is told to stop, then lets what is under way finish.
-pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
-    let router = router.layer(RequestBodyTimeoutLayer::new(BODY));
+pub(crate) async fn serve(doors: Vec<Door>, stop: impl Future<Output = ()>) {
     let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
-    let mut stop = std::pin::pin!(stop);
+    let mut accepting = JoinSet::new();
+    for door in doors {
+        accepting.spawn(accept(door, connections.clone(), stopping.clone()));
+    }
+    stop.await;
+    tracing::info!("stopping: requests that are under way may finish");
+    stopping.cancel();
+    accepting.join_all().await;
+    connections.close();
+    if tokio::time::timeout(DRAIN, connections.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some connections did not end in time and are cut");
+    }
+}
+
+/// Takes connections until it is told to stop.
+async fn accept(door: Door, connections: TaskTracker, stopping: CancellationToken) {
+    let Door {
+        listener,
+        router,
+        tls,
+    } = door;
+    let router = router.layer(RequestBodyTimeoutLayer::new(BODY));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = &mut stop => break,
+            () = stopping.cancelled() => return,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -40,39 +77,47 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
         };
         // Small answers must not wait for more to be said.
         let _ = stream.set_nodelay(true);
-        let router = router.clone();
-        let service = service_fn(move |request| answer(router.clone(), request, peer));
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD)
-            .max_buf_size(LARGEST_HEAD)
-            .serve_connection(TokioIo::new(stream), service)
-            // What becomes a WebSocket is no connection of HTTP any more: who serves it closes it.
-            .with_upgrades();
-        let stopping = stopping.clone();
+        let (router, stopping) = (router.clone(), stopping.clone());
+        let acceptor = tls
+            .as_ref()
+            .map(|tls| TlsAcceptor::from(tls.borrow().clone()));
         connections.spawn(async move {
-            let mut connection = std::pin::pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = stopping.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
+            let Some(acceptor) = acceptor else {
+                return talk(stream, peer, router, stopping).await;
             };
-            if let Err(error) = ended {
-                tracing::debug!(%error, %peer, "a connection ended early");
+            // Whoever is slow to agree on a key holds a connection as one who is slow to ask.
+            match tokio::time::timeout(HEAD, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => talk(stream, peer, router, stopping).await,
+                Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
+                Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
             }
         });
     }
-    drop(listener);
-    tracing::info!("stopping: requests that are under way may finish");
-    stopping.cancel();
-    connections.close();
-    if tokio::time::timeout(DRAIN, connections.wait())
-        .await
-        .is_err()
-    {
-        tracing::warn!("some connections did not end in time and are cut");
+}
+
+/// Answers the requests of one connection.
+async fn talk<S>(stream: S, peer: SocketAddr, router: Router, stopping: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| answer(router.clone(), request, peer));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        // What becomes a WebSocket is no connection of HTTP any more: who serves it closes it.
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, %peer, "a connection ended early");
     }
 }
 

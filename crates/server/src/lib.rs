@@ -11,6 +11,8 @@ mod progress;
 mod roll;
 mod sealing;
 mod start;
+mod telemetry;
+mod tls;
 
 mod commands {
     //! One file for each subcommand.
@@ -104,11 +106,28 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     if let Command::Config { json } = cli.command {
         return commands::config::run(&config, json);
     }
-    logging::start(&config.log).map_err(Failure::input)?;
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::system)?;
+    // Only a server tells of itself; a command ends before anybody could ask.
+    let collector = match (&config.telemetry.otlp_endpoint, &cli.command) {
+        (Some(endpoint), Command::Serve) => {
+            Some(telemetry::collector(&endpoint.0).map_err(Failure::system)?)
+        }
+        _ => None,
+    };
+    let ratio = config.telemetry.sampling.0;
+    let spans = collector
+        .as_ref()
+        .map(|collector| telemetry::spans(collector.clone(), ratio, runtime.handle().clone()));
+    logging::start(&config.log, spans.as_ref()).map_err(Failure::input)?;
     runtime.block_on(async {
         match &cli.command {
-            Command::Serve => commands::serve::run(config).await,
+            Command::Serve => {
+                let served = commands::serve::run(config, collector).await;
+                if let Some(spans) = spans {
+                    spans.close().await;
+                }
+                served
+            }
             Command::Migrate => commands::migrate::run(&config).await,
             Command::Operator(command) => commands::operator::run(&config, command).await,
             Command::Audit(command) => commands::audit::run(&config, command).await,

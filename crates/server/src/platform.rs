@@ -1,9 +1,9 @@
 //! The whole server but its socket: what the binary serves, and what tests serve in their own
 //! process with a clock of their own.
 
-use std::{io, num::NonZeroUsize, sync::Arc};
+use std::{io, num::NonZeroUsize, sync::Arc, time::Instant};
 
-use axum::Router;
+use axum::{Router, middleware};
 use chancery_admin_api::Sockets;
 use chancery_application::{
     Application, Error, Installation, InvalidPublicUrl, OpenError, OperatorCredential, Parts,
@@ -13,10 +13,14 @@ use chancery_crypto::{Entropy, HashParameters, Sealer, SecretHasher};
 use chancery_directory::{Capacity, Directory};
 use chancery_domain::Clock;
 use chancery_event_store::{Store, StoreError};
+use chancery_telemetry::http::{Http, layer};
 use chancery_token_log::{Durability, TokenLog, TokenLogConfig};
 use chancery_token_service::{FailureLimit, TokenService, TokenServiceConfig, TrustedProxies};
 
-use crate::{health, roll};
+use crate::{
+    health, roll,
+    telemetry::{self, Sources},
+};
 
 /// How many secrets may wait to be hashed before the answer is "try again".
 const WAITING_TO_HASH: usize = 256;
@@ -25,6 +29,8 @@ const WAITING_TO_HASH: usize = 256;
 pub struct Settings {
     /// The base of every issuer.
     pub public_url: PublicUrl,
+    /// Where the admin API is, if not below the base of every issuer: scheme and authority.
+    pub admin_url: Option<String>,
     /// When a token may leave.
     pub durability: Durability,
     /// After how many days activity is deleted.
@@ -57,6 +63,7 @@ impl Settings {
         };
         Ok(Self {
             public_url,
+            admin_url: None,
             durability: Durability::default(),
             activity_days: 90,
             token_service,
@@ -73,11 +80,24 @@ pub struct Platform {
     pub application: Application,
     /// Every URL of the contract.
     pub router: Router,
+    /// The same in two parts, for two addresses.
+    pub(crate) apart: Apart,
+    /// What is counted.
+    pub(crate) sources: Arc<Sources>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Where everything is kept.
     pub store: Store,
     sockets: Sockets,
     /// Where token traffic is kept.
     pub log: TokenLog,
+}
+
+/// Every URL of the contract, in two parts.
+pub(crate) struct Apart {
+    /// What clients and resource servers ask for.
+    pub(crate) public: Router,
+    /// What operators ask for. Health is in both.
+    pub(crate) internal: Router,
 }
 
 /// Why the server cannot start.
@@ -126,6 +146,7 @@ pub(crate) fn application(
         secrets: installation.secrets.clone(),
         hasher: hasher.clone(),
         public_url: settings.public_url.clone(),
+        admin_url: settings.admin_url.clone(),
     })
 }
 
@@ -175,26 +196,54 @@ impl Platform {
             ));
             let token_service = TokenService::new(
                 settings.token_service,
-                directory,
-                hasher,
+                directory.clone(),
+                hasher.clone(),
                 installation.secrets.clone(),
                 log.clone(),
-                settings.clock,
-                settings.entropy,
+                settings.clock.clone(),
+                settings.entropy.clone(),
             );
+            let entropy = settings.entropy;
+            let http = Arc::new(Http::new(
+                Box::new(move || entropy.bytes()),
+                telemetry::of_request,
+            ));
+            let sources = Arc::new(Sources {
+                began: Instant::now(),
+                http: http.clone(),
+                token_service: token_service.clone(),
+                directory,
+                hasher,
+                log: log.clone(),
+                store: store.clone(),
+                lags: Arc::default(),
+            });
             let sockets = Sockets::default();
-            let router = chancery_token_service::router(token_service)
-                .merge(chancery_admin_api::router(
-                    application.clone(),
-                    sockets.clone(),
-                    settings.admin_api,
-                ))
-                .merge(roll::routes(application.clone()))
-                .merge(health::routes(store.clone(), log.clone()))
-                .fallback(health::nothing_here);
+            let health = health::routes(store.clone(), log.clone());
+            let complete = |router: Router| {
+                router
+                    .merge(health.clone())
+                    .fallback(health::nothing_here)
+                    .layer(middleware::from_fn_with_state(http.clone(), layer))
+            };
+            // For clients, and for operators.
+            let public = chancery_token_service::router(token_service)
+                .merge(roll::routes(application.clone()));
+            let internal = chancery_admin_api::router(
+                application.clone(),
+                sockets.clone(),
+                settings.admin_api,
+            )
+            .merge(telemetry::routes(sources.clone()));
             return Ok(Self {
                 application,
-                router,
+                router: complete(public.clone().merge(internal.clone())),
+                apart: Apart {
+                    public: complete(public),
+                    internal: complete(internal),
+                },
+                sources,
+                clock: settings.clock,
                 store,
                 sockets,
                 log,

@@ -221,6 +221,7 @@ fn settings(config: &Config) -> Result<Settings, Failure> {
         Arc::new(SystemEntropy::new()),
     )
     .map_err(Failure::input)?;
+    settings.admin_url = config.admin_url();
     settings.durability = config.activity.durability.0;
     settings.activity_days = config.activity.retention.0;
     settings.admin_api.introspection = config.introspection;

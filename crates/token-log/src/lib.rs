@@ -10,6 +10,7 @@
 
 mod activity;
 mod batch;
+mod counted;
 mod denials;
 mod filter;
 mod house;

@@ -1,14 +1,14 @@
 use std::{
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use chancery_domain::Clock;
-use chancery_event_store::{Database, SchemaStatus, Store, StoreConfig, StoreError, StoreLocation};
+use chancery_event_store::{
+    Connections, Database, SchemaStatus, Store, StoreConfig, StoreError, StoreLocation,
+};
+use chancery_telemetry::Family;
 use tokio::{
     sync::{
         mpsc::{self, error::TrySendError},
@@ -20,6 +20,7 @@ use tokio::{
 use crate::{
     activity::Entry,
     batch::Target,
+    counted::Counted,
     denials::Denials,
     operation::{Answer, Operation, RecordError},
     schema::Schema,
@@ -91,7 +92,7 @@ struct Parts {
     schema: Schema,
     clock: Arc<dyn Clock>,
     denials: Arc<Denials>,
-    dropped: Arc<AtomicU64>,
+    counted: Arc<Counted>,
     durability: Durability,
     retention_days: u32,
 }
@@ -117,7 +118,7 @@ impl TokenLog {
             schema,
             clock,
             denials: Arc::default(),
-            dropped: Arc::default(),
+            counted: Arc::default(),
             durability: config.durability,
             retention_days: config.retention_days,
         }));
@@ -126,7 +127,7 @@ impl TokenLog {
             target: Target::new(log.0.database.clone(), &log.0.schema, heads),
             denials: log.0.denials.clone(),
             clock: log.0.clock.clone(),
-            dropped: log.0.dropped.clone(),
+            counted: log.0.counted.clone(),
         };
         tokio::spawn(writer.run(waiting));
         Ok(log)
@@ -154,11 +155,17 @@ impl TokenLog {
     pub async fn record(&self, operation: Operation) -> Result<Answer, RecordError> {
         let (answering, answer) = oneshot::channel();
         self.enqueue(operation, Some(answering))?;
-        match timeout(PATIENCE, answer).await {
+        let queued = Instant::now();
+        let answer = match timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(RecordError::Closed),
             Err(_) => Err(RecordError::Slow),
+        };
+        self.0.counted.answered(queued);
+        if let Ok(Answer::HeadMoved(_)) = answer {
+            self.0.counted.overtaken.one();
         }
+        answer
     }
 
     /// Queues a record that depends on nothing, and does not wait until it is durable.
@@ -175,7 +182,7 @@ impl TokenLog {
     pub fn note(&self, entry: Entry) {
         for entry in self.0.denials.admit(entry).into_iter().flatten() {
             if self.queue(entry).is_err() {
-                self.0.dropped.fetch_add(1, Ordering::Relaxed);
+                self.0.counted.dropped.one();
             }
         }
     }
@@ -188,7 +195,10 @@ impl TokenLog {
         operation.entry = operation.entry.cleaned();
         let message = Message::Write(operation, answering);
         self.0.queue.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => RecordError::Busy,
+            TrySendError::Full(_) => {
+                self.0.counted.refused.one();
+                RecordError::Busy
+            }
             TrySendError::Closed(_) => RecordError::Closed,
         })
     }
@@ -203,7 +213,17 @@ impl TokenLog {
 
     /// How many records that nobody waited for were lost since the start.
     pub fn dropped(&self) -> u64 {
-        self.0.dropped.load(Ordering::Relaxed)
+        self.0.counted.dropped.get()
+    }
+
+    /// What the log has counted, and how many operations wait now.
+    pub fn families(&self) -> Vec<Family> {
+        self.0.counted.families(self.waiting())
+    }
+
+    /// The pools of connections as they are now.
+    pub fn connections(&self) -> Vec<Connections> {
+        self.0.database.connections()
     }
 
     /// How many operations wait to be written.

@@ -2,11 +2,8 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use chancery_domain::Clock;
@@ -20,6 +17,7 @@ use tokio::{
 use crate::{
     activity::Entry,
     batch::Target,
+    counted::Counted,
     denials::Denials,
     operation::{Answer, Operation, RecordError},
 };
@@ -48,8 +46,7 @@ pub(crate) struct Writer {
     pub(crate) target: Target,
     pub(crate) denials: Arc<Denials>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Records that nobody waited for and that were not written.
-    pub(crate) dropped: Arc<AtomicU64>,
+    pub(crate) counted: Arc<Counted>,
 }
 
 impl Writer {
@@ -107,7 +104,7 @@ impl Writer {
                 (Some(answering), outcome) => drop(answering.send(outcome)),
                 (None, Ok(_)) => {}
                 (None, Err(error)) => {
-                    self.dropped.fetch_add(1, Ordering::Relaxed);
+                    self.counted.dropped.one();
                     let kind = operation.entry.kind.as_str();
                     tracing::warn!(%error, kind, "a record of activity was lost");
                 }
@@ -147,10 +144,13 @@ impl Writer {
 
     /// A panic below is a defect of one batch and must not end the task on which every token waits.
     async fn attempt(&self, operations: &[&Operation]) -> Result<Vec<Answer>, StoreError> {
+        let begun = Instant::now();
         let answers = AssertUnwindSafe(self.target.write(operations))
             .catch_unwind()
             .await
-            .unwrap_or_else(|_| Err(StoreError::Misuse("writing a batch panicked".to_owned())))?;
+            .unwrap_or_else(|_| Err(StoreError::Misuse("writing a batch panicked".to_owned())));
+        self.counted.wrote(operations.len(), begun.elapsed());
+        let answers = answers.inspect_err(|_| self.counted.failures.one())?;
         if answers.len() == operations.len() {
             Ok(answers)
         } else {

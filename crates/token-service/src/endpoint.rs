@@ -10,11 +10,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chancery_domain::{ClientId, CredentialId, TenantId, Timestamp, value::Slug};
+use chancery_telemetry::{TraceContext, stage};
 use chancery_token_log::{Answer, Assertion, Change, Durability, Entry, Kind, Operation};
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, USER_AGENT},
 };
+use tracing::Instrument as _;
 
 use crate::{
     TokenService,
@@ -30,7 +32,6 @@ use crate::{
     refresh::GrantRefusal,
     revoke,
     token::{self, Issued},
-    trace::TraceContext,
 };
 
 /// How often a decision is made before the request is told to come again. The first stands on what
@@ -146,6 +147,7 @@ async fn answer(
     let mut seen = Seen::default();
     let outcome = request.decide(body, &mut seen).await;
     request.log(&outcome, &seen);
+    service.counted().decided(&outcome);
     if let Err(refusal) = &outcome {
         request.note(refusal, &mut seen);
     }
@@ -320,7 +322,10 @@ impl Request<'_> {
         fresh: bool,
         seen: &mut Seen,
     ) -> Result<Served, Setback> {
-        let proof = self.prove(presented, fresh).await?;
+        let proof = self
+            .prove(presented, fresh)
+            .instrument(stage!("authenticate"))
+            .await?;
         seen.proved = Some(Proved {
             tenant: proof.tenant.id,
             credential: proof.credential,

@@ -7,6 +7,7 @@ use axum::{
 use chancery_crypto::HasherError;
 use chancery_directory::Unavailable;
 use chancery_domain::tenant::SigningAlgorithm;
+use chancery_telemetry::TraceContext;
 use chancery_token_log::RecordError;
 use http::{
     HeaderValue, StatusCode,
@@ -21,7 +22,6 @@ use crate::{
     refresh::GrantRefusal,
     target::TargetError,
     text::shown,
-    trace::TraceContext,
 };
 
 /// How long a client should wait for a store that does not answer, in seconds.

@@ -21,6 +21,7 @@ mod access_token;
 mod address;
 mod claims;
 mod client_auth;
+mod counted;
 mod endpoint;
 mod error;
 mod form;
@@ -39,9 +40,7 @@ mod service;
 mod target;
 mod text;
 mod token;
-mod trace;
 mod window;
 
 pub use address::{FailureLimit, TrustedProxies};
 pub use service::{TokenService, TokenServiceConfig, router};
-pub use trace::TraceContext;

@@ -3,24 +3,24 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    middleware,
     routing::{MethodRouter, get, post},
 };
 use chancery_crypto::{DecoyKeys, Entropy, SecretHasher, SecretIssuer};
 use chancery_directory::Directory;
 use chancery_domain::{Clock, TenantId, value::Slug};
+use chancery_telemetry::Family;
 use chancery_token_log::{Entry, TokenLog};
 use tokio::sync::Semaphore;
 
 use crate::{
     address::{AddressFailures, FailureLimit, TrustedProxies},
+    counted::Counted,
     endpoint,
     error::Problem,
     jwks,
     limits::Limits,
     metadata,
     parameters::MAX_BODY,
-    trace,
 };
 
 /// How many tenants are looked up at a time for the sake of a note.
@@ -53,6 +53,7 @@ struct Parts {
     limits: Limits,
     failures: AddressFailures,
     look_ups: Arc<Semaphore>,
+    counted: Counted,
 }
 
 impl TokenService {
@@ -81,7 +82,17 @@ impl TokenService {
             limits,
             failures,
             look_ups: Arc::new(Semaphore::new(LOOK_UPS)),
+            counted: Counted::default(),
         }))
+    }
+
+    /// What the endpoints have counted.
+    pub fn families(&self) -> Vec<Family> {
+        self.0.counted.families()
+    }
+
+    pub(crate) fn counted(&self) -> &Counted {
+        &self.0.counted
     }
 
     pub(crate) fn config(&self) -> &TokenServiceConfig {
@@ -155,7 +166,8 @@ impl TokenService {
 }
 
 /// The endpoints under every issuer, and the metadata documents. Serve it with
-/// `into_make_service_with_connect_info::<SocketAddr>()`: addresses are counted.
+/// `into_make_service_with_connect_info::<SocketAddr>()`, since addresses are counted, and within
+/// `chancery_telemetry::http::layer`, which gives every request its trace.
 pub fn router(service: TokenService) -> Router {
     Router::new()
         .route("/t/{slug}/oauth2/token", asked(post(endpoint::token)))
@@ -176,10 +188,6 @@ pub fn router(service: TokenService) -> Router {
             "/t/{slug}/.well-known/openid-configuration",
             get(metadata::handle).fallback(not_allowed),
         )
-        .layer(middleware::from_fn_with_state(
-            service.clone(),
-            trace::layer,
-        ))
         .with_state(service)
 }
 

@@ -1,7 +1,9 @@
 //! The token endpoint: what a client may ask for, and what it is given.
 
 use chancery_domain::{FamilyId, Timestamp};
+use chancery_telemetry::stage;
 use serde::Serialize;
+use tracing::Instrument as _;
 
 use crate::{
     claims::TokenId,
@@ -66,7 +68,8 @@ pub(crate) async fn serve(
         }
     };
     let bound = used.as_ref().map(|used| &used.bound);
-    let mut decision = grant::decide(proof, parameters, bound, now)?;
+    let mut decision =
+        stage!("decide").in_scope(|| grant::decide(proof, parameters, bound, now))?;
     if let Some(seconds) = proof.tenant.tenant.policy.refresh_token_seconds {
         let family = match &used {
             Some(used) => used.family,
@@ -79,7 +82,10 @@ pub(crate) async fn serve(
         decision.give(next, family, used, now.plus_seconds(i64::from(seconds)));
     }
     let jti = TokenId::new(now, &service.entropy().bytes());
-    decision.record(request, jti, beyond, now).await?;
+    decision
+        .record(request, jti, beyond, now)
+        .instrument(stage!("record"))
+        .await?;
     let issuer = service.issuer(&proof.tenant.tenant.slug);
-    Ok(decision.sign(&issuer, jti)?)
+    Ok(stage!("sign").in_scope(|| decision.sign(&issuer, jti))?)
 }

@@ -9,17 +9,18 @@ mod incoming;
 mod places;
 
 use axum::{
+    Extension,
     extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     response::Response,
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
+use chancery_telemetry::TraceContext;
+use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 
 pub use places::Sockets;
 
 use crate::{
     error::Code,
     http::{AdminApi, refusal},
-    trace::Trace,
 };
 
 /// The one protocol that is spoken.
@@ -31,7 +32,7 @@ const MAX_MESSAGE: usize = crate::http::MAX_BODY;
 /// a foreign page that opens a socket has nothing to ride on.
 pub(crate) async fn upgrade(
     State(api): State<AdminApi>,
-    headers: HeaderMap,
+    Extension(trace): Extension<TraceContext>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let refused = |message| refusal(StatusCode::BAD_REQUEST, Code::InvalidInput, message, None);
@@ -56,10 +57,6 @@ pub(crate) async fn upgrade(
             .insert(RETRY_AFTER, HeaderValue::from_static("5"));
         return response;
     };
-    let trace = Trace::new(&headers, &api.application);
-    let named = trace.clone();
-    let mut response =
-        upgrade.on_upgrade(move |socket| connection::run(socket, api, place, trace.id));
-    named.name_in(response.headers_mut());
-    response
+    let trace_id = trace.trace_id().to_owned();
+    upgrade.on_upgrade(move |socket| connection::run(socket, api, place, trace_id))
 }

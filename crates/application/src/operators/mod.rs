@@ -62,7 +62,10 @@ impl Application {
         OperatorEndpoints {
             token_endpoint: format!("{issuer}/oauth2/token"),
             issuer,
-            graphql_endpoint: format!("{public_url}/graphql"),
+            graphql_endpoint: match &self.parts.admin_url {
+                Some(admin) => format!("{admin}/graphql"),
+                None => format!("{public_url}/graphql"),
+            },
             audience: ADMIN_API,
         }
     }

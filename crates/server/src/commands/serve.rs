@@ -6,13 +6,17 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
-    connections,
+    connections::{self, Door},
     exit::Failure,
+    platform::Platform,
     sealing,
     start::{self, Newer},
+    telemetry::{Collector, push},
+    tls::Tls,
 };
 
 /// How often what is no longer needed is deleted.
@@ -22,11 +26,20 @@ const HOUSE_KEEPING: Duration = Duration::from_hours(1);
 const STEWARD: Duration = Duration::from_secs(10);
 
 /// Runs the server until it is told to stop.
-pub(crate) async fn run(config: Config) -> Result<(), Failure> {
-    // The port comes first: when it is taken, nothing has been made yet.
-    let listener = listen(config.listen).await?;
+pub(crate) async fn run(config: Config, collector: Option<Collector>) -> Result<(), Failure> {
+    // The ports come first: when one is taken, nothing has been made yet.
+    let listener = listen(config.listen, "--listen").await?;
     let address = listener.local_addr().map_err(Failure::system)?;
-    let config = config.bound_to(address).map_err(Failure::input)?;
+    let mut config = config.bound_to(address).map_err(Failure::input)?;
+    let internal = match config.internal_listen {
+        Some(address) => Some(listen(address, "internal_listen").await?),
+        None => None,
+    };
+    if let Some(internal) = &internal {
+        config.internal_listen = Some(internal.local_addr().map_err(Failure::system)?);
+    }
+    let tls = config.tls.as_ref().map(Tls::open).transpose();
+    let tls = tls.map_err(Failure::input)?;
 
     // From here on a stop that is asked for is a clean one, also before anybody can be served.
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::system)?;
@@ -41,6 +54,13 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     let looking_after = tokio::spawn(look_after(platform.log.clone()));
     let steward = tokio::spawn(record_due(platform.application.clone()));
     let sealing = tokio::spawn(sealing::run(platform.application.clone()));
+    let lags = platform.sources.lags.clone();
+    let lags = tokio::spawn(lags.watch(platform.store.clone(), platform.clock.clone()));
+    let pushing = CancellationToken::new();
+    let pushed = collector.map(|collector| {
+        let (sources, clock) = (platform.sources.clone(), platform.clock.clone());
+        tokio::spawn(push(collector, sources, clock, pushing.clone()))
+    });
 
     tracing::info!(
         address = %address,
@@ -49,7 +69,20 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
         "listening; the explorer is at {}/graphql",
         config.public_url.as_str(),
     );
-    connections::serve(listener, platform.router.clone(), stop).await;
+    if let Some(internal) = config.internal_listen {
+        tracing::info!(address = %internal, "metrics, the admin API and the console are at this address alone");
+    }
+    let doors = doors(&platform, listener, internal, &config, tls.as_ref());
+    let certificates = tls.map(|tls| tokio::spawn(tls.watch()));
+    connections::serve(doors, stop).await;
+    if let Some(certificates) = certificates {
+        certificates.abort();
+    }
+    lags.abort();
+    pushing.cancel();
+    if let Some(pushed) = pushed {
+        let _ = pushed.await;
+    }
     keeping.abort();
     looking_after.abort();
     steward.abort();
@@ -57,6 +90,36 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     platform.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What is served where.
+fn doors(
+    platform: &Platform,
+    listener: TcpListener,
+    internal: Option<TcpListener>,
+    config: &Config,
+    tls: Option<&Tls>,
+) -> Vec<Door> {
+    let current = || tls.map(Tls::current);
+    let Some(internal) = internal else {
+        return vec![Door {
+            listener,
+            router: platform.router.clone(),
+            tls: current(),
+        }];
+    };
+    vec![
+        Door {
+            listener,
+            router: platform.apart.public.clone(),
+            tls: current(),
+        },
+        Door {
+            listener: internal,
+            router: platform.apart.internal.clone(),
+            tls: config.internal_tls().then(current).flatten(),
+        },
+    ]
 }
 
 /// Once an hour, what nobody can ask for any more is deleted.
@@ -107,16 +170,16 @@ async fn record_due(application: Application) {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         let remedy = match error.kind() {
             io::ErrorKind::AddrInUse => {
-                "the port is in use; stop what uses it, or choose another with --listen".to_owned()
+                format!("the port is in use; stop what uses it, or choose another with {setting}")
             }
             io::ErrorKind::PermissionDenied => {
-                "the system does not let this user listen there; choose a port above 1023 with --listen".to_owned()
+                format!("the system does not let this user listen there; choose a port above 1023 with {setting}")
             }
-            _ => format!("{error}; choose an address of this machine with --listen"),
+            _ => format!("{error}; choose an address of this machine with {setting}"),
         };
         Failure::system(format!("cannot listen on {address}: {remedy}"))
     })

@@ -15,6 +15,7 @@ use super::keys::{self, KEYS, Key};
 use super::log::{LogFormatError, LogLevelError};
 use super::origin::Origin;
 use super::public_url::PublicUrlError;
+use super::telemetry::{OtlpEndpointError, SamplingError};
 
 /// The configuration cannot be used. All of it is unusable input: exit status 2.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,14 @@ pub(crate) enum ConfigError {
         /// Where the other came from.
         file: Origin,
     },
+    /// One of two files.
+    #[error("`{given}` is set and `{missing}` is not; TLS needs both")]
+    HalfTls {
+        /// The key that is set.
+        given: &'static str,
+        /// The key that is not.
+        missing: &'static str,
+    },
     /// PostgreSQL without a master key.
     #[error(
         "PostgreSQL needs a master key that every node shares: make one with \
@@ -105,6 +114,10 @@ pub(crate) enum Problem {
     AddressFailures(#[from] FailureLimitError),
     #[error(transparent)]
     Range(#[from] IpRangeError),
+    #[error(transparent)]
+    OtlpEndpoint(#[from] OtlpEndpointError),
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
     #[error(transparent)]
     LogFormat(#[from] LogFormatError),
     #[error(transparent)]

@@ -32,6 +32,11 @@ pub(super) const ADDRESS_FAILURES: &str = "limits.address_failures";
 pub(super) const ACTIVITY_DURABILITY: &str = "activity.durability";
 pub(super) const ACTIVITY_RETENTION_DAYS: &str = "activity.retention_days";
 pub(super) const TRUSTED_PROXIES: &str = "trusted_proxies";
+pub(super) const INTERNAL_LISTEN: &str = "internal_listen";
+pub(super) const TLS_CERT: &str = "tls.cert";
+pub(super) const TLS_KEY: &str = "tls.key";
+pub(super) const TELEMETRY_OTLP_ENDPOINT: &str = "telemetry.otlp_endpoint";
+pub(super) const TELEMETRY_SAMPLING: &str = "telemetry.sampling";
 pub(super) const LOG_FORMAT: &str = "log.format";
 pub(super) const LOG_LEVEL: &str = "log.level";
 
@@ -54,6 +59,11 @@ pub(crate) const KEYS: &[Key] = &[
         flag: None,
         shape: Shape::List,
     },
+    text(INTERNAL_LISTEN, None),
+    text(TLS_CERT, None),
+    text(TLS_KEY, None),
+    text(TELEMETRY_OTLP_ENDPOINT, None),
+    text(TELEMETRY_SAMPLING, None),
     text(LOG_FORMAT, Some("--log-format")),
     text(LOG_LEVEL, None),
 ];

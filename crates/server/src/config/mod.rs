@@ -29,6 +29,7 @@ pub(crate) mod private_file;
 mod public_url;
 mod report;
 mod settings;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -48,6 +49,7 @@ pub(crate) use master_key::MasterKeySource;
 pub(crate) use origin::Origin;
 pub(crate) use public_url::PublicUrl;
 pub(crate) use report::Report;
+pub(crate) use telemetry::TelemetryConfig;
 
 /// The effective configuration. It prints no secret.
 #[derive(Debug)]
@@ -74,9 +76,24 @@ pub(crate) struct Config {
     pub(crate) introspection: bool,
     /// Whose forwarded addresses are believed.
     pub(crate) trusted_proxies: Vec<IpRange>,
+    /// Where metrics, the admin API and the console are served instead.
+    pub(crate) internal_listen: Option<SocketAddr>,
+    /// With what TLS is served.
+    pub(crate) tls: Option<TlsConfig>,
+    /// Where telemetry goes.
+    pub(crate) telemetry: TelemetryConfig,
     /// How the server logs.
     pub(crate) log: LogConfig,
     origins: BTreeMap<&'static str, Origin>,
+}
+
+/// The files that TLS is served with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TlsConfig {
+    /// The certificate and those that lead to its root, in PEM.
+    pub(crate) cert: PathBuf,
+    /// Its private key, in PEM.
+    pub(crate) key: PathBuf,
 }
 
 /// Everything that a configuration is read from.
@@ -111,9 +128,24 @@ impl Config {
     ) -> Result<Self, public_url::PublicUrlError> {
         self.listen = address;
         if self.origin(keys::PUBLIC_URL) == &Origin::Default {
-            self.public_url = PublicUrl::of(address)?;
+            self.public_url = PublicUrl::of(address, self.tls.is_some())?;
         }
         Ok(self)
+    }
+
+    /// Whether the internal address speaks TLS: as everywhere, only loopback may do without.
+    pub(crate) fn internal_tls(&self) -> bool {
+        self.tls.is_some()
+            && self
+                .internal_listen
+                .is_some_and(|address| !address.ip().is_loopback())
+    }
+
+    /// The base of the admin API, where it has an address of its own.
+    pub(crate) fn admin_url(&self) -> Option<String> {
+        let address = self.internal_listen?;
+        let scheme = if self.internal_tls() { "https" } else { "http" };
+        Some(format!("{scheme}://{address}"))
     }
 
     /// Every value with where it came from, for people and programs to read.

@@ -38,9 +38,10 @@ pub(crate) enum PublicUrlError {
 
 impl PublicUrl {
     /// Where nothing is configured: the address itself, if it is loopback.
-    pub(crate) fn of(listen: SocketAddr) -> Result<Self, PublicUrlError> {
+    pub(crate) fn of(listen: SocketAddr, tls: bool) -> Result<Self, PublicUrlError> {
+        let scheme = if tls { "https" } else { "http" };
         if listen.ip().is_loopback() {
-            format!("http://{listen}").parse()
+            format!("{scheme}://{listen}").parse()
         } else {
             Err(PublicUrlError::NotSet(listen))
         }
@@ -189,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_loopback_listener_needs_none_and_any_other_does() {
-        let of = |text: &str| PublicUrl::of(text.parse().unwrap());
+        let of = |text: &str| PublicUrl::of(text.parse().unwrap(), false);
         assert_eq!(
             of("127.0.0.1:8080").unwrap().as_str(),
             "http://127.0.0.1:8080"

@@ -78,6 +78,36 @@ impl<'a> Report<'a> {
             (keys::ADDRESS_FAILURES, text(&config.address_failures)),
             (keys::GRAPHQL_INTROSPECTION, text(&config.introspection)),
             (keys::TRUSTED_PROXIES, Shown::List(proxies)),
+            (
+                keys::INTERNAL_LISTEN,
+                config
+                    .internal_listen
+                    .as_ref()
+                    .map_or(Shown::Nothing, |address| text(address)),
+            ),
+            (
+                keys::TLS_CERT,
+                config
+                    .tls
+                    .as_ref()
+                    .map_or(Shown::Nothing, |tls| path(&tls.cert)),
+            ),
+            (
+                keys::TLS_KEY,
+                config
+                    .tls
+                    .as_ref()
+                    .map_or(Shown::Nothing, |tls| path(&tls.key)),
+            ),
+            (
+                keys::TELEMETRY_OTLP_ENDPOINT,
+                config
+                    .telemetry
+                    .otlp_endpoint
+                    .as_ref()
+                    .map_or(Shown::Nothing, |endpoint| text(endpoint)),
+            ),
+            (keys::TELEMETRY_SAMPLING, text(&config.telemetry.sampling)),
             (keys::LOG_FORMAT, text(&config.log.format)),
             (keys::LOG_LEVEL, text(&config.log.level)),
         ];

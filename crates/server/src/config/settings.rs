@@ -15,6 +15,7 @@ use super::log::LogConfig;
 use super::master_key::InlineKey;
 use super::{
     ActivityConfig, Config, ConfigError, DatabaseUrl, Inputs, MasterKeySource, Origin, PublicUrl,
+    TelemetryConfig, TlsConfig,
 };
 use super::{address, environment, file};
 
@@ -45,6 +46,7 @@ fn defaults(terminal: bool) -> Layer {
         (keys::ADDRESS_FAILURES, "300/60s".into()),
         (keys::GRAPHQL_INTROSPECTION, "true".into()),
         (keys::TRUSTED_PROXIES, Vec::<Value>::new().into()),
+        (keys::TELEMETRY_SAMPLING, "0.1".into()),
         (
             keys::LOG_FORMAT,
             if terminal { "text" } else { "json" }.into(),
@@ -59,9 +61,11 @@ impl Settings {
     fn typed(&self) -> Result<Config, ConfigError> {
         let listen = self.parsed(keys::LISTEN, address::parse)?;
         let data_dir = self.parsed(keys::DATA_DIR, path)?;
+        let tls = self.tls()?;
         let public_url = match self.optional(keys::PUBLIC_URL, PublicUrl::from_str)? {
             Some(public_url) => public_url,
-            None => PublicUrl::of(listen).map_err(|e| self.invalid(keys::PUBLIC_URL, e))?,
+            None => PublicUrl::of(listen, tls.is_some())
+                .map_err(|e| self.invalid(keys::PUBLIC_URL, e))?,
         };
         let database = self
             .optional(keys::DATABASE_URL, DatabaseUrl::from_str)?
@@ -87,12 +91,35 @@ impl Settings {
             address_failures: self.parsed(keys::ADDRESS_FAILURES, str::parse)?,
             introspection: self.boolean(keys::GRAPHQL_INTROSPECTION)?,
             trusted_proxies: self.list(keys::TRUSTED_PROXIES)?,
+            internal_listen: self.optional(keys::INTERNAL_LISTEN, address::parse)?,
+            tls,
+            telemetry: TelemetryConfig {
+                otlp_endpoint: self.optional(keys::TELEMETRY_OTLP_ENDPOINT, str::parse)?,
+                sampling: self.parsed(keys::TELEMETRY_SAMPLING, str::parse)?,
+            },
             log: LogConfig {
                 format: self.parsed(keys::LOG_FORMAT, str::parse)?,
                 level: self.parsed(keys::LOG_LEVEL, str::parse)?,
             },
             origins: self.origins(),
         })
+    }
+
+    fn tls(&self) -> Result<Option<TlsConfig>, ConfigError> {
+        let cert = self.optional(keys::TLS_CERT, path)?;
+        let key = self.optional(keys::TLS_KEY, path)?;
+        match (cert, key) {
+            (Some(cert), Some(key)) => Ok(Some(TlsConfig { cert, key })),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(ConfigError::HalfTls {
+                given: keys::TLS_CERT,
+                missing: keys::TLS_KEY,
+            }),
+            (None, Some(_)) => Err(ConfigError::HalfTls {
+                given: keys::TLS_KEY,
+                missing: keys::TLS_CERT,
+            }),
+        }
     }
 
     fn master_key(

@@ -25,3 +25,5 @@ mod proxy;
 mod server;
 mod sockets;
 mod start_faults;
+mod telemetry;
+mod tls;

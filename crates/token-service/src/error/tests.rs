@@ -111,7 +111,7 @@ async fn sent(response: Response) -> (http::HeaderMap, Value) {
 
 #[tokio::test]
 async fn one_map_to_the_wire() {
-    let trace = TraceContext::begin(&SeededEntropy::new(1));
+    let trace = TraceContext::begin([1; 24]);
     for (refusal, status, code, retry_after) in refusals() {
         let response = refusal.response(true, &trace);
         assert_eq!(response.status().as_u16(), status, "{refusal}");
@@ -141,7 +141,7 @@ async fn one_map_to_the_wire() {
 
 #[tokio::test]
 async fn the_challenge_answers_the_header_it_came_by() {
-    let trace = TraceContext::begin(&SeededEntropy::new(1));
+    let trace = TraceContext::begin([1; 24]);
     let (by_body, _) = sent(Refusal::from(Denial::NotIssued).response(false, &trace)).await;
     assert!(!by_body.contains_key("www-authenticate"));
     let (by_header, _) = sent(Refusal::from(Denial::NotIssued).response(true, &trace)).await;
@@ -150,7 +150,7 @@ async fn the_challenge_answers_the_header_it_came_by() {
 
 #[tokio::test]
 async fn what_went_wrong_on_our_side_is_not_told() {
-    let trace = TraceContext::begin(&SeededEntropy::new(1));
+    let trace = TraceContext::begin([1; 24]);
     let (_, body) = sent(Refusal::Defect("disk full".into()).response(false, &trace)).await;
     let description = body["error_description"].as_str().unwrap();
     assert!(description.contains(trace.trace_id()) && !description.contains("disk"));

@@ -19,7 +19,10 @@ mod tokens;
 use std::{
     net::{IpAddr, SocketAddr},
     num::NonZeroU32,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use axum::{
@@ -29,8 +32,9 @@ use axum::{
     response::Response,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use chancery_crypto::{Audience, Expectation, JwkSet, PresentedToken};
+use chancery_crypto::{Audience, Entropy as _, Expectation, JwkSet, PresentedToken};
 use chancery_domain::Clock as _;
+use chancery_telemetry::http::{Http, layer};
 use chancery_testkit::stores::TestStore;
 use chancery_token_log::{Durability, TokenLog, TokenLogConfig};
 use chancery_token_service::{
@@ -123,6 +127,7 @@ impl Node {
             },
             trusted_proxies: TrustedProxies::new(|address| address == IpAddr::from([10, 0, 0, 1])),
         };
+        let entropy = world.entropy.clone();
         let service = TokenService::new(
             config,
             world.directory().into(),
@@ -135,7 +140,10 @@ impl Node {
         Self {
             world,
             log,
-            router: router(service),
+            router: router(service).layer(axum::middleware::from_fn_with_state(
+                Arc::new(Http::untraced(Box::new(move || entropy.bytes()))),
+                layer,
+            )),
         }
     }
 

@@ -1,0 +1,125 @@
+//! Everything that is counted, collected.
+
+use std::{borrow::Cow, sync::Arc, time::Instant};
+
+use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use chancery_crypto::SecretHasher;
+use chancery_directory::Directory;
+use chancery_event_store::{Connections, Store};
+use chancery_telemetry::{Family, Labels, Points, http::Http};
+use chancery_token_log::TokenLog;
+use chancery_token_service::TokenService;
+
+use super::{Lags, prometheus};
+
+/// The parts of a server that count.
+pub(crate) struct Sources {
+    pub(crate) began: Instant,
+    pub(crate) http: Arc<Http>,
+    pub(crate) token_service: TokenService,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) hasher: SecretHasher,
+    pub(crate) log: TokenLog,
+    pub(crate) store: Store,
+    pub(crate) lags: Arc<Lags>,
+}
+
+impl Sources {
+    /// What every part has counted until now. It asks no database.
+    pub(crate) fn collect(&self) -> Vec<Family> {
+        let mut families = self.process();
+        families.extend(self.http.families());
+        families.extend(self.token_service.families());
+        families.extend(self.hasher.families());
+        families.extend(self.directory.families());
+        families.extend(self.log.families());
+        families.extend(self.lags.families());
+        families.extend(connections(&[
+            ("roll", self.store.connections()),
+            ("token_log", self.log.connections()),
+        ]));
+        families
+    }
+
+    fn process(&self) -> Vec<Family> {
+        let version: Labels = vec![("service.version", env!("CARGO_PKG_VERSION").into())];
+        let mut families = vec![
+            Family {
+                name: "chancery.build",
+                unit: "{binary}",
+                help: "Always 1; its label names the version.",
+                points: Points::Gauges(vec![(version, 1.0)]),
+            },
+            Family::gauge(
+                "process.uptime",
+                "s",
+                "How long the process has been running.",
+                self.began.elapsed().as_secs_f64(),
+            ),
+        ];
+        if let Some(bytes) = resident() {
+            families.push(Family::gauge(
+                "process.memory.usage",
+                "By",
+                "Resident memory of the process.",
+                bytes,
+            ));
+        }
+        families
+    }
+}
+
+/// `GET /metrics`, as Prometheus reads it.
+pub(crate) fn routes(sources: Arc<Sources>) -> Router {
+    let metrics = async |State(sources): State<Arc<Sources>>| {
+        let kind = [(header::CONTENT_TYPE, prometheus::CONTENT_TYPE)];
+        (kind, prometheus::text(&sources.collect())).into_response()
+    };
+    Router::new().route("/metrics", get(metrics).with_state(sources))
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a pool has far fewer than 2^52 connections"
+)]
+fn connections(databases: &[(&'static str, Vec<Connections>)]) -> [Family; 2] {
+    let (mut counts, mut most) = (Vec::new(), Vec::new());
+    for (database, pools) in databases {
+        for pool in pools {
+            let name: Cow<'static, str> = format!("{database}/{}", pool.pool).into();
+            let labels = |state: Option<&'static str>| -> Labels {
+                let name = ("db.client.connection.pool.name", name.clone());
+                let state = state.map(|state| ("db.client.connection.state", state.into()));
+                std::iter::once(name).chain(state).collect()
+            };
+            counts.push((labels(Some("idle")), pool.idle as f64));
+            counts.push((labels(Some("used")), pool.used as f64));
+            most.push((labels(None), f64::from(pool.max)));
+        }
+    }
+    [
+        Family {
+            name: "db.client.connection.count",
+            unit: "{connection}",
+            help: "Connections to the database, by whether they are in use.",
+            points: Points::Gauges(counts),
+        },
+        Family {
+            name: "db.client.connection.max",
+            unit: "{connection}",
+            help: "How many connections there may be.",
+            points: Points::Gauges(most),
+        },
+    ]
+}
+
+/// The resident memory in bytes, where the system tells it. `statm` counts pages of 4 KiB on every
+/// system that this is built for but a few of the ARM ones, so `status`, which is in KiB, is read.
+fn resident() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024.0)
+}

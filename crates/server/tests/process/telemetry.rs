@@ -1,0 +1,261 @@
+//! What a server tells of itself: metrics as text, and traces and metrics by OTLP.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{Arc, Mutex},
+};
+
+use axum::{Router, extract::State, http::Uri};
+use bytes::Bytes;
+use chancery_event_store::{Database, StoreConfig, StoreLocation, fetch_all};
+use opentelemetry_proto::tonic::{
+    collector::{metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
+    trace::v1::Span,
+};
+use prost::Message;
+
+use crate::server::{Server, on_both_stores};
+
+/// Samples by name and labels. Panics where the text is not the exposition format.
+fn parsed(text: &str) -> BTreeMap<String, f64> {
+    let mut samples = BTreeMap::new();
+    let (mut family, mut kind) = (String::new(), String::new());
+    let mut buckets: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            assert!(help.contains(' '), "{line}");
+            continue;
+        }
+        if let Some(typed) = line.strip_prefix("# TYPE ") {
+            let (name, of) = typed.split_once(' ').unwrap();
+            assert_ne!(name, family, "a family is told twice");
+            (family, kind) = (name.to_owned(), of.to_owned());
+            continue;
+        }
+        let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
+        let value: f64 = value.parse().unwrap_or_else(|_| panic!("{line}"));
+        let name = series.split('{').next().unwrap();
+        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        assert!(name.chars().all(legal), "{line}");
+        match kind.as_str() {
+            "histogram" => {
+                let suffix = name
+                    .strip_prefix(&family)
+                    .unwrap_or_else(|| panic!("{line}"));
+                assert!(["_bucket", "_sum", "_count"].contains(&suffix), "{line}");
+            }
+            "counter" => assert!(name == family && name.ends_with("_total"), "{line}"),
+            _ => assert_eq!((name, kind.as_str()), (family.as_str(), "gauge"), "{line}"),
+        }
+        if let Some((labels, bound)) = series.split_once("le=\"") {
+            assert!(bound.ends_with("\"}"), "{line}");
+            buckets.entry(labels.to_owned()).or_default().push(value);
+        }
+        assert!(samples.insert(series.to_owned(), value).is_none(), "{line}");
+    }
+    assert!(buckets.values().all(|counts| counts.is_sorted()), "{text}");
+    samples
+}
+
+on_both_stores! {
+    async fn metrics_move_with_traffic(directory: &Path, arguments: &[String]) {
+        let server = Server::start(directory, arguments);
+        let metrics = async || {
+            let answer = server.get("/metrics").await;
+            assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+            answer.text().await.unwrap()
+        };
+        let before = parsed(&metrics().await);
+        server.operator_token().await;
+        let client = server.operator["client_id"].as_str().unwrap();
+        assert_eq!(server.token("system", client, "chs_wrong", "x").await, Err(401));
+        assert_eq!(server.token("nobody", client, "chs_wrong", "x").await, Err(401));
+        let text = metrics().await;
+        let after = parsed(&text);
+        let grown = |series: &str| {
+            let of = |samples: &BTreeMap<String, f64>| samples.get(series).copied().unwrap_or(0.0);
+            of(&after) - of(&before)
+        };
+        for (series, by) in [
+            (r#"chancery_token_decisions_total{chancery_outcome="issued",chancery_reason="none"}"#, 1.0),
+            (r#"chancery_token_decisions_total{chancery_outcome="denied",chancery_reason="wrong_secret"}"#, 2.0),
+            (r#"http_server_request_duration_seconds_count{http_request_method="POST",http_route="/t/{slug}/oauth2/token",http_response_status_code="200"}"#, 1.0),
+            (r#"http_server_request_duration_seconds_count{http_request_method="POST",http_route="/t/{slug}/oauth2/token",http_response_status_code="401"}"#, 2.0),
+            (r#"chancery_directory_fills_total{chancery_directory_entry="client"}"#, 1.0),
+            ("chancery_token_log_wait_duration_seconds_count", 1.0),
+        ] {
+            assert!((grown(series) - by).abs() < f64::EPSILON, "{series}\n{text}");
+        }
+        assert!(grown("chancery_secret_hash_duration_seconds_count") >= 1.0, "{text}");
+        assert!(after["process_uptime_seconds"] > 0.0);
+        // Nothing that a stranger sent, and no name of a tenant or client, is a label.
+        for label in [client, "nobody", "system", "chs_"] {
+            assert!(!text.contains(label), "{label}\n{text}");
+        }
+    }
+}
+
+/// A collector that keeps what it is sent.
+#[derive(Clone, Default)]
+struct Collector(Arc<Mutex<Vec<(String, Bytes)>>>);
+
+impl Collector {
+    async fn start() -> (Self, String) {
+        let collector = Self::default();
+        let keep = async |State(kept): State<Collector>, uri: Uri, body: Bytes| {
+            kept.0.lock().unwrap().push((uri.path().to_owned(), body));
+        };
+        let router = Router::new().fallback(keep).with_state(collector.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, router).await });
+        (collector, url)
+    }
+
+    fn bodies(&self, path: &str) -> Vec<Bytes> {
+        let kept = self.0.lock().unwrap();
+        let of_path = kept.iter().filter(|(at, _)| at == path);
+        of_path.map(|(_, body)| body.clone()).collect()
+    }
+
+    fn spans(&self) -> Vec<Span> {
+        let requests = self.bodies("/otlp/v1/traces").into_iter();
+        requests
+            .map(|body| ExportTraceServiceRequest::decode(body).unwrap())
+            .flat_map(|request| request.resource_spans)
+            .flat_map(|resource| resource.scope_spans)
+            .flat_map(|scope| scope.spans)
+            .collect()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_gets_the_spans_of_a_request_and_no_secret() {
+    let (collector, url) = Collector::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let config = format!("[telemetry]\notlp_endpoint = \"{url}/otlp\"\nsampling = \"1\"\n");
+    fs::write(directory.path().join("chancery.toml"), config).unwrap();
+    let server = Server::start(directory.path(), &[]);
+    let text = |name: &str| server.operator[name].as_str().unwrap().to_owned();
+    let (client, secret) = (text("client_id"), text("client_secret"));
+
+    // One request in a trace that a caller follows, one in a trace that a caller does not, and others
+    // in traces that begin here.
+    let ask = async |trace: &str| {
+        let answer = reqwest::Client::new()
+            .post(text("token_endpoint"))
+            .header("traceparent", trace)
+            .basic_auth(&client, Some(&secret))
+            .form(&[
+                ("grant_type", "client_credentials"),
+                ("audience", "urn:chancery:admin"),
+            ])
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.headers()["traceparent"], trace);
+        answer.text().await.unwrap()
+    };
+    let answered = ask(&format!("00-{TRACE}-00f067aa0ba902b7-01")).await;
+    ask("00-11111111111111111111111111111111-00f067aa0ba902b7-00").await;
+    let token = server.operator_token().await;
+    let created = "mutation { createTenant(input: {slug: \"acme\", displayName: \"Acme\"}) { tenant { id } } }";
+    let answer = server.graphql(&token, created).await.unwrap();
+    assert!(answer["errors"].is_null(), "{answer}");
+    assert_eq!(server.terminate(), 0);
+
+    let spans = collector.spans();
+    let of_trace: Vec<_> = spans
+        .iter()
+        .filter(|span| hex(&span.trace_id) == TRACE)
+        .collect();
+    let root = of_trace
+        .iter()
+        .find(|span| span.name == "POST /t/{slug}/oauth2/token")
+        .unwrap_or_else(|| panic!("{of_trace:#?}"));
+    assert_eq!(hex(&root.parent_span_id), "00f067aa0ba902b7");
+    let mut stages: Vec<_> = of_trace
+        .iter()
+        .filter(|span| span.parent_span_id == root.span_id)
+        .map(|span| span.name.as_str())
+        .collect();
+    stages.sort_unstable();
+    assert_eq!(stages, ["authenticate", "decide", "record", "sign"]);
+    let unfollowed = |span: &&Span| hex(&span.trace_id).starts_with("1111");
+    assert_eq!(spans.iter().filter(unfollowed).count(), 0);
+    let change = spans.iter().find(|span| span.name == "change").unwrap();
+    let own: Vec<_> = spans
+        .iter()
+        .filter(|span| span.trace_id == change.trace_id)
+        .collect();
+    let begun = own.iter().find(|span| span.parent_span_id.is_empty());
+    assert_eq!(begun.unwrap().name, "POST /graphql");
+
+    // The same ids as in the activity log and in the roll.
+    let data = directory.path().join("chancery-data");
+    let database = async |name: &str| {
+        let config = StoreConfig::new(StoreLocation::Sqlite(data.join(name)));
+        Database::connect(&config).await.unwrap()
+    };
+    let tokens = database("tokens.db").await;
+    let recorded = fetch_all!(
+        &tokens,
+        (String,),
+        "SELECT trace_id FROM activity WHERE kind = 'token_issued'"
+    );
+    assert!(recorded.unwrap().contains(&(TRACE.to_owned(),)));
+    let roll = database("chancery.db").await;
+    let recorded = fetch_all!(
+        &roll,
+        (String,),
+        "SELECT trace_id FROM events WHERE event_type = 'TenantCreated' AND trace_id IS NOT NULL"
+    );
+    assert_eq!(recorded.unwrap(), [(hex(&change.trace_id),)]);
+
+    // What was counted arrived too, the last of it when the server stopped.
+    let metrics = collector.bodies("/otlp/v1/metrics");
+    let last = ExportMetricsServiceRequest::decode(metrics.last().unwrap().clone()).unwrap();
+    let scope = &last.resource_metrics[0].scope_metrics[0];
+    assert!(
+        scope
+            .metrics
+            .iter()
+            .any(|metric| metric.name == "chancery.token.decisions")
+    );
+
+    // No secret and no token left the process with any of it.
+    let access: serde_json::Value = serde_json::from_str(&answered).unwrap();
+    let access = access["access_token"].as_str().unwrap().to_owned();
+    let sent: Vec<u8> = collector
+        .0
+        .lock()
+        .unwrap()
+        .iter()
+        .flat_map(|(_, body)| body.to_vec())
+        .collect();
+    let sent = String::from_utf8_lossy(&sent);
+    for secret in [&secret, &access, &token] {
+        assert!(!sent.contains(&secret[secret.len() / 4..secret.len() * 3 / 4]));
+    }
+    for trace in ["chs_", "Bearer", "Basic ", "argon2id"] {
+        assert!(!sent.contains(trace), "`{trace}` was sent");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_that_is_away_harms_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = "[telemetry]\notlp_endpoint = \"http://127.0.0.1:9\"\nsampling = \"1\"\n";
+    fs::write(directory.path().join("chancery.toml"), config).unwrap();
+    let server = Server::start(directory.path(), &[]);
+    server.operator_token().await;
+    assert_eq!(server.terminate(), 0);
+    assert!(server.log().contains("metrics could not be sent"));
+}

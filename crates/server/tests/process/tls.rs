@@ -1,0 +1,161 @@
+//! TLS with files that change, and an address for operators alone.
+
+use std::{fs, path::Path, time::Duration};
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use reqwest::Certificate;
+use serde_json::Value;
+
+use crate::server::{Server, chancery, output};
+
+/// A certificate for this machine and its key, in PEM.
+fn certified() -> (String, String) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    (cert.pem(), signing_key.serialize_pem())
+}
+
+/// A client that trusts this certificate, and keeps no connection.
+fn trusting(pem: &str) -> reqwest::Client {
+    reqwest::Client::builder()
+        .tls_certs_only([Certificate::from_pem(pem.as_bytes()).unwrap()])
+        .pool_max_idle_per_host(0)
+        .build()
+        .unwrap()
+}
+
+fn configure(directory: &Path, more: &str) {
+    let config = format!("{more}\n[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n");
+    fs::write(directory.join("chancery.toml"), config).unwrap();
+}
+
+fn put(directory: &Path, cert: &str, key: &str) {
+    fs::write(directory.join("cert.pem"), cert).unwrap();
+    fs::write(directory.join("key.pem"), key).unwrap();
+}
+
+/// Asks until this certificate is served.
+async fn served(url: &str, pem: &str) -> bool {
+    let client = trusting(pem);
+    for _ in 0..50 {
+        if let Ok(answer) = client.get(format!("{url}/healthz")).send().await {
+            return answer.status() == 200;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_exchanged_without_a_restart_and_a_bad_one_is_not_taken() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first, second) = (certified(), certified());
+    configure(directory.path(), "");
+    put(directory.path(), &first.0, &first.1);
+    let server = Server::start(directory.path(), &[]);
+    assert!(server.url.starts_with("https://"), "{}", server.url);
+    assert!(served(&server.url, &first.0).await);
+    let plain = server.url.replace("https", "http");
+    assert!(reqwest::get(format!("{plain}/healthz")).await.is_err());
+
+    // A key of another certificate: the old pair goes on.
+    put(directory.path(), &first.0, &second.1);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(served(&server.url, &first.0).await);
+
+    put(directory.path(), &second.0, &second.1);
+    assert!(served(&server.url, &second.0).await);
+    let old = trusting(&first.0).get(format!("{}/healthz", server.url));
+    assert!(old.send().await.is_err());
+
+    assert_eq!(server.terminate(), 0);
+    let log = server.log();
+    let told = |text: &str| log.lines().filter(|line| line.contains(text)).count();
+    assert_eq!(told("the new TLS certificate cannot be used"), 1, "{log}");
+    assert_eq!(told("the TLS certificate has changed"), 1);
+}
+
+#[test]
+fn a_server_does_not_start_with_half_of_tls_or_a_bad_pair() {
+    let directory = tempfile::tempdir().unwrap();
+    let serve = || {
+        let mut serve = chancery(directory.path());
+        serve.args(["serve", "--listen", "127.0.0.1:0"]);
+        output(serve)
+    };
+    fs::write(
+        directory.path().join("chancery.toml"),
+        "tls.cert = \"cert.pem\"\n",
+    )
+    .unwrap();
+    let (status, _, told) = serve();
+    assert_eq!(status, 2);
+    assert!(told.contains("TLS needs both"), "{told}");
+
+    configure(directory.path(), "");
+    let (first, second) = (certified(), certified());
+    for (cert, key) in [
+        (first.0.as_str(), second.1.as_str()),
+        ("nothing", first.1.as_str()),
+        (first.0.as_str(), "nothing"),
+    ] {
+        put(directory.path(), cert, key);
+        let (status, _, told) = serve();
+        assert_eq!(status, 2, "{told}");
+        assert!(told.contains(".pem"), "{told}");
+    }
+    assert!(!directory.path().join("chancery-data").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_operators_ask_for_can_have_an_address_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cert, key) = certified();
+    configure(directory.path(), "internal_listen = \"127.0.0.1:0\"");
+    put(directory.path(), &cert, &key);
+    let server = Server::start(directory.path(), &[]);
+    let internal = server.operator["graphql_endpoint"].as_str().unwrap();
+    let internal = internal.strip_suffix("/graphql").unwrap();
+    assert!(internal.starts_with("http://127.0.0.1:"), "{internal}");
+
+    let client = trusting(&cert);
+    let status = async |base: &str, path: &str| {
+        let answer = client.get(format!("{base}{path}")).send().await.unwrap();
+        answer.status().as_u16()
+    };
+    for path in ["/metrics", "/graphql"] {
+        assert_eq!(status(&server.url, path).await, 404, "{path}");
+        assert_eq!(status(internal, path).await, 200, "{path}");
+    }
+    let metadata = "/.well-known/oauth-authorization-server/t/system";
+    assert_eq!(status(&server.url, metadata).await, 200);
+    assert_eq!(status(internal, metadata).await, 404);
+    for base in [&server.url, internal] {
+        assert_eq!(status(base, "/healthz").await, 200);
+        assert_eq!(status(base, "/readyz").await, 200);
+    }
+
+    // A token of the one address is good at the other.
+    let text = |name: &str| server.operator[name].as_str().unwrap();
+    let answer = client
+        .post(text("token_endpoint"))
+        .basic_auth(text("client_id"), Some(text("client_secret")))
+        .form(&[
+            ("grant_type", "client_credentials"),
+            ("audience", "urn:chancery:admin"),
+        ])
+        .send()
+        .await
+        .unwrap();
+    let token: Value = answer.json().await.unwrap();
+    let answer = client
+        .post(text("graphql_endpoint"))
+        .bearer_auth(token["access_token"].as_str().unwrap())
+        .json(&serde_json::json!({"query": "{ tenant(slug: \"system\") { slug } }"}))
+        .send()
+        .await
+        .unwrap();
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!(answer["data"]["tenant"]["slug"], "system", "{answer}");
+    assert_eq!(server.terminate(), 0);
+}

@@ -1,0 +1,199 @@
+//! The layer around every route: its trace, its duration, its span.
+
+use std::{hash::Hash, sync::Arc, time::Instant};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{Method, StatusCode};
+use tracing::{Instrument, Span};
+
+use crate::{
+    family::{Family, Labels, Points},
+    instruments::Histogram,
+    table::Table,
+    trace_context::TraceContext,
+};
+
+/// Draws the random bytes of a new trace.
+pub type Draw = Box<dyn Fn() -> [u8; 24] + Send + Sync>;
+
+/// Makes the span of a request whose method and route are these; it is called within the trace.
+pub type MakeSpan = fn(&TraceContext, &'static str, &str) -> Span;
+
+/// What the layer draws from and counts in.
+pub struct Http {
+    draw: Draw,
+    span: MakeSpan,
+    durations: Table<Answered<Arc<str>>, Histogram>,
+}
+
+/// A route's name where there is none.
+const NO_ROUTE: &str = "none";
+
+/// What requests are told apart by: words of this code alone.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Answered<Route> {
+    method: &'static str,
+    route: Route,
+    status: u16,
+}
+
+impl PartialEq<Answered<&str>> for Answered<Arc<str>> {
+    fn eq(&self, other: &Answered<&str>) -> bool {
+        (self.method, &*self.route, self.status) == (other.method, other.route, other.status)
+    }
+}
+
+impl Http {
+    /// A layer that begins traces with these random bytes and whose requests have these spans.
+    pub fn new(draw: Draw, span: MakeSpan) -> Self {
+        Self {
+            draw,
+            span,
+            durations: Table::new(Histogram::of_durations),
+        }
+    }
+
+    /// A layer whose requests have no spans.
+    pub fn untraced(draw: Draw) -> Self {
+        Self::new(draw, |_, _, _| Span::none())
+    }
+
+    /// How long requests took.
+    pub fn families(&self) -> Vec<Family> {
+        let mut points: Vec<_> = self
+            .durations
+            .iter()
+            .map(|(answered, durations)| {
+                let labels: Labels = vec![
+                    ("http.request.method", answered.method.into()),
+                    ("http.route", answered.route.to_string().into()),
+                    (
+                        "http.response.status_code",
+                        answered.status.to_string().into(),
+                    ),
+                ];
+                (labels, durations.distribution())
+            })
+            .collect();
+        points.sort_by(|(one, _), (other, _)| one.cmp(other));
+        vec![Family {
+            name: "http.server.request.duration",
+            unit: "s",
+            help: "How long requests took, from their head to the head of their answer.",
+            points: Points::Histograms(points),
+        }]
+    }
+}
+
+/// Gives every request its trace, as an extension and for the task; names it in the response; measures.
+/// Use it with `axum::middleware::from_fn_with_state`.
+pub async fn layer(State(http): State<Arc<Http>>, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let trace = TraceContext::from_headers(request.headers())
+        .unwrap_or_else(|| TraceContext::begin((http.draw)()));
+    let method = method(request.method());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    request.extensions_mut().insert(trace);
+    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let work = async {
+        let span = (http.span)(&trace, method, route);
+        let response = next.run(request).instrument(span.clone()).await;
+        span.record("http.response.status_code", response.status().as_u16());
+        if response.status() >= StatusCode::INTERNAL_SERVER_ERROR {
+            span.record("otel.status_code", "ERROR");
+        }
+        response
+    };
+    let mut response = trace.scope(work).await;
+    trace.name_in(response.headers_mut());
+    let answered = Answered {
+        method,
+        route,
+        status: response.status().as_u16(),
+    };
+    http.durations
+        .at(&answered, |it| Answered {
+            method: it.method,
+            route: it.route.into(),
+            status: it.status,
+        })
+        .took(begun.elapsed());
+    response
+}
+
+/// The method as a word of ours.
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        _ => "_OTHER",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware, routing::get};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::trace_context::TRACEPARENT;
+
+    const SENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    fn served() -> (Router, Arc<Http>) {
+        let http = Arc::new(Http::untraced(Box::new(|| [7; 24])));
+        let known = || async { TraceContext::current().unwrap().trace_id().to_owned() };
+        let router = Router::new()
+            .route("/t/{slug}/known", get(known))
+            .fallback(|| async { StatusCode::NOT_FOUND })
+            .layer(middleware::from_fn_with_state(http.clone(), layer));
+        (router, http)
+    }
+
+    async fn asked(router: &Router, path: &str, trace: Option<&str>) -> Response {
+        let mut request = Request::get(path);
+        if let Some(trace) = trace {
+            request = request.header("traceparent", trace);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        router.clone().oneshot(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_trace_is_echoed_or_begun_and_known_within() {
+        let (router, _) = served();
+        let echoed = asked(&router, "/t/acme/known", Some(SENT)).await;
+        assert_eq!(echoed.headers()[TRACEPARENT], SENT);
+        let body = axum::body::to_bytes(echoed.into_body(), 100).await.unwrap();
+        assert_eq!(&*body, b"4bf92f3577b34da6a3ce929d0e0e4736");
+        let begun = asked(&router, "/nowhere", None).await;
+        let begun = begun.headers()[TRACEPARENT].to_str().unwrap();
+        assert!(begun.starts_with("00-0707"), "{begun}");
+    }
+
+    #[tokio::test]
+    async fn a_label_is_a_route_and_never_a_path() {
+        let (router, http) = served();
+        for path in ["/t/acme/known", "/t/other/known", "/made/up", "/chs_secret"] {
+            asked(&router, path, None).await;
+        }
+        let families = http.families();
+        let Points::Histograms(points) = &families[0].points else {
+            panic!("{families:?}");
+        };
+        let routes: Vec<_> = points
+            .iter()
+            .map(|(labels, spread)| (&*labels[1].1, &*labels[2].1, spread.count()))
+            .collect();
+        assert_eq!(routes, [("/t/{slug}/known", "200", 2), ("none", "404", 2)]);
+    }
+}
