@@ -25,8 +25,8 @@ fn an_unknown_key_is_refused_where_it_stands() {
 }
 
 #[test]
-fn a_key_that_would_do_nothing_yet_is_refused() {
-    for key in ["tls.cert", "telemetry.otlp_endpoint", "internal_listen"] {
+fn a_key_that_would_do_nothing_is_refused() {
+    for key in ["tls.authorities", "telemetry.colour", "external_listen"] {
         assert!(
             scene()
                 .file(&format!("{key} = 'x'"))
@@ -48,7 +48,7 @@ fn a_known_name_in_the_wrong_place_is_not_a_key() {
         "log = 'json'",
         "'log.format' = 'json'",
         "[listen]\nport = '1'",
-        "[telemetry]",
+        "[colours]",
         "[log.format]\nx = 'y'",
     ] {
         let read = scene().file(text).read();
