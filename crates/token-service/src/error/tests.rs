@@ -1,5 +1,4 @@
 use axum::body::to_bytes;
-use chancery_crypto::SeededEntropy;
 use chancery_domain::{secret_rotation::SecretState, value::Scope};
 use serde_json::Value;
 

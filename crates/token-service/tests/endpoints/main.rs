@@ -32,7 +32,7 @@ use axum::{
     response::Response,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use chancery_crypto::{Audience, Entropy as _, Expectation, JwkSet, PresentedToken};
+use chancery_crypto::{Audience, Entropy, Expectation, JwkSet, PresentedToken};
 use chancery_domain::Clock as _;
 use chancery_telemetry::http::{Http, layer};
 use chancery_testkit::stores::TestStore;
@@ -127,7 +127,7 @@ impl Node {
             },
             trusted_proxies: TrustedProxies::new(|address| address == IpAddr::from([10, 0, 0, 1])),
         };
-        let entropy = world.entropy.clone();
+        let entropy: Arc<dyn Entropy> = world.entropy.clone();
         let service = TokenService::new(
             config,
             world.directory().into(),
