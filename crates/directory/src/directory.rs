@@ -10,6 +10,8 @@ use quick_cache::sync::Cache;
 use crate::{
     entry::{ClientEntry, TenantEntry},
     fill::Fill,
+    line::{Line, Lines, Place},
+    seen::Seen,
     stamped::Stamped,
     verified::VerifiedSecrets,
 };
@@ -70,6 +72,8 @@ pub struct Directory {
     fill: Fill,
     /// Slugs are never given twice, so what is known of one stays true.
     slugs: Cache<Slug, TenantId>,
+    /// What has changed since the entries were filled.
+    lines: Lines,
     tenants: Stamped<TenantId, TenantEntry>,
     clients: Stamped<(TenantId, ClientId), ClientEntry>,
     verified: VerifiedSecrets,
@@ -86,6 +90,7 @@ impl Directory {
         Self {
             fill: Fill { store, sealer },
             slugs: Cache::new(capacity.tenants),
+            lines: Lines::new(capacity.tenants),
             tenants: Stamped::new(capacity.tenants),
             clients: Stamped::new(capacity.clients),
             verified: VerifiedSecrets::new(capacity.clients, entropy),
@@ -96,7 +101,7 @@ impl Directory {
     ///
     /// # Errors
     /// [`Unavailable`].
-    pub async fn tenant(&self, slug: &str) -> Result<Option<Arc<TenantEntry>>, Unavailable> {
+    pub async fn tenant(&self, slug: &str) -> Result<Option<Seen<TenantEntry>>, Unavailable> {
         let Ok(slug) = Slug::parse(slug) else {
             return Ok(None);
         };
@@ -108,13 +113,16 @@ impl Directory {
     ///
     /// # Errors
     /// [`Unavailable`].
-    pub async fn tenant_seen(&self, slug: &str) -> Result<Option<Arc<TenantEntry>>, Unavailable> {
+    pub async fn tenant_seen(&self, slug: &str) -> Result<Option<Seen<TenantEntry>>, Unavailable> {
         let seen = Slug::parse(slug)
             .ok()
             .and_then(|slug| self.slugs.get(&slug))
-            .and_then(|id| self.tenants.latest(&id));
+            .and_then(|id| {
+                let line = self.lines.get(&id)?;
+                self.tenants.get(&id, |place| line.tenant_unchanged(place))
+            });
         match seen {
-            Some(seen) => Ok(seen),
+            Some((place, entry)) => Ok(entry.map(|entry| Seen::at(place, entry))),
             None => self.tenant(slug).await,
         }
     }
@@ -132,22 +140,41 @@ impl Directory {
         self.slugs.get(slug)
     }
 
-    async fn find_tenant(&self, slug: &Slug) -> Result<Option<Arc<TenantEntry>>, Unavailable> {
+    async fn find_tenant(&self, slug: &Slug) -> Result<Option<Seen<TenantEntry>>, Unavailable> {
         let Some(id) = self.tenant_id(slug).await? else {
             return Ok(None);
         };
-        let Some(stamp) = self.fill.store.stamp(id).await? else {
+        let Some((line, at)) = self.reach(id).await? else {
             return Ok(None);
         };
-        if let Some(found) = self.tenants.at(&id, stamp) {
-            return Ok(found);
+        let holds = |place| line.tenant_unchanged(place);
+        let (place, entry) = match self.tenants.get(&id, holds) {
+            Some(held) => held,
+            None => {
+                let fill = async |before| {
+                    let entry = self.fill.tenant(id, at.stamp, before).await?;
+                    Ok::<_, Unavailable>((entry, self.still(id, at.stamp).await?))
+                };
+                self.tenants.fill(&id, holds, at, fill).await?
+            }
+        };
+        Ok(entry.map(|entry| Seen::at(place, entry)))
+    }
+
+    /// The tenant's line, and a place on it that is no older than this call. `None`: there is no such
+    /// tenant.
+    async fn reach(&self, tenant: TenantId) -> Result<Option<(Arc<Line>, Place)>, StoreError> {
+        let store = &self.fill.store;
+        match store.stamp(tenant).await? {
+            Some(stamp) => self.lines.reach(store, tenant, stamp).await,
+            None => Ok(None),
         }
-        let Some(stamp) = self.stamp_again(id).await? else {
-            return Ok(None);
-        };
-        self.tenants
-            .fill(&id, stamp, |before| self.fill.tenant(id, stamp, before))
-            .await
+    }
+
+    /// Whether the roll is where it was. An entry that was filled while it moved may show what came later,
+    /// and so what a failover could still take back: it is good for the request, and is not kept.
+    async fn still(&self, tenant: TenantId, stamp: Stamp) -> Result<bool, StoreError> {
+        Ok(self.fill.store.stamp(tenant).await? == Some(stamp))
     }
 
     async fn tenant_id(&self, slug: &Slug) -> Result<Option<TenantId>, StoreError> {
@@ -168,28 +195,38 @@ impl Directory {
     /// [`Unavailable`].
     pub async fn client(
         &self,
-        tenant: &TenantEntry,
+        tenant: &Seen<TenantEntry>,
         client: ClientId,
-    ) -> Result<Option<Arc<ClientEntry>>, Unavailable> {
+    ) -> Result<Option<Seen<ClientEntry>>, Unavailable> {
         let key = (tenant.id, client);
-        if let Some(found) = self.clients.at(&key, tenant.stamp) {
-            return Ok(found);
-        }
-        patiently(async {
-            let Some(stamp) = self.stamp_again(tenant.id).await? else {
-                return Ok(None);
-            };
+        let held = self.lines.get(&tenant.id).and_then(|line| {
             self.clients
-                .fill(&key, stamp, |_| self.fill.client(tenant.id, client, stamp))
-                .await
-        })
-        .await
+                .get(&key, |place| line.client_unchanged(client, place))
+        });
+        match held {
+            // It holds at least until the tenant's place, which the line has passed.
+            Some((place, entry)) if place.on_line_with(tenant.place) => {
+                Ok(entry.map(|entry| Seen::at(tenant.place, entry)))
+            }
+            _ => patiently(self.find_client(key)).await,
+        }
     }
 
-    /// Something has changed since the entry was filled, or is just changing. A stamp that is read
-    /// now is as good, and requests that came before and after the change agree on it sooner.
-    async fn stamp_again(&self, tenant: TenantId) -> Result<Option<Stamp>, StoreError> {
-        self.fill.store.stamp(tenant).await
+    async fn find_client(
+        &self,
+        key: (TenantId, ClientId),
+    ) -> Result<Option<Seen<ClientEntry>>, Unavailable> {
+        let (tenant, client) = key;
+        let Some((line, at)) = self.reach(tenant).await? else {
+            return Ok(None);
+        };
+        let holds = |place| line.client_unchanged(client, place);
+        let fill = async |_| {
+            let entry = self.fill.client(tenant, client, at.stamp).await?;
+            Ok::<_, Unavailable>((entry, self.still(tenant, at.stamp).await?))
+        };
+        let (place, entry) = self.clients.fill(&key, holds, at, fill).await?;
+        Ok(entry.map(|entry| Seen::at(place, entry)))
     }
 
     /// What the directory has counted, and how much it holds.

@@ -22,7 +22,7 @@ use chancery_event_store::Stamp;
 pub struct TenantEntry {
     /// The tenant.
     pub id: TenantId,
-    /// The state of the tenant's roll, read before the rest.
+    /// The state of the tenant's roll when it was filled, read before the rest.
     pub stamp: Stamp,
     /// When the newest of the entries that this is made of was recorded. A clock that is behind it
     /// is wrong.
@@ -111,7 +111,7 @@ impl Keys {
 pub struct ClientEntry {
     /// The client.
     pub id: ClientId,
-    /// The state of the tenant's roll, read before the rest.
+    /// The state of the tenant's roll when it was filled, read before the rest.
     pub stamp: Stamp,
     /// When the newest of the entries that this is made of was recorded.
     pub newest: Timestamp,

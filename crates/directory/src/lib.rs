@@ -12,11 +12,14 @@
 mod directory;
 mod entry;
 mod fill;
+mod line;
+mod seen;
 mod stamped;
 mod verified;
 
 pub use directory::{Capacity, Directory, Unavailable};
 pub use entry::{Apis, ClientEntry, Keys, PublishedKey, TenantEntry};
+pub use seen::Seen;
 
 /// Which state of a tenant's roll an entry is of.
 pub use chancery_event_store::Stamp;

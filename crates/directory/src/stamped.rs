@@ -5,15 +5,16 @@ use std::{
     sync::Arc,
 };
 
-use chancery_event_store::Stamp;
 use chancery_telemetry::Counter;
 use quick_cache::{
     Lifecycle, UnitWeighter,
     sync::{Cache, EntryAction, EntryResult},
 };
 
-/// Entries by key, each stamped with the state of the tenant's roll that was read before it was filled. Absence is an
-/// entry too.
+use crate::line::Place;
+
+/// Entries by key, each with the place on the tenant's line that was known before it was filled. Whether
+/// it still holds is for whoever asks to say, and until where. Absence is an entry too.
 pub(crate) struct Stamped<K, V> {
     entries: Cache<K, Filled<V>, UnitWeighter, RandomState, Evictions>,
     /// Look-ups that an entry answered.
@@ -39,14 +40,17 @@ impl<K, V> Lifecycle<K, V> for Evictions {
 }
 
 struct Filled<V> {
-    stamp: Stamp,
+    place: Place,
     value: Option<Arc<V>>,
 }
+
+/// An entry that holds until this place.
+pub(crate) type Holds<V> = (Place, Option<Arc<V>>);
 
 impl<V> Clone for Filled<V> {
     fn clone(&self) -> Self {
         Self {
-            stamp: self.stamp,
+            place: self.place,
             value: self.value.clone(),
         }
     }
@@ -74,65 +78,50 @@ impl<K: Clone + Eq + Hash, V> Stamped<K, V> {
         self.entries.len()
     }
 
-    /// What was filled at this very stamp. The outer `None` says that nothing was.
-    #[expect(
-        clippy::option_option,
-        reason = "unknown, absent and present are three things"
-    )]
-    pub(crate) fn at(&self, key: &K, stamp: Stamp) -> Option<Option<Arc<V>>> {
+    /// What was filled, if it holds.
+    pub(crate) fn get(&self, key: &K, holds: impl Fn(Place) -> Option<Place>) -> Option<Holds<V>> {
         let filled = self.entries.get(key)?;
-        (filled.stamp == stamp).then(|| {
-            self.hits.one();
-            filled.value
-        })
-    }
-
-    /// What was filled last, whenever that was. The outer `None` says that nothing was.
-    #[expect(
-        clippy::option_option,
-        reason = "unknown, absent and present are three things"
-    )]
-    pub(crate) fn latest(&self, key: &K) -> Option<Option<Arc<V>>> {
-        let filled = self.entries.get(key)?;
+        let until = holds(filled.place)?;
         self.hits.one();
-        Some(filled.value)
+        Some((until, filled.value))
     }
 
-    /// What was filled at this stamp; otherwise what `fill` makes of the entry that it replaces.
-    /// Requests that come meanwhile wait for it; if it fails, one of them takes its place.
+    /// What was filled, if it holds; otherwise what `fill` makes of the entry that it replaces, which is
+    /// kept where `fill` says so. Requests that come meanwhile wait for it; if it fails or is not kept, one
+    /// of them takes its place.
     pub(crate) async fn fill<E, Fut>(
         &self,
         key: &K,
-        stamp: Stamp,
+        holds: impl Fn(Place) -> Option<Place>,
+        place: Place,
         fill: impl FnOnce(Option<Arc<V>>) -> Fut,
-    ) -> Result<Option<Arc<V>>, E>
+    ) -> Result<Holds<V>, E>
     where
-        Fut: Future<Output = Result<Option<Arc<V>>, E>>,
+        Fut: Future<Output = Result<(Option<Arc<V>>, bool), E>>,
     {
-        let entry = self.entries.entry_async(key, |_, filled: &mut Filled<V>| {
-            if filled.stamp == stamp {
-                EntryAction::Retain(filled.value.clone())
-            } else {
-                EntryAction::ReplaceWithGuard
-            }
-        });
+        let entry =
+            self.entries
+                .entry_async(key, |_, filled: &mut Filled<V>| match holds(filled.place) {
+                    Some(until) => EntryAction::Retain((until, filled.value.clone())),
+                    None => EntryAction::ReplaceWithGuard,
+                });
         let (guard, before) = match entry.await {
-            EntryResult::Retained(value) => return Ok(value),
+            EntryResult::Retained(held) => return Ok(held),
             EntryResult::Replaced(guard, before) => (Some(guard), before.value),
             EntryResult::Vacant(guard) => (Some(guard), None),
             // Neither asked for above; without a place the value is simply not kept.
             EntryResult::Removed(..) | EntryResult::Timeout => (None, None),
         };
-        let value = fill(before).await?;
+        let (value, keep) = fill(before).await?;
         self.fills.one();
-        if let Some(guard) = guard {
+        if let Some(guard) = guard.filter(|_| keep) {
             // Refused where the place was given to another meanwhile: then the next request fills.
             let _ = guard.insert(Filled {
-                stamp,
+                place,
                 value: value.clone(),
             });
         }
-        Ok(value)
+        Ok((place, value))
     }
 }
 
@@ -140,67 +129,70 @@ impl<K: Clone + Eq + Hash, V> Stamped<K, V> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use chancery_domain::Timestamp;
-
     use super::*;
 
-    fn at(head: i64) -> Stamp {
-        Stamp {
-            head,
-            recorded_at: Timestamp::from_micros(head),
-        }
+    fn at(head: i64) -> Place {
+        Place::for_tests(head)
     }
 
-    async fn filled(cache: &Stamped<u8, u8>, stamp: Stamp, value: u8) -> Option<u8> {
-        let fill = |_| async move { Ok::<_, ()>(Some(Arc::new(value))) };
-        cache
-            .fill(&1, stamp, fill)
-            .await
-            .unwrap()
-            .map(|value| *value)
+    /// Holds until five, as if the sixth entry had named it.
+    fn until_five(place: Place) -> Option<Place> {
+        (place == at(5)).then_some(place)
+    }
+
+    fn never(_: Place) -> Option<Place> {
+        None
+    }
+
+    async fn filled(
+        cache: &Stamped<u8, u8>,
+        holds: fn(Place) -> Option<Place>,
+        place: Place,
+        value: u8,
+        keep: bool,
+    ) -> Option<u8> {
+        let fill = |_| async move { Ok::<_, ()>((Some(Arc::new(value)), keep)) };
+        let (_, value) = cache.fill(&1, holds, place, fill).await.unwrap();
+        value.map(|value| *value)
     }
 
     #[tokio::test]
-    async fn an_entry_of_another_head_is_refilled_whichever_is_later() {
+    async fn an_entry_that_does_not_hold_is_refilled() {
         let cache = Stamped::new(8);
-        assert_eq!(filled(&cache, at(5), 50).await, Some(50));
-        assert_eq!(filled(&cache, at(5), 51).await, Some(50));
-        assert_eq!(filled(&cache, at(6), 60).await, Some(60));
-        assert_eq!(cache.at(&1, at(5)), None);
-        assert_eq!(filled(&cache, at(5), 52).await, Some(52));
-        // The number given to another commit, as after a failover that lost some.
-        let other = Stamp {
-            recorded_at: Timestamp::from_micros(7),
-            ..at(5)
-        };
-        assert_eq!(cache.at(&1, other), None);
-        assert_eq!(cache.latest(&1), Some(Some(Arc::new(52))));
+        assert_eq!(filled(&cache, until_five, at(5), 50, true).await, Some(50));
+        assert_eq!(filled(&cache, until_five, at(6), 51, true).await, Some(50));
+        assert_eq!(filled(&cache, never, at(6), 60, true).await, Some(60));
+        assert_eq!(cache.get(&1, until_five), None);
+        assert_eq!((cache.hits.get(), cache.fills.get()), (0, 2));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_to_be_kept_is_not() {
+        let cache = Stamped::new(8);
+        assert_eq!(filled(&cache, until_five, at(5), 50, false).await, Some(50));
+        assert_eq!(filled(&cache, until_five, at(5), 51, true).await, Some(51));
     }
 
     #[tokio::test]
     async fn absence_is_kept_like_presence() {
         let cache = Stamped::<u8, u8>::new(8);
-        assert_eq!(cache.at(&1, at(5)), None);
-        let absent = cache
-            .fill(&1, at(5), |_| async { Ok::<_, ()>(None) })
-            .await
-            .unwrap();
-        assert_eq!((absent, cache.at(&1, at(5))), (None, Some(None)));
-        assert_eq!(filled(&cache, at(5), 50).await, None);
-        assert_eq!(filled(&cache, at(6), 60).await, Some(60));
+        assert_eq!(cache.get(&1, until_five), None);
+        let absent = |_| async { Ok::<_, ()>((None, true)) };
+        let (_, value) = cache.fill(&1, until_five, at(5), absent).await.unwrap();
+        assert_eq!(value, None);
+        assert_eq!(cache.get(&1, until_five), Some((at(5), None)));
+        assert_eq!(filled(&cache, until_five, at(5), 50, true).await, None);
     }
 
     #[tokio::test]
     async fn a_fill_gets_the_entry_that_it_replaces() {
         let cache = Stamped::new(8);
-        filled(&cache, at(5), 50).await;
+        filled(&cache, never, at(5), 50, true).await;
         let successor = |before: Option<Arc<u8>>| async move {
-            Ok::<_, ()>(before.map(|before| Arc::new(*before + 1)))
+            Ok::<_, ()>((before.map(|before| Arc::new(*before + 1)), true))
         };
-        assert_eq!(
-            cache.fill(&1, at(6), successor).await,
-            Ok(Some(Arc::new(51)))
-        );
+        let (_, value) = cache.fill(&1, never, at(6), successor).await.unwrap();
+        assert_eq!(value, Some(Arc::new(51)));
     }
 
     #[tokio::test]
@@ -217,17 +209,17 @@ mod tests {
                         if first {
                             Err(())
                         } else {
-                            Ok(Some(Arc::new(7)))
+                            Ok((Some(Arc::new(7)), true))
                         }
                     };
-                    cache.fill(&1, at(5), fill).await
+                    cache.fill(&1, until_five, at(5), fill).await
                 })
             })
             .collect();
         let mut failed = 0;
         for task in tasks {
             match task.await.unwrap() {
-                Ok(value) => assert_eq!(value, Some(Arc::new(7))),
+                Ok((_, value)) => assert_eq!(value, Some(Arc::new(7))),
                 Err(()) => failed += 1,
             }
         }

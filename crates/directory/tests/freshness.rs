@@ -10,7 +10,7 @@ mod common;
 use std::sync::Arc;
 
 use chancery_crypto::{MasterKey, Sealer};
-use chancery_directory::{Capacity, ClientEntry, Directory, TenantEntry, Unavailable};
+use chancery_directory::{Capacity, ClientEntry, Directory, Seen, TenantEntry, Unavailable};
 use chancery_domain::{
     ClientId, Clock as _,
     client::Standing,
@@ -18,17 +18,106 @@ use chancery_domain::{
     tenant::{SigningAlgorithm, TenantState},
     value::ApiIdentifier,
 };
+use chancery_event_store::execute;
+use chancery_telemetry::Points;
 use chancery_testkit::{on_both_stores, stores::TestStore};
 
 use common::{Known, World};
 
-async fn look(directory: &Directory, client: &Known) -> (Arc<TenantEntry>, Arc<ClientEntry>) {
+async fn look(directory: &Directory, client: &Known) -> (Seen<TenantEntry>, Seen<ClientEntry>) {
     let tenant = directory.tenant("acme").await.unwrap().unwrap();
     let client = directory.client(&tenant, client.id).await.unwrap().unwrap();
     (tenant, client)
 }
 
+/// How many tenants and clients were read.
+fn fills(directory: &Directory) -> (u64, u64) {
+    let families = directory.families();
+    let fills = families
+        .iter()
+        .find(|family| family.name == "chancery.directory.fills");
+    let Points::Sums(points) = &fills.unwrap().points else {
+        panic!("{fills:?}")
+    };
+    (points[0].1, points[1].1)
+}
+
 on_both_stores! {
+    /// Twenty clients in use and ten changes of one of them: one look at the roll for each change, and one
+    /// entry read again for each, however many are in use.
+    async fn a_change_costs_one_entry_and_not_all(store: TestStore) {
+        let world = World::on(store);
+        let acme = world.tenant("acme").await;
+        let mut clients = Vec::new();
+        for _ in 0..20 {
+            clients.push(world.client(acme, &[]).await);
+        }
+        let directory = world.directory();
+        let all = async || {
+            for client in &clients {
+                look(&directory, client).await;
+            }
+        };
+        all().await;
+        assert_eq!(fills(&directory), (1, 20));
+        let mut newest = clients[0].clone();
+        for _ in 0..10 {
+            newest = world.rotated(&newest, 0).await;
+            all().await;
+            let entry = look(&directory, &newest).await.1;
+            assert!(entry.verifiers.contains_key(&newest.secret_id));
+        }
+        assert_eq!(fills(&directory), (1, 30));
+    }
+
+    /// What was seen holds for the state that it says, also where another request has gone on.
+    async fn an_entry_says_until_where_it_holds(store: TestStore) {
+        let world = World::on(store);
+        let acme = world.tenant("acme").await;
+        let (one, other) = (world.client(acme, &[]).await, world.client(acme, &[]).await);
+        let directory = world.directory();
+        look(&directory, &one).await;
+        look(&directory, &other).await;
+        let before = directory.tenant_seen("acme").await.unwrap().unwrap();
+        world.disable(&one).await;
+        // Nobody has looked since: what this node has seen is as it was, and says so.
+        let unaware = directory.tenant_seen("acme").await.unwrap().unwrap();
+        assert_eq!(unaware.stamp, before.stamp);
+        let stale = directory.client(&unaware, one.id).await.unwrap().unwrap();
+        assert_eq!((stale.stamp, stale.client.standing), (before.stamp, Standing::Enabled));
+        // Whoever looks takes the others along.
+        let (now, _) = look(&directory, &other).await;
+        let aware = directory.tenant_seen("acme").await.unwrap().unwrap();
+        assert!(aware.stamp == now.stamp && now.stamp != before.stamp);
+        let disabled = directory.client(&aware, one.id).await.unwrap().unwrap();
+        assert_eq!((disabled.stamp, disabled.client.standing), (now.stamp, Standing::Disabled));
+        // The view of before goes with an entry of before, or of after; never with one that is older.
+        let held = directory.client(&unaware, other.id).await.unwrap().unwrap();
+        assert_eq!(held.stamp, before.stamp);
+    }
+
+    /// A failover that lost commits and gave their numbers to others: the roll goes back, or stands where it
+    /// stood with another moment. Nothing that was seen before counts.
+    async fn a_roll_that_was_set_back_is_read_anew(store: TestStore) {
+        let world = World::on(store);
+        let acme = world.tenant("acme").await;
+        let known = world.client(acme, &[]).await;
+        let directory = world.directory();
+        let mut seen = look(&directory, &known).await;
+        for sql in [
+            "UPDATE tenant_log SET recorded_at = recorded_at + 1 WHERE tenant_id = $1",
+            "UPDATE tenant_log SET head = head - 1 WHERE tenant_id = $1",
+        ] {
+            let mut tx = world.store.begin().await.unwrap();
+            assert_eq!(execute!(&mut tx, sql, acme.to_string()).unwrap(), 1);
+            tx.commit().await.unwrap();
+            let again = look(&directory, &known).await;
+            assert!(!seen.0.same(&again.0) && !seen.1.same(&again.1), "{sql}");
+            assert!(seen.0.stamp != again.0.stamp && again.0.stamp == again.1.stamp);
+            seen = again;
+        }
+    }
+
     async fn everything_a_decision_needs_is_there(store: TestStore) {
         let world = World::on(store);
         let acme = world.tenant("acme").await;
@@ -117,11 +206,20 @@ on_both_stores! {
         let (tenant, client) = look(&directory, &known).await;
         world.client(other, &[]).await;
         let (tenant_again, client_again) = look(&directory, &known).await;
-        assert!(Arc::ptr_eq(&tenant, &tenant_again) && Arc::ptr_eq(&client, &client_again));
+        assert!(tenant.same(&tenant_again) && client.same(&client_again));
 
+        // A change of another client names neither.
         world.client(acme, &[]).await;
-        let (refilled, _) = look(&directory, &known).await;
-        assert!(!Arc::ptr_eq(&tenant, &refilled));
+        let (tenant_again, client_again) = look(&directory, &known).await;
+        assert!(tenant.same(&tenant_again) && client.same(&client_again));
+        assert!(tenant.stamp != tenant_again.stamp && tenant_again.stamp == client_again.stamp);
+        assert_eq!(fills(&directory), (2, 1));
+
+        // A change of the tenant names no client.
+        world.api(acme, "https://orders.example", "a", "").await;
+        let (refilled, client_again) = look(&directory, &known).await;
+        assert!(!tenant.same(&refilled) && client.same(&client_again));
+        assert_eq!(fills(&directory), (3, 1));
         let key = |entry: &TenantEntry| entry.keys.signing[&SigningAlgorithm::Es256].clone();
         assert!(Arc::ptr_eq(&key(&tenant), &key(&refilled)), "a key is parsed once");
     }
@@ -138,7 +236,7 @@ on_both_stores! {
         let (tenant, client) = look(&directory, &known).await;
         for task in tasks {
             let (same_tenant, same_client) = task.await.unwrap();
-            assert!(Arc::ptr_eq(&tenant, &same_tenant) && Arc::ptr_eq(&client, &same_client));
+            assert!(tenant.same(&same_tenant) && client.same(&same_client));
         }
     }
 

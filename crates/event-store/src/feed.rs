@@ -1,4 +1,4 @@
-use chancery_domain::{Entry, Recorded, TenantId, Timestamp};
+use chancery_domain::{Entry, Recorded, TenantId, Timestamp, stream::StreamId};
 
 use crate::{
     error::StoreError,
@@ -19,7 +19,42 @@ pub struct Stamp {
     pub recorded_at: Timestamp,
 }
 
+/// An entry of a tenant's roll, and which stream it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its number.
+    pub number: i64,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// Its stream; none where this binary does not know such streams.
+    pub stream: Option<StreamId>,
+}
+
 impl Store {
+    /// Which streams the entries from the one number to the other, both included, belong to.
+    pub async fn streams_named(
+        &self,
+        tenant: TenantId,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<Named>, StoreError> {
+        let rows = fetch_all!(
+            self,
+            (i64, i64, String, String),
+            "SELECT tenant_seq, recorded_at, aggregate_type, aggregate_id FROM events
+              WHERE tenant_id = $1 AND tenant_seq BETWEEN $2 AND $3 ORDER BY tenant_seq",
+            tenant.to_string(),
+            from,
+            to
+        )?;
+        let named = |(number, recorded_at, kind, id): (i64, i64, String, String)| Named {
+            number,
+            recorded_at: Timestamp::from_micros(recorded_at),
+            stream: StreamId::parse(&kind, &id),
+        };
+        Ok(rows.into_iter().map(named).collect())
+    }
+
     /// The state of the tenant's roll. None: there is no such tenant.
     pub async fn stamp(&self, tenant: TenantId) -> Result<Option<Stamp>, StoreError> {
         let found = fetch_optional!(

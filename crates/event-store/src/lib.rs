@@ -33,7 +33,7 @@ pub use commands::Remembered;
 pub use config::{Backend, StoreConfig, StoreLocation};
 pub use database::{Connections, Database};
 pub use error::{Cause, EventName, StoreError};
-pub use feed::{Stamp, entries_page, events_page, head};
+pub use feed::{Named, Stamp, entries_page, events_page, head};
 pub use heads::{Heads, LOOK_AGAIN, Watch};
 pub use migrate::{Migration, Migrations, SchemaStatus, migrations};
 pub use numbers::Numbers;

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chancery_crypto::AssertionAlgorithm;
-use chancery_directory::{Apis, TenantEntry};
+use chancery_directory::{Apis, Seen, TenantEntry};
 use chancery_domain::{
     api::ApiState,
     tenant::{SigningAlgorithm, TenantPolicy, TenantState, TokenAuthMethod},
@@ -141,7 +141,7 @@ fn assertion_algorithms(policy: &TenantPolicy) -> Vec<&'static str> {
 pub(crate) async fn published(
     service: &TokenService,
     slug: &TenantSlug,
-) -> Result<Arc<TenantEntry>, Problem> {
+) -> Result<Seen<TenantEntry>, Problem> {
     match service.directory().tenant(&slug.0).await {
         Ok(Some(tenant)) => match tenant.tenant.state {
             TenantState::Active | TenantState::Suspended => Ok(tenant),

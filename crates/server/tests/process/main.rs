@@ -22,6 +22,7 @@ mod operators;
 mod outages;
 mod projections;
 mod proxy;
+mod restore;
 mod server;
 mod sockets;
 mod start_faults;

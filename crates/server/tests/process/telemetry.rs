@@ -259,3 +259,71 @@ async fn a_collector_that_is_away_harms_nobody() {
     assert_eq!(server.terminate(), 0);
     assert!(server.log().contains("metrics could not be sent"));
 }
+
+/// The words of a query that begin like a name of ours.
+fn names(query: &str) -> impl Iterator<Item = &str> {
+    let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
+    let ours = ["chancery_", "http_", "process_", "db_", "service_"];
+    query
+        .split(word)
+        .filter(move |name| ours.iter().any(|prefix| name.starts_with(prefix)))
+}
+
+/// Every query of a dashboard.
+fn queries(of: &serde_json::Value, found: &mut Vec<String>) {
+    match of {
+        serde_json::Value::Object(members) => {
+            for (name, value) in members {
+                match value.as_str() {
+                    Some(text) if ["expr", "query"].contains(&name.as_str()) => {
+                        found.push(text.to_owned());
+                    }
+                    _ => queries(value, found),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| queries(item, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_dashboard_and_the_alerts_name_only_what_is_exported() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &[]);
+    server.operator_token().await;
+    let text = server.get("/metrics").await.text().await.unwrap();
+    let exported: std::collections::BTreeSet<_> = text.lines().flat_map(names).collect();
+
+    let deploy = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    let dashboard = fs::read(deploy.join("grafana/dashboards/chancery.json")).unwrap();
+    let mut asked = Vec::new();
+    queries(&serde_json::from_slice(&dashboard).unwrap(), &mut asked);
+    assert!(asked.len() > 20, "{asked:?}");
+    let alerts = fs::read_to_string(deploy.join("alerts.yaml")).unwrap();
+    let rules: Vec<_> = alerts
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("expr: "))
+        .map(ToOwned::to_owned)
+        .collect();
+    assert_eq!(rules.len(), alerts.matches("- alert: ").count());
+    asked.extend(rules);
+    for query in &asked {
+        for name in names(query) {
+            assert!(exported.contains(name), "`{name}` is not exported: {query}");
+        }
+    }
+
+    // Every metric and every alert is explained.
+    let guide = fs::read_to_string(deploy.join("../docs/operations.md")).unwrap();
+    let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    for name in families.filter_map(|line| line.split(' ').next()) {
+        assert!(guide.contains(&format!("`{name}`")), "{name}");
+    }
+    for alert in alerts
+        .lines()
+        .filter_map(|line| line.split("- alert: ").nth(1))
+    {
+        assert!(guide.contains(&format!("### {alert}\n")), "{alert}");
+    }
+}

@@ -2,12 +2,10 @@
 //! cannot be good, before anything is looked up; for a secret that is one HMAC, for an assertion its
 //! claims. Argon2id comes last, and once for each secret.
 
-use std::sync::Arc;
-
 use chancery_crypto::{
     DecoyKeys, HasherError, PresentedAssertion, SecretHasher, SecretIssuer, Verifier,
 };
-use chancery_directory::{ClientEntry, Directory, Stamp, TenantEntry, Unavailable};
+use chancery_directory::{ClientEntry, Directory, Seen, Stamp, TenantEntry, Unavailable};
 use chancery_domain::{
     ClientId, CredentialId, SecretId, Timestamp,
     tenant::{AuthMethod, TokenAuthMethod},
@@ -24,8 +22,8 @@ use super::{
 /// token is another question: see [`super::admit`].
 #[derive(Debug)]
 pub(crate) struct Proof {
-    pub(crate) tenant: Arc<TenantEntry>,
-    pub(crate) client: Arc<ClientEntry>,
+    pub(crate) tenant: Seen<TenantEntry>,
+    pub(crate) client: Seen<ClientEntry>,
     /// What proved it: the token's `credential_id`.
     pub(crate) credential: CredentialId,
     /// How it was proved.
@@ -171,7 +169,7 @@ impl Prover<'_> {
         &self,
         slug: &str,
         id: ClientId,
-    ) -> Result<Result<(Arc<TenantEntry>, Arc<ClientEntry>), Missing>, Unavailable> {
+    ) -> Result<Result<(Seen<TenantEntry>, Seen<ClientEntry>), Missing>, Unavailable> {
         let seen = if self.fresh {
             self.directory.tenant(slug).await?
         } else {
