@@ -30,6 +30,8 @@ pub(crate) struct Load<'a> {
     pub(crate) rate: Option<f64>,
     /// How an answer begins.
     pub(crate) expected: &'static [u8],
+    /// Whether a request is good for once: then the load is over when there is none left.
+    pub(crate) once: bool,
 }
 
 /// What a load saw.
@@ -85,6 +87,7 @@ impl Load<'_> {
             end: begin + self.lasts,
             rate: self.rate,
             next: Cell::new(0),
+            last: self.once.then_some(self.requests.len()),
         });
         let took = Rc::new(RefCell::new(Vec::with_capacity(1 << 20)));
         let requests: Rc<[Vec<u8>]> = self.requests.into();
@@ -120,6 +123,8 @@ struct Pace {
     end: Instant,
     rate: Option<f64>,
     next: Cell<u32>,
+    /// How many requests there are, where each is good for once.
+    last: Option<usize>,
 }
 
 impl Pace {
@@ -127,6 +132,9 @@ impl Pace {
     async fn next(&self) -> Option<(usize, Instant)> {
         let number = self.next.get();
         self.next.set(number + 1);
+        if self.last.is_some_and(|last| number as usize >= last) {
+            return None;
+        }
         let due = match self.rate {
             None => Instant::now(),
             Some(rate) => {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod assertions;
 mod control;
 mod error;
 mod load;

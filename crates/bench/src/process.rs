@@ -10,7 +10,7 @@ use std::{
 use crate::error::Error;
 
 /// How long a process may take until it answers.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Ticks a second in `/proc/*/stat`: what Linux has told user space on every architecture for ages.
 const TICKS: f64 = 100.0;

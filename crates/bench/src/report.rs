@@ -70,6 +70,16 @@ pub(crate) struct FixedRate {
     pub(crate) sample: Sample,
 }
 
+/// Honest traffic at a fixed rate, alone and beside twice as many wrong secrets.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Beside {
+    pub(crate) name: String,
+    pub(crate) rate: f64,
+    pub(crate) alone: Sample,
+    pub(crate) beside: Sample,
+    pub(crate) wrong_per_second: f64,
+}
+
 /// Everything that one run has measured.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -77,8 +87,12 @@ pub(crate) struct Report {
     pub(crate) connections: usize,
     pub(crate) seconds: u64,
     pub(crate) clients: usize,
+    pub(crate) idle: usize,
+    pub(crate) durability: String,
     pub(crate) closed_loop: Vec<Comparison>,
     pub(crate) open_loop: Vec<FixedRate>,
+    pub(crate) beside_wrong_secrets: Vec<Beside>,
+    pub(crate) assertions: Vec<FixedRate>,
 }
 
 fn median(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {
@@ -91,7 +105,7 @@ impl Report {
     /// The table in Markdown.
     pub(crate) fn table(&self) -> String {
         let mut text = format!(
-            "{}. Load on the same cores: one thread, {} connections, {} s a measurement, {} clients, warm.\n\n\
+            "{}. Load on the same cores: one thread, {} connections, {} s a measurement, {} clients, warm, among {} that do not ask; durability `{}`.\n\n\
              Closed loop, control and server in turn; medians.\n\n\
              | | control, tokens/s | server, tokens/s | ratio (least to greatest) | p50 ms | p99 ms | p99.9 ms | CPU µs/token, control | server | MiB |\n\
              | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
@@ -99,6 +113,8 @@ impl Report {
             self.connections,
             self.seconds,
             self.clients,
+            self.idle,
+            self.durability,
         );
         for comparison in &self.closed_loop {
             let (ratio, least, greatest) = comparison.ratio();
@@ -126,6 +142,30 @@ impl Report {
                 text,
                 "| {name} | {rate:.0} | {:.2} | {:.2} | {:.2} |",
                 sample.p50_ms, sample.p99_ms, sample.p999_ms
+            );
+        }
+        text.push_str("\nHonest traffic at a quarter of the peak, alone and beside twice as many wrong secrets.\n\n| | honest/s, alone | beside | kept | p99 ms, alone | beside | wrong/s |\n| --- | --- | --- | --- | --- | --- | --- |\n");
+        for Beside {
+            name,
+            alone,
+            beside,
+            wrong_per_second,
+            ..
+        } in &self.beside_wrong_secrets
+        {
+            let kept = beside.tokens_per_second / alone.tokens_per_second;
+            let _ = writeln!(
+                text,
+                "| {name} | {:.0} | {:.0} | **{kept:.2}** | {:.2} | {:.2} | {wrong_per_second:.0} |",
+                alone.tokens_per_second, beside.tokens_per_second, alone.p99_ms, beside.p99_ms
+            );
+        }
+        text.push_str("\n`private_key_jwt` (ES256) at a quarter of the peak, each assertion used once.\n\n| | rate | p50 ms | p99 ms | p99.9 ms | CPU µs/token |\n| --- | --- | --- | --- | --- | --- |\n");
+        for FixedRate { name, rate, sample } in &self.assertions {
+            let _ = writeln!(
+                text,
+                "| {name} | {rate:.0} | {:.2} | {:.2} | {:.2} | {:.1} |",
+                sample.p50_ms, sample.p99_ms, sample.p999_ms, sample.cpu_microseconds_per_token
             );
         }
         text

@@ -11,11 +11,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::Args;
 
 use crate::{
+    assertions::ClientKey,
     error::Error,
     load::{Load, Seen},
     machine::Machine,
     process::{Process, free_address},
-    report::{Comparison, FixedRate, Report, Sample},
+    report::{Beside, Comparison, FixedRate, Report, Sample},
     tenant::{Client, Operator},
 };
 
@@ -36,6 +37,12 @@ pub(crate) struct Options {
     /// Clients that ask in turn.
     #[arg(long, default_value_t = 64)]
     clients: usize,
+    /// Clients of the same tenant that are there and do not ask, to see what a token costs among so many.
+    #[arg(long, default_value_t = 0)]
+    idle: usize,
+    /// `before_response` or `async`.
+    #[arg(long, default_value = "before_response")]
+    durability: String,
     /// Where the table and the JSON go.
     #[arg(long)]
     output: PathBuf,
@@ -43,6 +50,9 @@ pub(crate) struct Options {
 
 /// How an answer with a token begins.
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK";
+
+/// How an answer to a wrong secret begins: 401, and soon 429.
+const REFUSAL: &[u8] = b"HTTP/1.1 4";
 
 /// What is measured: each algorithm with the slug of its tenant.
 const ALGORITHMS: [(&str, &str); 3] = [
@@ -77,8 +87,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         connections: options.connections,
         seconds: plan.lasts.as_secs(),
         clients: options.clients,
+        idle: options.idle,
+        durability: options.durability.clone(),
         closed_loop: Vec::new(),
         open_loop: Vec::new(),
+        beside_wrong_secrets: Vec::new(),
+        assertions: Vec::new(),
     };
     let mut stores = vec![("SQLite", None)];
     if let Some(url) = &options.postgres {
@@ -100,21 +114,26 @@ fn on_store(
     report: &mut Report,
 ) -> Result<(), Error> {
     let directory = tempfile::tempdir().map_err(Error::io("make a directory"))?;
-    let server = serve(&options.server, directory.path(), database)?;
+    let server = serve(options, directory.path(), database)?;
+    let key = ClientKey::generate()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Error::io("prepare"))?;
     for (algorithm, slug) in plan.algorithms {
-        let clients = runtime.block_on(async {
-            let operator = Operator::of(directory.path()).await?;
-            operator.tenant(slug, algorithm, options.clients).await
+        let (clients, with_key) = runtime.block_on(async {
+            let operator = Operator::of(directory.path(), server.address).await?;
+            let clients = operator.tenant(slug, algorithm, options.clients).await?;
+            let with_key = operator.with_key(slug, &key.jwks, options.clients).await?;
+            operator.with_key(slug, &key.jwks, options.idle).await?;
+            Ok::<_, Error>((clients, with_key))
         })?;
+        let path = format!("/t/{slug}/oauth2/token");
         let bench = Bench {
             options,
             plan,
             server: &server,
-            requests: requests(&clients, server.address, &format!("/t/{slug}/oauth2/token")),
+            requests: requests(&clients, server.address, &path),
         };
         let name = format!("{algorithm}, {store}");
         let comparison = bench.compare(name.clone(), algorithm, &clients)?;
@@ -126,21 +145,49 @@ fn on_store(
         report.closed_loop.push(comparison);
         let rate = (peak / 2.0).round();
         let sample = bench.sample(&server, &bench.requests, Some(rate))?;
-        report.open_loop.push(FixedRate { name, rate, sample });
+        report.open_loop.push(FixedRate {
+            name: name.clone(),
+            rate,
+            sample,
+        });
+        let wrong: Vec<_> = clients
+            .iter()
+            .map(|client| client.wrong_request(&server.address.to_string(), &path))
+            .collect();
+        let beside = bench.beside(name.clone(), &wrong, (peak / 4.0).round())?;
+        report.beside_wrong_secrets.push(beside);
+        let rate = (peak / 4.0).round();
+        let (host, issuer) = (server.address.to_string(), format!("http://{}/t/{slug}", server.address));
+        let make = |count| key.requests(&with_key, count, &issuer, &host, &path);
+        // Each client's key is read once before.
+        bench.once(&make(with_key.len())?, None)?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate is positive, and so many requests fit the memory"
+        )]
+        let count = (rate * plan.lasts.as_secs_f64()) as usize;
+        let seen = bench.once(&make(count)?, Some(rate))?;
+        report.assertions.push(FixedRate {
+            name,
+            rate,
+            sample: seen,
+        });
     }
     Ok(())
 }
 
-fn serve(binary: &Path, directory: &Path, database: Option<&str>) -> Result<Process, Error> {
+fn serve(options: &Options, directory: &Path, database: Option<&str>) -> Result<Process, Error> {
     let address = free_address()?;
-    let mut command = Command::new(binary);
+    let mut command = Command::new(&options.server);
     command
         .arg("serve")
         .arg("--listen")
         .arg(address.to_string())
         .arg("--data-dir")
         .arg(directory)
-        .env("RUST_LOG", "warn");
+        .env("CHANCERY_ACTIVITY__DURABILITY", &options.durability)
+        .env("CHANCERY_LOG__LEVEL", "warn");
     if let Some(url) = database {
         // The key belongs to this run alone.
         command
@@ -229,7 +276,52 @@ impl Bench<'_> {
             lasts,
             rate,
             expected: ANSWER,
+            once: false,
         };
         load.send()
+    }
+
+    /// Honest traffic at this rate, alone and then beside twice as many wrong secrets.
+    fn beside(&self, name: String, wrong: &[Vec<u8>], rate: f64) -> Result<Beside, Error> {
+        let alone = self.sample(self.server, &self.requests, Some(rate))?;
+        let load = Load {
+            address: self.server.address,
+            requests: wrong,
+            connections: self.options.connections,
+            lasts: self.plan.lasts,
+            rate: Some(2.0 * rate),
+            expected: REFUSAL,
+            once: false,
+        };
+        let (beside, refused) = std::thread::scope(|threads| {
+            let refused = threads.spawn(|| load.send());
+            let beside = self.sample(self.server, &self.requests, Some(rate));
+            (beside, refused.join())
+        });
+        let refused = refused.map_err(|_| Error::Wrong("the load panicked".into()))??;
+        Ok(Beside {
+            name,
+            rate,
+            alone,
+            beside: beside?,
+            wrong_per_second: refused.rate(),
+        })
+    }
+
+    /// Sends each request once.
+    fn once(&self, requests: &[Vec<u8>], rate: Option<f64>) -> Result<Sample, Error> {
+        let before = self.server.cpu()?;
+        let load = Load {
+            address: self.server.address,
+            requests,
+            connections: self.options.connections,
+            lasts: 2 * self.plan.lasts,
+            rate,
+            expected: ANSWER,
+            once: true,
+        };
+        let seen = load.send()?;
+        let used = self.server.cpu()?.saturating_sub(before);
+        Ok(Sample::of(&seen, used, self.server.memory()?))
     }
 }

@@ -1,0 +1,70 @@
+//! Clients that authenticate with a key of their own: each request brings an assertion that was never used.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chancery_crypto::{Algorithm, Entropy, SigningKey, SystemEntropy};
+use jsonwebtoken::{EncodingKey, Header};
+use serde_json::{Value, json};
+
+use crate::error::Error;
+
+/// How long an assertion may be used, in seconds; the server takes no more than 300.
+const LIFE: u64 = 290;
+
+/// A key of clients, and its public side as they register it.
+pub(crate) struct ClientKey {
+    key: EncodingKey,
+    pub(crate) jwks: Value,
+}
+
+impl ClientKey {
+    pub(crate) fn generate() -> Result<Self, Error> {
+        let wrong = |error: &dyn std::fmt::Display| Error::Wrong(error.to_string());
+        let (key, pkcs8) =
+            SigningKey::generate(Algorithm::Es256, "key").map_err(|error| wrong(&error))?;
+        let mut jwk = serde_json::to_value(key.public_jwk())?;
+        // The server gives every key an id of its own.
+        if let Value::Object(members) = &mut jwk {
+            members.remove("kid");
+        }
+        Ok(Self {
+            key: EncodingKey::from_ec_der(&pkcs8),
+            jwks: json!({"keys": [jwk]}),
+        })
+    }
+
+    /// Token requests of these clients in turn, over HTTP/1.1, each good for once.
+    #[expect(clippy::disallowed_methods, reason = "a program of its own")]
+    pub(crate) fn requests(
+        &self,
+        clients: &[String],
+        count: usize,
+        issuer: &str,
+        host: &str,
+        path: &str,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        let entropy: &dyn Entropy = &SystemEntropy::new();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let header = Header::new(jsonwebtoken::Algorithm::ES256);
+        let request = |client: &String| {
+            let jti = format!("{:032x}", u128::from_be_bytes(entropy.bytes()));
+            let claims = json!({"iss": client, "sub": client, "aud": issuer, "exp": now + LIFE, "jti": jti});
+            let assertion = jsonwebtoken::encode(&header, &claims, &self.key)
+                .map_err(|error| Error::Wrong(error.to_string()))?;
+            let body = format!(
+                "grant_type=client_credentials&scope=orders%3Aread+orders%3Awrite\
+                 &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
+                 &client_assertion={assertion}"
+            );
+            Ok(format!(
+                "POST {path} HTTP/1.1\r\nhost: {host}\r\n\
+                 content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .into_bytes())
+        };
+        clients.iter().cycle().take(count).map(request).collect()
+    }
+}
