@@ -115,7 +115,10 @@ impl AdminApi {
         tokio::time::timeout(self.options.patience, answer)
             .await
             .unwrap_or_else(|_| {
-                tracing::warn!(trace_id = trace.trace_id(), "the admin API did not answer in time");
+                tracing::warn!(
+                    trace_id = trace.trace_id(),
+                    "the admin API did not answer in time"
+                );
                 Err(late().into())
             })
     }
@@ -129,7 +132,11 @@ impl AdminApi {
         let caller = auth::caller(&self.application, token, trace.trace_id()).await?;
         let body =
             Body::parse(body).map_err(|message| refused(StatusCode::BAD_REQUEST, &message))?;
-        let session = Session::new(self.application.clone(), caller, trace.trace_id().to_owned());
+        let session = Session::new(
+            self.application.clone(),
+            caller,
+            trace.trace_id().to_owned(),
+        );
         let mut response = match body.prepare(self.options.introspection) {
             Ok(request) => self.schema.execute(request.data(session)).await,
             Err(error) => async_graphql::Response::from_errors(vec![*error]),

@@ -50,7 +50,8 @@ impl ClientKey {
         let header = Header::new(jsonwebtoken::Algorithm::ES256);
         let request = |client: &String| {
             let jti = format!("{:032x}", u128::from_be_bytes(entropy.bytes()));
-            let claims = json!({"iss": client, "sub": client, "aud": issuer, "exp": now + LIFE, "jti": jti});
+            let claims =
+                json!({"iss": client, "sub": client, "aud": issuer, "exp": now + LIFE, "jti": jti});
             let assertion = jsonwebtoken::encode(&header, &claims, &self.key)
                 .map_err(|error| Error::Wrong(error.to_string()))?;
             let body = format!(

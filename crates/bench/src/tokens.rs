@@ -157,7 +157,10 @@ fn on_store(
         let beside = bench.beside(name.clone(), &wrong, (peak / 4.0).round())?;
         report.beside_wrong_secrets.push(beside);
         let rate = (peak / 4.0).round();
-        let (host, issuer) = (server.address.to_string(), format!("http://{}/t/{slug}", server.address));
+        let (host, issuer) = (
+            server.address.to_string(),
+            format!("http://{}/t/{slug}", server.address),
+        );
         let make = |count| key.requests(&with_key, count, &issuer, &host, &path);
         // Each client's key is read once before.
         bench.once(&make(with_key.len())?, None)?;
