@@ -1,6 +1,6 @@
 //! The metadata document (RFC 8414), also where `OpenID` Connect libraries look for it.
 
-use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
+use std::{collections::BTreeSet, convert::Infallible};
 
 use axum::{
     Json,
