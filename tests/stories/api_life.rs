@@ -112,6 +112,14 @@ story! {
         assert_eq!(keys(&world, "acme").await.len(), 2);
         verified_elsewhere(&world, "acme", &before).await;
 
+        // It signs once everybody has had the time to see its key.
+        world.clock.advance(3_600);
+        let operator = world.operator().await;
+        let update = |changes: Value| {
+            let mut input = json!({"api": acme.api});
+            input.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+            operator.mutation("updateApi", "api { accessTokenSeconds signingAlgorithm } replayed", input)
+        };
         let answer = ask().with("audience", "https://orders.example").send().await;
         assert_eq!(answer.body["expires_in"], 90);
         let token = answer.token();

@@ -35,6 +35,7 @@ mod rotation;
 mod sdk;
 mod sealing;
 mod secrets_life;
+mod signing_keys;
 mod store_faults;
 mod support;
 mod sweep;

@@ -1,9 +1,12 @@
 #![doc = include_str!("../README.md")]
+// Each mutation is one more layer of the merged schema.
+#![recursion_limit = "256"]
 
 mod access_at;
 mod activity;
 mod api;
 mod auth;
+mod calendar;
 mod client;
 mod document;
 mod error;

@@ -6,6 +6,7 @@ use crate::{
     access_at::AccessQueries,
     activity::ActivityQueries,
     api::{create::CreateApi, query::ApiQueries, retire::RetireApi, update::UpdateApi},
+    calendar::CalendarQueries,
     client::{
         create::CreateClient, delete::DeleteClient, disable::DisableClient, enable::EnableClient,
         query::ClientQueries, revoke_key::RevokeClientKey, update::UpdateClient,
@@ -18,7 +19,8 @@ use crate::{
     },
     tenant::{
         close::CloseTenant, create::CreateTenant, preview::PolicyQueries, query::TenantQueries,
-        resume::ResumeTenant, suspend::SuspendTenant, update::UpdateTenant,
+        resume::ResumeTenant, revoke_key::RevokeSigningKey, rotate_key::RotateSigningKey,
+        suspend::SuspendTenant, update::UpdateTenant,
     },
 };
 
@@ -41,6 +43,7 @@ pub(crate) struct Query(
     ActivityQueries,
     AccessQueries,
     SealQueries,
+    CalendarQueries,
 );
 
 /// What can be changed. Every change is written to the roll of its tenant, in the same transaction.
@@ -68,6 +71,8 @@ pub(crate) struct Mutation(
     ScheduleSecretRotation,
     DeferSecretRetirement,
     RevokeClientKey,
+    RotateSigningKey,
+    RevokeSigningKey,
 );
 
 /// What can be followed, over a WebSocket at `/graphql/ws` that speaks `graphql-transport-ws`.

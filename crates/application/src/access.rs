@@ -8,9 +8,10 @@ use chancery_domain::{
     access::AdminScope,
     api::{CreateApi, RetireApi, UpdateApi},
     client::{
-        Client, CreateClient, DeleteClient, DisableClient, EnableClient, RevokeClientKey,
-        UpdateClient,
+        Client, CreateClient, DeleteClient, DisableClient, EnableClient, ExpireClient,
+        RevokeClientKey, UpdateClient,
     },
+    key_ring::{RecordDueKeys, RevokeSigningKey, RotateSigningKey},
     secret_rotation::{
         DeferRetirement, IssueSecret, RecordDueSecrets, RevokeSecret, RotateSecret,
         ScheduleRotation,
@@ -245,6 +246,9 @@ macro_rules! needs {
 
 needs! {
     CreateTenant: Platform,
+    RotateSigningKey: TenantAdmin,
+    RevokeSigningKey: TenantAdmin,
+    RecordDueKeys: Platform,
     SuspendTenant: Platform,
     ResumeTenant: Platform,
     CloseTenant: Platform,
@@ -262,6 +266,7 @@ needs! {
     ScheduleRotation: TenantAdmin,
     DeferRetirement: TenantAdmin,
     RecordDueSecrets: Platform,
+    ExpireClient: Platform,
     RevokeClientKey: TenantAdmin,
 }
 

@@ -133,6 +133,9 @@ impl Application {
             .map_err(Error::from)?
             .ok_or(refused("no keys"))?;
         let key = ring.state.keys.get(&kid).ok_or(refused("unknown key"))?;
+        if key.is_revoked() {
+            return Err(refused("the key is revoked"));
+        }
         let jwk = serde_json::to_value(&key.public_jwk)
             .and_then(serde_json::from_value)
             .map_err(Error::from)?;

@@ -334,6 +334,9 @@ pub(crate) async fn write_change(
     for secret in change.erased() {
         tx.erase(tenant, *secret).await?;
     }
+    for key in change.erased_keys() {
+        tx.erase_key(tenant, *key).await?;
+    }
     Ok(recorded)
 }
 

@@ -5,12 +5,14 @@ mod access_at;
 mod activity;
 mod apis;
 mod authenticate;
+mod calendar;
 mod clients;
 mod error;
 mod execute;
 mod follow;
 mod install;
 mod issuer;
+mod keys;
 mod mint;
 mod moment;
 mod operators;
@@ -47,12 +49,13 @@ pub use sealing::{
     SealedRoll,
 };
 pub use secrets::{NewSecretInput, SecretIssued};
-pub use steward::Recorded;
+pub use steward::{Recorded, Steward};
 pub use tenants::{NewTenant, TenantChange};
 
 /// Lists: what is on them, and where in them something stands.
 pub use chancery_projections::{
-    ClientFilter, Counts, Order, Place, Search, TenantFilter, counts::Kind,
+    ClientFilter, Counts, Order, Place, Search, TenantFilter, agenda::Item as AgendaItem,
+    counts::Kind,
 };
 
 use chancery_crypto::{Entropy, Sealer, SecretHasher, SecretIssuer};

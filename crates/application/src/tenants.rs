@@ -107,7 +107,7 @@ impl Application {
         }
     }
 
-    /// A key of this algorithm, where the tenant has none that is active. The decision takes it only
+    /// A key of this algorithm, where the tenant has none that signs or will. The decision takes it only
     /// if that is still so.
     pub(crate) async fn missing_key(
         &self,
@@ -118,7 +118,7 @@ impl Application {
             return Ok(None);
         };
         let ring = key_rings::get(&self.parts.store, tenant).await?;
-        if ring.is_some_and(|ring| ring.state.active(algorithm).is_some()) {
+        if ring.is_some_and(|ring| ring.state.known(algorithm, self.now())) {
             return Ok(None);
         }
         self.mint_key(tenant, algorithm).await.map(Some)

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use chancery_crypto::{AssertionKey, JwkSet, PublicJwk, SigningKey, Verifier};
 use chancery_domain::{
-    ApiId, ClientId, CredentialId, SecretId, TenantId, Timestamp,
+    ApiId, ClientId, CredentialId, KeyId, SecretId, TenantId, Timestamp,
     api::Api,
     client::Client,
+    key_ring::Algorithms,
     secret_rotation::SecretRotation,
     tenant::{SigningAlgorithm, Tenant},
     value::ApiIdentifier,
@@ -79,15 +80,28 @@ impl FromIterator<(ApiId, Api)> for Apis {
 pub struct Keys {
     /// The number of the key ring's last event: another number, another key set.
     pub version: i64,
-    /// Every key of the ring.
+    /// Every key of the ring that is not revoked.
     pub published: Vec<PublishedKey>,
-    /// The keys that sign, parsed.
-    pub signing: BTreeMap<SigningAlgorithm, Arc<SigningKey>>,
+    /// Of each algorithm the keys that sign or will, parsed, in the order in which they do.
+    pub(crate) signing: BTreeMap<SigningAlgorithm, Vec<Signer>>,
+    /// Who signs with what, and from when.
+    pub algorithms: Algorithms,
+}
+
+/// A key that signs from a moment on.
+#[derive(Clone, Debug)]
+pub(crate) struct Signer {
+    pub(crate) from: Timestamp,
+    pub(crate) key: Arc<SigningKey>,
 }
 
 /// A key, and how long it is in the key set.
 #[derive(Debug)]
 pub struct PublishedKey {
+    /// Its id.
+    pub id: KeyId,
+    /// What it signs with.
+    pub algorithm: SigningAlgorithm,
     /// Its public side.
     pub jwk: PublicJwk,
     /// When it leaves the key set, because whatever it signed has ended by then. `None`: it stays.
@@ -98,11 +112,33 @@ impl Keys {
     /// The public key set (RFC 7517) at a moment: the keys that sign, those that will, and those whose
     /// tokens may still live.
     pub fn set(&self, now: Timestamp) -> JwkSet {
-        let stays = |key: &&PublishedKey| key.until.is_none_or(|until| now < until);
-        let keys = self.published.iter().filter(stays);
         JwkSet {
-            keys: keys.map(|key| key.jwk.clone()).collect(),
+            keys: self.in_set(now).map(|key| key.jwk.clone()).collect(),
         }
+    }
+
+    /// The keys of that set.
+    pub fn in_set(&self, now: Timestamp) -> impl Iterator<Item = &PublishedKey> {
+        let stays = move |key: &&PublishedKey| key.until.is_none_or(|until| now < until);
+        self.published.iter().filter(stays)
+    }
+
+    /// The key that signs with this algorithm at a moment. It goes by the time alone: nothing has to be
+    /// recorded, or filled again, for the next key to take over.
+    pub fn signing(&self, algorithm: SigningAlgorithm, now: Timestamp) -> Option<&Arc<SigningKey>> {
+        let keys = self.signing.get(&algorithm)?;
+        let begun = keys.iter().rev().find(|signer| signer.from <= now);
+        // A clock that is a little behind what was recorded.
+        let signer = begun.or_else(|| keys.first())?;
+        Some(&signer.key)
+    }
+
+    /// The next moment at which another key begins to sign, of any algorithm.
+    pub fn next_switch(&self, now: Timestamp) -> Option<Timestamp> {
+        let keys = self.signing.values().flatten().map(|signer| signer.from);
+        keys.filter(|from| *from > now)
+            .chain(self.algorithms.next_switch(now))
+            .min()
     }
 }
 

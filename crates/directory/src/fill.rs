@@ -9,7 +9,7 @@ use chancery_crypto::{
 use chancery_domain::{
     ClientId, CredentialId, KeyId, Row, SecretId, TenantId, Timestamp,
     client::{Client, ClientKey},
-    key_ring::KeyRing,
+    key_ring::{KeyRing, SigningKey as RingKey},
     tenant::{AuthMethod, SigningAlgorithm},
 };
 use chancery_event_store::{SealedSecret, Stamp, Store, Verifier as StoredVerifier};
@@ -17,16 +17,10 @@ use chancery_projections::{apis, client_secrets, clients, key_rings, tenants};
 
 use crate::{
     directory::Unavailable,
-    entry::{ClientEntry, Keys, PublishedKey, TenantEntry},
+    entry::{ClientEntry, Keys, PublishedKey, Signer, TenantEntry},
 };
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-const ALGORITHMS: [SigningAlgorithm; 3] = [
-    SigningAlgorithm::Es256,
-    SigningAlgorithm::Rs256,
-    SigningAlgorithm::EdDsa,
-];
 
 /// Where entries come from.
 pub(crate) struct Fill {
@@ -53,7 +47,7 @@ impl Fill {
             .chain(ring.as_ref().map(|ring| ring.changed_at))
             .fold(tenant.changed_at, Timestamp::max);
         let keys = match ring {
-            Some(ring) => self.keys(id, &ring, before.as_deref()).await?,
+            Some(ring) => self.keys(id, &ring, newest, before.as_deref()).await?,
             None => Keys::default(),
         };
         tracing::debug!(tenant = %id, head = stamp.head, "directory: tenant filled");
@@ -68,31 +62,36 @@ impl Fill {
         })))
     }
 
-    /// The keys of a ring. Those that signed before are parsed already.
+    /// The keys of a ring: those that sign at `newest`, which is no later than the present, and those that
+    /// will. Those that were parsed before are not parsed again.
     async fn keys(
         &self,
         tenant: TenantId,
         ring: &Row<KeyRing>,
+        newest: Timestamp,
         before: Option<&TenantEntry>,
     ) -> Result<Keys, Unavailable> {
         let unusable = |cause: BoxError| Unavailable::Key { tenant, cause };
-        let active = ALGORITHMS
-            .into_iter()
-            .filter_map(|algorithm| ring.state.active(algorithm).map(|(id, _)| (algorithm, id)));
-        let mut signing = BTreeMap::new();
+        let parsed: BTreeMap<&str, &Arc<SigningKey>> = before
+            .iter()
+            .flat_map(|before| before.keys.signing.values().flatten())
+            .map(|signer| (signer.key.kid(), &signer.key))
+            .collect();
+        let mut signing: BTreeMap<SigningAlgorithm, Vec<Signer>> = BTreeMap::new();
         let mut missing = Vec::new();
-        for (algorithm, id) in active {
-            let parsed = before.and_then(|before| before.keys.signing.get(&algorithm));
-            match parsed.filter(|key| key.kid() == id.to_string()) {
-                Some(key) => {
-                    signing.insert(algorithm, Arc::clone(key));
-                }
-                None => missing.push((algorithm, id)),
+        for (id, key) in sign_from(&ring.state, newest) {
+            let (algorithm, from) = (key.algorithm, key.begins_at());
+            match parsed.get(id.to_string().as_str()) {
+                Some(key) => signing.entry(algorithm).or_default().push(Signer {
+                    from,
+                    key: Arc::clone(key),
+                }),
+                None => missing.push((algorithm, id, from)),
             }
         }
         if !missing.is_empty() {
             let sealed = self.store.sealed_keys(tenant).await?;
-            for (algorithm, id) in missing {
+            for (algorithm, id, from) in missing {
                 let row = sealed.iter().find(|row| row.key == id).ok_or_else(|| {
                     unusable(format!("{id} signs, and the vault does not have it").into())
                 })?;
@@ -103,14 +102,22 @@ impl Fill {
                 let key = self
                     .open(tenant, id, algorithm, &sealed)
                     .map_err(unusable)?;
-                signing.insert(algorithm, Arc::new(key));
+                let key = Arc::new(key);
+                signing
+                    .entry(algorithm)
+                    .or_default()
+                    .push(Signer { from, key });
             }
+        }
+        for keys in signing.values_mut() {
+            keys.sort_by_key(|signer| signer.from);
         }
         let published = published(&ring.state).map_err(|error| unusable(error.into()))?;
         Ok(Keys {
             version: ring.version,
             published,
             signing,
+            algorithms: ring.state.algorithms.clone(),
         })
     }
 
@@ -221,15 +228,30 @@ fn public_keys(
         })
 }
 
-/// Every key of the ring, with when it leaves the key set.
+/// The keys that sign at a moment, and those that begin later.
+fn sign_from(ring: &KeyRing, newest: Timestamp) -> Vec<(KeyId, &RingKey)> {
+    let of = |algorithm| {
+        let later = ring
+            .in_order(algorithm)
+            .into_iter()
+            .filter(|(_, key)| key.begins_at() > newest);
+        ring.active(algorithm, newest).into_iter().chain(later)
+    };
+    SigningAlgorithm::ALL.into_iter().flat_map(of).collect()
+}
+
+/// Every key of the ring that is not revoked, with when it leaves the key set.
 fn published(ring: &KeyRing) -> Result<Vec<PublishedKey>, serde_json::Error> {
-    let published = |key: &chancery_domain::key_ring::SigningKey| {
+    let published = |(id, key): (&KeyId, &RingKey)| {
         Ok(PublishedKey {
+            id: *id,
+            algorithm: key.algorithm,
             jwk: serde_json::from_value::<PublicJwk>(key.public_jwk.members().clone().into())?,
-            until: ring.retires_at(key),
+            until: ring.retires_at(*id),
         })
     };
-    ring.keys.values().map(published).collect()
+    let keys = ring.keys.iter().filter(|(_, key)| !key.is_revoked());
+    keys.map(published).collect()
 }
 
 /// The domain's name of an algorithm as the cryptography's.

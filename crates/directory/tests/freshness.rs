@@ -131,7 +131,7 @@ on_both_stores! {
         let (id, api) = tenant.apis.by_identifier(&identifier).unwrap();
         assert_eq!((id, api), (orders, tenant.apis.get(orders).unwrap()));
         assert!(tenant.apis.by_identifier(&ApiIdentifier::admin()).is_some());
-        let key = &tenant.keys.signing[&SigningAlgorithm::Es256];
+        let key = tenant.keys.signing(SigningAlgorithm::Es256, tenant.newest).unwrap();
         assert_eq!(&tenant.keys.set(world.clock.now()).keys, std::slice::from_ref(key.public_jwk()));
 
         assert_eq!(client.client.grants[&orders].identifier, identifier);
@@ -220,7 +220,7 @@ on_both_stores! {
         let (refilled, client_again) = look(&directory, &known).await;
         assert!(!tenant.same(&refilled) && client.same(&client_again));
         assert_eq!(fills(&directory), (2, 1));
-        let key = |entry: &TenantEntry| entry.keys.signing[&SigningAlgorithm::Es256].clone();
+        let key = |entry: &TenantEntry| entry.keys.signing(SigningAlgorithm::Es256, entry.newest).unwrap().clone();
         assert!(Arc::ptr_eq(&key(&tenant), &key(&refilled)), "a key is parsed once");
     }
 

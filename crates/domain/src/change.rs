@@ -48,6 +48,7 @@ pub struct ChangeSet {
     events: Vec<(StreamId, Event)>,
     vault: Vec<VaultRow>,
     erased: Vec<SecretId>,
+    erased_keys: Vec<KeyId>,
 }
 
 impl ChangeSet {
@@ -75,11 +76,17 @@ impl ChangeSet {
         self.erased.push(secret);
     }
 
+    /// Takes a private signing key out of the vault: it never signs again.
+    pub fn erase_key(&mut self, key: KeyId) {
+        self.erased_keys.push(key);
+    }
+
     /// Adds everything of another change.
     pub fn and(&mut self, other: Self) {
         self.events.extend(other.events);
         self.vault.extend(other.vault);
         self.erased.extend(other.erased);
+        self.erased_keys.extend(other.erased_keys);
     }
 
     /// The events in the order in which they will stand in the roll.
@@ -97,8 +104,16 @@ impl ChangeSet {
         &self.erased
     }
 
+    /// The signing keys of which the vault keeps nothing any more.
+    pub fn erased_keys(&self) -> &[KeyId] {
+        &self.erased_keys
+    }
+
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.vault.is_empty() && self.erased.is_empty()
+        self.events.is_empty()
+            && self.vault.is_empty()
+            && self.erased.is_empty()
+            && self.erased_keys.is_empty()
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod access_at;
+pub mod agenda;
 pub mod aggregate;
 pub mod api;
 pub mod change;

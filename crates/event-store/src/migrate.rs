@@ -52,6 +52,7 @@ const STEPS: &[Migration] = migrations!("":
     1 = "0001_events",
     2 = "0002_read_models",
     3 = "0003_seals",
+    4 = "0004_agenda",
 );
 
 /// The schema of this binary.

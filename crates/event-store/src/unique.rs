@@ -119,6 +119,11 @@ pub const UNIQUE_RULES: &[(UniqueRule, &str, &str)] = &[
         "row_counts.tenant_id, row_counts.kind",
     ),
     (
+        UniqueRule::ReadModel,
+        "agenda_pkey",
+        "agenda.tenant_id, agenda.kind, agenda.subject",
+    ),
+    (
         UniqueRule::Ledger,
         "tenant_log_pkey",
         "tenant_log.tenant_id",

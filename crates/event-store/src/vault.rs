@@ -241,6 +241,18 @@ impl Tx {
         .map(drop)
     }
 
+    /// Takes a private signing key out of the vault, if it is there.
+    pub async fn erase_key(&mut self, tenant: TenantId, key: KeyId) -> Result<(), StoreError> {
+        execute!(
+            self,
+            "DELETE FROM sealed_keys WHERE tenant_id = $1 AND purpose = $2 AND key_id = $3",
+            tenant.to_string(),
+            SIGNING_KEY,
+            key.to_string()
+        )
+        .map(drop)
+    }
+
     /// Puts the installation's key for a purpose into the vault.
     /// [`UniqueRule::InstallationKey`](crate::UniqueRule::InstallationKey): there is one; another
     /// process was faster, so read that one.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chancery_domain::{ClientId, Row, TenantId, Timestamp, secret_rotation::SecretRotation};
+use chancery_domain::{ClientId, Row, TenantId, secret_rotation::SecretRotation};
 use chancery_event_store::{Reads, Store, StoreError, fetch_all, fetch_optional};
 
 use crate::{
@@ -81,58 +81,6 @@ pub async fn of_clients(
     )?)
 }
 
-/// When the first thing was due that is not recorded. `None`: nothing is.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn platform_due_since(
-    store: &Store,
-    now: Timestamp,
-) -> Result<Option<Timestamp>, StoreError> {
-    let due = fetch_optional!(
-        store,
-        (i64,),
-        "SELECT s.due_at FROM client_secrets s
-         JOIN tenants t ON t.tenant_id = s.tenant_id
-         WHERE s.due_at <= $1 AND t.state <> 'closed' ORDER BY s.due_at LIMIT 1",
-        now.micros()
-    )?;
-    Ok(due.map(|(at,)| Timestamp::from_micros(at)))
-}
-
-/// The clients of all tenants that are not closed with something due by now that is not recorded,
-/// longest due first.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn platform_due(
-    store: &Store,
-    now: Timestamp,
-    limit: u32,
-) -> Result<Vec<(TenantId, ClientId)>, StoreError> {
-    let due: Vec<(String, String)> = fetch_all!(
-        store,
-        (String, String),
-        "SELECT s.tenant_id, s.client_id FROM client_secrets s
-         JOIN tenants t ON t.tenant_id = s.tenant_id
-         WHERE s.due_at <= $1 AND t.state <> 'closed'
-         ORDER BY s.due_at, s.client_id LIMIT $2",
-        now.micros(),
-        i64::from(limit)
-    )?;
-    due.into_iter()
-        .map(|(tenant, client)| {
-            let corrupt = |invalid: chancery_domain::Invalid| {
-                StoreError::Corrupt(format!("a due row of client_secrets: {invalid}"))
-            };
-            Ok((
-                tenant.parse().map_err(corrupt)?,
-                client.parse().map_err(corrupt)?,
-            ))
-        })
-        .collect()
-}
-
 /// The read model.
 pub(crate) struct ClientSecrets;
 
@@ -142,11 +90,10 @@ impl Model for ClientSecrets {
 
     const TABLE: &'static str = "client_secrets";
     const ID: &'static str = "client_id";
-    const OWN: &'static [&'static str] = &["due_at", "open_count", "open_life"];
+    const OWN: &'static [&'static str] = &["open_count", "open_life"];
 
     fn own(state: &SecretRotation) -> Vec<Cell> {
         vec![
-            Cell::time(state.due_at()),
             Cell::count(state.open_count()),
             Cell::Integer(state.longest_open_life()),
         ]

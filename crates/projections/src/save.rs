@@ -2,6 +2,7 @@ use chancery_domain::{Fold, Recorded, Row, StreamId};
 use chancery_event_store::{StoreError, Tx};
 
 use crate::{
+    agenda::{self, Of},
     apis::{self, Apis},
     client_grants,
     client_secrets::{self, ClientSecrets},
@@ -27,12 +28,15 @@ pub async fn save(tx: &mut Tx, entries: &[Recorded]) -> Result<(), StoreError> {
                 if let Some(row) = fold(before.as_ref(), &entries) {
                     model::save::<Tenants>(tx, id, &row).await?;
                     tenant_list::save_terms(tx, id, before.as_ref(), &row).await?;
+                    agenda::close(tx, &row).await?;
                 }
             }
             StreamId::KeyRing(id) => {
                 let before = key_rings::get(&mut *tx, id).await?;
                 if let Some(row) = fold(before.as_ref(), &entries) {
                     model::save::<KeyRings>(tx, id, &row).await?;
+                    let was = before.map(|row| row.state.agenda()).unwrap_or_default();
+                    agenda::save(tx, tenant, Of::Ring(id), &was, &row.state.agenda()).await?;
                 }
             }
             StreamId::Api(id) => {
@@ -55,12 +59,16 @@ pub async fn save(tx: &mut Tx, entries: &[Recorded]) -> Result<(), StoreError> {
                     client_grants::save(tx, id, before.as_ref(), &row).await?;
                     let was = before.as_ref().map(Kind::of_client);
                     counts::moved(tx, tenant, was, Kind::of_client(&row)).await?;
+                    let was = before.map(|row| row.state.agenda()).unwrap_or_default();
+                    agenda::save(tx, tenant, Of::Client(id), &was, &row.state.agenda()).await?;
                 }
             }
             StreamId::SecretRotation(id) => {
                 let before = client_secrets::get(&mut *tx, tenant, id).await?;
                 if let Some(row) = fold(before.as_ref(), &entries) {
                     model::save::<ClientSecrets>(tx, id, &row).await?;
+                    let was = before.map(|row| row.state.agenda()).unwrap_or_default();
+                    agenda::save(tx, tenant, Of::Client(id), &was, &row.state.agenda()).await?;
                 }
             }
         }

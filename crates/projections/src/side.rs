@@ -39,6 +39,10 @@ macro_rules! for_each_side {
             type $side = $crate::counts::RowCounts;
             $do;
         }
+        {
+            type $side = $crate::agenda::Agenda;
+            $do;
+        }
     }};
 }
 pub(crate) use for_each_side;

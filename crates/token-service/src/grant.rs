@@ -15,7 +15,7 @@ use crate::{
     error::Refusal,
     parameters::Parameters,
     refresh::Used,
-    target::{self, Bound, Target, Wish},
+    target::{self, Bound, Target, Terms, Wish},
     token::Issued,
 };
 
@@ -60,11 +60,15 @@ pub(crate) fn decide<'a>(
         within: bound,
     };
     let grants = &client.client.grants;
-    let target = target::resolve(wish, &tenant.tenant.policy, &tenant.apis, grants)?;
+    let terms = Terms {
+        policy: &tenant.tenant.policy,
+        algorithms: &tenant.keys.algorithms,
+        now,
+    };
+    let target = target::resolve(wish, terms, &tenant.apis, grants)?;
     let key = tenant
         .keys
-        .signing
-        .get(&target.algorithm)
+        .signing(target.algorithm, now)
         .ok_or(Refusal::NoKey(target.algorithm))?;
     let iat = now.seconds();
     Ok(Decision {

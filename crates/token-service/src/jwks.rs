@@ -5,6 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use chancery_domain::{Timestamp, key_ring::LEAD_SECONDS};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
@@ -15,10 +16,10 @@ use crate::{
     metadata::{TenantSlug, published},
 };
 
-/// A key that follows another is published an hour before it signs, and a revoked one should be gone
-/// soon. The first key of an algorithm signs at once: who has an older set fetches it again for the
-/// unknown `kid`.
-const CACHED: &str = "public, max-age=300";
+/// How long a verifier may keep the set, in seconds. A key is in it for longer than that before it signs, so
+/// who keeps it no longer never meets an unknown key; and a revoked one should be gone soon.
+const MAX_AGE: i64 = 300;
+const _: () = assert!(MAX_AGE < LEAD_SECONDS, "a set is older than its lead");
 
 /// `GET {issuer}/oauth2/jwks`
 pub(crate) async fn handle(
@@ -30,7 +31,8 @@ pub(crate) async fn handle(
         Ok(tenant) => tenant,
         Err(problem) => return problem.into_response(),
     };
-    let set = tenant.keys.set(service.clock().now());
+    let now = service.clock().now();
+    let set = tenant.keys.set(now);
     let tag = tag(tenant.keys.version, set.keys.len());
     let mut response = if headers
         .get_all(IF_NONE_MATCH)
@@ -44,13 +46,20 @@ pub(crate) async fn handle(
         response.headers_mut().insert(CONTENT_TYPE, kind);
         response
     };
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static(CACHED));
+    let max_age = max_age(tenant.keys.next_switch(now), now);
+    if let Ok(cached) = HeaderValue::from_str(&format!("public, max-age={max_age}")) {
+        response.headers_mut().insert(CACHE_CONTROL, cached);
+    }
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(ETAG, tag);
     }
     response
+}
+
+/// For how many seconds the set may be kept: not past the next moment at which another key begins to sign.
+fn max_age(switch: Option<Timestamp>, now: Timestamp) -> i64 {
+    let until = switch.map_or(MAX_AGE, |switch| switch.seconds() - now.seconds());
+    until.clamp(1, MAX_AGE)
 }
 
 /// The set is a function of the key ring and the time, which takes one key after the other out of it: so
@@ -72,6 +81,20 @@ fn names(header: &HeaderValue, tag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_set_is_kept_no_longer_than_to_the_next_switch() {
+        let now = Timestamp::from_micros(0);
+        for (switch, kept) in [
+            (None, 300),
+            (Some(3_600), 300),
+            (Some(20), 20),
+            (Some(0), 1),
+        ] {
+            let switch = switch.map(|seconds| now.plus_seconds(seconds));
+            assert_eq!(max_age(switch, now), kept);
+        }
+    }
 
     #[test]
     fn if_none_match_is_a_list_of_tags() {

@@ -8,8 +8,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chancery_crypto::AssertionAlgorithm;
-use chancery_directory::{Apis, Seen, TenantEntry};
+use chancery_directory::{Seen, TenantEntry};
 use chancery_domain::{
+    Timestamp,
     api::ApiState,
     tenant::{SigningAlgorithm, TenantPolicy, TenantState, TokenAuthMethod},
     value::ClientKeyAlgorithm,
@@ -70,7 +71,7 @@ pub(crate) async fn handle(State(service): State<TokenService>, slug: TenantSlug
     match published(&service, &slug).await {
         Ok(tenant) => {
             let issuer = service.issuer(&tenant.tenant.slug);
-            let document = document(&issuer, &tenant);
+            let document = document(&issuer, &tenant, service.clock().now());
             (
                 [(CACHE_CONTROL, HeaderValue::from_static(CACHED))],
                 Json(document),
@@ -81,7 +82,7 @@ pub(crate) async fn handle(State(service): State<TokenService>, slug: TenantSlug
     }
 }
 
-fn document(issuer: &str, tenant: &TenantEntry) -> Metadata {
+fn document(issuer: &str, tenant: &TenantEntry, now: Timestamp) -> Metadata {
     let policy = &tenant.tenant.policy;
     let (methods, algorithms) = (auth_methods(policy), assertion_algorithms(policy));
     let refreshes = policy.refresh_token_seconds.map(|_| "refresh_token");
@@ -97,7 +98,7 @@ fn document(issuer: &str, tenant: &TenantEntry) -> Metadata {
         revocation_endpoint_auth_methods_supported: methods,
         revocation_endpoint_auth_signing_alg_values_supported: algorithms,
         jwks_uri: format!("{issuer}/oauth2/jwks"),
-        id_token_signing_alg_values_supported: signing_algorithms(policy, &tenant.apis),
+        id_token_signing_alg_values_supported: signing_algorithms(tenant, now),
         grant_types_supported: ["client_credentials"]
             .into_iter()
             .chain(refreshes)
@@ -106,14 +107,20 @@ fn document(issuer: &str, tenant: &TenantEntry) -> Metadata {
     }
 }
 
-/// What tokens are signed with that are issued now: the tenant's algorithm, and those that APIs have of
-/// their own.
-fn signing_algorithms(policy: &TenantPolicy, apis: &Apis) -> Vec<&'static str> {
-    let of_apis = apis
+/// What tokens are signed with: the tenant's algorithm, those that APIs have of their own, and those of the
+/// other keys in the key set, since what they signed lives on, or since they will sign soon.
+fn signing_algorithms(tenant: &TenantEntry, now: Timestamp) -> Vec<&'static str> {
+    let policy = &tenant.tenant.policy;
+    let of_apis = tenant
+        .apis
         .iter()
         .filter(|api| api.state == ApiState::Active)
         .map(|api| api.tokens.algorithm(policy));
-    let all: BTreeSet<_> = of_apis.chain([policy.signing_algorithm]).collect();
+    let of_keys = tenant.keys.in_set(now).map(|key| key.algorithm);
+    let all: BTreeSet<_> = of_apis
+        .chain(of_keys)
+        .chain([policy.signing_algorithm])
+        .collect();
     all.into_iter().map(SigningAlgorithm::as_str).collect()
 }
 
@@ -157,8 +164,8 @@ pub(crate) async fn published(
 
 #[cfg(test)]
 mod tests {
-    use chancery_directory::{Keys, Stamp};
-    use chancery_domain::{TenantId, Timestamp, tenant::Tenant};
+    use chancery_directory::{Apis, Keys, Stamp};
+    use chancery_domain::{TenantId, tenant::Tenant};
     use serde_json::json;
 
     use super::*;
@@ -181,7 +188,7 @@ mod tests {
             apis: Apis::default(),
             keys: Keys::default(),
         };
-        let named = document("https://auth.example/t/acme", &tenant);
+        let named = document("https://auth.example/t/acme", &tenant, tenant.newest);
         assert_eq!(
             serde_json::to_value(named).unwrap(),
             json!({
@@ -202,7 +209,7 @@ mod tests {
             })
         );
         tenant.tenant.policy.refresh_token_seconds = Some(60);
-        let refreshing = document("https://auth.example/t/acme", &tenant);
+        let refreshing = document("https://auth.example/t/acme", &tenant, tenant.newest);
         assert_eq!(
             refreshing.grant_types_supported,
             ["client_credentials", "refresh_token"]

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_directory::Apis;
 use chancery_domain::{
-    ApiId,
+    ApiId, Timestamp,
     api::{Api, ApiState},
     client::Grant,
+    key_ring::Algorithms,
     tenant::{SigningAlgorithm, TenantPolicy},
     value::{ApiIdentifier, RoleName, Scope, ScopeSet},
 };
@@ -34,6 +35,15 @@ pub(crate) struct Bound {
     pub(crate) audiences: Vec<String>,
     pub(crate) scopes: ScopeSet,
     pub(crate) roles: BTreeSet<RoleName>,
+}
+
+/// What the tenant says of all tokens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms<'a> {
+    pub(crate) policy: &'a TenantPolicy,
+    /// With what is signed at a moment: a change of algorithm waits until everybody knows the new keys.
+    pub(crate) algorithms: &'a Algorithms,
+    pub(crate) now: Timestamp,
 }
 
 /// What it gets.
@@ -120,7 +130,7 @@ type Chosen<'a> = BTreeMap<&'a ApiIdentifier, Granted<'a>>;
 /// Decides what a token is for.
 pub(crate) fn resolve<'a>(
     wish: Wish<'_>,
-    policy: &TenantPolicy,
+    terms: Terms<'_>,
     apis: &'a Apis,
     grants: &'a BTreeMap<ApiId, Grant>,
 ) -> Result<Target<'a>, TargetError> {
@@ -139,7 +149,7 @@ pub(crate) fn resolve<'a>(
     } else {
         named(audiences, apis, grants)?
     };
-    let (seconds, algorithm) = settings(policy, &chosen)?;
+    let (seconds, algorithm) = settings(terms, apis, &chosen)?;
     let scopes = match (requested?, wish.within) {
         (Some(requested), bound) => {
             if let Some(bound) = bound
@@ -235,15 +245,23 @@ fn claims<'a>(chosen: &Chosen<'a>) -> Result<BTreeMap<&'a str, &'a Value>, Targe
 /// How long the token lives at most, and how it is signed. Each audience may have settings of its
 /// own: the shortest lifetime holds, and the algorithm must be one for all.
 fn settings(
-    policy: &TenantPolicy,
+    Terms {
+        policy,
+        algorithms,
+        now,
+    }: Terms<'_>,
+    apis: &Apis,
     chosen: &Chosen<'_>,
 ) -> Result<(u32, SigningAlgorithm), TargetError> {
     let mut of_each = chosen.iter().map(|(identifier, audience)| {
         let tokens = &audience.api.tokens;
+        let signs = apis
+            .by_identifier(identifier)
+            .and_then(|(id, _)| algorithms.of_api(id, now));
         (
             *identifier,
             tokens.seconds(policy),
-            tokens.algorithm(policy),
+            signs.unwrap_or_else(|| tokens.algorithm(policy)),
         )
     });
     let Some((first, mut seconds, algorithm)) = of_each.next() else {

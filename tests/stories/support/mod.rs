@@ -7,6 +7,7 @@ mod private_keys;
 mod signer;
 mod socket;
 mod tokens;
+mod verifier;
 mod world;
 
 pub(crate) use dump::{dump, dump_tokens, rows_of_secret, rows_with, run_sql};
@@ -16,6 +17,7 @@ pub(crate) use private_keys::{private_keys, spellings};
 pub(crate) use signer::{Signer, assertion_claims};
 pub(crate) use socket::{Socket, number};
 pub(crate) use tokens::{TokenAnswer, TokenRequest, claims};
+pub(crate) use verifier::Verifier;
 pub(crate) use world::{Acme, World};
 
 /// Makes a story into two tests, one for each store.

@@ -99,6 +99,8 @@ pub(crate) fn cases() -> Vec<Case> {
         case("Mutation.resumeTenant", PlatformAdmin, |t| json!({"input": {"tenant": t.slug}}))
             .after("suspendTenant", |t| json!({"tenant": t.slug, "reason": "test"})),
         case("Mutation.closeTenant", PlatformAdmin, |t| json!({"input": {"tenant": t.slug, "reason": "test"}})),
+        case("Mutation.rotateSigningKey", TenantAdmin, |t| json!({"input": {"tenant": t.slug}})),
+        case("Mutation.revokeSigningKey", TenantAdmin, |t| json!({"input": {"tenant": t.slug, "key": t.signing_key, "reason": "test"}})),
         case("Mutation.createApi", TenantAdmin, |t| json!({"input": {"tenant": t.slug, "identifier": "https://new.example", "name": "New"}})),
         case("Mutation.updateApi", TenantAdmin, |t| json!({"input": {"api": t.api, "name": "Another"}})),
         case("Mutation.retireApi", TenantAdmin, |t| json!({"input": {"api": t.api}})),
@@ -134,6 +136,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case("Query.tenant", AuditRead, |t| json!({"slug": t.slug, "asOf": START})),
         case("Query.client", AuditRead, |t| json!({"id": t.client, "asOf": START})),
         case("Query.accessAt", AuditRead, |t| json!({"client": t.client, "at": START})),
+        case("Query.upcoming", TenantRead, |t| json!({"tenant": t.slug, "after": t.agenda_cursor})),
         case("Query.checkpoint", AuditRead, |t| json!({"tenant": t.slug})),
         case("Query.inclusionProof", AuditRead, |t| json!({"tenant": t.slug, "seq": "1", "size": "2"})),
         case("Query.consistencyProof", AuditRead, |t| json!({"tenant": t.slug, "from": "1", "to": "2"})),

@@ -17,16 +17,19 @@ pub(crate) struct Target {
     /// A client that signs its assertions, and its key.
     pub(crate) signer: String,
     pub(crate) key: String,
+    /// The key that signs the tenant's tokens.
+    pub(crate) signing_key: String,
     pub(crate) tenant_cursor: String,
     pub(crate) api_cursor: String,
     pub(crate) client_cursor: String,
     pub(crate) roll_cursor: String,
     pub(crate) activity_cursor: String,
+    pub(crate) agenda_cursor: String,
     /// The secret of the client: no operation takes it.
     pub(crate) plaintext: String,
 }
 
-const TENANT: &str = "query ($slug: String!) { tenant(slug: $slug) { id
+const TENANT: &str = "query ($slug: String!) { tenant(slug: $slug) { id signingKeys { id }
     apis { edges { cursor node { id } } } clients { edges { cursor node { id } } } } }";
 
 impl Target {
@@ -89,6 +92,7 @@ impl Target {
             roll_cursor: URL_SAFE_NO_PAD.encode("entry_1"),
             // A record's id tells its moment: here that of the tenant's creation.
             activity_cursor: URL_SAFE_NO_PAD.encode(tenant.replace("tenant_", "activity_")),
+            agenda_cursor: URL_SAFE_NO_PAD.encode(format!("1 client.expires {client}")),
             tenant,
             identifier,
             api,
@@ -96,6 +100,7 @@ impl Target {
             secret: text(&made, "/secret/id"),
             signer,
             key,
+            signing_key: text(&seen, "/signingKeys/0/id"),
             plaintext: text(&made, "/secret/plaintext"),
         }
     }
@@ -112,11 +117,13 @@ impl Target {
             secret: of("secret"),
             signer: of("signer"),
             key: of("key"),
+            signing_key: of("signing key"),
             tenant_cursor: of("tenant's cursor"),
             api_cursor: of("api's cursor"),
             client_cursor: of("client's cursor"),
             roll_cursor: of("roll's cursor"),
             activity_cursor: of("activity's cursor"),
+            agenda_cursor: of("agenda's cursor"),
             plaintext: String::new(),
         }
     }
@@ -132,11 +139,14 @@ impl Target {
             secret: other(&self.secret),
             signer: other(&self.signer),
             key: other(&self.key),
+            signing_key: other(&self.signing_key),
             tenant_cursor: other_cursor(&self.tenant_cursor),
             api_cursor: other_cursor(&self.api_cursor),
             client_cursor: other_cursor(&self.client_cursor),
             roll_cursor: self.roll_cursor.clone(),
             activity_cursor: other_cursor(&self.activity_cursor),
+            agenda_cursor: URL_SAFE_NO_PAD
+                .encode(format!("1 client.expires {}", other(&self.client))),
             plaintext: String::new(),
         }
     }
@@ -152,6 +162,7 @@ impl Target {
             &self.secret,
             &self.signer,
             &self.key,
+            &self.signing_key,
             &self.tenant_cursor,
             &self.api_cursor,
             &self.client_cursor,

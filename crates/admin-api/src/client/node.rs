@@ -206,10 +206,19 @@ impl ClientNode {
             .collect())
     }
 
-    /// How often its secret is to be rotated. Null: nobody scheduled that.
+    /// How often its secret is to be rotated, by its own schedule or by the tenant's policy. Null: nobody
+    /// asks for it.
     async fn rotation(&self, ctx: &Context<'_>) -> Result<Option<RotationNode>, Failure> {
         let session = Session::of(ctx)?;
         let rotation = session.secrets(self.view, self.row.tenant, self.id).await?;
-        Ok(rotation.schedule.map(RotationNode::from))
+        if let Some(own) = rotation.schedule {
+            return Ok(Some(own.into()));
+        }
+        let (Some(policy), Some(_)) = (rotation.reminder, rotation.next_rotation()) else {
+            return Ok(None);
+        };
+        let tenant = session.tenant(self.view, self.row.tenant).await?;
+        let overlap = tenant.state.policy.rotation_overlap_seconds;
+        Ok(Some(RotationNode::of_policy(policy, overlap)))
     }
 }

@@ -2,7 +2,7 @@ use async_graphql::{ComplexObject, Context, Enum, ID, SimpleObject};
 use chancery_application::IssuedSecret;
 use chancery_domain::{
     CredentialId, SecretId, TenantId,
-    secret_rotation::{Schedule, Secret},
+    secret_rotation::{Reminder, Schedule, Secret},
 };
 
 use crate::{
@@ -107,6 +107,19 @@ pub(crate) struct RotationNode {
     overlap_seconds: i64,
     /// When the next rotation is due; in the past: it is overdue.
     next_due_at: DateTime,
+    /// Whether the tenant's policy asks for it, and not a schedule of the client's own.
+    by_policy: bool,
+}
+
+impl RotationNode {
+    pub(crate) fn of_policy(reminder: Reminder, overlap_seconds: u32) -> Self {
+        Self {
+            every_seconds: reminder.every_seconds,
+            overlap_seconds: overlap_seconds.into(),
+            next_due_at: reminder.next_due_at.into(),
+            by_policy: true,
+        }
+    }
 }
 
 impl From<Schedule> for RotationNode {
@@ -115,6 +128,7 @@ impl From<Schedule> for RotationNode {
             every_seconds: schedule.every_seconds.into(),
             overlap_seconds: schedule.overlap_seconds.into(),
             next_due_at: schedule.next_due_at.into(),
+            by_policy: false,
         }
     }
 }

@@ -9,6 +9,8 @@ mod policy_input;
 pub(crate) mod preview;
 pub(crate) mod query;
 pub(crate) mod resume;
+pub(crate) mod revoke_key;
+pub(crate) mod rotate_key;
 mod signing_key;
 pub(crate) mod suspend;
 pub(crate) mod update;

@@ -11,6 +11,9 @@ pub(crate) struct TenantPolicyNode {
     refresh_token_seconds: Option<u32>,
     /// How tokens are signed.
     signing_algorithm: SigningAlgorithmName,
+    /// After how many days a signing key is followed by another, without anybody's doing. Null: only when
+    /// an operator says so.
+    signing_key_rotation_days: Option<u32>,
     /// How clients may authenticate at the token endpoint.
     allowed_auth_methods: Vec<TokenAuthMethodName>,
     /// Whether every client needs a name.
@@ -21,6 +24,9 @@ pub(crate) struct TenantPolicyNode {
     client_lifetime_days: ClientLifetimeNode,
     /// How long every secret lives at most, in days. Null: without bound.
     secret_lifetime_days: Option<u32>,
+    /// After how many days a secret is to be rotated, where its client has no schedule of its own. It holds
+    /// for secrets that were issued since it was set. Null: nobody is reminded.
+    secret_rotation_days: Option<u32>,
     /// How many secrets of one client may be live at once.
     max_live_secrets: u32,
     /// How long an old secret stays usable after a rotation that says nothing else, in seconds.
@@ -116,6 +122,7 @@ impl From<&TenantPolicy> for TenantPolicyNode {
             access_token_seconds: policy.access_token_seconds,
             refresh_token_seconds: policy.refresh_token_seconds,
             signing_algorithm: policy.signing_algorithm.into(),
+            signing_key_rotation_days: policy.signing_key_rotation_days,
             allowed_auth_methods: policy
                 .allowed_auth_methods
                 .iter()
@@ -125,6 +132,7 @@ impl From<&TenantPolicy> for TenantPolicyNode {
             allow_metadata: policy.allow_metadata,
             client_lifetime_days: policy.client_lifetime_days.into(),
             secret_lifetime_days: policy.secret_lifetime_days,
+            secret_rotation_days: policy.secret_rotation_days,
             max_live_secrets: policy.max_live_secrets,
             rotation_overlap_seconds: policy.rotation_overlap_seconds,
             rate_limit: policy.rate_limit.into(),

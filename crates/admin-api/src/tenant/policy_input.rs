@@ -18,6 +18,9 @@ pub(crate) struct TenantPolicyInput {
     refresh_token_seconds: MaybeUndefined<i64>,
     /// How tokens are signed. Default `ES256`.
     signing_algorithm: MaybeUndefined<SigningAlgorithmName>,
+    /// After how many days a signing key is followed by another, without anybody's doing: 1 to 3,650.
+    /// Default 90; null: only when an operator says so.
+    signing_key_rotation_days: MaybeUndefined<i64>,
     /// How clients may authenticate, at least one way. Default `CLIENT_SECRET_BASIC`,
     /// `CLIENT_SECRET_POST` and `PRIVATE_KEY_JWT`.
     allowed_auth_methods: MaybeUndefined<Vec<TokenAuthMethodName>>,
@@ -29,6 +32,10 @@ pub(crate) struct TenantPolicyInput {
     client_lifetime_days: MaybeUndefined<ClientLifetimeInput>,
     /// How long every secret lives at most, in days: 1 to 3,650. Default null: without bound.
     secret_lifetime_days: MaybeUndefined<i64>,
+    /// After how many days a secret that is issued from now on is to be rotated, where its client has no
+    /// schedule of its own: 1 to 1,825. It is announced ahead in the roll, as `RotationDue`. Default null:
+    /// nobody is reminded.
+    secret_rotation_days: MaybeUndefined<i64>,
     /// How many secrets of one client may be live at once: 1 to 5. Default 2.
     max_live_secrets: MaybeUndefined<i64>,
     /// How long an old secret stays usable after a rotation that says nothing else, in seconds:
@@ -86,6 +93,12 @@ impl TenantPolicyInput {
             require_client_name: kept(faults, "policy.requireClientName", self.require_client_name),
             allow_metadata: kept(faults, "policy.allowMetadata", self.allow_metadata),
             secret_lifetime_days: off(faults, "secretLifetimeDays", self.secret_lifetime_days),
+            secret_rotation_days: off(faults, "secretRotationDays", self.secret_rotation_days),
+            signing_key_rotation_days: off(
+                faults,
+                "signingKeyRotationDays",
+                self.signing_key_rotation_days,
+            ),
             max_live_secrets: whole(faults, "maxLiveSecrets", self.max_live_secrets),
             rotation_overlap_seconds: whole(
                 faults,
@@ -253,6 +266,8 @@ mod tests {
                 max: Value(i64::MAX),
             }),
             secret_lifetime_days: Value(1 << 31),
+            secret_rotation_days: Value(-1),
+            signing_key_rotation_days: Value(-1),
             max_live_secrets: Value(i64::MIN),
             rotation_overlap_seconds: Null,
             rate_limit: Value(RateLimitsInput {
@@ -269,6 +284,8 @@ mod tests {
             ("requireClientName", "null"),
             ("allowMetadata", "null"),
             ("secretLifetimeDays", "range"),
+            ("secretRotationDays", "range"),
+            ("signingKeyRotationDays", "range"),
             ("maxLiveSecrets", "range"),
             ("rotationOverlapSeconds", "null"),
             ("clientLifetimeDays.default", "range"),

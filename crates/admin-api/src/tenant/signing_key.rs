@@ -21,10 +21,10 @@ pub(crate) struct SigningKeyNode {
     public_jwk: Json,
     /// When it was made.
     created_at: DateTime,
-    /// From when on it may sign.
+    /// From when on it signs, where its algorithm is in use.
     activates_at: DateTime,
-    /// When it leaves the key set: when the last token that it can have signed has ended. Null while
-    /// something is signed with its algorithm.
+    /// When it leaves the key set: when the last token that it can have signed has ended; of a revoked key
+    /// when it was. Null while it signs or waits to.
     retires_at: Option<DateTime>,
 }
 
@@ -36,25 +36,30 @@ pub(crate) enum KeyStateName {
     Published,
     /// Signing.
     Active,
-    /// Signing no more, since nothing is signed with its algorithm any more. In the key set until
-    /// `retiresAt`, so that what it signed can be verified to its end.
+    /// Signing no more, since another took its place or nothing is signed with its algorithm any more. In
+    /// the key set until `retiresAt`, so that what it signed can be verified to its end.
     Retiring,
-    /// Out of the key set. It comes back when its algorithm is chosen again.
+    /// Out of the key set. Where nothing was signed with its algorithm any more it comes back when that is
+    /// chosen again.
     Retired,
+    /// Out of the key set since it was revoked. What it signed is not to be trusted.
+    Revoked,
 }
 
 impl SigningKeyNode {
     /// The keys of a ring at a moment, oldest first.
     pub(super) fn all(ring: &KeyRing, now: Timestamp) -> Vec<Self> {
-        let node = |(id, key): (&KeyId, &SigningKey)| Self {
-            id: id.into(),
-            algorithm: key.algorithm.into(),
-            state: ring.state(key, now).into(),
-            public_jwk: Json(key.public_jwk.members().clone().into()),
-            created_at: key.generated_at.into(),
-            activates_at: key.activates_at.into(),
-            retires_at: ring.retires_at(key).map(Into::into),
+        let node = |(id, key): (&KeyId, &SigningKey)| {
+            Some(Self {
+                id: id.into(),
+                algorithm: key.algorithm.into(),
+                state: ring.state(*id, now)?.into(),
+                public_jwk: Json(key.public_jwk.members().clone().into()),
+                created_at: key.generated_at.into(),
+                activates_at: key.begins_at().into(),
+                retires_at: ring.retires_at(*id).map(Into::into),
+            })
         };
-        ring.keys.iter().map(node).collect()
+        ring.keys.iter().filter_map(node).collect()
     }
 }

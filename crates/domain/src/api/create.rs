@@ -80,6 +80,7 @@ impl Command for CreateApi {
             tenant: self.tenant,
             api: self.api,
             key: self.key.as_ref(),
+            is_new: true,
         };
         change.and(settings.change((TokenSettings::default(), self.tokens), read, now)?);
         Ok(change)

@@ -3,7 +3,7 @@ use crate::{
     change::ChangeSet,
     command::{Command, ReadSet},
     id::{ApiId, TenantId},
-    key_ring,
+    key_ring::{self, Switch},
     refusal::Refusal,
     stream::StreamId,
     time::Timestamp,
@@ -37,7 +37,7 @@ impl Command for RetireApi {
         let mut change = ChangeSet::of(StreamId::Api(self.api), [ApiEvent::ApiRetired {}]);
         if api.tokens.signing_algorithm.is_some() {
             let ring = read.key_ring(self.tenant)?;
-            let none = (Some(self.api), None);
+            let none = (Switch::OfNew(self.api), None);
             change.and(key_ring::chosen(ring, self.tenant, none, None, now)?);
         }
         Ok(change)

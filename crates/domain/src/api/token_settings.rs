@@ -5,7 +5,7 @@ use crate::{
     change::ChangeSet,
     command::ReadSet,
     id::{ApiId, TenantId},
-    key_ring::{self, NewKey},
+    key_ring::{self, NewKey, Switch},
     refusal::Refusal,
     stream::StreamId,
     tenant::{SigningAlgorithm, TenantPolicy},
@@ -53,6 +53,8 @@ pub(super) struct Settings<'a> {
     pub(super) api: ApiId,
     /// A key that was made in case that the algorithm has none.
     pub(super) key: Option<&'a NewKey>,
+    /// Whether the API is just made.
+    pub(super) is_new: bool,
 }
 
 impl Settings<'_> {
@@ -70,7 +72,11 @@ impl Settings<'_> {
         }
         if after.signing_algorithm != before.signing_algorithm {
             let ring = read.key_ring(self.tenant)?;
-            let choice = (Some(self.api), after.signing_algorithm);
+            let who = match self.is_new {
+                true => Switch::OfNew(self.api),
+                false => Switch::Of(Some(self.api)),
+            };
+            let choice = (who, after.signing_algorithm);
             change = key_ring::chosen(ring, self.tenant, choice, self.key, now)?;
         }
         change.push(

@@ -97,6 +97,7 @@ impl Command for UpdateApi {
             tenant: self.tenant,
             api: self.api,
             key: self.key.as_ref(),
+            is_new: false,
         };
         change.and(settings.change((api.tokens, tokens), read, now)?);
         Ok(change)

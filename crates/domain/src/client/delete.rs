@@ -100,6 +100,6 @@ mod tests {
             .and_change(&change)
             .read()
             .secrets(BILLING);
-        assert_eq!((after.schedule, after.due_at()), (None, None));
+        assert_eq!((after.schedule, after.agenda()), (None, Vec::new()));
     }
 }

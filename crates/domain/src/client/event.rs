@@ -113,6 +113,11 @@ pub enum ClientEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
     },
+    /// Its end has passed. It obtained no tokens from then on, however late this is recorded.
+    ClientExpired {
+        /// When it ended.
+        expired_at: Timestamp,
+    },
     /// It obtains no tokens for now.
     ClientDisabled {
         /// Why.
@@ -157,6 +162,7 @@ event_kinds!(ClientEvent {
     ClientKeysChanged = 1,
     ClientKeyRevoked = 1,
     ClientExpiryChanged = 1,
+    ClientExpired = 1,
     ClientDisabled = 1,
     ClientEnabled = 1,
     ClientDeleted = 1,

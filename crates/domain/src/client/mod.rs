@@ -6,6 +6,7 @@ mod delete;
 mod disable;
 mod enable;
 mod event;
+mod expire;
 mod expiry;
 mod grant;
 mod keys;
@@ -21,6 +22,7 @@ pub use delete::DeleteClient;
 pub use disable::DisableClient;
 pub use enable::EnableClient;
 pub use event::{ClientEvent, RegisteredKey};
+pub use expire::ExpireClient;
 pub use expiry::Expiry;
 pub use grant::GrantRequest;
 pub use keys::{ClientKey, KeyEnd, NewClientKey};
@@ -74,6 +76,9 @@ pub struct Client {
     pub serves: BTreeSet<ApiIdentifier>,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
+    /// Whether it is recorded that this has passed. Nothing is decided by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub expiry_recorded: bool,
     /// What it may ask for, by API.
     pub grants: BTreeMap<ApiId, Grant>,
     /// What an operator decided about it.
@@ -201,6 +206,7 @@ impl Fold for Client {
                 custom_claims,
                 serves,
                 expires_at,
+                expiry_recorded: false,
                 grants: BTreeMap::new(),
                 standing: Standing::Enabled,
             }),
@@ -265,6 +271,11 @@ impl Fold for Client {
             }),
             ClientEvent::ClientExpiryChanged { expires_at } => before.map(|client| Self {
                 expires_at,
+                expiry_recorded: false,
+                ..client
+            }),
+            ClientEvent::ClientExpired { expired_at: _ } => before.map(|client| Self {
+                expiry_recorded: true,
                 ..client
             }),
             ClientEvent::ClientDisabled { reason: _ } => before.map(|client| Self {

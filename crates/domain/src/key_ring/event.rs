@@ -6,7 +6,7 @@ use crate::{
     id::{ApiId, KeyId},
     tenant::SigningAlgorithm,
     time::Timestamp,
-    value::PublicJwk,
+    value::{PublicJwk, Reason},
 };
 
 /// What happens to a tenant's signing keys.
@@ -23,10 +23,13 @@ pub enum KeyRingEvent {
         public_jwk: PublicJwk,
         /// When it was made.
         generated_at: Timestamp,
-        /// From when on it may sign.
+        /// From when on it signs.
         activates_at: Timestamp,
+        /// After how many days it is to be followed by another, without anybody's doing. Absent: never.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rotation_days: Option<u32>,
     },
-    /// The tenant's tokens, or those of one API, are signed with another algorithm from now on.
+    /// The tenant's tokens, or those of one API, are to be signed with another algorithm.
     AlgorithmChosen {
         /// The API. Absent: the tenant's tokens, where their API has no algorithm of its own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,20 +37,50 @@ pub enum KeyRingEvent {
         /// The algorithm. Absent: the API has none of its own any more.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         algorithm: Option<SigningAlgorithm>,
-        /// Since when.
+        /// When it was chosen; from then on its keys are in the key set.
         chosen_at: Timestamp,
+        /// From when on it signs: once everybody who keeps a key set has had the time to see its keys.
+        /// Absent: at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signs_from: Option<Timestamp>,
     },
-    /// The key signs from now on.
+    /// Keys are to be followed by others after another time than before.
+    KeyRotationScheduled {
+        /// After how many days. Absent: only when an operator says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rotation_days: Option<u32>,
+    },
+    /// The key signs since then, however late this is recorded.
     KeyActivated {
         /// The key.
         key: KeyId,
-        /// When it began.
+        /// When it began. Earlier than it was to: the one before it was revoked.
         activated_at: Timestamp,
+    },
+    /// The key is out of the key set since then, however late this is recorded: everything that it signed
+    /// has ended.
+    KeyRetired {
+        /// The key.
+        key: KeyId,
+        /// When it left.
+        retired_at: Timestamp,
+    },
+    /// The key is out of the key set from now on, and what it signed is not to be trusted.
+    KeyRevoked {
+        /// The key.
+        key: KeyId,
+        /// Why.
+        reason: Reason,
+        /// When.
+        revoked_at: Timestamp,
     },
 }
 
 event_kinds!(KeyRingEvent {
     KeyGenerated = 1,
     AlgorithmChosen = 1,
+    KeyRotationScheduled = 1,
     KeyActivated = 1,
+    KeyRetired = 1,
+    KeyRevoked = 1,
 });

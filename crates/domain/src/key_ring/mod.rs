@@ -1,27 +1,45 @@
 //! A tenant's signing keys.
 
 mod algorithms;
+mod choose;
+mod due;
 mod event;
+mod life;
+mod revoke;
+mod rotate;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use algorithms::Algorithms;
+pub(crate) use choose::{Switch, chosen, scheduled};
+pub use due::RecordDueKeys;
 pub use event::KeyRingEvent;
+pub use life::KeyState;
+pub use revoke::RevokeSigningKey;
+pub use rotate::RotateSigningKey;
 
 use crate::{
     aggregate::Fold,
     change::{ChangeSet, VaultRow},
     command::State,
     event::Event,
-    id::{ApiId, KeyId, TenantId},
+    id::{KeyId, TenantId},
     refusal::refusals,
     stream::{AggregateType, StreamId},
     tenant::SigningAlgorithm,
     time::Timestamp,
     value::PublicJwk,
 };
+
+/// How long a key is in the key set before it signs, in seconds: an hour. Whoever keeps a key set for no
+/// longer than this always has the key of the token in its hands.
+pub const LEAD_SECONDS: i64 = 3_600;
+
+/// After so many seconds every token has ended that was signed before: the longest life that a policy
+/// allows, and five minutes for clocks that differ.
+pub const TOKENS_HAVE_ENDED_AFTER: i64 = 86_400 + 300;
 
 /// A tenant's signing keys, by id.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +49,9 @@ pub struct KeyRing {
     /// Which algorithms are in use, and which were.
     #[serde(default)]
     pub algorithms: Algorithms,
+    /// After how many days a key is to be followed by another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation_days: Option<u32>,
 }
 
 /// A signing key's public side.
@@ -42,32 +63,18 @@ pub struct SigningKey {
     pub public_jwk: PublicJwk,
     /// When it was made.
     pub generated_at: Timestamp,
-    /// From when on it may sign.
+    /// From when on it signs.
     pub activates_at: Timestamp,
-    /// When it began to sign.
+    /// Since when it signs, once that is recorded. Nothing is decided by whether it is: see
+    /// [`SigningKey::begins_at`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activated_at: Option<Timestamp>,
-}
-
-/// Where a key is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyState {
-    /// In the key set, but not signing yet.
-    Published,
-    /// Signing.
-    Active,
-    /// Signing no more, since nothing is signed with its algorithm any more; in the key set for as long
-    /// as a token that it signed may live.
-    Retiring,
-    /// Neither signing nor in the key set. It comes back when its algorithm is chosen again.
-    Retired,
-}
-
-impl SigningKey {
-    /// Whether it has begun to sign, and not been followed by another.
-    fn is_active(&self) -> bool {
-        self.activated_at.is_some()
-    }
+    /// Since when it is out of the key set, once that is recorded. Nothing is decided by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired_at: Option<Timestamp>,
+    /// When it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
 }
 
 /// A key that was made and sealed before the command that adds it.
@@ -90,117 +97,58 @@ refusals! {
     KeyRingRefusal {
         #[error("the tenant has no active {algorithm} key, since others changed its keys at the same moment; send the request again", algorithm = .algorithm.as_str())]
         NoActiveKey { algorithm: SigningAlgorithm } = "NO_ACTIVE_KEY",
+        #[error("the next {algorithm} key is made already and signs from {activates_at}; wait until then, or revoke one of the two", algorithm = .algorithm.as_str())]
+        RotationPending { algorithm: SigningAlgorithm, activates_at: Timestamp } = "KEY_ROTATION_PENDING",
+        #[error("the key is revoked already")]
+        KeyAlreadyRevoked = "SIGNING_KEY_REVOKED",
     }
 }
 
-/// What it takes for the tenant's tokens, or those of one of its APIs, to be signed with an algorithm, or
-/// with none of their own: an active key, and that the ring knows it.
-///
-/// # Errors
-/// [`KeyRingRefusal::NoActiveKey`].
-pub(crate) fn chosen(
-    ring: &KeyRing,
-    tenant: TenantId,
-    (api, algorithm): (Option<ApiId>, Option<SigningAlgorithm>),
-    new: Option<&NewKey>,
-    now: Timestamp,
-) -> Result<ChangeSet, KeyRingRefusal> {
-    let mut change = match algorithm {
-        Some(algorithm) => activated(ring, tenant, algorithm, new, now)?,
-        None => ChangeSet::default(),
-    };
-    change.push(
-        StreamId::KeyRing(tenant),
-        KeyRingEvent::AlgorithmChosen {
-            api,
-            algorithm,
-            chosen_at: now,
-        },
-    );
-    Ok(change)
-}
-
-/// What it takes for an algorithm to have an active key: nothing when it has one, else the one that
-/// was made in case.
-///
-/// An algorithm's first key signs at once. A verifier that has cached the key set meets an unknown
-/// `kid` and has to fetch the set again before it can verify; the lead with which a key is published
-/// before it signs comes with rotation. A key whose
-/// algorithm went out of use signs again.
-///
-/// # Errors
-/// [`KeyRingRefusal::NoActiveKey`].
-fn activated(
-    ring: &KeyRing,
-    tenant: TenantId,
-    algorithm: SigningAlgorithm,
-    new: Option<&NewKey>,
-    now: Timestamp,
-) -> Result<ChangeSet, KeyRingRefusal> {
-    if ring.active(algorithm).is_some() {
-        return Ok(ChangeSet::default());
-    }
-    match new {
-        Some(key) if key.algorithm == algorithm => Ok(KeyRing::begin(tenant, key, now)),
-        _ => Err(KeyRingRefusal::NoActiveKey { algorithm }),
-    }
-}
-
-impl KeyRing {
-    /// The first key of an algorithm, which signs at once. For a new ring there is nobody yet who
-    /// could have cached a key set without it.
-    pub(crate) fn begin(tenant: TenantId, new: &NewKey, now: Timestamp) -> ChangeSet {
+impl NewKey {
+    /// What it takes for the ring to have the key.
+    fn added(
+        &self,
+        tenant: TenantId,
+        (now, activates_at): (Timestamp, Timestamp),
+        rotation_days: Option<u32>,
+    ) -> ChangeSet {
+        let stream = StreamId::KeyRing(tenant);
         let mut change = ChangeSet::of(
-            StreamId::KeyRing(tenant),
-            [
-                KeyRingEvent::KeyGenerated {
-                    key: new.key,
-                    algorithm: new.algorithm,
-                    public_jwk: new.public_jwk.clone(),
-                    generated_at: now,
-                    activates_at: now,
-                },
+            stream,
+            [KeyRingEvent::KeyGenerated {
+                key: self.key,
+                algorithm: self.algorithm,
+                public_jwk: self.public_jwk.clone(),
+                generated_at: now,
+                activates_at,
+                rotation_days,
+            }],
+        );
+        if activates_at <= now {
+            change.push(
+                stream,
                 KeyRingEvent::KeyActivated {
-                    key: new.key,
+                    key: self.key,
                     activated_at: now,
                 },
-            ],
-        );
+            );
+        }
         change.keep(VaultRow::SealedKey {
-            key: new.key,
-            master_key_id: new.master_key_id.clone(),
-            sealed: new.sealed.clone(),
+            key: self.key,
+            master_key_id: self.master_key_id.clone(),
+            sealed: self.sealed.clone(),
         });
         change
     }
 
-    /// Where a key of the ring is in its life.
-    pub fn state(&self, key: &SigningKey, now: Timestamp) -> KeyState {
-        if !key.is_active() {
-            return KeyState::Published;
-        }
-        match self.retires_at(key) {
-            None => KeyState::Active,
-            Some(end) if now < end => KeyState::Retiring,
-            Some(_) => KeyState::Retired,
-        }
-    }
-
-    /// When a key leaves the key set: when the last token that it can have signed has ended. `None`: it
-    /// stays, because its algorithm is in use, or because it waits to sign.
-    pub fn retires_at(&self, key: &SigningKey) -> Option<Timestamp> {
-        let left = self.algorithms.left_at(key.algorithm)?;
-        key.is_active()
-            .then(|| left.plus_seconds(Algorithms::TOKENS_HAVE_ENDED_AFTER))
-    }
-
-    /// The key that signs with this algorithm now.
-    pub fn active(&self, algorithm: SigningAlgorithm) -> Option<(KeyId, &SigningKey)> {
-        self.keys
-            .iter()
-            .filter(|(_, key)| key.algorithm == algorithm && key.is_active())
-            .max_by_key(|(_, key)| key.activated_at)
-            .map(|(id, key)| (*id, key))
+    /// The first key of a ring. There is nobody yet who could have an older key set, so it signs at once.
+    pub(crate) fn first(
+        &self,
+        tenant: TenantId,
+        now: Timestamp,
+        rotation_days: Option<u32>,
+    ) -> ChangeSet {
+        self.added(tenant, (now, now), rotation_days)
     }
 }
 
@@ -216,9 +164,11 @@ impl Fold for KeyRing {
                 public_jwk,
                 generated_at,
                 activates_at,
+                rotation_days,
             } => {
                 let mut ring = before.unwrap_or_default();
-                ring.algorithms.begin(*algorithm);
+                ring.algorithms.key_made(*algorithm, *generated_at);
+                ring.rotation_days = *rotation_days;
                 ring.keys.insert(
                     *key,
                     SigningKey {
@@ -227,6 +177,8 @@ impl Fold for KeyRing {
                         generated_at: *generated_at,
                         activates_at: *activates_at,
                         activated_at: None,
+                        retired_at: None,
+                        revoked_at: None,
                     },
                 );
                 Some(ring)
@@ -235,13 +187,38 @@ impl Fold for KeyRing {
                 api,
                 algorithm,
                 chosen_at,
+                signs_from,
             } => before.map(|mut ring| {
-                ring.algorithms.choose(*api, *algorithm, *chosen_at);
+                let from = signs_from.unwrap_or(*chosen_at);
+                ring.algorithms.choose(*api, *algorithm, (*chosen_at, from));
+                if let Some(algorithm) = algorithm {
+                    ring.comes_back(*algorithm);
+                }
                 ring
+            }),
+            KeyRingEvent::KeyRotationScheduled { rotation_days } => before.map(|ring| Self {
+                rotation_days: *rotation_days,
+                ..ring
             }),
             KeyRingEvent::KeyActivated { key, activated_at } => before.map(|mut ring| {
                 if let Some(key) = ring.keys.get_mut(key) {
                     key.activated_at = Some(*activated_at);
+                }
+                ring
+            }),
+            KeyRingEvent::KeyRetired { key, retired_at } => before.map(|mut ring| {
+                if let Some(key) = ring.keys.get_mut(key) {
+                    key.retired_at = Some(*retired_at);
+                }
+                ring
+            }),
+            KeyRingEvent::KeyRevoked {
+                key,
+                reason: _,
+                revoked_at,
+            } => before.map(|mut ring| {
+                if let Some(key) = ring.keys.get_mut(key) {
+                    key.revoked_at = Some(*revoked_at);
                 }
                 ring
             }),
@@ -257,44 +234,5 @@ impl Fold for KeyRing {
 
     fn into_state(state: Option<Self>) -> State {
         State::KeyRing(state)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{NOW, new_key};
-
-    #[test]
-    fn the_key_that_began_last_signs() {
-        let published = SigningKey {
-            algorithm: SigningAlgorithm::Es256,
-            public_jwk: new_key().public_jwk,
-            generated_at: NOW,
-            activates_at: NOW,
-            activated_at: None,
-        };
-        let active = |seconds| SigningKey {
-            activated_at: Some(NOW.plus_seconds(seconds)),
-            ..published.clone()
-        };
-        let id = |number| KeyId::new(NOW, [number; 10]);
-        let ring = KeyRing {
-            keys: [
-                (id(1), active(2)),
-                (id(2), active(1)),
-                (id(3), published.clone()),
-            ]
-            .into(),
-            algorithms: Algorithms::default(),
-        };
-        let (key, _) = ring.active(SigningAlgorithm::Es256).unwrap();
-        assert_eq!(key, id(1));
-        assert!(ring.active(SigningAlgorithm::EdDsa).is_none());
-        let waiting = KeyRing {
-            keys: [(id(3), published)].into(),
-            algorithms: Algorithms::default(),
-        };
-        assert!(waiting.active(SigningAlgorithm::Es256).is_none());
     }
 }

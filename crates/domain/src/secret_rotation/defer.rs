@@ -146,6 +146,7 @@ mod tests {
                 issued_at: NOW,
                 not_before: None,
                 expires_at: Some(expires_at),
+                rotate_by: None,
             },
             retires: vec![],
         };
@@ -157,6 +158,7 @@ mod tests {
                 issued_at: NOW,
                 not_before: None,
                 expires_at: None,
+                rotate_by: None,
             },
             retires: vec![Retirement {
                 secret: new_secret(3).secret,

@@ -1,8 +1,9 @@
 use super::{Ended, Secret, SecretRotation, SecretRotationEvent, SecretState};
 use crate::{
+    agenda::{Due, What},
     change::ChangeSet,
     command::{Command, ReadSet},
-    id::{ClientId, TenantId},
+    id::{ClientId, SecretId, TenantId},
     refusal::Refusal,
     stream::StreamId,
     time::Timestamp,
@@ -54,11 +55,10 @@ impl Command for RecordDueSecrets {
                 _ => {}
             }
         }
-        if let Some(schedule) = rotation.schedule
-            && !schedule.announced
-            && schedule.announced_from() <= now
+        if let Some(next) = rotation.next_rotation()
+            && next.announced_from.is_some_and(|from| from <= now)
         {
-            let due_at = schedule.next_due_at;
+            let due_at = next.due_at;
             change.push(stream, SecretRotationEvent::RotationDue { due_at });
         }
         Ok(change)
@@ -66,31 +66,36 @@ impl Command for RecordDueSecrets {
 }
 
 impl Secret {
-    /// When it ends by itself, unless that is recorded or it was revoked.
-    fn unrecorded_end(&self) -> Option<Timestamp> {
+    /// How and when it ends by itself, unless that is recorded or it was revoked.
+    fn unrecorded_end(&self, id: SecretId) -> Option<Due> {
         if self.revoked.is_some() || self.ended.is_some() {
             return None;
         }
+        let expires = |at| Due::when(What::SecretExpires(id), at);
+        let retires = |at| Due::when(What::SecretRetires(id), at);
         match (self.expires_at, self.retires_at) {
-            (Some(expires), Some(retires)) => Some(expires.min(retires)),
-            (one, other) => one.or(other),
+            (Some(end), Some(retirement)) if end < retirement => Some(expires(end)),
+            (_, Some(retirement)) => Some(retires(retirement)),
+            (end, None) => end.map(expires),
         }
     }
 }
 
 impl SecretRotation {
-    /// When [`RecordDueSecrets`] will next have something to record.
-    pub fn due_at(&self) -> Option<Timestamp> {
-        let ends = self.secrets.values().filter_map(Secret::unrecorded_end);
-        let announcement = self
-            .schedule
-            .filter(|schedule| !schedule.announced)
-            .map(|schedule| schedule.announced_from());
-        ends.chain(announcement).min()
+    /// What time will do to the client's secrets.
+    pub fn agenda(&self) -> Vec<Due> {
+        let secrets = self.secrets.iter();
+        let ends = secrets.filter_map(|(id, secret)| secret.unrecorded_end(*id));
+        let rotation = self.next_rotation().map(|next| Due {
+            what: What::SecretRotates,
+            at: next.due_at,
+            record_at: next.announced_from,
+        });
+        ends.chain(rotation).collect()
     }
 
     /// Marks how a secret ended.
-    pub(super) fn end(&mut self, secret: crate::id::SecretId, ended: Ended) {
+    pub(super) fn end(&mut self, secret: SecretId, ended: Ended) {
         if let Some(secret) = self.secrets.get_mut(&secret) {
             secret.ended = Some(ended);
         }
@@ -101,6 +106,7 @@ impl SecretRotation {
 mod tests {
     use super::*;
     use crate::{
+        agenda,
         secret_rotation::{IssuedSecret, RotateSecret, ScheduleRotation},
         testing::{self, ACME, BILLING, Given, NOW, new_secret, revoked_first, with_billing},
         value::Hint,
@@ -120,6 +126,7 @@ mod tests {
                 issued_at: NOW.plus_days(-9),
                 not_before: None,
                 expires_at: Some(expires_at),
+                rotate_by: None,
             },
         }
     }
@@ -141,7 +148,8 @@ mod tests {
 
     #[test]
     fn what_ended_is_recorded_once() {
-        assert_eq!(both().read().secrets(BILLING).due_at(), Some(NOW));
+        let due_at = |given: Given| agenda::next(&given.read().secrets(BILLING).agenda());
+        assert_eq!(due_at(both()), Some(NOW));
         let change = both().when(&RECORD).change();
         let events: Vec<_> = change
             .events()
@@ -162,7 +170,7 @@ mod tests {
             ]
         );
         let after = both().and_change(&change);
-        assert_eq!(after.read().secrets(BILLING).due_at(), None);
+        assert_eq!(due_at(after), None);
         both().and_change(&change).when(&RECORD).then_nothing();
     }
 
@@ -181,7 +189,48 @@ mod tests {
     fn the_end_that_comes_first_is_the_one_that_is_due() {
         let given = testing::given(with_billing()).and([issued(2, NOW.plus_days(2))]);
         let rotation = given.read().secrets(BILLING);
-        assert_eq!(rotation.due_at(), Some(NOW.plus_days(2)));
+        let due = Due::when(What::SecretExpires(new_secret(2).secret), NOW.plus_days(2));
+        assert_eq!(rotation.agenda(), [due]);
+    }
+
+    /// The policy's interval counts from the newest secret, and the client's own schedule comes first.
+    #[test]
+    fn a_rotation_that_the_policy_asks_for_is_announced_once() {
+        let by_policy = |days: i64| SecretRotationEvent::SecretIssued {
+            issued: IssuedSecret {
+                secret: new_secret(2).secret,
+                label: None,
+                hint: Hint::of("wxyz"),
+                issued_at: NOW.plus_days(-90),
+                not_before: None,
+                expires_at: None,
+                rotate_by: Some(NOW.plus_days(days)),
+            },
+        };
+        let given = |days| testing::given(with_billing()).and([by_policy(days)]);
+        let due_at = NOW.plus_days(7);
+        let due = SecretRotationEvent::RotationDue { due_at };
+        given(8).when(&RECORD).then_nothing();
+        given(7).when(&RECORD).then([due.clone()]);
+        given(7).and([due]).when(&RECORD).then_nothing();
+        let own = SecretRotationEvent::RotationScheduled {
+            every_seconds: 86_400,
+            overlap_seconds: 0,
+            next_due_at: NOW.plus_days(30),
+        };
+        given(7).and([own]).when(&RECORD).then_nothing();
+        // Nobody is asked to rotate what was revoked.
+        let both = ["0", "1"].map(|_| revoked_first());
+        let revoked = SecretRotationEvent::SecretRevoked {
+            secret: new_secret(2).secret,
+            reason: crate::value::Reason::parse("left").unwrap(),
+            compromised: false,
+        };
+        given(7)
+            .and(both)
+            .and([revoked])
+            .when(&RECORD)
+            .then_nothing();
     }
 
     #[test]

@@ -89,6 +89,9 @@ pub struct IssuedSecret {
     /// From when on it is not accepted any more. Absent: it has no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// When it is to be rotated, where its client has no schedule of its own. Absent: nobody is reminded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_by: Option<Timestamp>,
 }
 
 /// When a secret retires.

@@ -66,7 +66,7 @@ impl Command for IssueSecret {
         }
         let issued = self
             .secret
-            .issued(self.label.as_ref(), now, not_before, expires_at);
+            .issued(self.label.as_ref(), policy, now, (not_before, expires_at));
         let mut change = ChangeSet::of(
             StreamId::SecretRotation(self.client),
             [SecretRotationEvent::SecretIssued { issued }],
@@ -83,7 +83,7 @@ pub(crate) fn first(
     policy: &TenantPolicy,
     now: Timestamp,
 ) -> ChangeSet {
-    let issued = secret.issued(None, now, None, latest_end(policy, now));
+    let issued = secret.issued(None, policy, now, (None, latest_end(policy, now)));
     let mut change = ChangeSet::of(
         StreamId::SecretRotation(client),
         [SecretRotationEvent::SecretIssued { issued }],
@@ -228,6 +228,7 @@ mod tests {
                 issued_at: NOW.plus_days(-2),
                 not_before,
                 expires_at,
+                rotate_by: None,
             };
             testing::given(with_billing())
                 .and([SecretRotationEvent::SecretIssued { issued: secret }])

@@ -21,7 +21,7 @@ pub use revoke::RevokeSecret;
 pub(crate) use revoke::all as revoke_all;
 pub use rotate::RotateSecret;
 pub(crate) use schedule::unscheduled;
-pub use schedule::{Schedule, ScheduleRotation};
+pub use schedule::{NextRotation, Reminder, Schedule, ScheduleRotation};
 
 use crate::{
     aggregate::Fold,
@@ -45,6 +45,9 @@ pub struct SecretRotation {
     /// How often they are to be rotated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
+    /// When the tenant's policy asks for the next rotation. A schedule of the client's own comes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reminder: Option<Reminder>,
 }
 
 /// What is known of a secret: everything but the secret itself.
@@ -241,9 +244,9 @@ impl NewSecret {
     fn issued(
         &self,
         label: Option<&Label>,
+        policy: &TenantPolicy,
         now: Timestamp,
-        not_before: Option<Timestamp>,
-        expires_at: Option<Timestamp>,
+        (not_before, expires_at): (Option<Timestamp>, Option<Timestamp>),
     ) -> IssuedSecret {
         IssuedSecret {
             secret: self.secret,
@@ -252,6 +255,9 @@ impl NewSecret {
             issued_at: now,
             not_before,
             expires_at,
+            rotate_by: policy
+                .secret_rotation_days
+                .map(|days| now.plus_days(i64::from(days))),
         }
     }
 
@@ -320,6 +326,7 @@ impl Fold for SecretRotation {
             SecretRotationEvent::SecretIssued { issued } => {
                 let mut rotation = before.unwrap_or_default();
                 rotation.secrets.insert(issued.secret, issued.into());
+                rotation.reminder = Reminder::of(issued);
                 Some(rotation)
             }
             SecretRotationEvent::SecretRotated { issued, retires } => {
@@ -330,6 +337,7 @@ impl Fold for SecretRotation {
                     }
                 }
                 rotation.secrets.insert(issued.secret, issued.into());
+                rotation.reminder = Reminder::of(issued);
                 rotation.schedule = rotation
                     .schedule
                     .map(|schedule| schedule.rotated(issued.issued_at));
@@ -367,11 +375,14 @@ impl Fold for SecretRotation {
             }
             SecretRotationEvent::RotationScheduleCancelled {} => before.map(|rotation| Self {
                 schedule: None,
+                reminder: None,
                 ..rotation
             }),
             SecretRotationEvent::RotationDue { due_at: _ } => before.map(|mut rotation| {
                 if let Some(schedule) = &mut rotation.schedule {
                     schedule.announced = true;
+                } else if let Some(reminder) = &mut rotation.reminder {
+                    reminder.announced = true;
                 }
                 rotation
             }),

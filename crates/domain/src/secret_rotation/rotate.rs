@@ -71,9 +71,12 @@ impl Command for RotateSecret {
             }
             .into());
         }
-        let issued = self
-            .secret
-            .issued(self.label.as_ref(), now, None, latest_end(policy, now));
+        let issued = self.secret.issued(
+            self.label.as_ref(),
+            policy,
+            now,
+            (None, latest_end(policy, now)),
+        );
         let mut change = ChangeSet::of(
             StreamId::SecretRotation(self.client),
             [SecretRotationEvent::SecretRotated { issued, retires }],

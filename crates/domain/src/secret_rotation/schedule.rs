@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_OVERLAP_SECONDS, SecretRefusal, SecretRotation, SecretRotationEvent};
+use super::{
+    IssuedSecret, MAX_OVERLAP_SECONDS, Secret, SecretRefusal, SecretRotation, SecretRotationEvent,
+};
 use crate::{
     change::ChangeSet,
     client::ClientRefusal,
@@ -32,14 +34,35 @@ pub struct Schedule {
     pub announced: bool,
 }
 
-impl Schedule {
-    /// From when on the next rotation may be announced: a week ahead, and never more than a quarter
-    /// of the interval.
-    pub fn announced_from(&self) -> Timestamp {
-        let notice = LONGEST_NOTICE.min(i64::from(self.every_seconds) / 4);
-        self.next_due_at.plus_seconds(-notice)
-    }
+/// When the tenant's policy asks for a rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reminder {
+    /// The time between two rotations, in seconds.
+    pub every_seconds: i64,
+    /// When the next rotation is due.
+    pub next_due_at: Timestamp,
+    /// Whether that one was announced.
+    #[serde(default)]
+    pub announced: bool,
+}
 
+impl Reminder {
+    /// What a new secret brings.
+    pub(super) fn of(issued: &IssuedSecret) -> Option<Self> {
+        issued.rotate_by.map(|next_due_at| Self {
+            every_seconds: next_due_at.seconds() - issued.issued_at.seconds(),
+            next_due_at,
+            announced: false,
+        })
+    }
+}
+
+/// From when on a rotation may be announced: a week ahead, and never more than a quarter of the interval.
+fn announced_from(next_due_at: Timestamp, every_seconds: i64) -> Timestamp {
+    next_due_at.plus_seconds(-LONGEST_NOTICE.min(every_seconds / 4))
+}
+
+impl Schedule {
     /// The schedule after a rotation.
     pub(super) fn rotated(self, at: Timestamp) -> Self {
         Self {
@@ -121,12 +144,40 @@ impl Command for ScheduleRotation {
 /// The end of a schedule, where there is one.
 pub(crate) fn unscheduled(client: ClientId, rotation: &SecretRotation) -> ChangeSet {
     let cancelled = rotation
-        .schedule
+        .next_rotation()
         .map(|_| SecretRotationEvent::RotationScheduleCancelled {});
     ChangeSet::of(StreamId::SecretRotation(client), cancelled)
 }
 
+/// The next rotation that somebody is to carry out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextRotation {
+    /// When it is due.
+    pub due_at: Timestamp,
+    /// From when on it may be announced. None: it was.
+    pub announced_from: Option<Timestamp>,
+}
+
 impl SecretRotation {
+    /// When the next rotation is due, by the client's own schedule or else by the tenant's policy.
+    pub fn next_rotation(&self) -> Option<NextRotation> {
+        let next = |due_at, every, announced: bool| NextRotation {
+            due_at,
+            announced_from: (!announced).then(|| announced_from(due_at, every)),
+        };
+        if let Some(own) = self.schedule {
+            let every = i64::from(own.every_seconds);
+            return Some(next(own.next_due_at, every, own.announced));
+        }
+        let lasts = |secret: &Secret| secret.revoked.is_none() && secret.ended.is_none();
+        let policy = self.reminder.filter(|_| self.secrets.values().any(lasts))?;
+        Some(next(
+            policy.next_due_at,
+            policy.every_seconds,
+            policy.announced,
+        ))
+    }
+
     /// When a schedule that begins now asks for its first rotation: counted from the newest secret
     /// that is alive, and not in the past.
     fn first_due(&self, every_seconds: u32, now: Timestamp) -> Timestamp {
@@ -249,13 +300,8 @@ mod tests {
 
     #[test]
     fn it_is_announced_a_week_ahead_or_a_quarter_of_a_short_interval() {
-        let schedule = |every_seconds| Schedule {
-            every_seconds,
-            overlap_seconds: 0,
-            next_due_at: NOW,
-            announced: false,
-        };
-        assert_eq!(schedule(90 * DAY).announced_from(), NOW.plus_days(-7));
-        assert_eq!(schedule(4_000).announced_from(), NOW.plus_seconds(-1_000));
+        let from = |every_seconds| announced_from(NOW, every_seconds);
+        assert_eq!(from(90 * i64::from(DAY)), NOW.plus_days(-7));
+        assert_eq!(from(4_000), NOW.plus_seconds(-1_000));
     }
 }

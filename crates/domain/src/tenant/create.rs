@@ -4,7 +4,7 @@ use crate::{
     change::ChangeSet,
     command::{Command, ReadSet},
     id::{ApiId, TenantId},
-    key_ring::{KeyRing, KeyRingRefusal, NewKey},
+    key_ring::{KeyRingRefusal, NewKey},
     refusal::Refusal,
     stream::StreamId,
     time::Timestamp,
@@ -67,7 +67,8 @@ impl CreateTenant {
                 policy: self.policy.clone(),
             }],
         );
-        change.and(KeyRing::begin(self.tenant, &self.key, now));
+        let days = self.policy.signing_key_rotation_days;
+        change.and(self.key.first(self.tenant, now, days));
         change.push(
             StreamId::Api(self.admin_api),
             built_in_admin_api(self.slug.is_system()),

@@ -18,6 +18,9 @@ pub enum SigningAlgorithm {
 }
 
 impl SigningAlgorithm {
+    /// Every algorithm.
+    pub const ALL: [Self; 3] = [Self::Es256, Self::Rs256, Self::EdDsa];
+
     /// The JOSE name, as in a token's `alg`.
     pub const fn as_str(self) -> &'static str {
         match self {

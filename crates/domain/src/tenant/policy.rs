@@ -55,6 +55,10 @@ pub struct TenantPolicy {
     pub refresh_token_seconds: Option<u32>,
     /// How tokens are signed.
     pub signing_algorithm: SigningAlgorithm,
+    /// After how many days a signing key is followed by another, without anybody's doing: 1 to 3,650.
+    /// Absent: only when an operator says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_key_rotation_days: Option<u32>,
     /// How clients may authenticate: at least one way.
     pub allowed_auth_methods: BTreeSet<TokenAuthMethod>,
     /// Whether every client needs a name.
@@ -66,6 +70,10 @@ pub struct TenantPolicy {
     /// How long every secret lives at most, in days: 1 to 3,650. Absent: without bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_lifetime_days: Option<u32>,
+    /// After how many days a secret that is issued from now on is to be rotated, where its client has no
+    /// schedule of its own: 1 to 1,825. Absent: nobody is reminded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_rotation_days: Option<u32>,
     /// How many secrets of one client may be live: 1 to 5.
     pub max_live_secrets: u32,
     /// How long an old secret stays usable after a rotation, in seconds: 0 to 2,592,000.
@@ -80,6 +88,7 @@ impl Default for TenantPolicy {
             access_token_seconds: 3_600,
             refresh_token_seconds: None,
             signing_algorithm: SigningAlgorithm::Es256,
+            signing_key_rotation_days: Some(90),
             allowed_auth_methods: BTreeSet::from([
                 TokenAuthMethod::ClientSecretBasic,
                 TokenAuthMethod::ClientSecretPost,
@@ -93,6 +102,7 @@ impl Default for TenantPolicy {
                 max: None,
             },
             secret_lifetime_days: None,
+            secret_rotation_days: None,
             max_live_secrets: 2,
             rotation_overlap_seconds: 86_400,
             rate_limit: RateLimits {
@@ -109,6 +119,8 @@ impl Default for TenantPolicy {
 
 /// The longest overlap of a rotation: 30 days, in seconds.
 pub(crate) const MAX_OVERLAP_SECONDS: u32 = 2_592_000;
+/// The longest time between two scheduled rotations of a secret: five years, in days.
+const MAX_ROTATION_DAYS: u32 = 1_825;
 /// The longest life of anything that is counted in days: ten years.
 const MAX_DAYS: u32 = 3_650;
 
@@ -150,6 +162,12 @@ impl TenantPolicy {
         }
         if let Some(days) = self.secret_lifetime_days {
             within("secretLifetimeDays", days, 1, MAX_DAYS);
+        }
+        if let Some(days) = self.secret_rotation_days {
+            within("secretRotationDays", days, 1, MAX_ROTATION_DAYS);
+        }
+        if let Some(days) = self.signing_key_rotation_days {
+            within("signingKeyRotationDays", days, 1, MAX_DAYS);
         }
         within("maxLiveSecrets", self.max_live_secrets, 1, 5);
         within(
@@ -217,7 +235,7 @@ mod tests {
     #[test]
     fn every_bound_is_within_its_range() {
         type Set = fn(&mut TenantPolicy, u32);
-        let ranges: [(Set, u32, u32); 11] = [
+        let ranges: [(Set, u32, u32); 13] = [
             (|policy, n| policy.access_token_seconds = n, 60, 86_400),
             (
                 |policy, n| policy.refresh_token_seconds = Some(n),
@@ -236,6 +254,12 @@ mod tests {
                 3_650,
             ),
             (|policy, n| policy.secret_lifetime_days = Some(n), 1, 3_650),
+            (|policy, n| policy.secret_rotation_days = Some(n), 1, 1_825),
+            (
+                |policy, n| policy.signing_key_rotation_days = Some(n),
+                1,
+                3_650,
+            ),
             (|policy, n| policy.max_live_secrets = n, 1, 5),
             (
                 |policy, n| policy.rotation_overlap_seconds = n,

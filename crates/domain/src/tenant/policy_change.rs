@@ -12,6 +12,7 @@ pub struct PolicyChange {
     pub access_token_seconds: Option<u32>,
     pub refresh_token_seconds: Patch<u32>,
     pub signing_algorithm: Option<SigningAlgorithm>,
+    pub signing_key_rotation_days: Patch<u32>,
     pub allowed_auth_methods: Option<BTreeSet<TokenAuthMethod>>,
     pub require_client_name: Option<bool>,
     pub allow_metadata: Option<bool>,
@@ -19,6 +20,7 @@ pub struct PolicyChange {
     pub client_lifetime_min: Option<u32>,
     pub client_lifetime_max: Patch<u32>,
     pub secret_lifetime_days: Patch<u32>,
+    pub secret_rotation_days: Patch<u32>,
     pub max_live_secrets: Option<u32>,
     pub rotation_overlap_seconds: Option<u32>,
     pub client_rate_limit: Patch<RateLimit>,
@@ -46,6 +48,9 @@ impl PolicyChange {
                 .refresh_token_seconds
                 .over(before.refresh_token_seconds.as_ref()),
             signing_algorithm: self.signing_algorithm.unwrap_or(before.signing_algorithm),
+            signing_key_rotation_days: self
+                .signing_key_rotation_days
+                .over(before.signing_key_rotation_days.as_ref()),
             allowed_auth_methods: self
                 .allowed_auth_methods
                 .clone()
@@ -62,6 +67,9 @@ impl PolicyChange {
             secret_lifetime_days: self
                 .secret_lifetime_days
                 .over(before.secret_lifetime_days.as_ref()),
+            secret_rotation_days: self
+                .secret_rotation_days
+                .over(before.secret_rotation_days.as_ref()),
             max_live_secrets: self.max_live_secrets.unwrap_or(before.max_live_secrets),
             rotation_overlap_seconds: self
                 .rotation_overlap_seconds
@@ -148,6 +156,7 @@ mod tests {
             access_token_seconds: Some(61),
             refresh_token_seconds: Patch::Set(62),
             signing_algorithm: Some(SigningAlgorithm::EdDsa),
+            signing_key_rotation_days: Patch::Set(64),
             allowed_auth_methods: Some([TokenAuthMethod::PrivateKeyJwt].into()),
             require_client_name: Some(false),
             allow_metadata: Some(false),
@@ -155,6 +164,7 @@ mod tests {
             client_lifetime_min: Some(10),
             client_lifetime_max: Patch::Set(30),
             secret_lifetime_days: Patch::Set(40),
+            secret_rotation_days: Patch::Set(41),
             max_live_secrets: Some(5),
             rotation_overlap_seconds: Some(63),
             client_rate_limit: Patch::Clear,
@@ -164,6 +174,7 @@ mod tests {
             access_token_seconds: 61,
             refresh_token_seconds: Some(62),
             signing_algorithm: SigningAlgorithm::EdDsa,
+            signing_key_rotation_days: Some(64),
             allowed_auth_methods: [TokenAuthMethod::PrivateKeyJwt].into(),
             require_client_name: false,
             allow_metadata: false,
@@ -173,6 +184,7 @@ mod tests {
                 max: Some(30),
             },
             secret_lifetime_days: Some(40),
+            secret_rotation_days: Some(41),
             max_live_secrets: 5,
             rotation_overlap_seconds: 63,
             rate_limit: RateLimits {

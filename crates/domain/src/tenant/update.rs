@@ -3,7 +3,7 @@ use crate::{
     change::ChangeSet,
     command::{Command, ReadSet},
     id::TenantId,
-    key_ring::{self, NewKey},
+    key_ring::{self, NewKey, Switch},
     refusal::Refusal,
     stream::StreamId,
     time::Timestamp,
@@ -45,8 +45,16 @@ impl Command for UpdateTenant {
         let mut change = ChangeSet::default();
         if algorithm != tenant.policy.signing_algorithm {
             let ring = read.key_ring(self.tenant)?;
-            let choice = (None, Some(algorithm));
+            let choice = (Switch::Of(None), Some(algorithm));
             change = key_ring::chosen(ring, self.tenant, choice, self.key.as_ref(), now)?;
+        }
+        if policy.signing_key_rotation_days != tenant.policy.signing_key_rotation_days {
+            let days = policy.signing_key_rotation_days;
+            change.and(key_ring::scheduled(
+                read.key_ring(self.tenant)?,
+                self.tenant,
+                days,
+            ));
         }
         let mut events = Vec::new();
         if let Some(display_name) = &self.display_name
@@ -153,19 +161,13 @@ mod tests {
             public_jwk: ed_dsa.public_jwk.clone(),
             generated_at: NOW,
             activates_at: NOW,
-        };
-        let activated = KeyRingEvent::KeyActivated {
-            key: ed_dsa.key,
-            activated_at: NOW,
+            rotation_days: None,
         };
         let with_key = || testing::given(acme()).and([generated.clone()]);
-        with_key()
+        testing::given(testing::with_key())
             .when(&signed_with(EdDsa))
             .refused(KeyRingRefusal::NoActiveKey { algorithm: EdDsa });
-        with_key()
-            .and([activated])
-            .when(&signed_with(EdDsa))
-            .change();
+        with_key().when(&signed_with(EdDsa)).change();
         let brings = UpdateTenant {
             key: Some(ed_dsa),
             ..signed_with(EdDsa)
@@ -182,6 +184,12 @@ mod tests {
             ]
         );
         assert_eq!(change.vault().len(), 1);
+        let after = testing::given(testing::with_key())
+            .and_change(&change)
+            .read();
+        let ring = after.key_ring(ACME).unwrap();
+        let signs = |seconds| ring.algorithms.of_tenant(NOW.plus_seconds(seconds));
+        assert_eq!((signs(3_599), signs(3_600)), (Some(Es256), Some(EdDsa)));
         let wrong = UpdateTenant {
             key: Some(new_key()),
             ..signed_with(EdDsa)

@@ -172,23 +172,29 @@ pub(crate) fn policy() -> impl Strategy<Value = TenantPolicy> {
     );
     let clients = (any::<bool>(), any::<bool>(), lifetime());
     let secrets = (option::of(1..=3_650_u32), 1..=5_u32, 0..=2_592_000_u32);
+    let rotations = (option::of(1..=3_650_u32), option::of(1..=1_825_u32));
     let limits = (option::of(rate_limit()), option::of(rate_limit()));
-    (tokens, clients, secrets, limits).prop_map(|(tokens, clients, secrets, limits)| TenantPolicy {
-        access_token_seconds: tokens.0,
-        refresh_token_seconds: tokens.1,
-        signing_algorithm: tokens.2,
-        allowed_auth_methods: tokens.3,
-        require_client_name: clients.0,
-        allow_metadata: clients.1,
-        client_lifetime_days: clients.2,
-        secret_lifetime_days: secrets.0,
-        max_live_secrets: secrets.1,
-        rotation_overlap_seconds: secrets.2,
-        rate_limit: RateLimits {
-            client: limits.0,
-            tenant: limits.1,
+    let all = (tokens, clients, secrets, limits, rotations);
+    all.prop_map(
+        |(tokens, clients, secrets, limits, rotations)| TenantPolicy {
+            signing_key_rotation_days: rotations.0,
+            secret_rotation_days: rotations.1,
+            access_token_seconds: tokens.0,
+            refresh_token_seconds: tokens.1,
+            signing_algorithm: tokens.2,
+            allowed_auth_methods: tokens.3,
+            require_client_name: clients.0,
+            allow_metadata: clients.1,
+            client_lifetime_days: clients.2,
+            secret_lifetime_days: secrets.0,
+            max_live_secrets: secrets.1,
+            rotation_overlap_seconds: secrets.2,
+            rate_limit: RateLimits {
+                client: limits.0,
+                tenant: limits.1,
+            },
         },
-    })
+    )
 }
 
 fn scope_definition() -> impl Strategy<Value = ScopeDefinition> {
@@ -208,9 +214,11 @@ fn issued() -> impl Strategy<Value = IssuedSecret> {
         moment(),
         option::of(moment()),
         option::of(moment()),
+        option::of(moment()),
     )
         .prop_map(
-            |(secret, label, hint, issued_at, not_before, expires_at)| IssuedSecret {
+            |(secret, label, hint, issued_at, not_before, expires_at, rotate_by)| IssuedSecret {
+                rotate_by,
                 secret,
                 label,
                 hint: Hint::of(&hint),
@@ -338,6 +346,9 @@ fn client_event(name: &str) -> BoxedStrategy<Event> {
         "ClientExpiryChanged" => option::of(moment())
             .prop_map(|expires_at| E::ClientExpiryChanged { expires_at })
             .boxed(),
+        "ClientExpired" => moment()
+            .prop_map(|expired_at| E::ClientExpired { expired_at })
+            .boxed(),
         "ClientDisabled" => text()
             .prop_map(|reason| E::ClientDisabled { reason })
             .boxed(),
@@ -396,30 +407,58 @@ fn api_event(name: &str) -> BoxedStrategy<Event> {
 
 fn other_event(name: &str) -> BoxedStrategy<Event> {
     match name {
-        "KeyGenerated" => (key_id(), algorithm(), public_jwk(), moment(), moment())
-            .prop_map(|(key, algorithm, public_jwk, generated_at, activates_at)| {
-                KeyRingEvent::KeyGenerated {
-                    key,
-                    algorithm,
-                    public_jwk,
-                    generated_at,
-                    activates_at,
-                }
-            })
+        "KeyGenerated" => (
+            (key_id(), algorithm(), public_jwk()),
+            (moment(), moment(), option::of(1..=3_650_u32)),
+        )
+            .prop_map(
+                |((key, algorithm, public_jwk), (generated_at, activates_at, rotation_days))| {
+                    KeyRingEvent::KeyGenerated {
+                        key,
+                        algorithm,
+                        public_jwk,
+                        generated_at,
+                        activates_at,
+                        rotation_days,
+                    }
+                },
+            )
             .prop_map_into()
             .boxed(),
-        "AlgorithmChosen" => (option::of(api_id()), option::of(algorithm()), moment())
+        "AlgorithmChosen" => (
+            option::of(api_id()),
+            option::of(algorithm()),
+            moment(),
+            option::of(moment()),
+        )
             .prop_map(
-                |(api, algorithm, chosen_at)| KeyRingEvent::AlgorithmChosen {
+                |(api, algorithm, chosen_at, signs_from)| KeyRingEvent::AlgorithmChosen {
                     api,
                     algorithm,
                     chosen_at,
+                    signs_from,
                 },
             )
             .prop_map_into()
             .boxed(),
         "KeyActivated" => (key_id(), moment())
             .prop_map(|(key, activated_at)| KeyRingEvent::KeyActivated { key, activated_at })
+            .prop_map_into()
+            .boxed(),
+        "KeyRotationScheduled" => option::of(1..=3_650_u32)
+            .prop_map(|rotation_days| KeyRingEvent::KeyRotationScheduled { rotation_days })
+            .prop_map_into()
+            .boxed(),
+        "KeyRetired" => (key_id(), moment())
+            .prop_map(|(key, retired_at)| KeyRingEvent::KeyRetired { key, retired_at })
+            .prop_map_into()
+            .boxed(),
+        "KeyRevoked" => (key_id(), text(), moment())
+            .prop_map(|(key, reason, revoked_at)| KeyRingEvent::KeyRevoked {
+                key,
+                reason,
+                revoked_at,
+            })
             .prop_map_into()
             .boxed(),
         "SecretIssued" => issued()

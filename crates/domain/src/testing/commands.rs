@@ -17,11 +17,11 @@ use super::{
 use crate::{
     api::{CreateApi, RetireApi, RoleDefinition, ScopeDefinition, TokenSettings, UpdateApi},
     client::{
-        CreateClient, DeleteClient, DisableClient, EnableClient, Expiry, GrantRequest,
-        NewClientKey, RevokeClientKey, UpdateClient,
+        CreateClient, DeleteClient, DisableClient, EnableClient, ExpireClient, Expiry,
+        GrantRequest, NewClientKey, RevokeClientKey, UpdateClient,
     },
     id::{ApiId, ClientId, KeyId, SecretId},
-    key_ring::NewKey,
+    key_ring::{NewKey, RecordDueKeys, RevokeSigningKey, RotateSigningKey},
     secret_rotation::{
         DeferRetirement, IssueSecret, KeptSecret, NewSecret, RecordDueSecrets, RevokeSecret,
         RotateSecret, ScheduleRotation,
@@ -51,6 +51,7 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<Step>> {
         (4, update_client()),
         (3, client()),
         (9, secrets()),
+        (3, keys()),
     ]);
     let first = (create_tenant(), create_api(), create_client());
     let parts = (first, option::of(rotation()), vec(all, 0..30));
@@ -110,6 +111,47 @@ fn key_of(algorithm: SigningAlgorithm) -> NewKey {
         master_key_id: MASTER_KEY_ID.to_owned(),
         ..new_key()
     }
+}
+
+/// A key of its own, of this algorithm.
+fn next_key(algorithm: SigningAlgorithm, number: u8) -> NewKey {
+    NewKey {
+        key: KeyId::new(NOW, [number; 10]),
+        ..key_of(algorithm)
+    }
+}
+
+/// One of the first keys, or one of the last few that may have been made.
+fn some_key(back: u8, number: u8) -> KeyId {
+    match back {
+        0..3 => key_of(SigningAlgorithm::ALL[usize::from(back)]).key,
+        back => KeyId::new(NOW, [number.saturating_sub(back - 2); 10]),
+    }
+}
+
+fn keys() -> BoxedStrategy<Step> {
+    let revoke = (0..7_u8, arbitrary::algorithm(), arbitrary::text::<Reason>());
+    prop_oneof![
+        step(arbitrary::algorithm(), |algorithm, number| {
+            RotateSigningKey {
+                tenant: ACME,
+                key: next_key(*algorithm, number),
+            }
+        }),
+        step(revoke, |(back, algorithm, reason), number| {
+            RevokeSigningKey {
+                tenant: ACME,
+                key: some_key(*back, number),
+                reason: reason.clone(),
+                successor: Some(next_key(*algorithm, number)),
+            }
+        }),
+        step(arbitrary::algorithm(), |algorithm, number| RecordDueKeys {
+            tenant: ACME,
+            next: vec![next_key(*algorithm, number)],
+        }),
+    ]
+    .boxed()
 }
 
 fn create_tenant() -> BoxedStrategy<Step> {
@@ -206,9 +248,21 @@ fn policy_change() -> impl Strategy<Value = PolicyChange> {
         option::of(0..=2_592_000_u32),
         patch(1..=3_650_u32),
         patch(1..=3_650_u32),
+        patch(1..=1_825_u32),
+        patch(1..=90_u32),
     )
         .prop_map(
-            |(algorithm, require_name, metadata, max_live, overlap, secret_days, client_days)| {
+            |(
+                algorithm,
+                require_name,
+                metadata,
+                max_live,
+                overlap,
+                secret_days,
+                client_days,
+                rotation_days,
+                key_days,
+            )| {
                 PolicyChange {
                     signing_algorithm: algorithm,
                     require_client_name: require_name,
@@ -217,6 +271,8 @@ fn policy_change() -> impl Strategy<Value = PolicyChange> {
                     rotation_overlap_seconds: overlap,
                     secret_lifetime_days: secret_days,
                     client_lifetime_max: client_days,
+                    secret_rotation_days: rotation_days,
+                    signing_key_rotation_days: key_days,
                     ..PolicyChange::default()
                 }
             },
@@ -431,6 +487,13 @@ fn client() -> BoxedStrategy<Step> {
                     reason: reason.clone(),
                 },
             ),
+        ),
+        (
+            4,
+            step(client_id(), |client, _| ExpireClient {
+                tenant: ACME,
+                client: *client,
+            }),
         ),
         (
             4,

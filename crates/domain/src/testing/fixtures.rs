@@ -127,6 +127,7 @@ pub(crate) fn with_key() -> History {
                 public_jwk: new.public_jwk,
                 generated_at: NOW,
                 activates_at: NOW,
+                rotation_days: Some(90),
             },
             KeyRingEvent::KeyActivated {
                 key: new.key,

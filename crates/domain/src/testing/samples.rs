@@ -8,7 +8,7 @@ use crate::{
     client::{ClientEvent, RegisteredKey},
     event::Event,
     json::JsonObject,
-    key_ring::KeyRingEvent,
+    key_ring::{KeyRingEvent, NewKey},
     secret_rotation::{IssuedSecret, Retirement, SecretRotationEvent},
     tenant::{
         AuthMethod, ClientLifetime, RateLimit, RateLimits, SigningAlgorithm, TenantEvent,
@@ -70,8 +70,14 @@ pub(crate) fn minimal() -> Vec<Event> {
             api: None,
             algorithm: None,
             chosen_at: NOW,
+            signs_from: None,
         }
         .into(),
+        KeyRingEvent::KeyRotationScheduled {
+            rotation_days: None,
+        }
+        .into(),
+        least_key(),
         ClientEvent::ClientDescribed {
             name: None,
             description: None,
@@ -137,18 +143,47 @@ fn key_ring() -> Vec<Event> {
             public_jwk: public_jwk.unwrap(),
             generated_at: NOW,
             activates_at: NOW.plus_seconds(3_600),
+            rotation_days: Some(90),
         },
         KeyRingEvent::AlgorithmChosen {
             api: Some(ORDERS),
             algorithm: Some(SigningAlgorithm::EdDsa),
             chosen_at: NOW,
+            signs_from: Some(NOW.plus_seconds(3_600)),
+        },
+        KeyRingEvent::KeyRotationScheduled {
+            rotation_days: Some(30),
         },
         KeyRingEvent::KeyActivated {
             key,
             activated_at: NOW.plus_seconds(3_600),
         },
+        KeyRingEvent::KeyRetired {
+            key,
+            retired_at: NOW.plus_days(90),
+        },
+        KeyRingEvent::KeyRevoked {
+            key,
+            reason: parsed("its backup was stolen"),
+            revoked_at: NOW.plus_days(2),
+        },
     ]
     .map(Event::from)
+    .into()
+}
+
+fn least_key() -> Event {
+    let NewKey {
+        key, public_jwk, ..
+    } = new_key();
+    KeyRingEvent::KeyGenerated {
+        key,
+        algorithm: SigningAlgorithm::Es256,
+        public_jwk,
+        generated_at: NOW,
+        activates_at: NOW,
+        rotation_days: None,
+    }
     .into()
 }
 
@@ -243,6 +278,7 @@ fn client() -> Vec<Event> {
         ClientEvent::ClientExpiryChanged {
             expires_at: Some(NOW.plus_days(30)),
         },
+        ClientEvent::ClientExpired { expired_at: NOW },
         ClientEvent::ClientDisabled {
             reason: parsed("its host was stolen"),
         },
@@ -325,6 +361,7 @@ fn full_policy() -> TenantPolicy {
             max: Some(365),
         },
         secret_lifetime_days: Some(180),
+        secret_rotation_days: Some(60),
         rate_limit: RateLimits {
             client: Some(limit),
             tenant: Some(limit),
@@ -335,6 +372,7 @@ fn full_policy() -> TenantPolicy {
 
 fn least_policy() -> TenantPolicy {
     TenantPolicy {
+        signing_key_rotation_days: None,
         rate_limit: RateLimits {
             client: None,
             tenant: None,
@@ -348,6 +386,7 @@ fn full_issued(number: u8) -> IssuedSecret {
         label: Some(parsed("blue")),
         not_before: Some(NOW.plus_seconds(60)),
         expires_at: Some(NOW.plus_days(180)),
+        rotate_by: Some(NOW.plus_days(60)),
         secret: new_secret(number).secret,
         ..least_issued()
     }
@@ -361,5 +400,6 @@ fn least_issued() -> IssuedSecret {
         issued_at: NOW,
         not_before: None,
         expires_at: None,
+        rotate_by: None,
     }
 }

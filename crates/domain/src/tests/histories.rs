@@ -16,11 +16,11 @@ use crate::{
     envelope::{Actor, Recorded},
     event::Event,
     id::EventId,
-    key_ring::KeyRing,
+    key_ring::{KeyRing, KeyState, LEAD_SECONDS},
     refusal::Refusal,
     secret_rotation::{SecretRotation, SecretRotationEvent},
     stream::{AggregateType, StreamId},
-    tenant::{Tenant, TenantEvent, TenantState},
+    tenant::{SigningAlgorithm, Tenant, TenantEvent, TenantState},
     testing::{
         ACME, NOW,
         commands::{self, history},
@@ -331,7 +331,8 @@ proptest! {
     #[test]
     fn apis_are_whole(steps in history()) {
         let roll = Roll::of(&steps);
-        let signing = |algorithm| roll.now.key_ring(ACME).unwrap().active(algorithm).is_some();
+        let end = roll.entries.last().unwrap().recorded_at;
+        let signing = |algorithm| roll.now.key_ring(ACME).unwrap().known(algorithm, end);
         for loaded in roll.now.streams() {
             match &loaded.state {
                 State::Api(Some(api)) => {
@@ -385,9 +386,35 @@ proptest! {
         });
         let policy = roll.now.tenant(ACME).unwrap().policy.signing_algorithm;
         let used: BTreeSet<_> = of_apis.chain([policy]).collect();
-        for key in ring.keys.values() {
-            let left = ring.algorithms.left_at(key.algorithm);
-            prop_assert_eq!(left.is_none(), used.contains(&key.algorithm), "{:?}", key.algorithm);
+        let end = roll.entries.last().unwrap().recorded_at;
+        for algorithm in SigningAlgorithm::ALL {
+            let is_used = used.contains(&algorithm);
+            prop_assert!(ring.algorithms.left_at(algorithm).is_none() || !is_used);
+            prop_assert!(ring.algorithms.is_in_use(algorithm, end) || !is_used);
+            let long_after = end.plus_days(1);
+            prop_assert_eq!(ring.algorithms.is_in_use(algorithm, long_after), is_used, "{:?}", algorithm);
+        }
+    }
+
+    /// A verifier that keeps the key set for as long as the lead always has the key of the token in its
+    /// hands, unless that came at once: with its tenant or its API, as the first of its algorithm, or for
+    /// one that was revoked.
+    #[test]
+    fn what_signs_was_in_the_key_set_before(steps in history()) {
+        let roll = Roll::of(&steps);
+        let ring = roll.now.key_ring(ACME).unwrap();
+        for loaded in roll.now.streams() {
+            let StreamId::Api(api) = loaded.stream else { continue };
+            for later in [0, 1_800, 3_600, 90_000] {
+                let moment = roll.entries.last().unwrap().recorded_at.plus_seconds(later);
+                let algorithm = ring.algorithms.of_api(api, moment).unwrap();
+                let (id, key) = ring.active(algorithm, moment).unwrap();
+                prop_assert_eq!(ring.state(id, moment), Some(KeyState::Active));
+                let at_once = key.begins_at() == key.generated_at;
+                let took_a_place = key.begins_at() < key.activates_at;
+                let known = key.generated_at.plus_seconds(LEAD_SECONDS) <= moment;
+                prop_assert!(at_once || took_a_place || known, "{:?} at {}", key, moment);
+            }
         }
     }
 

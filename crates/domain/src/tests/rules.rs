@@ -3,9 +3,11 @@
 use crate::{
     api::{ApiEvent, RetireApi, UpdateApi},
     client::{
-        ClientRefusal, DeleteClient, DisableClient, EnableClient, RevokeClientKey, UpdateClient,
+        ClientRefusal, DeleteClient, DisableClient, EnableClient, ExpireClient, RevokeClientKey,
+        UpdateClient,
     },
     command::Command,
+    key_ring::{RecordDueKeys, RevokeSigningKey, RotateSigningKey},
     refusal::Refusal,
     secret_rotation::{
         DeferRetirement, IssueSecret, RecordDueSecrets, RevokeSecret, RotateSecret,
@@ -18,7 +20,8 @@ use crate::{
     },
     testing::{
         self, ACME, BILLING, ORDERS, SYSTEM, acme, acme_with_orders, billing, closed, deleted,
-        installation, new_client_key, new_secret, new_tenant, orders, with_billing, with_keys,
+        installation, new_client_key, new_key, new_secret, new_tenant, orders, with_billing,
+        with_keys,
     },
     value::{Patch, Reason},
 };
@@ -53,6 +56,20 @@ fn of_the_tenant() -> Commands {
         CloseTenant {
             tenant: ACME,
             reason: reason()
+        },
+        RotateSigningKey {
+            tenant: ACME,
+            key: new_key(),
+        },
+        RevokeSigningKey {
+            tenant: ACME,
+            key: new_key().key,
+            reason: reason(),
+            successor: None,
+        },
+        RecordDueKeys {
+            tenant: ACME,
+            next: Vec::new(),
         },
     ]
 }
@@ -120,6 +137,7 @@ fn of_a_client() -> Commands {
             until: crate::testing::NOW,
         },
         RecordDueSecrets { tenant, client },
+        ExpireClient { tenant, client },
         RevokeSecret {
             tenant,
             client,
@@ -222,7 +240,7 @@ fn nothing_of_a_deleted_client_changes_but_what_ends_its_credentials() {
         match name {
             "RevokeSecret" | "RevokeClientKey" => assert!(!outcome.change().is_empty(), "{name}"),
             // What its secrets come to is told; here nothing has ended.
-            "RecordDueSecrets" => outcome.then_nothing(),
+            "RecordDueSecrets" | "ExpireClient" => outcome.then_nothing(),
             _ => assert_eq!(outcome.refusal(), ClientRefusal::Deleted.into(), "{name}"),
         }
     }

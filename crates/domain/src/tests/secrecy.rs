@@ -68,7 +68,9 @@ fn is_bounded(schema: &Value) -> bool {
 fn is_known(property: &str, schema: &Value) -> bool {
     match property {
         "secret" => schema["$ref"] == "#/$defs/SecretId",
-        "secret_lifetime_days" | "max_live_secrets" => schema["type"] == "integer",
+        "secret_lifetime_days" | "secret_rotation_days" | "max_live_secrets" => {
+            schema["type"] == "integer"
+        }
         _ => false,
     }
 }

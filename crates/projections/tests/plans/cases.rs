@@ -7,8 +7,8 @@ use chancery_domain::{
 };
 use chancery_event_store::Store;
 use chancery_projections::{
-    ClientFilter, Place, Search, TenantFilter, apis, client_list, client_secrets, clients, counts,
-    key_rings, policy_reach, tenant_list, tenants,
+    ClientFilter, Place, Search, TenantFilter, agenda, apis, client_list, client_secrets, clients,
+    counts, key_rings, policy_reach, tenant_list, tenants,
 };
 
 use super::seed::{API, MIDDLE, TENANT};
@@ -149,6 +149,12 @@ fn look_ups() -> Vec<Case> {
                 .unwrap()
                 .is_some()
         )),
+        case!("clients::of_tenant", A_PAGE, |store| {
+            clients::of_tenant(store, tenant(), &some_clients())
+                .await
+                .unwrap()
+                .len()
+        }),
         case!("clients::platform_tenant_of", 4, |store| usize::from(
             clients::platform_tenant_of(store, client(7))
                 .await
@@ -167,11 +173,25 @@ fn look_ups() -> Vec<Case> {
                 .unwrap()
                 .len()
         }),
-        case!("client_secrets::platform_due", 2 * A_PAGE, |store| {
-            client_secrets::platform_due(store, MIDDLE, PAGE)
-                .await
-                .unwrap()
-                .len()
+        case!("agenda::platform_due", 2 * A_PAGE, |store| {
+            let first = agenda::platform_due(store, MIDDLE, None, PAGE).await;
+            let (_, end) = first.unwrap();
+            let later = agenda::platform_due(store, MIDDLE, end.as_ref(), PAGE).await;
+            later.unwrap().0.len()
+        }),
+        case!("agenda::platform_due_since", 4, |store| {
+            let since = agenda::platform_due_since(store, MIDDLE).await.unwrap();
+            usize::from(since.is_some())
+        }),
+        case!("agenda::upcoming", 2 * A_PAGE, |store| {
+            let now = Timestamp::from_micros(0);
+            let page = async |after| {
+                agenda::upcoming(store, tenant(), (now, MIDDLE), after, PAGE)
+                    .await
+                    .unwrap()
+            };
+            let first = page(None).await;
+            page(first.last().map(|(place, _)| place)).await.len()
         }),
         case!("client_secrets::of_clients", A_PAGE, |store| {
             client_secrets::of_clients(store, tenant(), &some_clients())

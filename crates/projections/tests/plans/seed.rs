@@ -23,7 +23,7 @@ fn body<S: Fold>(state: &S) -> String {
 
 /// What writes the rows past the aggregates, each with what it binds: only what the queries look at
 /// differs between the rows.
-fn statements() -> [(&'static str, String); 8] {
+fn statements() -> [(&'static str, String); 9] {
     let tenant = body(&Tenant {
         slug: "acme".parse().unwrap(),
         display_name: "Acme".parse().unwrap(),
@@ -50,6 +50,7 @@ fn statements() -> [(&'static str, String); 8] {
         custom_claims: CustomClaims::default(),
         serves: [].into(),
         expires_at: None,
+        expiry_recorded: false,
         grants: [].into(),
         standing: Standing::Enabled,
     };
@@ -97,9 +98,15 @@ fn statements() -> [(&'static str, String); 8] {
             API.to_owned(),
         ),
         (
-            "INSERT INTO client_secrets (client_id, tenant_id, due_at, open_count, open_life, version, created_at, changed_at, body)
-             SELECT client_id, tenant_id, created_at, 1 + created_at % 2, 1000 * created_at, 1, created_at, created_at, $1 FROM clients",
+            "INSERT INTO client_secrets (client_id, tenant_id, open_count, open_life, version, created_at, changed_at, body)
+             SELECT client_id, tenant_id, 1 + created_at % 2, 1000 * created_at, 1, created_at, created_at, $1 FROM clients",
             body(&SecretRotation::default()),
+        ),
+        (
+            "INSERT INTO agenda (tenant_id, kind, subject, client_id, at, record_at)
+             SELECT tenant_id, $1, client_id, client_id, created_at,
+                    CASE WHEN created_at % 2 = 0 THEN created_at END FROM clients",
+            "secret.rotates".to_owned(),
         ),
     ]
 }

@@ -103,12 +103,14 @@ on_both_stores! {
         }
         assert_eq!(differences(&store).await.0, [""; 0]);
         let before = sides(&store).await;
-        assert_eq!(before.len(), 4 + 2 + 4, "{before:?}");
+        assert_eq!(before.len(), 4 + 2 + 4 + 6, "{before:?}");
         let (one, nobody) = (tenant(1), tenant(8));
         for (sql, count) in [
             ("DELETE FROM tenant_terms".to_owned(), 4),
             ("DELETE FROM client_grants".to_owned(), 2),
             ("DELETE FROM row_counts".to_owned(), 4),
+            ("DELETE FROM agenda".to_owned(), 6),
+            ("UPDATE agenda SET at = at + 1".to_owned(), 6),
             (format!("UPDATE tenant_terms SET term = term || 'x' WHERE tenant_id = '{one}'"), 4),
             ("UPDATE client_grants SET search_name = 'x', created_at = 1".to_owned(), 4),
             ("UPDATE row_counts SET count = count + 1".to_owned(), 4),

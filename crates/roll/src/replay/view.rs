@@ -88,10 +88,11 @@ impl View {
             signing_keys: ring
                 .into_iter()
                 .flat_map(|ring| ring.keys.iter().map(move |(id, key)| (ring, id, key)))
-                .map(|(ring, id, key)| {
-                    let state = key_state(ring.state(key, at));
-                    let mut item = Item::new(id, state, key, key.generated_at);
+                .filter_map(|(ring, id, key)| Some((ring.state(*id, at)?, id, key)))
+                .map(|(state, id, key)| {
+                    let mut item = Item::new(id, key_state(state), key, key.generated_at);
                     item.fields.remove("created_at");
+                    item.is_live = !matches!(state, KeyState::Retired | KeyState::Revoked);
                     item
                 })
                 .collect(),
@@ -149,6 +150,7 @@ fn key_state(state: KeyState) -> &'static str {
         KeyState::Active => "active",
         KeyState::Retiring => "retiring",
         KeyState::Retired => "retired",
+        KeyState::Revoked => "revoked",
     }
 }
 

@@ -1,10 +1,11 @@
 use std::{io, net::SocketAddr, time::Duration};
 
-use chancery_application::Application;
+use chancery_application::{Application, Steward};
 use chancery_token_log::TokenLog;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -155,17 +156,12 @@ async fn look_after(log: TokenLog) {
 /// Every few seconds, what has ended and what is due soon is written to the roll.
 async fn record_due(application: Application) {
     let mut rounds = tokio::time::interval(STEWARD);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut steward = Steward::new(application);
     loop {
         rounds.tick().await;
-        loop {
-            match application.record_due().await {
-                Ok(recorded) if recorded.more => continue,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "what is due could not be read; the next try is in ten seconds");
-                }
-            }
-            break;
+        if let Err(error) = steward.round().await {
+            tracing::warn!(%error, "what is due could not be read; the next try is in ten seconds");
         }
     }
 }

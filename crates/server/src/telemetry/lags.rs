@@ -10,7 +10,7 @@ use std::{
 
 use chancery_domain::{Clock, Timestamp};
 use chancery_event_store::{Store, StoreError};
-use chancery_projections::client_secrets;
+use chancery_projections::agenda;
 use chancery_telemetry::{Counter, Family};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -49,7 +49,7 @@ impl Lags {
         self.sealing.store(age(unsealed, now), Ordering::Relaxed);
         let stopped = store.platform_seal_faults(STOPPED).await?;
         self.stopped.store(stopped.len() as u64, Ordering::Relaxed);
-        let due = client_secrets::platform_due_since(store, now).await?;
+        let due = agenda::platform_due_since(store, now).await?;
         self.steward.store(age(due, now), Ordering::Relaxed);
         Ok(())
     }

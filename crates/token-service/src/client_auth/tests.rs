@@ -38,6 +38,7 @@ fn client(standing: Standing) -> Client {
         custom_claims: CustomClaims::default(),
         serves: BTreeSet::new(),
         expires_at: None,
+        expiry_recorded: false,
         grants: BTreeMap::new(),
         standing,
     }
@@ -155,6 +156,7 @@ fn only_a_secret_that_is_accepted_now() {
         secrets: SecretRotation {
             secrets: numbered.collect(),
             schedule: None,
+            reminder: None,
         },
         assertion_keys: BTreeMap::new(),
     };

@@ -108,7 +108,12 @@ impl World {
             scope,
             within,
         };
-        resolve(wish, &TenantPolicy::default(), &apis, &self.grants).map(tell)
+        let terms = Terms {
+            policy: &TenantPolicy::default(),
+            algorithms: &Algorithms::default(),
+            now: Timestamp::from_micros(0),
+        };
+        resolve(wish, terms, &apis, &self.grants).map(tell)
     }
 
     /// Lifetime and algorithm of the token for these audiences.

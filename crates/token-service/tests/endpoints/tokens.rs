@@ -100,7 +100,10 @@ on_both_stores! {
 
         let settings = |seconds, algorithm| node.world.settings(client.tenant, orders, seconds, algorithm);
         settings(Patch::Set(90), Patch::Set(SigningAlgorithm::EdDsa)).await;
-        let answer = node.ask(&client, &format!("audience={ORDERS}")).await;
+        let ask = || node.ask(&client, "audience=https://orders.example");
+        assert_eq!(algorithm(&ask().await), "ES256", "until everybody knows the new key");
+        node.world.clock.advance(3_600);
+        let answer = ask().await;
         assert_eq!(answer.json()["expires_in"], 90);
         assert_eq!(algorithm(&answer), "EdDSA");
         node.claims("acme", ORDERS, &answer).await;

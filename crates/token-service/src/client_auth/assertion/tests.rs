@@ -178,6 +178,7 @@ fn entry(method: AuthMethod) -> ClientEntry {
             custom_claims: CustomClaims::default(),
             serves: [].into(),
             expires_at: None,
+            expiry_recorded: false,
             grants: BTreeMap::new(),
             standing: Standing::Enabled,
         },

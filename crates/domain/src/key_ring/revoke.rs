@@ -1,0 +1,165 @@
+use super::{KeyRingEvent, KeyRingRefusal, NewKey};
+use crate::{
+    change::ChangeSet,
+    command::{Command, ReadSet},
+    id::{KeyId, TenantId},
+    refusal::Refusal,
+    stream::StreamId,
+    time::Timestamp,
+    value::Reason,
+};
+
+/// Takes a key out of the key set at once. Where it signs, the next one does from now on: the one that
+/// waited, or one that is made for it.
+pub struct RevokeSigningKey {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The key.
+    pub key: KeyId,
+    /// Why.
+    pub reason: Reason,
+    /// A key of its algorithm, in case that none waits to take its place.
+    pub successor: Option<NewKey>,
+}
+
+impl Command for RevokeSigningKey {
+    fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    fn reads(&self) -> Vec<StreamId> {
+        vec![
+            StreamId::Tenant(self.tenant),
+            StreamId::KeyRing(self.tenant),
+        ]
+    }
+
+    fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Refusal> {
+        read.tenant(self.tenant)?.open()?;
+        let ring = read.key_ring(self.tenant)?;
+        let Some(key) = ring.keys.get(&self.key) else {
+            return Err(Refusal::NotFound {
+                what: "signing key",
+            });
+        };
+        if key.is_revoked() {
+            return Err(KeyRingRefusal::KeyAlreadyRevoked.into());
+        }
+        let algorithm = key.algorithm;
+        let stream = StreamId::KeyRing(self.tenant);
+        let mut change = ChangeSet::of(
+            stream,
+            [KeyRingEvent::KeyRevoked {
+                key: self.key,
+                reason: self.reason.clone(),
+                revoked_at: now,
+            }],
+        );
+        change.erase_key(self.key);
+        let signs = ring
+            .active(algorithm, now)
+            .is_some_and(|(id, _)| id == self.key);
+        if !signs || !ring.algorithms.is_in_use(algorithm, now) {
+            return Ok(change);
+        }
+        // The one that waited is in the key set already, so most verifiers know it.
+        if let Some((waited, _)) = ring.pending(algorithm, now) {
+            change.push(
+                stream,
+                KeyRingEvent::KeyActivated {
+                    key: waited,
+                    activated_at: now,
+                },
+            );
+            return Ok(change);
+        }
+        match &self.successor {
+            Some(next) if next.algorithm == algorithm => {
+                change.and(next.added(self.tenant, (now, now), ring.rotation_days));
+                Ok(change)
+            }
+            _ => Err(KeyRingRefusal::NoActiveKey { algorithm }.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        key_ring::RotateSigningKey,
+        tenant::SigningAlgorithm,
+        testing::{self, ACME, NOW, new_key, with_key},
+    };
+
+    fn key(number: u8) -> NewKey {
+        NewKey {
+            key: KeyId::new(NOW, [number; 10]),
+            ..new_key()
+        }
+    }
+
+    fn revoke(key: KeyId, successor: Option<NewKey>) -> RevokeSigningKey {
+        RevokeSigningKey {
+            tenant: ACME,
+            key,
+            reason: Reason::parse("leaked").unwrap(),
+            successor,
+        }
+    }
+
+    fn signs(given: testing::Given) -> Option<KeyId> {
+        let read = given.read();
+        let ring = read.key_ring(ACME).unwrap();
+        ring.active(SigningAlgorithm::Es256, NOW).map(|(id, _)| id)
+    }
+
+    #[test]
+    fn the_only_key_is_followed_in_the_same_change() {
+        let only = new_key().key;
+        let change = testing::given(with_key())
+            .when(&revoke(only, Some(key(6))))
+            .change();
+        assert_eq!(
+            (change.vault().len(), change.erased_keys()),
+            (1, &[only][..])
+        );
+        let after = || testing::given(with_key()).and_change(&change);
+        assert_eq!(signs(after()), Some(key(6).key));
+        after()
+            .when(&revoke(only, Some(key(7))))
+            .refused(KeyRingRefusal::KeyAlreadyRevoked);
+        testing::given(with_key())
+            .when(&revoke(only, None))
+            .refused(KeyRingRefusal::NoActiveKey {
+                algorithm: SigningAlgorithm::Es256,
+            });
+    }
+
+    #[test]
+    fn the_key_that_waited_takes_the_place_at_once() {
+        let next = RotateSigningKey {
+            tenant: ACME,
+            key: key(6),
+        };
+        let rotated = testing::given(with_key()).when(&next).change();
+        let waiting = || testing::given(with_key()).and_change(&rotated);
+        let change = waiting()
+            .when(&revoke(new_key().key, Some(key(7))))
+            .change();
+        assert!(change.vault().is_empty());
+        assert_eq!(signs(waiting().and_change(&change)), Some(key(6).key));
+        // Without it, nothing is to be done: the one that signs goes on.
+        let change = waiting().when(&revoke(key(6).key, None)).change();
+        assert_eq!(signs(waiting().and_change(&change)), Some(new_key().key));
+    }
+
+    #[test]
+    fn a_key_of_nobody_is_not_found() {
+        testing::given(with_key())
+            .when(&revoke(key(9).key, None))
+            .refused(Refusal::NotFound {
+                what: "signing key",
+            });
+    }
+}
