@@ -213,6 +213,7 @@ mod tests {
             let secrets = SecretRotation {
                 secrets: (1..).map(id).zip(secrets).collect(),
                 schedule: None,
+                reminder: None,
             };
             reliable_until(&client, &secrets, NOW)
         };

@@ -284,6 +284,7 @@ mod tests {
         SecretRotation {
             secrets: (1..).map(id).zip(secrets).collect(),
             schedule: None,
+            reminder: None,
         }
     }
 
