@@ -205,6 +205,7 @@ mod tests {
             custom_claims: CustomClaims::default(),
             serves: [].into(),
             expires_at: None,
+            expiry_recorded: false,
             grants: BTreeMap::new(),
             standing: chancery_domain::client::Standing::Enabled,
         };
