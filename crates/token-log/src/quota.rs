@@ -23,6 +23,18 @@ pub struct Quota {
     pub enforce: bool,
 }
 
+/// How far the clocks of nodes, and of requests that wait for each other, may be apart, in seconds.
+const APART: i64 = 60;
+
+impl Quota {
+    /// Whether the window that began then runs now. One that began a little later than now runs too:
+    /// somebody else's clock said so. A clock that was set back further begins it anew.
+    pub fn runs(&self, began: Timestamp, now: Timestamp) -> bool {
+        let end = began.plus_seconds(i64::from(self.window_seconds));
+        now < end && began <= now.plus_seconds(APART)
+    }
+}
+
 /// A part of a quota that a node may use up by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -48,8 +60,6 @@ impl TokenLog {
     /// Takes up to so much of a quota, durably and for this node alone: no two nodes are given the
     /// same. What a node does not use before it ends, or before the window does, is lost.
     ///
-    /// A clock that was set back begins a window anew.
-    ///
     /// # Errors
     /// [`RecordError`]: nothing is known to be taken.
     pub async fn take_quota(&self, quota: &Quota, wanted: u32) -> Result<Lease, RecordError> {
@@ -73,8 +83,7 @@ impl TokenLog {
             now.plus_seconds(window).micros()
         )?;
         let began = Timestamp::from_micros(began);
-        let runs = began <= now && now < began.plus_seconds(window);
-        let (began, taken) = if runs {
+        let (began, taken) = if quota.runs(began, now) {
             (began, u32::try_from(taken).unwrap_or(u32::MAX))
         } else {
             (now, 0)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chancery_crypto::{RefreshToken, SigningKey};
-use chancery_domain::{FamilyId, Timestamp, tenant::TokenAuthMethod};
+use chancery_domain::{FamilyId, Timestamp, tenant::TokenAuthMethod, value::RoleName};
 use chancery_token_log::{
     Change, Durability, Entry, Kind as Activity, NewFamily, Operation, Rotation,
 };
@@ -93,21 +93,20 @@ impl Decision<'_> {
         expires_at: Timestamp,
     ) {
         let hash = next.fingerprint();
-        let change = match used {
-            Some(Used { presented, .. }) => Change::Rotate(Rotation {
+        let change = if let Some(Used { presented, .. }) = used {
+            Change::Rotate(Rotation {
                 family,
                 presented,
                 next: hash,
-            }),
-            None => {
-                let roles: Vec<_> = self.target.roles.iter().map(|role| role.as_str()).collect();
-                Change::Begin(NewFamily {
-                    family,
-                    hash,
-                    roles: roles.join(" "),
-                    expires_at,
-                })
-            }
+            })
+        } else {
+            let roles: Vec<_> = self.target.roles.iter().map(RoleName::as_str).collect();
+            Change::Begin(NewFamily {
+                family,
+                hash,
+                roles: roles.join(" "),
+                expires_at,
+            })
         };
         self.refresh = Some((next, change));
     }

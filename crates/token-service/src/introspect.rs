@@ -97,8 +97,8 @@ async fn access_token(
     };
     let own = token.client_id == proof.client.id;
     let serves = &proof.client.client.serves;
-    let served = |audience: &str| serves.iter().any(|api| api.as_str() == audience);
-    if !own && !token.aud.iter().any(served) {
+    let is_served = |audience: &str| serves.iter().any(|api| api.as_str() == audience);
+    if !own && !token.aud.iter().any(is_served) {
         return Ok(None);
     }
     let Some(client) = service.directory().client(tenant, token.client_id).await? else {

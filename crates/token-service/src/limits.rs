@@ -42,14 +42,14 @@ enum Place {
 /// The same, while nobody else counts there.
 enum Counter<'a> {
     Short(MutexGuard<'a, Window>),
-    Long(MutexGuard<'a, Held>),
+    Long(MutexGuard<'a, Held>, &'a Quota),
 }
 
 impl Place {
     fn lock(&self) -> Counter<'_> {
         match self {
             Self::Short(window) => Counter::Short(locked(window)),
-            Self::Long(account, _) => Counter::Long(account.held()),
+            Self::Long(account, quota) => Counter::Long(account.held(), quota),
         }
     }
 }
@@ -59,21 +59,21 @@ impl Counter<'_> {
     fn at(&mut self, now: Timestamp, seconds: u32) -> (u32, Timestamp) {
         match self {
             Self::Short(window) => window.at(now, seconds),
-            Self::Long(held) => held.at(now, seconds),
+            Self::Long(held, quota) => held.at(now, quota),
         }
     }
 
     fn count(&mut self) {
         match self {
             Self::Short(window) => window.count(),
-            Self::Long(held) => held.count(),
+            Self::Long(held, _) => held.count(),
         }
     }
 
     /// Whether the token log has to be asked first.
-    fn is_short(&mut self, quota: &Quota, now: Timestamp) -> bool {
+    fn is_short(&mut self, now: Timestamp) -> bool {
         match self {
-            Self::Long(held) => held.is_short(now, quota),
+            Self::Long(held, quota) => held.is_short(now, quota),
             Self::Short(_) => false,
         }
     }
@@ -195,7 +195,7 @@ fn count<'a>(
         };
         let mut counter = place.lock();
         if let Place::Long(account, quota) = place
-            && counter.is_short(quota, now)
+            && counter.is_short(now)
         {
             return Err((account, quota));
         }

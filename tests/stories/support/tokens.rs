@@ -49,7 +49,7 @@ impl<'a> TokenRequest<'a> {
 
     /// Asks with this refresh token instead.
     pub(crate) fn refreshing(mut self, refresh_token: &str) -> Self {
-        self.form[0].1 = "refresh_token".to_owned();
+        "refresh_token".clone_into(&mut self.form[0].1);
         self.with("refresh_token", refresh_token)
     }
 

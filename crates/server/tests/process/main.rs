@@ -28,3 +28,4 @@ mod sockets;
 mod start_faults;
 mod telemetry;
 mod tls;
+mod two_processes;

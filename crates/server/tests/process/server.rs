@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 pub(crate) struct Server {
     child: Mutex<Child>,
     pub(crate) url: String,
+    /// Where it listens: behind its public URL there may be several.
+    pub(crate) address: String,
     pub(crate) operator: Value,
     http: reqwest::Client,
     log: Mutex<Option<JoinHandle<io::Result<String>>>>,
@@ -98,7 +100,7 @@ impl Server {
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
-        let url = loop {
+        let (url, address) = loop {
             line.clear();
             assert!(
                 log.read_line(&mut line).unwrap() > 0,
@@ -106,7 +108,8 @@ impl Server {
             );
             let entry: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
             if let Some(url) = entry["public_url"].as_str() {
-                break url.to_owned();
+                let address = entry["address"].as_str().unwrap_or_default();
+                break (url.to_owned(), format!("http://{address}"));
             }
         };
         // The rest of the log has to go somewhere, or the server would wait for a reader.
@@ -119,6 +122,7 @@ impl Server {
         Self {
             child: Mutex::new(child),
             url,
+            address,
             operator,
             http: reqwest::Client::new(),
             log: Mutex::new(Some(rest)),
