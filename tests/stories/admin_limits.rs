@@ -47,6 +47,21 @@ story! {
 }
 
 story! {
+    /// A preview may look at many clients, which few of them in one request do.
+    async fn a_request_previews_a_bounded_number_of_policies(world: World) {
+        let previews = |count: usize| {
+            let preview = "previewTenantPolicy(input: {tenant: \"system\", policy: {maxLiveSecrets: 1}}) { refusal }";
+            let all: Vec<_> = (0..count).map(|number| format!("p{number}: {preview}")).collect();
+            format!("{{ {} }}", all.join(" "))
+        };
+        let (_, answer) = ask(&world, &world.url, &previews(9)).await;
+        assert!(answer["errors"].is_null(), "{answer:#}");
+        let (_, answer) = ask(&world, &world.url, &previews(11)).await;
+        assert_eq!(answer["errors"][0]["message"], "Query is too complex.", "{answer:#}");
+    }
+}
+
+story! {
     /// While a change waits for a lock that somebody holds, its caller is told in time, and the change is
     /// made as a whole when the lock is free.
     async fn a_change_that_takes_too_long_is_answered_and_goes_on(world: World) {

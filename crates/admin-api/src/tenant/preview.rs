@@ -10,6 +10,10 @@ use chancery_domain::{
 use super::{policy::TenantPolicyNode, policy_input::TenantPolicyInput};
 use crate::{client::ClientNode, error::Failure, page, session::Session};
 
+/// What a preview costs against the limit on complexity, whatever is asked of it: it may look at 10,000
+/// clients for each rule.
+const LOOKING: usize = 10_000;
+
 /// A policy that shall be looked at before it is applied.
 #[derive(InputObject)]
 pub(crate) struct PreviewTenantPolicyInput {
@@ -113,7 +117,7 @@ impl PolicyQueries {
     /// Which clients and secrets a change of a tenant's policy would break, before it is made. A policy
     /// that is not valid is `INVALID_INPUT`, with the same answer in `extensions.preview`. Needs
     /// `tenant:read` of the tenant, or `platform:read`.
-    #[graphql(complexity = "page::cost(first, child_complexity)")]
+    #[graphql(complexity = "page::cost(first, child_complexity) + LOOKING")]
     async fn preview_tenant_policy(
         &self,
         ctx: &Context<'_>,

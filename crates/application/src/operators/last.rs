@@ -38,6 +38,7 @@ fn reliable_until(client: &Client, secrets: &SecretRotation, now: Timestamp) -> 
         .max()
 }
 
+const HALF_A_DAY: i64 = 43_200;
 const FOR_EVER: Timestamp = Timestamp::from_micros(i64::MAX);
 
 /// Whether an event changes what holds for every operator.
@@ -161,13 +162,15 @@ pub(crate) async fn guard_last_operator(
             "this would leave no client with platform:admin and without an end that may authenticate; create another one first",
         );
     }
-    // A secret can live no longer than the policy lets it, so no more is asked than that.
-    let longest = after.policy.secret_lifetime_days;
-    let longest = longest.map_or(FOR_EVER, |days| now.plus_days(i64::from(days)));
-    let needed = before.reliable_until(now).map(|until| until.min(longest));
+    // Where the policy ends every secret, none is for ever: half of the life that it gives is enough.
+    let enough = after.policy.secret_lifetime_days;
+    let enough = enough.map_or(FOR_EVER, |days| {
+        now.plus_seconds(i64::from(days) * HALF_A_DAY)
+    });
+    let needed = before.reliable_until(now).map(|until| until.min(enough));
     if after.reliable_until(now) < needed {
         return refused(
-            "this would leave no client with platform:admin with a secret or key to rely on: one that is accepted now, does not retire, and ends no earlier than what it has; rotate first, or create another administrator",
+            "this would leave no client with platform:admin with a secret or key to rely on: one that is accepted now, does not retire, and ends no earlier than what it has, or has half of secretLifetimeDays left; rotate first, or create another administrator",
         );
     }
     Ok(())

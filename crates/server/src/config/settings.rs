@@ -201,18 +201,10 @@ impl Settings {
 
     /// Yes or no, which a file may have without quotes.
     fn boolean(&self, key: &'static str) -> Result<bool, ConfigError> {
-        match self
-            .0
-            .find_value(key)
-            .ok()
-            .and_then(|value| value.to_bool())
-        {
-            Some(value) => Ok(value),
-            None => self.parsed(key, |text| match text {
-                "true" => Ok(true),
-                "false" => Ok(false),
-                _ => Err(Problem::NotBoolean),
-            }),
+        match self.0.find_value(key) {
+            Ok(Value::Bool(_, value)) => Ok(value),
+            Ok(Value::Num(..)) => Err(self.invalid(key, Problem::NotBoolean)),
+            _ => self.parsed(key, |text| text.parse().map_err(|_| Problem::NotBoolean)),
         }
     }
 

@@ -127,3 +127,44 @@ fn a_master_key_that_is_none_is_refused_at_once() {
         assert!(!refusal.contains(text), "{refusal}");
     }
 }
+
+#[test]
+fn introspection_is_true_or_false() {
+    assert!(scene().config().introspection);
+    for (file, value) in [("true", true), ("false", false), ("'false'", false)] {
+        let scene = scene().file(&format!("graphql.introspection = {file}"));
+        assert_eq!(scene.config().introspection, value, "{file}");
+    }
+    let off = scene().env("CHANCERY_GRAPHQL__INTROSPECTION", "false");
+    assert!(!off.config().introspection);
+    for wrong in ["1", "'no'", "'TRUE'"] {
+        let refusal = scene()
+            .file(&format!("graphql.introspection = {wrong}"))
+            .refusal();
+        assert!(refusal.ends_with("must be true or false"), "{refusal}");
+    }
+}
+
+#[test]
+fn a_file_with_a_password_is_for_postgres_and_in_place_of_one_in_the_url() {
+    let with = |url: &str| {
+        scene()
+            .env("CHANCERY_DATABASE_URL", url)
+            .env("CHANCERY_MASTER_KEY", KEY)
+            .env("CHANCERY_DATABASE_PASSWORD_FILE", "/run/secrets/password")
+    };
+    let config = with("postgres://chancery@db/chancery").config();
+    assert_eq!(
+        config.database_password_file,
+        Some("/run/secrets/password".into())
+    );
+    for (url, says) in [
+        ("sqlite:///srv/chancery.db", "is for PostgreSQL"),
+        ("postgres://u:hunter2@db/x", "has a password too"),
+        ("postgres://u@db/x?password=hunter2", "has a password too"),
+    ] {
+        let refusal = with(url).refusal();
+        assert!(refusal.contains(says), "{refusal}");
+        assert!(!refusal.contains("hunter2"), "{refusal}");
+    }
+}
