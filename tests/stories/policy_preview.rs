@@ -85,7 +85,7 @@ story! {
         let both = [json!(acme.secret_id), issued["secret"]["id"].clone()];
         let mut expected: Vec<_> = both.iter().collect();
         for secrets in [&mut named, &mut expected] {
-            secrets.sort_by_key(|id| id.to_string());
+            secrets.sort_by_key(ToString::to_string);
         }
         assert_eq!(named, expected);
         // Of three clients with four secrets without an end, one is shown.

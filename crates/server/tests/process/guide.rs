@@ -58,10 +58,11 @@ fn sorted(said: &str) -> String {
     let values = |text: &str| {
         let values = serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>();
         let values = values.collect::<Result<Vec<_>, _>>().ok()?;
-        Some(values.iter().map(|value| format!("{value}\n")).collect())
+        let lines: Vec<_> = values.iter().map(ToString::to_string).collect();
+        Some(lines.join("\n"))
     };
-    let line = |line| values(line).unwrap_or_else(|| format!("{line}\n"));
-    values(said).unwrap_or_else(|| said.lines().map(line).collect())
+    let line = |line: &str| values(line).unwrap_or_else(|| line.to_owned());
+    values(said).unwrap_or_else(|| said.lines().map(line).collect::<Vec<_>>().join("\n"))
 }
 
 /// What is the same each time: ids, times, secrets and hints are not.
@@ -106,11 +107,9 @@ on_both_stores! {
             .filter(|step| on_sqlite || !step.run.contains("sqlite3") && !step.run.contains("restored"))
             .collect();
         assert!(steps.len() > 30, "{} steps", steps.len());
-        let script: String = steps
-            .iter()
-            .map(|step| format!("echo '<<< {}'\n{}", step.line, here(&step.run)))
-            .collect();
-        fs::write(directory.join("guide.sh"), script).unwrap();
+        let run = |step: &Step| format!("echo '<<< {}'\n{}", step.line, here(&step.run));
+        let script: Vec<_> = steps.iter().map(run).collect();
+        fs::write(directory.join("guide.sh"), script.join("\n")).unwrap();
 
         let binary = Path::new(env!("CARGO_BIN_EXE_chancery")).parent().unwrap();
         let mut bash = Command::new("bash");
@@ -125,16 +124,16 @@ on_both_stores! {
         }
         let (_, said, complained) = output(bash);
         let mut said = said.split("<<< ").skip(1).map(|said| said.split_once('\n').unwrap());
-        let mut wrong = String::new();
+        let mut wrong = Vec::new();
         for step in &steps {
             let (line, said) = said.next().unwrap_or_else(|| panic!("it stopped: {complained}"));
             assert_eq!(line, step.line.to_string());
             let expected = here(step.said.as_deref().unwrap_or_default());
             if lasting(said) != lasting(&expected) {
-                wrong.push_str(&format!("--- line {line}, the guide says\n{expected}--- and the server\n{said}\n"));
+                wrong.push(format!("--- line {line}, the guide says\n{expected}--- and the server\n{said}"));
             }
         }
-        assert!(wrong.is_empty(), "{wrong}\n{complained}");
+        assert!(wrong.is_empty(), "{}\n{complained}", wrong.join("\n"));
         assert_eq!(complained.replace("chancery: ", ""), "", "{complained}");
     }
 }
