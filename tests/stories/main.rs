@@ -16,6 +16,7 @@ mod assertions;
 mod client_keys;
 mod client_life;
 mod concurrency;
+mod console;
 mod first_token;
 mod introspection;
 mod keys_in_use;

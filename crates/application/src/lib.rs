@@ -3,10 +3,12 @@
 mod access;
 mod access_at;
 mod activity;
+mod activity_summary;
 mod apis;
 mod authenticate;
 mod calendar;
 mod clients;
+mod difference;
 mod error;
 mod execute;
 mod follow;
@@ -22,6 +24,7 @@ mod roll;
 mod rotation;
 mod sealing;
 mod secrets;
+mod sessions;
 mod steward;
 mod tenants;
 
@@ -29,10 +32,14 @@ use std::sync::Arc;
 
 pub use access::{Caller, Needs};
 pub use activity::ActivityPlace;
+pub use activity_summary::{ActivitySummary, Span};
 pub use apis::{ApiChange, NewApi};
 pub use authenticate::BearerRefused;
 pub use chancery_event_store::{ByActor, EventFilter};
-pub use chancery_token_log::{Activity, ActivityFilter, Kind as ActivityKind, LastUse};
+pub use chancery_roll::replay::{Difference, Kind as DifferenceKind, What as DifferenceWhat};
+pub use chancery_token_log::{
+    Activity, ActivityFilter, Count as ActivityCount, Kind as ActivityKind, LastUse,
+};
 pub use clients::{ClientChange, ClientCreated, GrantInput, NewClient};
 pub use error::Error;
 pub use execute::{InputDigest, Remember, Request};
@@ -49,6 +56,7 @@ pub use sealing::{
     SealedRoll,
 };
 pub use secrets::{NewSecretInput, SecretIssued};
+pub use sessions::{LinkCode, Session, SessionToken};
 pub use steward::{Recorded, Steward};
 pub use tenants::{NewTenant, TenantChange};
 

@@ -53,6 +53,7 @@ const STEPS: &[Migration] = migrations!("":
     2 = "0002_read_models",
     3 = "0003_seals",
     4 = "0004_agenda",
+    5 = "0005_console",
 );
 
 /// The schema of this binary.

@@ -26,6 +26,8 @@ pub enum UniqueRule {
     ReadModel,
     /// Two rows of what each tenant, or each migration, has once.
     Ledger,
+    /// Two sessions, or links, of the console with one random number.
+    Console,
 }
 
 impl fmt::Display for UniqueRule {
@@ -41,6 +43,7 @@ impl fmt::Display for UniqueRule {
             Self::InstallationKey => "installation key for this purpose",
             Self::ReadModel => "read-model row of this aggregate",
             Self::Ledger => "row of this tenant or migration",
+            Self::Console => "session or link of the console",
         })
     }
 }
@@ -133,6 +136,16 @@ pub const UNIQUE_RULES: &[(UniqueRule, &str, &str)] = &[
         UniqueRule::Ledger,
         "tiles_pkey",
         "tiles.tenant_id, tiles.level, tiles.number",
+    ),
+    (
+        UniqueRule::Console,
+        "console_sessions_pkey",
+        "console_sessions.token_hash",
+    ),
+    (
+        UniqueRule::Console,
+        "console_links_pkey",
+        "console_links.code_hash",
     ),
     (
         UniqueRule::Ledger,

@@ -227,13 +227,14 @@ impl Platform {
                     .layer(middleware::from_fn_with_state(http.clone(), layer))
             };
             // For clients, and for operators.
-            let public = chancery_token_service::router(token_service)
-                .merge(roll::routes(application.clone()));
+            let tokens = chancery_token_service::router(token_service);
+            let public = tokens.clone().merge(roll::routes(application.clone()));
             let internal = chancery_admin_api::router(
                 application.clone(),
                 sockets.clone(),
                 settings.admin_api,
             )
+            .merge(chancery_console::router(application.clone(), tokens))
             .merge(telemetry::routes(sources.clone()));
             return Ok(Self {
                 application,

@@ -57,6 +57,8 @@ CREATE TABLE credential_use (
 
 CREATE INDEX credential_use_client_idx ON credential_use (tenant_id, client_id, hour);
 CREATE INDEX credential_use_hour_idx ON credential_use (hour);
+-- What a whole tenant used, told from the index alone.
+CREATE INDEX credential_use_tenant_idx ON credential_use (tenant_id, hour, client_id, uses);
 
 -- The ids of assertions that were used, until they could not be used again anyway.
 CREATE TABLE assertion_ids (

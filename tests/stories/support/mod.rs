@@ -1,5 +1,7 @@
 //! A platform in a box, and what the stories say to it.
 
+mod browser;
+mod chromium;
 mod dump;
 mod graphql;
 mod log;
@@ -10,6 +12,8 @@ mod tokens;
 mod verifier;
 mod world;
 
+pub(crate) use browser::{Browser, tenant_admin};
+pub(crate) use chromium::Chromium;
 pub(crate) use dump::{dump, dump_tokens, rows_of_secret, rows_with, run_sql};
 pub(crate) use graphql::{Answer, GraphQl};
 pub(crate) use log::{keep_log, kept_log};

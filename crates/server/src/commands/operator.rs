@@ -2,6 +2,7 @@ use std::io::{self, Write};
 
 use chancery_application::Caller;
 use chancery_domain::{
+    ClientId,
     access::AdminScope,
     value::{ClientName, Slug},
 };
@@ -32,6 +33,21 @@ pub(crate) enum OperatorCommand {
         #[arg(long = "scope", required = true, value_parser = admin_scope, num_args = 1..)]
         scopes: Vec<AdminScope>,
     },
+    /// Make a link that signs a client in to the console, once, within five minutes
+    #[command(
+        after_help = "Example: chancery operator link --tenant acme --client client_01h…\n\nWithout --client it is for the oldest client that administers the tenant. Whoever has the link can use it: hand it to nobody."
+    )]
+    Link {
+        /// The slug of the tenant that the client belongs to
+        #[arg(long, default_value = Slug::SYSTEM)]
+        tenant: String,
+        /// The client's id
+        #[arg(long)]
+        client: Option<ClientId>,
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn admin_scope(text: &str) -> Result<AdminScope, String> {
@@ -46,13 +62,19 @@ fn admin_scope(text: &str) -> Result<AdminScope, String> {
 
 /// Runs one of them.
 pub(crate) async fn run(config: &Config, command: &OperatorCommand) -> Result<(), Failure> {
-    let OperatorCommand::Create {
-        tenant,
-        name,
-        scopes,
-    } = command;
-    let slug =
-        Slug::parse(tenant).map_err(|invalid| Failure::input(format!("--tenant {invalid}")))?;
+    let (tenant, name, scopes) = match command {
+        OperatorCommand::Create {
+            tenant,
+            name,
+            scopes,
+        } => (tenant, name, scopes),
+        OperatorCommand::Link {
+            tenant,
+            client,
+            json,
+        } => return link(config, tenant, *client, *json).await,
+    };
+    let slug = slug(tenant)?;
     let name =
         ClientName::parse(name).map_err(|invalid| Failure::input(format!("--name {invalid}")))?;
 
@@ -72,6 +94,40 @@ pub(crate) async fn run(config: &Config, command: &OperatorCommand) -> Result<()
             "the operator was made, and its credential could not be printed ({error}); delete that client and make another"
         ))
     })
+}
+
+fn slug(tenant: &str) -> Result<Slug, Failure> {
+    Slug::parse(tenant).map_err(|invalid| Failure::input(format!("--tenant {invalid}")))
+}
+
+/// The code stands behind `#`: no browser sends it, and no log of a proxy has it.
+async fn link(
+    config: &Config,
+    tenant: &str,
+    client: Option<ClientId>,
+    json: bool,
+) -> Result<(), Failure> {
+    let slug = slug(tenant)?;
+    start::require_database(config)?;
+    let platform = start::platform(config, Newer::Refuse).await?;
+    let caller = Caller::at_the_command_line(&user()?);
+    let application = &platform.application;
+    let made = application.sign_in_link(&caller, &slug, client).await;
+    let (client, code) = made.map_err(|error| Failure::application(&error))?;
+    let address = application.public_url();
+    let link = format!("{address}/console/link#{}", code.reveal());
+    let text = if json {
+        format!(
+            "{}\n",
+            serde_json::json!({"link": link, "client_id": client.to_string()})
+        )
+    } else {
+        format!("{link}\n")
+    };
+    platform.close().await;
+    io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| Failure::system(format!("the link could not be printed: {error}")))
 }
 
 /// The operating system's user: who stands in the roll. Under `sudo` it is who called it; otherwise

@@ -1,0 +1,96 @@
+// What a page can do beyond what the server renders. Everything works without it, but for the code of a
+// link, which has to be typed then.
+"use strict";
+
+// Copying.
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const before = button.textContent;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Not allowed";
+    }
+    setTimeout(() => { button.textContent = before; }, 1500);
+  });
+}
+
+// The code of a link: it stands behind `#`, so only this page has it. It is taken out of the address first.
+const link = document.querySelector("form[data-link]");
+if (link && location.hash.length > 1) {
+  const code = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+  link.elements.code.value = code;
+  link.submit();
+}
+
+// What is wrong with a form is read out first.
+document.querySelector(".problem[tabindex]")?.focus();
+
+// Filters and the slider apply when they are changed.
+for (const control of document.querySelectorAll("[data-apply]")) {
+  control.addEventListener("change", () => control.form.requestSubmit());
+}
+const slider = document.querySelector("input[type=range][data-shows]");
+if (slider) {
+  const shows = document.getElementById(slider.dataset.shows);
+  slider.addEventListener("input", () => { shows.textContent = slider.value; });
+}
+
+// Snippets: one at a time.
+for (const tabs of document.querySelectorAll("[data-tabs]")) {
+  const parts = [...tabs.querySelectorAll("[data-tab]")];
+  const list = document.createElement("div");
+  list.className = "tabs";
+  list.setAttribute("role", "tablist");
+  const choose = (chosen) => parts.forEach((part, at) => {
+    part.hidden = at !== chosen;
+    list.children[at].setAttribute("aria-selected", String(at === chosen));
+    list.children[at].tabIndex = at === chosen ? 0 : -1;
+  });
+  parts.forEach((part, at) => {
+    const tab = document.createElement("button");
+    tab.type = "button";
+    tab.id = `${part.id}-tab`;
+    tab.setAttribute("role", "tab");
+    tab.setAttribute("aria-controls", part.id);
+    tab.textContent = part.dataset.tab;
+    tab.addEventListener("click", () => choose(at));
+    tab.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      const next = (at + step + parts.length) % parts.length;
+      choose(next);
+      list.children[next].focus();
+    });
+    part.setAttribute("role", "tabpanel");
+    part.setAttribute("aria-labelledby", tab.id);
+    list.append(tab);
+  });
+  tabs.prepend(list);
+  choose(0);
+}
+
+// The roll as it grows. The server renders each entry; what it sends is parsed, and scripts in it would
+// be inert: neither the policy nor the parser runs them.
+const tail = document.querySelector("[data-live]");
+if (tail) {
+  const says = document.getElementById("live-says");
+  const source = new EventSource(tail.dataset.live);
+  source.addEventListener("open", () => { says.textContent = "Live"; says.className = "badge good"; });
+  source.addEventListener("error", () => {
+    const ended = source.readyState === EventSource.CLOSED;
+    says.textContent = ended ? "Not live: load the page again" : "Live";
+    says.className = ended ? "badge warn" : "badge good";
+  });
+  source.addEventListener("entry", (event) => {
+    if (document.getElementById(`entry-${event.lastEventId}`)) return;
+    const parsed = new DOMParser().parseFromString(event.data, "text/html").body.firstElementChild;
+    if (!parsed) return;
+    parsed.classList.add("new");
+    tail.prepend(document.importNode(parsed, true));
+  });
+  addEventListener("pagehide", () => source.close());
+}

@@ -1,0 +1,151 @@
+use std::collections::BTreeMap;
+
+use axum::response::Response;
+use chancery_application::{ActivitySummary, Span};
+use chancery_domain::Timestamp;
+use maud::{Markup, html};
+
+use super::reason;
+use crate::{
+    chart::{self, Bar},
+    fields::Asked,
+    layout::Page,
+    stop::Stop,
+    within::Within,
+};
+
+const SPANS: &[(&str, &str, Span)] = &[
+    ("hour", "The last hour", Span::Hour),
+    ("day", "The last day", Span::Day),
+    ("month", "The last 30 days", Span::Month),
+];
+
+pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
+    let chosen = SPANS.iter().find(|(name, ..)| asked.has("over", name));
+    let (name, title, span) = *chosen.unwrap_or(&SPANS[1]);
+    let caller = &within.visitor.session.caller;
+    let summary = within
+        .visitor
+        .application()
+        .activity_summary(caller, within.tenant, span)
+        .await?;
+    let bars = bars(&within, &summary, span);
+    let issued: i64 = summary.issued.iter().map(|count| count.times).sum();
+    let denied: i64 = summary.denied.iter().map(|count| count.times).sum();
+    let records = |more: &str| {
+        let since = summary.begin;
+        within.at(&format!("/activity/records?since={since}{more}"))
+    };
+    Ok(Page::within("Activity", &within).show(&html! {
+        div.head { h1 { "Activity" } }
+        nav.actions aria-label="Span of time" {
+            @for (value, text, _) in SPANS {
+                a href={"?over=" (value)} aria-current=[(*value == name).then_some("true")] class=(if *value == name { "button primary" } else { "button" }) { (text) }
+            }
+        }
+        ul.cards {
+            li { a href=(records("&kind=token_issued")) { span.big { (issued) } span { "tokens issued" } } }
+            li { a href=(records("&kind=token_denied")) { span.big { (denied) } span { "requests denied" } } }
+            li { span { span.big { (summary.unused.len()) @if summary.is_partial { "+" } } span { "clients not used" } } }
+        }
+        @if issued + denied == 0 {
+            div.empty { p { "Nobody asked this tenant for a token in this time. Choose a longer one above, or try a token on the page of a client." } }
+        } @else {
+            section {
+                h2 { (title) }
+                (chart::bars("Tokens issued and requests denied over time; the table below has the numbers", &bars))
+                details { summary { "The numbers" } (numbers(&bars)) }
+            }
+        }
+        div.columns {
+            section {
+                h2 { "Why requests were denied" }
+                (denials(&within, &summary))
+            }
+            section {
+                h2 { "Busiest clients" }
+                @if summary.busiest.is_empty() { p { "None." } } @else {
+                    div.table tabindex="0" role="region" aria-label="Busiest clients" { table {
+                        thead { tr { th scope="col" { "Client" } th.number scope="col" { "Tokens" } } }
+                        tbody { @for (client, times) in &summary.busiest {
+                            tr { th scope="row" { a href=(within.at(&format!("/clients/{client}"))) { code { (client) } } } td.number { (times) } }
+                        } }
+                    } }
+                }
+            }
+        }
+        section {
+            h2 { "Clients that were not used" }
+            @if summary.unused.is_empty() { p { "Every client that was there used its credential." } } @else {
+                p { "They were there before, and obtained no token in this time. A credential that nobody needs is one that nobody misses." }
+                ul { @for (id, name) in summary.unused.iter().take(20) {
+                    li { a href=(within.at(&format!("/clients/{id}"))) { (name.as_deref().map_or_else(|| id.to_string(), ToOwned::to_owned)) } }
+                } }
+                @if summary.unused.len() > 20 || summary.is_partial { p.quiet { "The first 20 are shown, of those among the 500 oldest clients." } }
+            }
+        }
+    }))
+}
+
+/// Each part of the time, those without anything included.
+fn bars(within: &Within, summary: &ActivitySummary, span: Span) -> Vec<Bar> {
+    let part = span.part_seconds();
+    let count = span.seconds() / part;
+    let sum = |counts: &[chancery_application::ActivityCount], begin: Timestamp| -> i64 {
+        let within = |at: Timestamp| at >= begin && at < begin.plus_seconds(part);
+        let of = counts.iter().filter(|count| within(count.begin));
+        of.map(|count| count.times).sum()
+    };
+    (0..count)
+        .map(|place| {
+            let begin = summary.begin.plus_seconds(place * part);
+            let text = begin.to_string();
+            let label = match span {
+                Span::Hour | Span::Day => text.get(11..16),
+                Span::Month => text.get(5..10),
+            };
+            let until = begin.plus_seconds(part);
+            Bar {
+                label: label.unwrap_or_default().to_owned(),
+                issued: sum(&summary.issued, begin),
+                denied: sum(&summary.denied, begin),
+                href: within.at(&format!("/activity/records?since={begin}&until={until}")),
+            }
+        })
+        .collect()
+}
+
+fn numbers(bars: &[Bar]) -> Markup {
+    html! {
+        div.table tabindex="0" role="region" aria-label="Tokens issued and requests denied" { table {
+            thead { tr { th scope="col" { "From" } th.number scope="col" { "Issued" } th.number scope="col" { "Denied" } th scope="col" { "Records" } } }
+            tbody { @for bar in bars.iter().filter(|bar| bar.issued + bar.denied > 0) {
+                tr { th scope="row" { (bar.label) } td.number { (bar.issued) } td.number { (bar.denied) } td { a href=(bar.href) { "Show" } } }
+            } }
+        } }
+    }
+}
+
+fn denials(within: &Within, summary: &ActivitySummary) -> Markup {
+    let mut reasons: BTreeMap<&str, i64> = BTreeMap::new();
+    for count in &summary.denied {
+        *reasons
+            .entry(count.reason.as_deref().unwrap_or_default())
+            .or_default() += count.times;
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+    html! {
+        @if reasons.is_empty() { p { "None was." } } @else {
+            div.table tabindex="0" role="region" aria-label="Why requests were denied" { table {
+                thead { tr { th scope="col" { "Reason" } th.number scope="col" { "Times" } } }
+                tbody { @for (name, times) in reasons {
+                    tr {
+                        th scope="row" { a href=(within.at(&format!("/activity/records?reason={name}&since={}", summary.begin))) { (reason(name)) } }
+                        td.number { (times) }
+                    }
+                } }
+            } }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! An API's scopes and roles, as lines of text.
+
+use chancery_domain::{
+    Faults, Invalid,
+    api::{Api, RoleDefinition, ScopeDefinition},
+    value::{Description, RoleName, Scope, ScopeSet},
+};
+use maud::{Markup, html};
+
+use crate::{fields::Fields, form::Form};
+
+/// The fields of scopes and roles.
+pub(super) fn fields(form: &Form<'_>) -> Markup {
+    html! {
+        (form.lines("scopes", "Scopes", "One on each line: the scope, and after a space what it allows. By custom they are called like orders:read.", 6))
+        (form.lines("roles", "Roles", "Named sets of scopes, one on each line: the role, a colon, and its scopes with spaces between. You can leave this empty.", 3))
+    }
+}
+
+/// What stands in the fields for an API that is there.
+pub(super) fn given(api: &Api) -> Fields {
+    let scopes: Vec<_> = api
+        .scopes
+        .iter()
+        .map(|(name, description)| match description {
+            Some(description) => format!("{name} {description}"),
+            None => name.to_string(),
+        })
+        .collect();
+    let roles: Vec<_> = api
+        .roles
+        .iter()
+        .map(|(name, scopes)| format!("{name}: {scopes}"))
+        .collect();
+    Fields::default()
+        .with("name", api.name.as_str())
+        .with("scopes", scopes.join("\n"))
+        .with("roles", roles.join("\n"))
+}
+
+pub(super) fn scopes(fields: &Fields, faults: &mut Faults) -> Vec<ScopeDefinition> {
+    let mut found = Vec::new();
+    for (number, line) in lines(fields, "scopes") {
+        let (name, description) = match line.split_once(char::is_whitespace) {
+            Some((name, description)) => (name, Some(description.trim())),
+            None => (line, None),
+        };
+        let name = on_line(faults, "scopes", number, Scope::parse(name));
+        let description = description.map(Description::parse).transpose();
+        let description = on_line(faults, "scopes", number, description);
+        if let Some((name, description)) = name.zip(description) {
+            found.push(ScopeDefinition { name, description });
+        }
+    }
+    found
+}
+
+pub(super) fn roles(fields: &Fields, faults: &mut Faults) -> Vec<RoleDefinition> {
+    let mut found = Vec::new();
+    for (number, line) in lines(fields, "roles") {
+        // A scope may have a colon in it, so the one with a space after it counts.
+        let Some((name, scopes)) = line.split_once(": ") else {
+            let form = Invalid::new("role", "must be like `clerk: orders:read orders:write`");
+            on_line::<()>(faults, "roles", number, Err(form));
+            continue;
+        };
+        let name = on_line(faults, "roles", number, RoleName::parse(name.trim()));
+        let scopes = on_line(faults, "roles", number, ScopeSet::parse(scopes));
+        if let Some((name, scopes)) = name.zip(scopes) {
+            found.push(RoleDefinition { name, scopes });
+        }
+    }
+    found
+}
+
+fn lines<'a>(fields: &'a Fields, name: &str) -> impl Iterator<Item = (usize, &'a str)> {
+    let lines = fields.raw(name).lines().map(str::trim);
+    (1..).zip(lines).filter(|(_, line)| !line.is_empty())
+}
+
+fn on_line<T>(
+    faults: &mut Faults,
+    name: &str,
+    number: usize,
+    parsed: Result<T, Invalid>,
+) -> Option<T> {
+    let parsed = parsed.map_err(|invalid| {
+        Invalid::new(invalid.rule, format!("line {number}: {}", invalid.message))
+    });
+    faults.take(name, parsed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_and_roles_are_read_from_lines() {
+        let fields = Fields::default()
+            .with("scopes", "orders:read Read orders\n\n  orders:write\n")
+            .with("roles", "clerk: orders:read orders:write");
+        let mut faults = Faults::default();
+        let (scopes, roles) = (scopes(&fields, &mut faults), roles(&fields, &mut faults));
+        assert!(faults.is_empty());
+        assert_eq!(
+            scopes[0].description.as_ref().unwrap().as_str(),
+            "Read orders"
+        );
+        assert_eq!(scopes[1].name.as_str(), "orders:write");
+        assert_eq!(roles[0].scopes.len(), 2);
+    }
+
+    #[test]
+    fn a_fault_names_its_line() {
+        let fields = Fields::default()
+            .with("scopes", "a\n\"b")
+            .with("roles", "clerk");
+        let mut faults = Faults::default();
+        let (_, _) = (scopes(&fields, &mut faults), roles(&fields, &mut faults));
+        let faults = faults.into_vec();
+        assert!(faults[0].invalid.message.starts_with("line 2:"));
+        assert_eq!(faults[1].path, "roles");
+    }
+}

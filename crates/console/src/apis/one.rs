@@ -1,0 +1,193 @@
+use axum::response::{IntoResponse, Redirect, Response};
+use chancery_application::{ApiChange, ClientFilter, Error, PageRequest};
+use chancery_domain::{
+    ApiId, Faults, Row,
+    api::{Api, ApiState},
+    value::{ApiName, Patch},
+};
+use maud::{Markup, html};
+
+use super::definition;
+use crate::{
+    fields::{Asked, Fields},
+    form::{self, Form, Line},
+    layout::Page,
+    posted::Posted,
+    problem::Problem,
+    show,
+    stop::Stop,
+    tenants::confirmed,
+    within::Within,
+};
+
+/// How many of the clients are shown.
+const CLIENTS: u32 = 20;
+
+fn done(word: Option<&str>) -> Option<&'static str> {
+    Some(match word? {
+        "created" => "The API is created. Next: a client that may ask for it.",
+        "changed" => "The API is changed.",
+        "retired" => "The API is retired: no token is issued for it any more.",
+        _ => return None,
+    })
+}
+
+/// The API that the address names, if it is one of this tenant.
+async fn found(within: &Within) -> Result<(ApiId, Row<Api>), Stop> {
+    let id = within.id("api")?;
+    let application = within.visitor.application();
+    let row = application.api(&within.visitor.session.caller, id).await?;
+    if row.tenant == within.tenant {
+        Ok((id, row))
+    } else {
+        Err(Error::NotFound { what: "API" }.into())
+    }
+}
+
+pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
+    let (id, row) = found(&within).await?;
+    let given = definition::given(&row.state);
+    show(&within, id, &row, &given, (None, done(asked.get("done")))).await
+}
+
+pub(crate) async fn change(posted: Posted<Within>) -> Result<Response, Stop> {
+    let (within, fields) = (&posted.from, &posted.fields);
+    let (id, row) = found(within).await?;
+    let change = match parse(id, fields) {
+        Ok(change) => change,
+        Err(faults) => return show(within, id, &row, fields, (Some(faults.into()), None)).await,
+    };
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let request = posted.request("updateApi");
+    match application.update_api(caller, change, &request).await {
+        Ok(_) => Ok(Redirect::to(&within.at(&format!("/apis/{id}?done=changed"))).into_response()),
+        Err(error) => {
+            let problem = Problem::of(error)?;
+            show(within, id, &row, fields, (Some(problem), None)).await
+        }
+    }
+}
+
+pub(crate) async fn retire(posted: Posted<Within>) -> Result<Response, Stop> {
+    let within = &posted.from;
+    let (id, row) = found(within).await?;
+    confirmed(&posted.fields, row.state.identifier.as_str())?;
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    application
+        .retire_api(caller, id, &posted.request("retireApi"))
+        .await?;
+    Ok(Redirect::to(&within.at(&format!("/apis/{id}?done=retired"))).into_response())
+}
+
+fn parse(api: ApiId, fields: &Fields) -> Result<ApiChange, Faults> {
+    let mut faults = Faults::default();
+    let name = fields.get("name").unwrap_or_default();
+    let name = faults.take("name", ApiName::parse(name));
+    let scopes = definition::scopes(fields, &mut faults);
+    let roles = definition::roles(fields, &mut faults);
+    faults.finish(name.map(|name| ApiChange {
+        api,
+        name: Some(name),
+        scopes: Some(scopes),
+        roles: Some(roles),
+        custom_claims: None,
+        access_token_seconds: Patch::Keep,
+        signing_algorithm: Patch::Keep,
+    }))
+}
+
+async fn show(
+    within: &Within,
+    id: ApiId,
+    row: &Row<Api>,
+    given: &Fields,
+    (problem, notice): (Option<Problem>, Option<&'static str>),
+) -> Result<Response, Stop> {
+    let api = &row.state;
+    let application = within.visitor.application();
+    let filter = ClientFilter {
+        api: Some(id),
+        ..ClientFilter::default()
+    };
+    let page = PageRequest {
+        first: CLIENTS,
+        after: None,
+    };
+    let caller = &within.visitor.session.caller;
+    let clients = application
+        .clients(caller, within.tenant, &filter, page)
+        .await?;
+    let may_change = !api.built_in && api.state == ApiState::Active;
+    let edit = Form::new(&within.visitor, given, problem.as_ref());
+    let content = html! {
+        (edit.line(&Line::text("name", "Name", "").required()))
+        (definition::fields(&edit))
+        p.hint { "A scope or role that is taken away counts for nothing at once, also after it has come back: it has to be granted again." }
+        button.primary type="submit" { "Save" }
+    };
+    Ok(Page::within(api.name.as_str(), within)
+        .noting(notice)
+        .refused(problem.is_some())
+        .show(&html! {
+            div.head { h1 { (api.name) } (show::api_state(api.state)) @if api.built_in { (show::badge("info", "built in")) } }
+            section {
+                dl.facts {
+                    dt { "Identifier" } dd { (show::id(&api.identifier)) }
+                    dt { "Id" } dd { (show::id(&id)) }
+                    dt { "Created" } dd { (show::moment(row.created_at)) }
+                }
+            }
+            (scopes(api))
+            section {
+                h2 { "Clients that may ask for it" }
+                @if clients.items.is_empty() {
+                    p { "None yet. " a href=(within.at("/clients/new")) { "Create a client" } "." }
+                } @else {
+                    ul { @for (_, (client, row)) in &clients.items {
+                        li { a href=(within.at(&format!("/clients/{client}"))) { (row.state.name.as_ref().map_or_else(|| client.to_string(), ToString::to_string)) } }
+                    } }
+                    @if clients.has_next { p { a href=(within.at(&format!("/clients?api={id}"))) { "All of them" } } }
+                }
+            }
+            @if may_change {
+                section { h2 { "Change" } (edit.to(&within.at(&format!("/apis/{id}")), &content)) }
+                section.danger {
+                    h2 { "Retire" }
+                    form method="post" action=(within.at(&format!("/apis/{id}/retire"))) {
+                        (form::hidden(&within.visitor))
+                        p { "This cannot be undone. No token is issued for it any more, and its identifier is never given again." }
+                        div.field {
+                            label for="confirm" { "Type " strong { (api.identifier) } " to confirm" }
+                            input id="confirm" name="confirm" required autocomplete="off" spellcheck="false";
+                        }
+                        button.bad type="submit" { "Retire the API for good" }
+                    }
+                }
+            }
+        }))
+}
+
+fn scopes(api: &Api) -> Markup {
+    html! {
+        div.table tabindex="0" role="region" aria-label="Scopes" {
+            table {
+                thead { tr { th scope="col" { "Scope" } th scope="col" { "What it allows" } } }
+                tbody { @for (scope, description) in &api.scopes {
+                    tr { th scope="row" { code { (scope) } } td { (show::or_dash(description.as_ref().map(chancery_domain::value::Description::as_str))) } }
+                } }
+            }
+        }
+        @if !api.roles.is_empty() {
+            div.table tabindex="0" role="region" aria-label="Roles" {
+                table {
+                    thead { tr { th scope="col" { "Role" } th scope="col" { "Its scopes" } } }
+                    tbody { @for (role, scopes) in &api.roles {
+                        tr { th scope="row" { code { (role) } } td { code { (scopes) } } }
+                    } }
+                }
+            }
+        }
+    }
+}

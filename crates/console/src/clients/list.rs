@@ -1,0 +1,102 @@
+use axum::response::Response;
+use chancery_application::{ClientFilter, PageRequest, Search};
+use chancery_domain::{ClientId, client::ClientState};
+use maud::html;
+
+use super::called;
+use crate::{fields::Asked, layout::Page, show, stop::Stop, within::Within};
+
+/// How many stand on a page.
+const ROWS: u32 = 50;
+
+const STATES: &[(&str, &str, ClientState)] = &[
+    ("active", "active", ClientState::Active),
+    ("disabled", "disabled", ClientState::Disabled),
+    ("expired", "expired", ClientState::Expired),
+    ("deleted", "deleted", ClientState::Deleted),
+];
+
+pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let wanted = STATES.iter().find(|(name, ..)| asked.has("state", name));
+    let kept = [
+        ClientState::Active,
+        ClientState::Disabled,
+        ClientState::Expired,
+    ];
+    let filter = ClientFilter {
+        search: asked.get("q").and_then(|typed| Search::parse(typed).ok()),
+        states: Some(wanted.map_or(kept.to_vec(), |(.., state)| vec![*state])),
+        api: asked.get("api").and_then(|id| id.parse().ok()),
+        ..ClientFilter::default()
+    };
+    let page = PageRequest {
+        first: ROWS,
+        after: asked.get("after").and_then(|place| place.parse().ok()),
+    };
+    let listed = application
+        .clients(caller, within.tenant, &filter, page)
+        .await?;
+    let ids: Vec<ClientId> = listed.items.iter().map(|(_, (id, _))| *id).collect();
+    let uses = application
+        .last_uses_of_clients(caller, within.tenant, &ids)
+        .await?;
+    let now = application.now();
+    let is_filtered = ["q", "state", "api"]
+        .iter()
+        .any(|name| asked.get(name).is_some());
+    Ok(Page::within("Clients", &within).show(&html! {
+        div.head {
+            h1 { "Clients" }
+            a.button.primary href=(within.at("/clients/new")) { "Create a client" }
+        }
+        form.filter method="get" role="search" {
+            label for="q" { "Name begins with" }
+            input id="q" name="q" type="search" value=(asked.raw("q"));
+            label for="state" { "State" }
+            select id="state" name="state" data-apply {
+                option value="" { "all but deleted" }
+                @for (value, text, _) in STATES { option value=(value) selected[asked.raw("state") == *value] { (text) } }
+            }
+            @if let Some(api) = asked.get("api") { input type="hidden" name="api" value=(api); }
+            button type="submit" { "Show" }
+        }
+        @if listed.items.is_empty() {
+            div.empty {
+                @if is_filtered {
+                    p { "No client is like that. " a href=(within.at("/clients")) { "Show all of them" } "." }
+                } @else {
+                    p { "There is no client yet. One is a program that asks for tokens." }
+                    p { a.button.primary href=(within.at("/clients/new")) { "Create a client" } }
+                }
+            }
+        } @else {
+            div.table tabindex="0" role="region" aria-label="Clients" {
+                table {
+                    thead { tr {
+                        th scope="col" { "Client" } th scope="col" { "State" } th scope="col" { "May ask for" }
+                        th scope="col" { "Last token" } th scope="col" { "Ends" }
+                    } }
+                    tbody { @for (_, (id, row)) in &listed.items {
+                        tr {
+                            th scope="row" {
+                                a href=(within.at(&format!("/clients/{id}"))) { (called(*id, &row.state)) }
+                                br; code.quiet { (id) }
+                            }
+                            td { (show::client_state(row.state.state(now))) }
+                            td { @match row.state.grants.len() {
+                                0 => { span.quiet { "nothing" } }
+                                1 => { @for grant in row.state.grants.values() { (grant.identifier) } }
+                                count => { (count) " APIs" }
+                            } }
+                            td { @match uses.get(id) { Some(last) => (show::when(last.at, now)), None => span.quiet { "never" } } }
+                            td { @match row.state.expires_at { Some(end) => (show::when(end, now)), None => span.quiet { "–" } } }
+                        }
+                    } }
+                }
+            }
+            @if let (true, Some(end)) = (listed.has_next, &listed.end) { (show::next_page(&asked, &end.to_string())) }
+        }
+    }))
+}

@@ -1,0 +1,87 @@
+//! A secret, shown this once.
+
+use axum::response::Response;
+use chancery_application::IssuedSecret;
+use chancery_domain::{ClientId, client::Client};
+use maud::{Markup, html};
+
+use super::{called, snippets, trial};
+use crate::{layout::Page, show, within::Within};
+
+/// A client that was just created.
+pub(super) fn client(
+    within: &Within,
+    id: ClientId,
+    client: &Client,
+    secret: Option<IssuedSecret>,
+) -> Response {
+    let shown = secret.map(|secret| shown(within, id, client, secret));
+    Page::within("Client created", within).show(&html! {
+        h1 { (called(id, client)) " is created" }
+        @match shown {
+            Some(shown) => (shown),
+            None => section {
+                p { "It signs its assertions with a key of its own, so there is no secret to show." }
+                dl.facts { dt { "Client id" } dd { (show::id(&id)) } }
+            },
+        }
+        p { a.button href=(within.at(&format!("/clients/{id}"))) { "To the client" } }
+    })
+}
+
+/// A secret that was just issued to a client that was there.
+pub(super) fn rotated(
+    within: &Within,
+    id: ClientId,
+    client: &Client,
+    secret: IssuedSecret,
+    overlap: Option<String>,
+) -> Response {
+    let shown = shown(within, id, client, secret);
+    Page::within("New secret", within).show(&html! {
+        h1 { "A new secret for " (called(id, client)) }
+        @if let Some(overlap) = overlap { p.lead { (overlap) } }
+        (shown)
+        p { a.button href=(within.at(&format!("/clients/{id}"))) { "To the client" } }
+    })
+}
+
+fn shown(within: &Within, id: ClientId, client: &Client, secret: IssuedSecret) -> Markup {
+    let hint = secret.hint.clone();
+    let Some(plaintext) = secret.plaintext else {
+        return html! {
+            section.once {
+                h2 { "This was done before" }
+                p { "The form was sent again. The secret that ends in " code { (hint) } " was shown the first time, and nobody can show it again. If you do not have it, rotate the secret." }
+                dl.facts { dt { "Client id" } dd { (show::id(&id)) } }
+            }
+        };
+    };
+    let secret = plaintext.reveal();
+    let address = within.visitor.application().public_url().as_str();
+    let issuer = format!("{address}/t/{}", within.slug);
+    let audience = client
+        .grants
+        .values()
+        .next()
+        .map(|grant| grant.identifier.as_str());
+    html! {
+        section.once {
+            h2 { "Keep this now" }
+            p { "The secret is shown this once. Nobody can show it again: Chancery keeps only what it takes to check it." }
+            dl.facts {
+                dt { "Client id" } dd { (show::id(&id)) }
+                dt { "Client secret" }
+                dd {
+                    pre { code data-secret { (secret) } }
+                    (show::copy(&secret, "Copy the secret"))
+                }
+            }
+        }
+        section { h2 { "How the program gets a token" } (snippets::all(&issuer, id, audience)) }
+        section {
+            h2 { "Try it out" }
+            (trial::form(within, id, client, &trial::Given { secret: Some(&secret), scope: "" }, None))
+        }
+    }
+}

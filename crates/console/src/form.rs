@@ -1,0 +1,215 @@
+//! Forms: each field with its label, its hint and what is wrong with it.
+
+use maud::{Markup, html};
+
+use crate::{
+    fields::Fields,
+    posted::{COMMAND, FORM_TOKEN},
+    problem::Problem,
+    visitor::Visitor,
+};
+
+/// A form of a page.
+pub(crate) struct Form<'a> {
+    visitor: &'a Visitor,
+    /// What stands in the fields.
+    pub(crate) given: &'a Fields,
+    problem: Option<&'a Problem>,
+}
+
+/// A field of one line.
+pub(crate) struct Line<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) label: &'a str,
+    pub(crate) hint: &'a str,
+    /// `text`, `number`, `password` …
+    pub(crate) kind: &'static str,
+    pub(crate) required: bool,
+}
+
+impl<'a> Line<'a> {
+    pub(crate) fn text(name: &'a str, label: &'a str, hint: &'a str) -> Self {
+        Self {
+            name,
+            label,
+            hint,
+            kind: "text",
+            required: false,
+        }
+    }
+
+    pub(crate) fn number(name: &'a str, label: &'a str, hint: &'a str) -> Self {
+        Self {
+            kind: "number",
+            ..Self::text(name, label, hint)
+        }
+    }
+
+    pub(crate) fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+}
+
+impl<'a> Form<'a> {
+    pub(crate) fn new(
+        visitor: &'a Visitor,
+        given: &'a Fields,
+        problem: Option<&'a Problem>,
+    ) -> Self {
+        Self {
+            visitor,
+            given,
+            problem,
+        }
+    }
+
+    /// The whole form.
+    pub(crate) fn to(&self, action: &str, content: &Markup) -> Markup {
+        html! {
+            form method="post" action=(action) {
+                (hidden(self.visitor))
+                (self.summary())
+                (content)
+            }
+        }
+    }
+
+    /// What is wrong with the form as a whole, and where.
+    fn summary(&self) -> Markup {
+        html! {
+            @if let Some(problem) = self.problem {
+                div.problem role="alert" tabindex="-1" {
+                    p { strong { (problem.text) } " Nothing was changed." }
+                    @if !problem.faults.is_empty() {
+                        ul {
+                            @for fault in &problem.faults {
+                                li { a href={"#f-" (anchor(&fault.path))} { (fault.path) } " " (fault.invalid.message) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn line(&self, field: &Line<'_>) -> Markup {
+        let id = format!("f-{}", anchor(field.name));
+        html! {
+            div.field {
+                label for=(id) { (field.label) @if field.required { " " span.needed { "needed" } } }
+                input id=(id) name=(field.name) type=(field.kind) value=(self.value(field))
+                    required[field.required] autocomplete="off" spellcheck="false"
+                    aria-invalid=[self.wrong(field.name).map(|_| "true")]
+                    aria-describedby=(format!("{id}-hint"));
+                (self.hint(&id, field.name, field.hint))
+            }
+        }
+    }
+
+    /// A secret is never written back into a page.
+    fn value(&self, field: &Line<'_>) -> &str {
+        if field.kind == "password" {
+            ""
+        } else {
+            self.given.raw(field.name)
+        }
+    }
+
+    pub(crate) fn lines(&self, name: &str, label: &str, hint: &str, rows: u8) -> Markup {
+        let id = format!("f-{}", anchor(name));
+        html! {
+            div.field {
+                label for=(id) { (label) }
+                textarea id=(id) name=(name) rows=(rows) spellcheck="false"
+                    aria-invalid=[self.wrong(name).map(|_| "true")]
+                    aria-describedby=(format!("{id}-hint")) { (self.given.raw(name)) }
+                (self.hint(&id, name, hint))
+            }
+        }
+    }
+
+    pub(crate) fn choice(
+        &self,
+        name: &str,
+        label: &str,
+        hint: &str,
+        options: &[(&str, &str)],
+    ) -> Markup {
+        let id = format!("f-{}", anchor(name));
+        html! {
+            div.field {
+                label for=(id) { (label) }
+                select id=(id) name=(name) aria-describedby=(format!("{id}-hint")) {
+                    @for (value, text) in options {
+                        option value=(value) selected[self.given.raw(name) == *value] { (text) }
+                    }
+                }
+                (self.hint(&id, name, hint))
+            }
+        }
+    }
+
+    pub(crate) fn tick(&self, name: &str, value: &str, label: &str) -> Markup {
+        html! {
+            label.tick {
+                input type="checkbox" name=(name) value=(value) checked[self.given.has(name, value)];
+                span { (label) }
+            }
+        }
+    }
+
+    fn wrong(&self, name: &str) -> Option<&str> {
+        self.problem.and_then(|problem| problem.at(name))
+    }
+
+    fn hint(&self, id: &str, name: &str, hint: &str) -> Markup {
+        html! {
+            p.hint id={(id) "-hint"} {
+                @if let Some(wrong) = self.wrong(name) { span.wrong { (wrong) ". " } }
+                (hint)
+            }
+        }
+    }
+}
+
+/// What every form brings along: where it comes from, and which command it is.
+pub(crate) fn hidden(visitor: &Visitor) -> Markup {
+    html! {
+        input type="hidden" name=(FORM_TOKEN) value=(visitor.session.form_token);
+        input type="hidden" name=(COMMAND) value=(command_id(visitor));
+    }
+}
+
+/// A form that is a button.
+pub(crate) fn button(visitor: &Visitor, action: &str, kind: &str, text: &str) -> Markup {
+    html! {
+        form.inline method="post" action=(action) {
+            (hidden(visitor))
+            button class=(kind) type="submit" { (text) }
+        }
+    }
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn command_id(visitor: &Visitor) -> String {
+    let number = u128::from_be_bytes(visitor.application().random());
+    let number = number & !(0xf000_u128 << 64) | (0x4000_u128 << 64);
+    let number = number & !(0xc_u128 << 60) | (0x8_u128 << 60);
+    let hex = format!("{number:032x}");
+    let mut text = String::with_capacity(36);
+    for (place, digit) in hex.chars().enumerate() {
+        if matches!(place, 8 | 12 | 16 | 20) {
+            text.push('-');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A path as part of an element's id.
+fn anchor(path: &str) -> String {
+    path.chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect()
+}

@@ -1,0 +1,84 @@
+//! Where somebody comes in, and the first steps.
+
+use axum::{
+    Router,
+    response::{Redirect, Response},
+    routing::get,
+};
+use chancery_application::{PageRequest, TenantFilter};
+use chancery_domain::access::AdminScope;
+use maud::html;
+
+use crate::{Console, layout::Page, stop::Stop, visitor::Visitor};
+
+pub(crate) fn routes() -> Router<Console> {
+    Router::new()
+        .route("/console", get(home))
+        .route("/console/", get(home))
+        .route("/console/start", get(start))
+        .route("/console/{*rest}", get(|| async { Stop::NothingHere }))
+}
+
+/// To what its reader may see first.
+async fn home(visitor: Visitor) -> Result<Redirect, Stop> {
+    let session = &visitor.session;
+    if session.caller.holds(AdminScope::PlatformRead) {
+        let page = PageRequest {
+            first: 2,
+            after: None,
+        };
+        let tenants = visitor
+            .application()
+            .tenants(&session.caller, &TenantFilter::default(), page)
+            .await?;
+        // Only the operators' own: nothing has been set up yet.
+        return Ok(Redirect::to(if tenants.items.len() < 2 {
+            "/console/start"
+        } else {
+            "/console/tenants"
+        }));
+    }
+    let slug = &session.slug;
+    Ok(Redirect::to(&format!("/console/t/{slug}")))
+}
+
+/// From nothing to the first token.
+async fn start(visitor: Visitor) -> Response {
+    let is_operator = visitor.session.caller.holds(AdminScope::PlatformAdmin);
+    let slug = visitor.session.slug.to_string();
+    let tenant = if is_operator { "…" } else { slug.as_str() };
+    Page::new("First steps", &visitor).show(&html! {
+        h1 { "From nothing to the first token" }
+        p.lead { "Four things, in this order. Each takes a minute." }
+        ol.steps {
+            li {
+                h2 { "A tenant" }
+                p { "One for each organisation or environment. It has its own issuer, its own signing keys and its own roll." }
+                @if is_operator {
+                    p { a.button href="/console/tenants/new" { "Create a tenant" } }
+                } @else {
+                    p { "Yours is " a href={"/console/t/" (slug)} { strong { (slug) } } "." }
+                }
+            }
+            li {
+                h2 { "An API" }
+                p { "What your services call: an identifier, which becomes the " code { "aud" } " of its tokens, and the scopes that it knows." }
+                p { "On the tenant's page: " strong { "APIs" } ", then " strong { "Create an API" } "." }
+            }
+            li {
+                h2 { "A client" }
+                p { "The program that calls it. Its id and its secret are shown once; put them where the program finds them." }
+                p { "On the tenant's page: " strong { "Clients" } ", then " strong { "Create a client" } "." }
+            }
+            li {
+                h2 { "A token" }
+                p { "With the id and the secret, from the tenant's token endpoint:" }
+                pre { code {
+                    "curl -u \"$CLIENT_ID:$CLIENT_SECRET\" -d grant_type=client_credentials \\\n  "
+                    (visitor.application().public_url()) "/t/" (tenant) "/oauth2/token"
+                } }
+                p { "The page of each client lets you try that without leaving the console." }
+            }
+        }
+    })
+}

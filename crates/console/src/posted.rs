@@ -1,0 +1,93 @@
+//! A form that somebody sent from a page of their session. There is no other way to a body here.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Request},
+};
+use chancery_application::{InputDigest, Remember, Request as Commanded};
+use http::{HeaderMap, header::CONTENT_TYPE};
+
+use crate::{Console, fields::Fields, stop::Stop, visitor::Visitor};
+
+/// The field that proves where a form comes from.
+pub(crate) const FORM_TOKEN: &str = "form_token";
+/// The field that makes a form that is sent twice one command.
+pub(crate) const COMMAND: &str = "command";
+
+/// A form and who sent it.
+pub(crate) struct Posted<V> {
+    pub(crate) from: V,
+    pub(crate) fields: Fields,
+}
+
+impl<V: AsRef<Visitor>> Posted<V> {
+    /// What comes with the command of this form.
+    pub(crate) fn request(&self, verb: &str) -> Commanded {
+        let command = self.fields.get(COMMAND).and_then(|id| id.parse().ok());
+        let input = self.fields.input(&[FORM_TOKEN, COMMAND]);
+        Commanded {
+            remember: command.map(|command_id| Remember {
+                command_id,
+                digest: InputDigest::of(verb, &input),
+            }),
+            trace_id: Some(self.from.as_ref().trace.trace_id().to_owned()),
+        }
+    }
+}
+
+impl<V> FromRequest<Console> for Posted<V>
+where
+    V: FromRequestParts<Console, Rejection = Stop> + AsRef<Visitor> + Send,
+{
+    type Rejection = Stop;
+
+    async fn from_request(request: Request, console: &Console) -> Result<Self, Stop> {
+        let (mut parts, body) = request.into_parts();
+        let from = V::from_request_parts(&mut parts, console).await?;
+        let fields = body_of(Request::from_parts(parts, body)).await?;
+        let token = fields.get(FORM_TOKEN).unwrap_or_default();
+        if !from.as_ref().session.sent(token) {
+            return Err(Stop::Forged);
+        }
+        Ok(Self { from, fields })
+    }
+}
+
+/// A form of somebody who is not signed in.
+pub(crate) struct Anonymous(pub(crate) Fields);
+
+impl FromRequest<Console> for Anonymous {
+    type Rejection = Stop;
+
+    async fn from_request(request: Request, _: &Console) -> Result<Self, Stop> {
+        // There is no session whose page it could have come from; but a browser says which site's page
+        // it was.
+        if is_of_another_site(request.headers()) {
+            return Err(Stop::Forged);
+        }
+        body_of(request).await.map(Self)
+    }
+}
+
+fn is_of_another_site(headers: &HeaderMap) -> bool {
+    headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site != "same-origin" && site != "none")
+}
+
+async fn body_of(request: Request) -> Result<Fields, Stop> {
+    let essence = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .map(str::trim);
+    if essence != Some("application/x-www-form-urlencoded") {
+        return Err(Stop::Unreadable("The body is not a form."));
+    }
+    let body = Bytes::from_request(request, &()).await;
+    let body = body.map_err(|_| {
+        Stop::Unreadable("The form is larger than 64 KiB, or did not come in whole.")
+    })?;
+    Ok(Fields::parse(&body))
+}

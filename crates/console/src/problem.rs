@@ -1,0 +1,55 @@
+//! What is wrong with a form, to be shown in it.
+
+use chancery_application::Error;
+use chancery_domain::{Fault, Faults};
+
+use crate::stop::{Stop, sentence};
+
+/// What is wrong with a form.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    /// In a sentence.
+    pub(crate) text: String,
+    /// What is wrong with its fields.
+    pub(crate) faults: Vec<Fault>,
+}
+
+impl Problem {
+    /// What whoever sent the form can mend in it; anything else is a page of its own.
+    pub(crate) fn of(error: Error) -> Result<Self, Stop> {
+        let text = sentence(&error);
+        match error {
+            Error::Invalid(faults) => Ok(faults.into()),
+            Error::Previewed { cause, .. } => Self::of(*cause),
+            Error::Refused(_)
+            | Error::Guarded { .. }
+            | Error::Conflict
+            | Error::CommandReused
+            | Error::NotFound { .. }
+            | Error::Forbidden { .. } => Ok(Self {
+                text,
+                faults: Vec::new(),
+            }),
+            error => Err(error.into()),
+        }
+    }
+
+    /// What is wrong with the field of this name.
+    pub(crate) fn at(&self, name: &str) -> Option<&str> {
+        let found = self.faults.iter().find(|fault| fault.path == name);
+        found.map(|fault| fault.invalid.message.as_str())
+    }
+}
+
+impl From<Faults> for Problem {
+    fn from(faults: Faults) -> Self {
+        let text = match faults.len() {
+            1 => "One value cannot be used as it is.".to_owned(),
+            count => format!("{count} values cannot be used as they are."),
+        };
+        Self {
+            text,
+            faults: faults.into_vec(),
+        }
+    }
+}

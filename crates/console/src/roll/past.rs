@@ -1,0 +1,119 @@
+//! The tenant as it was at an entry of its roll.
+
+use axum::response::Response;
+use chancery_application::{EntryNumber, Error, PageRequest, RollQuery};
+use chancery_domain::Timestamp;
+use maud::html;
+
+use super::words;
+use crate::{fields::Asked, layout::Page, show, stop::Stop, within::Within};
+
+/// How many clients are shown.
+const ROWS: u32 = 100;
+
+pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let tenant = within.tenant;
+    let sealed = application.checkpoint(caller, tenant).await?;
+    let head = i64::try_from(sealed.checkpoint.size).unwrap_or(i64::MAX);
+    let wanted: i64 = asked
+        .get("entry")
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(head);
+    let number = wanted.clamp(1, head.max(1));
+    let at = asked.get("at").map(str::parse::<Timestamp>);
+    let request = PageRequest {
+        first: 1,
+        after: (number > 1).then_some(EntryNumber(number - 1)),
+    };
+    let listed = application
+        .events(caller, tenant, &RollQuery::default(), &request)
+        .await?;
+    let entry = listed.items.into_iter().next().map(|(_, entry)| entry);
+    let entry = entry.ok_or(Error::NotFound { what: "entry" })?;
+    let at = match at {
+        Some(Ok(at)) => at,
+        _ => entry.recorded_at,
+    };
+    let moment = application.moment(caller, tenant, at, "at").await?;
+    let row = application.tenant_then(moment).await?;
+    let apis = PageRequest {
+        first: ROWS,
+        after: None,
+    };
+    let apis = application.apis_then(moment, &apis).await?;
+    let clients = PageRequest {
+        first: ROWS,
+        after: None,
+    };
+    let clients = application.clients_then(moment, &clients).await?;
+    let ids: Vec<_> = clients.items.iter().map(|(_, (id, _))| *id).collect();
+    let secrets = application.client_secrets_then(moment, &ids).await?;
+    let last = moment.last();
+    Ok(Page::within("As it was", &within).show(&html! {
+        h1 { "As it was" }
+        p.lead { "The tenant as its roll tells it, up to entry " (last) ", at " (show::moment(at)) "." }
+        section {
+            form.slider method="get" {
+                label for="entry" { "Entry " output id="entry-shown" { (last) } " of " (head) }
+                input id="entry" name="entry" type="range" min="1" max=(head) value=(last) data-apply data-shows="entry-shown";
+                button type="submit" { "Show" }
+            }
+            form.filter method="get" {
+                label for="at" { "Or at the moment" }
+                input id="at" name="at" value=(at) spellcheck="false";
+                button type="submit" { "Show" }
+            }
+            @if asked.get("at").is_none() { p { a href=(within.at(&format!("/roll/{number}"))) { "Entry " (number) } ": " (words::sentence(&entry)) } }
+            p {
+                @if last > 1 { a href={"?entry=" (last - 1)} rel="prev" { "One entry back" } }
+                @if last > 1 && last < head { " · " }
+                @if last < head { a href={"?entry=" (last + 1)} rel="next" { "One entry on" } }
+                " · " a href=(within.at(&format!("/difference?from={at}"))) { "What has changed since" }
+            }
+        }
+        section {
+            div.head { h2 { (row.state.display_name) } (show::tenant_state(row.state.state)) }
+            dl.facts {
+                dt { "Access tokens lived" } dd { (show::span(row.state.policy.access_token_seconds.into())) }
+                dt { "Signed with" } dd { (row.state.policy.signing_algorithm.as_str()) }
+                dt { "Live secrets of a client" } dd { "at most " (row.state.policy.max_live_secrets) }
+            }
+        }
+        h2 { "APIs" }
+        div.table tabindex="0" role="region" aria-label="APIs then" {
+            table {
+                thead { tr { th scope="col" { "API" } th scope="col" { "State" } th scope="col" { "Scopes" } } }
+                tbody { @for (_, (_, row)) in &apis.items {
+                    tr {
+                        th scope="row" { (row.state.name) br; code.quiet { (row.state.identifier) } }
+                        td { (show::api_state(row.state.state)) }
+                        td { @for scope in row.state.scopes.keys() { code { (scope) } " " } }
+                    }
+                } }
+            }
+        }
+        h2 { "Clients" }
+        @if clients.items.is_empty() { div.empty { p { "There was none." } } } @else {
+            div.table tabindex="0" role="region" aria-label="Clients then" {
+                table {
+                    thead { tr { th scope="col" { "Client" } th scope="col" { "State" } th scope="col" { "Could ask for" } th scope="col" { "Secrets" } } }
+                    tbody { @for (_, (id, row)) in &clients.items {
+                        tr {
+                            th scope="row" {
+                                a href=(within.at(&format!("/clients/{id}"))) { (row.state.name.as_ref().map_or_else(|| id.to_string(), ToString::to_string)) }
+                            }
+                            td { (show::client_state(row.state.state(at))) }
+                            td { @for grant in row.state.grants.values() { div { code { (grant.identifier) } " " (grant.scopes) } } }
+                            td { @if let Some(secrets) = secrets.get(id) { @for secret in secrets.secrets.values() {
+                                div { code { "…" (secret.hint) } " " (show::secret_state(secret.state(at))) }
+                            } } }
+                        }
+                    } }
+                }
+            }
+            @if clients.has_next { p.quiet { "The first " (ROWS) " are shown. The whole tenant at a moment: " code { "chancery audit replay --tenant " (within.slug) " --at " (at) } } }
+        }
+    }))
+}

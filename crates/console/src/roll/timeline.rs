@@ -1,0 +1,159 @@
+use axum::response::Response;
+use chancery_application::{ByActor, EntryNumber, EventFilter, PageRequest, RollQuery};
+use chancery_domain::{Actor, Event, Recorded, StreamId, Timestamp};
+use maud::{Markup, html};
+
+use super::words;
+use crate::{
+    fields::{Asked, Fields},
+    layout::Page,
+    show,
+    stop::Stop,
+    within::Within,
+};
+
+/// How many stand on a page.
+const ROWS: u32 = 50;
+
+pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let checkpoint = application.checkpoint(caller, within.tenant).await?;
+    let size = checkpoint.checkpoint.size;
+    let head = i64::try_from(size).unwrap_or(i64::MAX);
+    let is_filtered = ["type", "client", "actor", "since", "until"]
+        .iter()
+        .any(|name| asked.get(name).is_some());
+    let query = query(&asked);
+    // Without a filter the end of the roll is shown first, which is what people look for.
+    let first_page = head.saturating_sub(i64::from(ROWS)).max(0);
+    let after = asked.get("after").and_then(|number| number.parse().ok());
+    let after = match after {
+        None if !is_filtered => Some(EntryNumber(first_page)),
+        after => after,
+    };
+    let request = PageRequest { first: ROWS, after };
+    let mut listed = application
+        .events(caller, within.tenant, &query, &request)
+        .await?;
+    let end = listed.end;
+    let newest_first = !is_filtered;
+    if newest_first {
+        listed.items.reverse();
+    }
+    let follows = newest_first && !listed.has_next;
+    let begin = after.map_or(0, |EntryNumber(number)| number);
+    let now = application.now();
+    Ok(Page::within("Roll", &within).show(&html! {
+        div.head {
+            h1 { "Roll" }
+            @if follows { span.badge id="live-says" role="status" { "" } }
+            a.button href=(within.at("/past")) { "As it was" }
+            a.button href=(within.at("/difference")) { "Compare" }
+            a.button href=(within.at("/roll/export")) download { "Export" }
+        }
+        p.lead { "Everything that was ever decided about this tenant. Entries are never changed or removed." }
+        (filter(&asked))
+        @if listed.items.is_empty() {
+            div.empty { p { "No entry is like that. " a href=(within.at("/roll")) { "Show all of them" } "." } }
+        } @else {
+            ol.roll reversed[newest_first] data-live=[follows.then(|| format!("{}?after={}", within.at("/roll/live"), end.map_or(head, |EntryNumber(n)| n)))] {
+                @for (_, entry) in &listed.items { (row(&within.at(""), entry, now)) }
+            }
+        }
+        p.more {
+            @if newest_first && begin > 0 {
+                a.button href={"?" (asked.address(&[("after", &begin.saturating_sub(i64::from(ROWS)).max(0).to_string())]))} { "Earlier" }
+                " "
+            }
+            @if let (true, Some(end)) = (listed.has_next, end) {
+                a.button href={"?" (asked.address(&[("after", &end.to_string())]))} rel="next" { "Later" }
+            }
+        }
+        section {
+            h2 { "Checkpoint" }
+            p { "What vouches for the roll up to entry " (size) ": a signed note that anybody can keep and compare. Published at " code { (application.public_url()) "/t/" (within.slug) "/roll/checkpoint" } "." }
+            @if let Some(fault) = &checkpoint.fault { div.problem role="alert" { p { strong { "The roll is not as it was sealed. " } (fault) } } }
+            pre tabindex="0" { code { (checkpoint.note.note()) } }
+            p { "Its verifier key: " code { (checkpoint.key) } }
+        }
+    }))
+}
+
+/// One entry.
+pub(super) fn row(base: &str, entry: &Recorded, now: Timestamp) -> Markup {
+    let number = entry.tenant_seq;
+    html! {
+        li id={"entry-" (number)} {
+            a.seq href={(base) "/roll/" (number)} { "#" (number) }
+            span.when { (show::when(entry.recorded_at, now)) }
+            span.what {
+                (words::sentence(entry)) " "
+                @if let Some(page) = words::page(entry.stream) {
+                    a.quiet href={(base) (page)} { (words::subject(entry.stream)) }
+                }
+            }
+            details {
+                summary { (entry.event.kind().0) " by " (who(&entry.actor)) }
+                pre tabindex="0" { code { (pretty(entry)) } }
+            }
+        }
+    }
+}
+
+/// Who made an entry.
+pub(super) fn who(actor: &Actor) -> String {
+    match actor {
+        Actor::Client(client) => client.to_string(),
+        Actor::Cli(user) => format!("{user} at the command line"),
+        Actor::Steward => "the server, when it was due".to_owned(),
+        Actor::Installation => "the first start".to_owned(),
+    }
+}
+
+pub(super) fn pretty(entry: &Recorded) -> String {
+    serde_json::to_string_pretty(&entry.event.payload()).unwrap_or_default()
+}
+
+fn filter(asked: &Fields) -> Markup {
+    html! {
+        details open[["type", "client", "actor", "since", "until"].iter().any(|name| asked.get(name).is_some())] {
+            summary { "Filter" }
+            form.filter method="get" {
+                label for="type" { "What" }
+                select id="type" name="type" {
+                    option value="" { "anything" }
+                    @for (_, kind, _) in Event::kinds() { option value=(kind) selected[asked.raw("type") == kind] { (kind) } }
+                }
+                label for="client" { "To the client" }
+                input id="client" name="client" value=(asked.raw("client")) placeholder="client_…" spellcheck="false";
+                label for="actor" { "By" }
+                input id="actor" name="actor" value=(asked.raw("actor")) placeholder="client_…" spellcheck="false";
+                label for="since" { "From" }
+                input id="since" name="since" value=(asked.raw("since")) placeholder="2026-11-20T17:00:00Z" spellcheck="false";
+                label for="until" { "Before" }
+                input id="until" name="until" value=(asked.raw("until")) placeholder="2026-11-21T00:00:00Z" spellcheck="false";
+                button type="submit" { "Show" }
+            }
+        }
+    }
+}
+
+fn query(asked: &Fields) -> RollQuery {
+    let kind = |wanted: &str| {
+        let mut kinds = Event::kinds().map(|(_, kind, _)| kind);
+        kinds.find(|kind| *kind == wanted)
+    };
+    let client = asked.get("client").and_then(|id| id.parse().ok());
+    let actor = asked.get("actor").and_then(|id| id.parse().ok());
+    RollQuery {
+        filter: EventFilter {
+            types: asked.get("type").and_then(kind).map(|kind| [kind].into()),
+            streams: client
+                .map(|client| [StreamId::Client(client), StreamId::SecretRotation(client)].into()),
+            actor: actor.map(|client| ByActor::One(Actor::Client(client))),
+        },
+        since: asked.get("since").and_then(|at| at.parse().ok()),
+        until: asked.get("until").and_then(|at| at.parse().ok()),
+    }
+}

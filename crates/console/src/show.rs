@@ -1,0 +1,138 @@
+//! Values as they are shown.
+
+use chancery_domain::{
+    Timestamp, api::ApiState, client::ClientState, secret_rotation::SecretState,
+    tenant::TenantState,
+};
+use maud::{Markup, html};
+
+use crate::fields::Fields;
+
+/// A moment to the second, with the whole of it for programs; `data-time` lets the script say how long
+/// ago it was.
+pub(crate) fn moment(at: Timestamp) -> Markup {
+    let text = at.to_string();
+    let shown = text.get(..19).unwrap_or(&text).replace('T', " ");
+    html! { time datetime=(text) title=(text) { (shown) } }
+}
+
+/// A moment as a day and how far it is from now.
+pub(crate) fn when(at: Timestamp, now: Timestamp) -> Markup {
+    let text = at.to_string();
+    html! { time datetime=(text) title=(text) { (distance(at, now)) } }
+}
+
+/// How far a moment is from now, in one unit.
+pub(crate) fn distance(at: Timestamp, now: Timestamp) -> String {
+    let seconds = at.seconds() - now.seconds();
+    let far = span(seconds.unsigned_abs());
+    if seconds > 0 {
+        format!("in {far}")
+    } else if seconds.unsigned_abs() < 5 {
+        "just now".to_owned()
+    } else {
+        format!("{far} ago")
+    }
+}
+
+/// A length of time in its largest unit.
+pub(crate) fn span(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        0..120 => (seconds, "second"),
+        120..7_200 => (seconds / 60, "minute"),
+        7_200..172_800 => (seconds / 3_600, "hour"),
+        172_800..63_072_000 => (seconds / 86_400, "day"),
+        _ => (seconds / 31_536_000, "year"),
+    };
+    if count == 1 {
+        format!("1 {unit}")
+    } else {
+        format!("{count} {unit}s")
+    }
+}
+
+/// An id, with a button to copy it.
+pub(crate) fn id(id: &impl ToString) -> Markup {
+    let id = id.to_string();
+    html! { span.id { code { (id) } (copy(&id, "Copy the id")) } }
+}
+
+/// A button that copies a text. Without the script it is not there.
+pub(crate) fn copy(text: &str, label: &str) -> Markup {
+    html! { button.copy type="button" hidden data-copy=(text) aria-label=(label) title=(label) { "Copy" } }
+}
+
+/// What there is of something, or a dash.
+pub(crate) fn or_dash(text: Option<impl AsRef<str>>) -> Markup {
+    html! {
+        @match text {
+            Some(text) => (text.as_ref()),
+            None => span.quiet { "–" },
+        }
+    }
+}
+
+/// A state, in a colour and in a word.
+pub(crate) fn badge(kind: &str, text: &str) -> Markup {
+    html! { span class={"badge " (kind)} { (text) } }
+}
+
+pub(crate) fn tenant_state(state: TenantState) -> Markup {
+    match state {
+        TenantState::Active => badge("good", "active"),
+        TenantState::Suspended => badge("warn", "suspended"),
+        TenantState::Closed => badge("off", "closed"),
+    }
+}
+
+pub(crate) fn client_state(state: ClientState) -> Markup {
+    match state {
+        ClientState::Active => badge("good", "active"),
+        ClientState::Disabled => badge("warn", "disabled"),
+        ClientState::Expired => badge("off", "expired"),
+        ClientState::Deleted => badge("off", "deleted"),
+    }
+}
+
+pub(crate) fn api_state(state: ApiState) -> Markup {
+    match state {
+        ApiState::Active => badge("good", "active"),
+        ApiState::Retired => badge("off", "retired"),
+    }
+}
+
+pub(crate) fn secret_state(state: SecretState) -> Markup {
+    match state {
+        SecretState::Pending => badge("info", "pending"),
+        SecretState::Active => badge("good", "active"),
+        SecretState::Retiring => badge("warn", "retiring"),
+        SecretState::Retired => badge("off", "retired"),
+        SecretState::Expired => badge("off", "expired"),
+        SecretState::Revoked => badge("bad", "revoked"),
+    }
+}
+
+/// A link to what comes after a place in the same list.
+pub(crate) fn next_page(asked: &Fields, after: &str) -> Markup {
+    html! { p.more { a.button href={"?" (asked.address(&[("after", after)]))} rel="next" { "Next page" } } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_distance_is_told_in_one_unit() {
+        let now = Timestamp::from_micros(1_790_000_000_000_000);
+        for (seconds, text) in [
+            (0, "just now"),
+            (-61, "61 seconds ago"),
+            (-3_600, "60 minutes ago"),
+            (86_400, "in 24 hours"),
+            (30 * 86_400, "in 30 days"),
+            (-800 * 86_400, "2 years ago"),
+        ] {
+            assert_eq!(distance(now.plus_seconds(seconds), now), text);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! By a client's id and secret, which the token endpoint checks as it would for anybody.
+
+use axum::{
+    Extension,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use chancery_application::BearerRefused;
+use chancery_domain::value::{ADMIN_API, Slug};
+use chancery_telemetry::TraceContext;
+use http::{HeaderMap, StatusCode};
+use maud::{Markup, html};
+
+use super::{enter, onward};
+use crate::{
+    Console,
+    fields::{Asked, Fields},
+    layout,
+    posted::Anonymous,
+    stop::{Stop, capitalised},
+    tokens::{Answer, Origin, Peer},
+};
+
+pub(crate) async fn page(Asked(asked): Asked) -> Markup {
+    let signed_out = asked.get("out").is_some();
+    form(&asked, None, signed_out)
+}
+
+pub(crate) async fn sign_in(
+    State(console): State<Console>,
+    Extension(trace): Extension<TraceContext>,
+    headers: HeaderMap,
+    Peer(peer): Peer,
+    Anonymous(given): Anonymous,
+) -> Result<Response, Stop> {
+    let refused = |status: StatusCode, text: &str| {
+        Ok((status, form(&given, Some(text), false)).into_response())
+    };
+    let tenant = given.get("tenant").unwrap_or(Slug::SYSTEM);
+    let (Ok(slug), Some(client), Some(secret)) = (
+        Slug::parse(tenant),
+        given.get("client"),
+        given.get("secret"),
+    ) else {
+        return refused(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Give the tenant's short name, the client's id and its secret.",
+        );
+    };
+    let origin = Origin::of(&peer, &headers, &trace);
+    let answer = console
+        .tokens
+        .ask(&origin, &slug, (client, secret), &[("audience", ADMIN_API)])
+        .await?;
+    let Some(token) = answer.token() else {
+        let status = match answer.status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => answer.status,
+            _ => StatusCode::UNAUTHORIZED,
+        };
+        return refused(status, &why_not(&answer));
+    };
+    let caller = match console.application.authenticate(token).await {
+        Ok(caller) => caller,
+        Err(BearerRefused::Failed(error)) => return Err(error.into()),
+        Err(refusal @ BearerRefused::NotUsable(_)) => {
+            return refused(StatusCode::UNAUTHORIZED, &capitalised(&refusal.to_string()));
+        }
+    };
+    let token = console.application.begin_session(&caller).await?;
+    Ok(enter(
+        &console.application,
+        token,
+        &onward(given.get("next")),
+    ))
+}
+
+/// What the endpoint's answer means here.
+fn why_not(answer: &Answer) -> String {
+    match answer.error() {
+        ("invalid_target" | "invalid_scope", _) => {
+            "The credential is right, but its client holds no scope of the admin API. Ask an operator to grant it one, or sign in as another client.".to_owned()
+        }
+        ("rate_limit_exceeded", _) => {
+            "Too many attempts. Wait a minute and try again.".to_owned()
+        }
+        ("temporarily_unavailable", _) => {
+            "The server cannot check that right now. Try again in a moment.".to_owned()
+        }
+        (_, "") => "That did not work. Try again in a moment.".to_owned(),
+        (_, text) => capitalised(text),
+    }
+}
+
+fn form(given: &Fields, problem: Option<&str>, signed_out: bool) -> Markup {
+    let tenant = given.get("tenant").unwrap_or(Slug::SYSTEM);
+    layout::bare(
+        "Sign in",
+        &html! {
+            h1 { "Sign in" }
+            @if signed_out { p.notice role="status" { "You are signed out." } }
+            @if let Some(problem) = problem { div.problem role="alert" { p { (problem) } } }
+            form method="post" action="/console/sign-in" {
+                @if let Some(next) = given.get("next") { input type="hidden" name="next" value=(next); }
+                div.field {
+                    label for="tenant" { "Tenant" }
+                    input id="tenant" name="tenant" value=(tenant) required autocomplete="organization" autocapitalize="none" spellcheck="false" aria-describedby="tenant-hint";
+                    p.hint id="tenant-hint" { "Its short name. Operators belong to " code { "system" } "." }
+                }
+                div.field {
+                    label for="client" { "Client id" }
+                    input id="client" name="client" value=(given.raw("client")) required autocomplete="username" autocapitalize="none" spellcheck="false";
+                }
+                div.field {
+                    label for="secret" { "Client secret" }
+                    input id="secret" name="secret" type="password" required autocomplete="current-password";
+                }
+                button.primary type="submit" { "Sign in" }
+            }
+            details.help {
+                summary { "Where do I find these?" }
+                p { "The first start wrote them to " code { "operator.json" } " in the data directory: " code { "client_id" } " and " code { "client_secret" } "." }
+                p { "At the server itself, " code { "chancery operator link" } " makes a link that signs you in without them." }
+            }
+        },
+    )
+}

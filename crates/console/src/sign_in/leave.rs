@@ -1,0 +1,30 @@
+//! Signing out, here or everywhere.
+
+use axum::response::{IntoResponse, Redirect, Response};
+
+use crate::{
+    posted::Posted,
+    stop::Stop,
+    visitor::{self, Visitor},
+};
+
+pub(crate) async fn sign_out(form: Posted<Visitor>) -> Result<Response, Stop> {
+    let visitor = form.from;
+    visitor.application().end_session(visitor.token()).await?;
+    Ok(left(&visitor))
+}
+
+pub(crate) async fn sign_out_everywhere(form: Posted<Visitor>) -> Result<Response, Stop> {
+    let visitor = form.from;
+    visitor
+        .application()
+        .end_every_session(&visitor.session)
+        .await?;
+    Ok(left(&visitor))
+}
+
+fn left(visitor: &Visitor) -> Response {
+    let mut response = Redirect::to("/console/sign-in?out=1").into_response();
+    visitor::set_cookie(response.headers_mut(), visitor.application(), "");
+    response
+}

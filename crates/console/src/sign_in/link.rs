@@ -1,0 +1,49 @@
+//! By a link from the command line. Its code stands behind `#`, so no browser sends it in an address;
+//! the script posts it.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use maud::{Markup, html};
+
+use super::enter;
+use crate::{Console, layout, posted::Anonymous, stop::Stop};
+
+pub(crate) async fn page() -> Markup {
+    form(None)
+}
+
+pub(crate) async fn sign_in(
+    State(console): State<Console>,
+    Anonymous(given): Anonymous,
+) -> Result<Response, Stop> {
+    let code = given.get("code").unwrap_or_default();
+    match console.application.use_sign_in_link(code).await? {
+        Some(token) => Ok(enter(&console.application, token, "/console")),
+        None => {
+            let spent = "This link was used, has ended, or is not whole. It works once, within five minutes: make another with `chancery operator link`.";
+            Ok((StatusCode::UNAUTHORIZED, form(Some(spent))).into_response())
+        }
+    }
+}
+
+fn form(problem: Option<&str>) -> Markup {
+    layout::bare(
+        "Sign in by a link",
+        &html! {
+            h1 { "Sign in by a link" }
+            @if let Some(problem) = problem { div.problem role="alert" { p { (problem) } } }
+            form method="post" action="/console/link" data-link[problem.is_none()] {
+                div.field {
+                    label for="code" { "Code" }
+                    input id="code" name="code" type="password" required autocomplete="off" aria-describedby="code-hint";
+                    p.hint id="code-hint" { "What stands behind " code { "#" } " in the link. With scripts on, it is filled in for you." }
+                }
+                button.primary type="submit" { "Sign in" }
+            }
+            p { a href="/console/sign-in" { "Sign in with a client id and secret instead" } }
+        },
+    )
+}

@@ -1,0 +1,64 @@
+//! Coming in and going out.
+
+mod credential;
+mod leave;
+mod link;
+
+use axum::{
+    Router,
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use chancery_application::{Application, SessionToken};
+
+use crate::{Console, visitor};
+
+pub(crate) fn routes() -> Router<Console> {
+    Router::new()
+        .route(
+            "/console/sign-in",
+            get(credential::page).post(credential::sign_in),
+        )
+        .route("/console/link", get(link::page).post(link::sign_in))
+        .route("/console/sign-out", post(leave::sign_out))
+        .route(
+            "/console/sign-out/everywhere",
+            post(leave::sign_out_everywhere),
+        )
+}
+
+/// Goes on as whoever has signed in.
+fn enter(application: &Application, token: SessionToken, next: &str) -> Response {
+    let mut response = Redirect::to(next).into_response();
+    visitor::set_cookie(response.headers_mut(), application, &token.reveal());
+    response
+}
+
+/// An address to go on to: only one of this console.
+fn onward(next: Option<&str>) -> String {
+    let plain = |next: &&str| {
+        (*next == "/console" || next.starts_with("/console/"))
+            && next.bytes().all(|byte| byte.is_ascii_graphic())
+            && !next.contains('\\')
+    };
+    next.filter(plain).unwrap_or("/console").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_elsewhere() {
+        assert_eq!(onward(Some("/console/t/acme?x=1")), "/console/t/acme?x=1");
+        for wrong in [
+            "https://evil.example",
+            "//evil.example",
+            "/consoles",
+            "/console/\\evil",
+            "/console/\r\nset-cookie: x",
+        ] {
+            assert_eq!(onward(Some(wrong)), "/console", "{wrong}");
+        }
+    }
+}

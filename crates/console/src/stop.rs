@@ -1,0 +1,192 @@
+//! Why a request is not answered as it was asked: one map from errors to pages.
+
+use std::{error::Error as StdError, sync::Arc};
+
+use axum::response::{IntoResponse, Redirect, Response};
+use chancery_application::Error;
+use http::StatusCode;
+use maud::{Markup, html};
+
+use crate::layout;
+
+/// What stands against a request.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The application did not do it.
+    Error(Error),
+    /// Nobody is signed in. Where to go on afterwards.
+    SignIn(Option<String>),
+    /// The form did not come from a page of this session.
+    Forged,
+    /// The body or the address cannot be read.
+    Unreadable(&'static str),
+    /// There is nothing at this address.
+    NothingHere,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::CallerEnded => Self::SignIn(None),
+            error => Self::Error(error),
+        }
+    }
+}
+
+/// A page about what stands against a request.
+#[derive(Clone)]
+pub(crate) struct Fault {
+    pub(crate) status: StatusCode,
+    title: &'static str,
+    /// What is the matter, and what to do about it.
+    text: String,
+    /// What is for the log alone.
+    cause: Option<Arc<str>>,
+}
+
+impl Fault {
+    fn new(status: StatusCode, title: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            status,
+            title,
+            text: text.into(),
+            cause: None,
+        }
+    }
+
+    fn of(error: &Error) -> Self {
+        let text = sentence(error);
+        match error {
+            Error::Forbidden { .. } => Self::new(
+                StatusCode::FORBIDDEN,
+                "Not allowed",
+                format!(
+                    "{text} Sign in as a client that holds it, or ask an operator to grant it."
+                ),
+            ),
+            Error::NotFound { .. } => Self::new(
+                StatusCode::NOT_FOUND,
+                "Not found",
+                format!(
+                    "{text} It may have another id, or belong to a tenant that you cannot see."
+                ),
+            ),
+            Error::NotThen { .. } => Self::new(StatusCode::NOT_FOUND, "Not there yet", text),
+            Error::Invalid(faults) => {
+                let first = faults.clone().into_vec().into_iter().next();
+                let text = first.map_or(text, |fault| {
+                    format!("`{}` {}.", fault.path, fault.invalid.message)
+                });
+                Self::new(StatusCode::BAD_REQUEST, "That cannot be used", text)
+            }
+            Error::Previewed { cause, .. } => Self::of(cause),
+            Error::Refused(_) | Error::Guarded { .. } => {
+                Self::new(StatusCode::CONFLICT, "A rule forbids it", text)
+            }
+            Error::CommandReused | Error::Conflict | Error::CallerEnded => {
+                Self::new(StatusCode::CONFLICT, "Try it again", text)
+            }
+            Error::Unavailable(cause) => Self {
+                cause: Some(causes(&**cause).into()),
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "Not possible right now",
+                    "The database cannot be reached, or has too much to do. Load the page again in a moment: a form that is sent again is done once.",
+                )
+            },
+            Error::Internal(cause) => Self {
+                cause: Some(causes(&**cause).into()),
+                ..Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "Something went wrong inside the server",
+                    "The server's log has the details under the trace below.",
+                )
+            },
+        }
+    }
+
+    /// Writes what is not the reader's doing to the log.
+    pub(crate) fn log(&self, trace_id: &str) {
+        if let Some(cause) = &self.cause {
+            tracing::error!(trace_id, %cause, "the console could not answer");
+        }
+    }
+
+    pub(crate) fn page(&self, trace_id: &str) -> Markup {
+        layout::bare(
+            self.title,
+            &html! {
+                h1 { (self.title) }
+                p.lead { (self.text) }
+                p { a.button href="/console" { "To the console" } }
+                p.quiet { "Trace " code { (trace_id) } }
+            },
+        )
+    }
+}
+
+impl IntoResponse for Stop {
+    fn into_response(self) -> Response {
+        let fault = match &self {
+            Self::Error(error) => Fault::of(error),
+            Self::SignIn(next) => {
+                let to = match next {
+                    Some(next) => {
+                        let next: String =
+                            url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
+                        format!("/console/sign-in?next={next}")
+                    }
+                    None => "/console/sign-in".to_owned(),
+                };
+                return Redirect::to(&to).into_response();
+            }
+            Self::Forged => Fault::new(
+                StatusCode::FORBIDDEN,
+                "This form is not from here",
+                "It did not come from a page of your session, or the page is from an earlier session. Nothing was done. Open the page again and send it from there.",
+            ),
+            Self::Unreadable(what) => {
+                Fault::new(StatusCode::BAD_REQUEST, "That cannot be read", *what)
+            }
+            Self::NothingHere => Fault::new(
+                StatusCode::NOT_FOUND,
+                "Nothing here",
+                "The console has no such page.",
+            ),
+        };
+        let mut response = fault.status.into_response();
+        response.extensions_mut().insert(fault);
+        response
+    }
+}
+
+/// An error's text as a sentence of its own.
+pub(crate) fn sentence(error: &Error) -> String {
+    capitalised(&error.to_string())
+}
+
+/// A text that begins like a sentence and ends like one.
+pub(crate) fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let mut sentence: String = letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    sentence.push_str(letters.as_str());
+    if !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
+fn causes(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

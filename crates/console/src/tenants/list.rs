@@ -1,0 +1,97 @@
+use axum::response::Response;
+use chancery_application::{Kind, PageRequest, Search, TenantFilter};
+use chancery_domain::{TenantId, access::AdminScope, tenant::TenantState};
+use maud::html;
+
+use crate::{fields::Asked, layout::Page, show, stop::Stop, visitor::Visitor};
+
+/// How many stand on a page.
+const ROWS: u32 = 50;
+
+pub(crate) async fn page(visitor: Visitor, Asked(asked): Asked) -> Result<Response, Stop> {
+    let application = visitor.application();
+    let caller = &visitor.session.caller;
+    let filter = TenantFilter {
+        search: asked.get("q").and_then(|typed| Search::parse(typed).ok()),
+        states: asked.get("state").and_then(state).map(|state| vec![state]),
+        created_since: None,
+    };
+    let page = PageRequest {
+        first: ROWS,
+        after: asked.get("after").and_then(|place| place.parse().ok()),
+    };
+    let listed = application.tenants(caller, &filter, page).await?;
+    let ids: Vec<TenantId> = listed.items.iter().map(|(_, (id, _))| *id).collect();
+    let counts = application.counts_of(caller, &ids).await?;
+    let count = |id: &TenantId, kinds: &[Kind]| -> i64 {
+        let of = counts.get(id).and_then(|counts| counts.as_ref().ok());
+        kinds
+            .iter()
+            .map(|kind| of.map_or(0, |counts| counts.of(*kind)))
+            .sum()
+    };
+    let is_filtered = asked.get("q").is_some() || asked.get("state").is_some();
+    let may_create = caller.holds(AdminScope::PlatformAdmin);
+    Ok(Page::new("Tenants", &visitor).show(&html! {
+        div.head {
+            h1 { "Tenants" }
+            @if may_create { a.button.primary href="/console/tenants/new" { "Create a tenant" } }
+        }
+        form.filter method="get" role="search" {
+            label for="q" { "Slug or name begins with" }
+            input id="q" name="q" type="search" value=(asked.raw("q"));
+            label for="state" { "State" }
+            select id="state" name="state" {
+                @for (value, text) in [("", "any"), ("active", "active"), ("suspended", "suspended"), ("closed", "closed")] {
+                    option value=(value) selected[asked.raw("state") == value] { (text) }
+                }
+            }
+            button type="submit" { "Show" }
+        }
+        @if listed.items.is_empty() {
+            div.empty {
+                @if is_filtered {
+                    p { "No tenant is like that. " a href="/console/tenants" { "Show all of them" } "." }
+                } @else {
+                    p { "There is no tenant yet. " a href="/console/start" { "Begin here" } "." }
+                }
+            }
+        } @else {
+            div.table tabindex="0" role="region" aria-label="Tenants" {
+                table {
+                    thead { tr {
+                        th scope="col" { "Tenant" } th scope="col" { "State" }
+                        th.number scope="col" { "Clients" } th.number scope="col" { "APIs" }
+                        th scope="col" { "Created" }
+                    } }
+                    tbody {
+                        @for (_, (id, row)) in &listed.items {
+                            tr {
+                                th scope="row" {
+                                    a href={"/console/t/" (row.state.slug)} { (row.state.display_name) }
+                                    br; span.quiet { (row.state.slug) }
+                                }
+                                td { (show::tenant_state(row.state.state)) }
+                                td.number { (count(id, &[Kind::EnabledClient, Kind::DisabledClient])) }
+                                td.number { (count(id, &[Kind::ActiveApi])) }
+                                td { (show::moment(row.created_at)) }
+                            }
+                        }
+                    }
+                }
+            }
+            @if let (true, Some(end)) = (listed.has_next, &listed.end) {
+                (show::next_page(&asked, &end.to_string()))
+            }
+        }
+    }))
+}
+
+fn state(text: &str) -> Option<TenantState> {
+    match text {
+        "active" => Some(TenantState::Active),
+        "suspended" => Some(TenantState::Suspended),
+        "closed" => Some(TenantState::Closed),
+        _ => None,
+    }
+}

@@ -1,0 +1,149 @@
+use axum::response::Response;
+use chancery_application::Kind;
+use chancery_domain::{
+    access::AdminScope,
+    tenant::{Tenant, TenantState},
+};
+use maud::{Markup, html};
+
+use crate::{fields::Asked, form, layout::Page, show, stop::Stop, within::Within};
+
+/// What a page says after it was changed.
+fn done(word: Option<&str>) -> Option<&'static str> {
+    Some(match word? {
+        "created" => "The tenant is created. Next: an API, then a client.",
+        "suspended" => "The tenant is suspended: no token is issued until it is resumed.",
+        "resumed" => "The tenant is resumed: its clients obtain tokens again.",
+        "closed" => "The tenant is closed. Its roll stays.",
+        "policy" => "The policy is saved.",
+        _ => return None,
+    })
+}
+
+pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let tenant = within.tenant;
+    let row = application.tenant(caller, tenant).await?;
+    let head = application.head(caller, tenant).await?;
+    let ring = application.key_ring(caller, tenant).await?;
+    let counts = application.counts_of(caller, &[tenant]).await?;
+    let counts = counts.into_values().next().transpose()?.unwrap_or_default();
+    let now = application.now();
+    let issuer = application.public_url().issuer(&row.state.slug);
+    let clients = counts.of(Kind::EnabledClient) + counts.of(Kind::DisabledClient);
+    // The built-in admin API is one of them.
+    let apis = counts.of(Kind::ActiveApi) - 1;
+    let policy = &row.state.policy;
+    Ok(Page::within(row.state.display_name.as_str(), &within)
+        .noting(done(asked.get("done")))
+        .show(&html! {
+            div.head {
+                h1 { (row.state.display_name) }
+                (show::tenant_state(row.state.state))
+            }
+            @if row.state.state == TenantState::Active && (apis == 0 || clients == 0) {
+                div.empty {
+                    h2 { "Next" }
+                    @if apis == 0 {
+                        p { "This tenant has no API yet: nothing that its clients could ask for." }
+                        p { a.button.primary href=(within.at("/apis/new")) { "Create an API" } }
+                    } @else {
+                        p { "This tenant has no client yet: nobody who could ask for a token." }
+                        p { a.button.primary href=(within.at("/clients/new")) { "Create a client" } }
+                    }
+                }
+            }
+            ul.cards {
+                li { a href=(within.at("/clients")) { span.big { (clients) } span { "clients" } } }
+                li { a href=(within.at("/apis")) { span.big { (apis) } span { "APIs" } } }
+                li { a href=(within.at("/roll")) { span.big { (head) } span { "entries in the roll" } } }
+            }
+            section {
+                h2 { "Addresses" }
+                dl.facts {
+                    dt { "Issuer" } dd { (show::id(&issuer)) }
+                    dt { "Token endpoint" } dd { (show::id(&format!("{issuer}/oauth2/token"))) }
+                    dt { "Key set" } dd { (show::id(&format!("{issuer}/oauth2/jwks"))) }
+                    dt { "Id" } dd { (show::id(&tenant)) }
+                    dt { "Created" } dd { (show::moment(row.created_at)) }
+                }
+            }
+            section {
+                h2 { "Policy" }
+                dl.facts {
+                    dt { "Access tokens live" } dd { (show::span(policy.access_token_seconds.into())) ", signed with " (policy.signing_algorithm.as_str()) }
+                    dt { "Live secrets of a client" } dd { "at most " (policy.max_live_secrets) }
+                    dt { "After a rotation" } dd { "the old secret works for another " (show::span(policy.rotation_overlap_seconds.into())) }
+                }
+                p { a href=(within.at("/policy")) { "See and change the whole policy" } }
+            }
+            section {
+                h2 { "Signing keys" }
+                div.table tabindex="0" role="region" aria-label="Signing keys" {
+                    table {
+                        thead { tr { th scope="col" { "Key" } th scope="col" { "Algorithm" } th scope="col" { "Made" } } }
+                        tbody {
+                            @for (id, key) in &ring.keys {
+                                tr {
+                                    th scope="row" { code { (id) } }
+                                    td { (key.algorithm.as_str()) }
+                                    td { (show::when(key.generated_at, now)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            @if caller.holds(AdminScope::PlatformAdmin) && !row.state.slug.is_system() {
+                (ending(&within, &row.state))
+            }
+        }))
+}
+
+/// Suspending, resuming, closing.
+fn ending(within: &Within, row: &Tenant) -> Markup {
+    let action = within.at("/state");
+    let hidden = form::hidden(&within.visitor);
+    html! {
+        @match row.state {
+            TenantState::Closed => {},
+            TenantState::Suspended => {
+                section.danger {
+                    h2 { "Resume" }
+                    form method="post" action=(action) {
+                        (hidden) input type="hidden" name="do" value="resume";
+                        p { "Its clients obtain tokens again at once." }
+                        button.primary type="submit" { "Resume the tenant" }
+                    }
+                }
+            },
+            TenantState::Active => {
+                section.danger {
+                    h2 { "Suspend" }
+                    form method="post" action=(action) {
+                        (hidden) input type="hidden" name="do" value="suspend";
+                        p { "No token is issued until it is resumed, and tokens that are out count as inactive." }
+                        div.field { label for="why-suspend" { "Reason" } input id="why-suspend" name="reason" required maxlength="500"; p.hint { "It stands in the roll for ever." } }
+                        button type="submit" { "Suspend the tenant" }
+                    }
+                }
+            },
+        }
+        @if row.state != TenantState::Closed {
+            section.danger {
+                h2 { "Close" }
+                form method="post" action=(action) {
+                    (form::hidden(&within.visitor)) input type="hidden" name="do" value="close";
+                    p { "This cannot be undone. No token is issued any more, nothing can be changed, and the short name is never given again. The roll stays." }
+                    div.field { label for="why-close" { "Reason" } input id="why-close" name="reason" required maxlength="500"; }
+                    div.field {
+                        label for="confirm" { "Type " strong { (row.slug) } " to confirm" }
+                        input id="confirm" name="confirm" required autocomplete="off" autocapitalize="none" spellcheck="false";
+                    }
+                    button.bad type="submit" { "Close the tenant for good" }
+                }
+            }
+        }
+    }
+}

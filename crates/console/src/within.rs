@@ -1,0 +1,63 @@
+//! A request about one tenant, as far as its sender sees it.
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use chancery_domain::TenantId;
+use http::request::Parts;
+
+use crate::{Console, stop::Stop, visitor::Visitor};
+
+/// Somebody who is signed in, and the tenant that the address names.
+pub(crate) struct Within {
+    pub(crate) visitor: Visitor,
+    pub(crate) tenant: TenantId,
+    pub(crate) slug: String,
+    /// The other names in the address.
+    params: Vec<(String, String)>,
+}
+
+impl Within {
+    /// The id with this name in the address; one that cannot be read names nothing.
+    pub(crate) fn id<T: std::str::FromStr>(&self, name: &str) -> Result<T, Stop> {
+        self.params
+            .iter()
+            .find(|(key, _)| key == name)
+            .and_then(|(_, value)| value.parse().ok())
+            .ok_or(Stop::NothingHere)
+    }
+
+    /// The address of a page of this tenant.
+    pub(crate) fn at(&self, page: &str) -> String {
+        format!("/console/t/{}{page}", self.slug)
+    }
+}
+
+impl AsRef<Visitor> for Within {
+    fn as_ref(&self) -> &Visitor {
+        &self.visitor
+    }
+}
+
+impl FromRequestParts<Console> for Within {
+    type Rejection = Stop;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Stop> {
+        let visitor = Visitor::from_request_parts(parts, console).await?;
+        let params = RawPathParams::from_request_parts(parts, console)
+            .await
+            .map_err(|_| Stop::Unreadable("The address is not text."))?;
+        let params: Vec<_> = params
+            .iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect();
+        let slug = params.iter().find(|(key, _)| key == "slug");
+        let slug = slug.map(|(_, slug)| slug.clone()).unwrap_or_default();
+        let caller = &visitor.session.caller;
+        let tenant = console.application.tenant_named(caller, &slug).await?;
+        Ok(Self {
+            visitor,
+            tenant,
+            slug,
+            params,
+        })
+    }
+}

@@ -1,0 +1,152 @@
+//! The console in a real browser: its script, its policy, and how it looks.
+
+use chancery_application::Caller;
+use chancery_domain::value::Slug;
+
+use crate::support::{Chromium, World, story, tenant_admin};
+
+async fn signed_in(world: &World) -> Chromium {
+    let caller = Caller::at_the_command_line("someone");
+    let made = world
+        .platform
+        .application
+        .sign_in_link(&caller, &Slug::system(), None)
+        .await;
+    let (_, code) = made.unwrap();
+    let mut browser = Chromium::start().await;
+    // The script takes the code out of the address and sends it.
+    browser
+        .open(&format!("{}/console/link#{}", world.url, code.reveal()))
+        .await;
+    browser
+        .until("location.pathname === '/console/start' || location.pathname === '/console/tenants'")
+        .await;
+    browser
+}
+
+story! {
+    async fn a_browser_goes_from_a_link_to_the_first_token(world: World) {
+        let mut browser = signed_in(&world).await;
+        browser.shows("From nothing to the first token").await;
+        browser.press("Create a tenant").await;
+        browser.fill("displayName", "Acme").await;
+        browser.fill("slug", "acme").await;
+        browser.press("Create the tenant").await;
+        browser.press("Create an API").await;
+        browser.fill("name", "Orders").await;
+        browser.fill("identifier", "https://orders.example").await;
+        browser.fill("scopes", "orders:read Read orders\norders:write").await;
+        browser.press("Create the API").await;
+        browser.click("nav.side a[href$='/clients']").await;
+        browser.press("Create a client").await;
+        browser.fill("name", "Billing").await;
+        browser.eval("document.querySelector(\"[value='https://orders.example orders:read']\").click()").await;
+        browser.press("Create the client").await;
+        browser.shows("Keep this now").await;
+        browser.until("document.querySelectorAll('[role=tab]').length === 4").await;
+        browser.press("Ask for a token").await;
+        browser.shows("answered 200 with a token").await;
+        browser.no_complaints();
+    }
+}
+
+story! {
+    async fn a_browser_rotates_moves_the_slider_and_sees_the_roll_grow(world: World) {
+        let acme = world.acme().await;
+        let mut browser = signed_in(&world).await;
+        browser.open(&format!("{}/console/t/acme/clients/{}", world.url, acme.client)).await;
+        browser.eval("document.querySelector(\"form[action$='rotate'] details\").open = true").await;
+        browser.press("Rotate now").await;
+        browser.shows("A new secret for billing").await;
+        browser.open(&format!("{}/console/t/acme/past", world.url)).await;
+        browser
+            .follow("(() => { const s = document.getElementById('entry'); s.value = 3; s.dispatchEvent(new Event('change')); })()")
+            .await;
+        browser.shows("up to entry 3").await;
+        browser.shows("There was none").await;
+        browser.open(&format!("{}/console/t/acme/roll", world.url)).await;
+        browser.shows("Live").await;
+        world
+            .operator()
+            .await
+            .mutation("disableClient", "client { id }", serde_json::json!({"client": acme.client, "reason": "<b>gone</b>"}))
+            .await
+            .data();
+        browser.shows("The client was disabled: <b>gone</b>.").await;
+        browser.no_complaints();
+    }
+}
+
+story! {
+    async fn a_browser_signs_a_tenants_administrator_in_and_out(world: World) {
+        world.acme().await;
+        world.tenant_like_acme("other").await;
+        let (client, secret) = tenant_admin(&world, "acme").await;
+        let mut browser = Chromium::start().await;
+        browser.open(&format!("{}/console", world.url)).await;
+        browser.fill("tenant", "acme").await;
+        browser.fill("client", &client).await;
+        browser.fill("secret", &secret).await;
+        browser.press("Sign in").await;
+        browser.until("location.pathname === '/console/t/acme'").await;
+        assert_eq!(browser.eval("document.cookie").await.unwrap(), "", "no script reads the cookie");
+        browser.open(&format!("{}/console/t/other", world.url)).await;
+        browser.shows("There is no such tenant").await;
+        browser.open(&format!("{}/console/t/acme", world.url)).await;
+        browser.press("Sign out").await;
+        browser.shows("You are signed out").await;
+        browser.open(&format!("{}/console/t/acme", world.url)).await;
+        browser.shows("Client secret").await;
+        browser.no_complaints();
+    }
+}
+
+story! {
+    /// Every page fits into a narrow window, each field has its label, and each table its headers.
+    async fn every_page_is_narrow_labelled_and_headed(world: World) {
+        let acme = world.acme().await;
+        world.token("acme", &acme.client, &acme.secret).send().await.token();
+        let mut browser = signed_in(&world).await;
+        browser.look((380, 800), true).await;
+        for path in [
+            "/console/start".to_owned(),
+            "/console/tenants".to_owned(),
+            "/console/tenants/new".to_owned(),
+            "/console/t/acme".to_owned(),
+            "/console/t/acme/policy".to_owned(),
+            "/console/t/acme/apis".to_owned(),
+            "/console/t/acme/apis/new".to_owned(),
+            format!("/console/t/acme/apis/{}", acme.api),
+            "/console/t/acme/clients".to_owned(),
+            "/console/t/acme/clients/new".to_owned(),
+            format!("/console/t/acme/clients/{}", acme.client),
+            format!("/console/t/acme/clients/{}/try", acme.client),
+            "/console/t/acme/roll".to_owned(),
+            "/console/t/acme/roll/3".to_owned(),
+            "/console/t/acme/past".to_owned(),
+            "/console/t/acme/difference".to_owned(),
+            "/console/t/acme/activity".to_owned(),
+            "/console/t/acme/activity/records".to_owned(),
+            "/console/nothing".to_owned(),
+            "/console/sign-in".to_owned(),
+        ] {
+            browser.open(&format!("{}{path}", world.url)).await;
+            let faults = browser
+                .eval(
+                    "[
+                        ...(document.documentElement.scrollWidth > 380 ? ['too wide: ' + document.documentElement.scrollWidth] : []),
+                        ...[...document.querySelectorAll('input:not([type=hidden]), select, textarea')]
+                            .filter(e => !e.labels.length && !e.ariaLabel).map(e => 'no label: ' + e.outerHTML),
+                        ...[...document.querySelectorAll('table')].filter(e => !e.querySelector('th[scope=col]')).map(e => 'no header'),
+                        ...(document.querySelectorAll('h1').length === 1 ? [] : ['not one h1']),
+                        ...(document.documentElement.lang ? [] : ['no language']),
+                        ...[...document.querySelectorAll('[id]')].map(e => e.id).filter((id, at, all) => all.indexOf(id) !== at).map(id => 'twice: ' + id),
+                    ]",
+                )
+                .await
+                .unwrap();
+            assert_eq!(faults, serde_json::json!([]), "{path}");
+        }
+        browser.no_complaints();
+    }
+}

@@ -1,0 +1,118 @@
+//! APIs, clients, secrets, and a token tried out.
+
+use serde_json::json;
+
+use crate::support::{Browser, World, story};
+
+story! {
+    async fn from_nothing_to_the_first_token(world: World) {
+        let browser = Browser::operator(&world).await;
+        let submit = async |path: &str, fields: &[(&str, &str)]| browser.submit(path, path, fields).await;
+        submit("/console/tenants/new", &[("slug", "acme"), ("displayName", "Acme")]).await.location();
+        browser.open("/console/t/acme").await.shows("no API yet");
+        let api = submit(
+            "/console/t/acme/apis/new",
+            &[("name", "Orders"), ("identifier", "https://orders.example"), ("scopes", "orders:read Read orders\r\norders:write"), ("roles", "clerk: orders:read")],
+        )
+        .await;
+        let page = browser.open(api.location()).await;
+        page.shows("The API is created");
+        page.shows("orders:read Read orders");
+        page.shows("clerk orders:read");
+
+        let page = submit(
+            "/console/t/acme/clients/new",
+            &[
+                ("name", "Billing"), ("description", "Nightly bills"), ("metadata", r#"{"team": "payments"}"#), ("expiresInDays", "30"),
+                ("scope", "https://orders.example orders:read"), ("scope", "https://orders.example orders:write"), ("role", "https://orders.example clerk"),
+            ],
+        )
+        .await;
+        assert_eq!(page.status, 200, "{}", page.text());
+        page.shows("Keep this now");
+        page.shows("grant_type=client_credentials");
+        let secret = page.within("data-secret");
+        let id = page.text().split("Client id ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+        let token = world.token("acme", &id, &secret).send().await;
+        assert_eq!(token.claims()["scope"], json!("orders:read orders:write"));
+
+        let client = format!("/console/t/acme/clients/{id}");
+        let shown = browser.open(&client).await;
+        shown.shows("Billing");
+        shown.shows("\"team\": \"payments\"");
+        assert!(!shown.html.contains(&secret));
+        let tried = browser.submit(&format!("{client}/try"), &format!("{client}/try"), &[("secret", &secret), ("scope", "orders:read")]).await;
+        tried.shows("answered 200 with a token");
+        tried.shows("aud https://orders.example The API that it is for");
+        assert!(!tried.html.contains(&secret), "it is not written back");
+        let wrong = browser.submit(&format!("{client}/try"), &format!("{client}/try"), &[("secret", "chs_wrong")]).await;
+        wrong.shows("answered 401: invalid_client");
+        let none = browser.submit(&format!("{client}/try"), &format!("{client}/try"), &[("secret", &secret), ("scope", "orders:delete")]).await;
+        none.shows("invalid_scope");
+    }
+}
+
+story! {
+    async fn a_form_sent_again_makes_no_second_client_and_shows_no_secret(world: World) {
+        world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let new = "/console/t/acme/clients/new";
+        let mut fields = browser.open(new).await.hidden(new);
+        fields.push(("name".to_owned(), "twice".to_owned()));
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+        browser.send(new, &fields).await.shows("Keep this now");
+        let again = browser.send(new, &fields).await;
+        again.shows("This was done before");
+        assert!(!again.html.contains("data-secret"));
+        let list = browser.open("/console/t/acme/clients?q=twice").await;
+        assert_eq!(list.text().matches("twice").count(), 1);
+    }
+}
+
+story! {
+    async fn a_client_is_granted_disabled_enabled_and_deleted(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        let state = format!("{client}/state");
+        let token = async || world.token("acme", &acme.client, &acme.secret).send().await.status;
+
+        browser.submit(&client, &format!("{client}/grants"), &[("scope", "https://orders.example orders:read")]).await.location();
+        assert_eq!(world.token("acme", &acme.client, &acme.secret).send().await.claims()["scope"], json!("orders:read"));
+        let page = browser.submit(&client, &format!("{client}/grants"), &[("scope", "https://orders.example orders:none")]).await;
+        assert_eq!(page.status, 422);
+        page.shows("has no scope orders:none");
+
+        browser.submit(&client, &client, &[("name", "renamed"), ("expiresAt", "2030-01-01T00:00:00Z")]).await.location();
+        browser.open(&client).await.shows("renamed");
+        browser.submit(&client, &state, &[("do", "disable"), ("reason", "left")]).await.location();
+        assert_eq!(token().await, 401);
+        browser.submit(&client, &state, &[("do", "enable")]).await.location();
+        assert_eq!(token().await, 200);
+        assert_eq!(browser.submit(&client, &state, &[("do", "delete"), ("reason", "x"), ("confirm", "wrong")]).await.status, 400);
+        assert_eq!(token().await, 200);
+        browser.submit(&client, &state, &[("do", "delete"), ("reason", "x"), ("confirm", "renamed")]).await.location();
+        assert_eq!(token().await, 401);
+        browser.open(&client).await.shows("deleted");
+    }
+}
+
+story! {
+    async fn a_secret_is_rotated_and_a_compromised_one_revoked(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        let token = async |secret: &str| world.token("acme", &acme.client, secret).send().await.status;
+        let page = browser.submit(&client, &format!("{client}/secrets/rotate"), &[("overlapSeconds", "60")]).await;
+        page.shows("keep working for 60 seconds");
+        let new = page.within("data-secret");
+        assert_eq!((token(&acme.secret).await, token(&new).await), (200, 200));
+        browser.open(&client).await.shows("retiring");
+        let revoke = format!("{client}/secrets/revoke");
+        browser.submit(&client, &revoke, &[("secret", &acme.secret_id), ("reason", "in a log"), ("compromised", "yes")]).await.location();
+        assert_eq!((token(&acme.secret).await, token(&new).await), (401, 200));
+        browser.open(&client).await.shows("revoked");
+        world.clock.advance(60);
+        assert_eq!(token(&new).await, 200);
+    }
+}

@@ -1,0 +1,109 @@
+//! The roll and the activity, as the console shows them.
+
+use crate::support::{Browser, World, story};
+
+story! {
+    async fn every_entry_is_told_in_words_with_its_proof(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let page = browser.open("/console/t/acme/roll").await;
+        page.shows("The tenant was created as acme");
+        page.shows("The client may ask https://orders.example for orders:read, orders:write, role clerk");
+        page.shows("A secret that ends in");
+        page.shows("Checkpoint");
+        let entry = browser.open("/console/t/acme/roll/6").await;
+        entry.shows("The client billing was created");
+        entry.shows("RFC 6962");
+        assert_eq!(browser.get("/console/t/acme/roll/999").await.status, 404);
+        let filtered = browser.open(&format!("/console/t/acme/roll?client={}", acme.client)).await;
+        filtered.shows("The client billing was created");
+        filtered.shows_not("The tenant was created");
+        let filtered = browser.open("/console/t/acme/roll?type=ApiCreated").await;
+        filtered.shows("The API Orders was created");
+        filtered.shows_not("billing");
+    }
+}
+
+story! {
+    async fn the_past_is_shown_and_compared(world: World) {
+        let acme = world.acme().await;
+        let before = world.now().to_string();
+        world.clock.advance(3_600);
+        let browser = Browser::operator(&world).await;
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        browser.submit(&client, &client, &[("name", "renamed")]).await.location();
+        let then = browser.open("/console/t/acme/past?entry=8").await;
+        then.shows("billing");
+        then.shows_not("renamed");
+        browser.open("/console/t/acme/past?entry=9").await.shows("renamed");
+        browser.open("/console/t/acme/past?entry=1").await.shows("There was none");
+        let difference = browser.open(&format!("/console/t/acme/difference?from={before}")).await;
+        difference.shows("name billing renamed");
+        browser.open(&format!("/console/t/acme/difference?from={before}&to={before}")).await.shows("Nothing is different");
+    }
+}
+
+story! {
+    async fn an_export_is_whole(world: World) {
+        world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let export = browser.open("/console/t/acme/roll/export").await;
+        assert!(export.headers["content-disposition"].to_str().unwrap().contains("acme.roll.ndjson"));
+        let lines: Vec<_> = export.html.lines().collect();
+        assert_eq!(lines.len(), 9, "a header and eight entries");
+        assert!(lines[0].starts_with("{\"format\":\"chancery-roll/1\""));
+    }
+}
+
+story! {
+    async fn the_roll_is_followed_live(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let mut stream = world
+            .http
+            .get(format!("{}/console/t/acme/roll/live?after=8", world.url))
+            .header("cookie", browser.cookie.as_ref().unwrap())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(stream.headers()["content-type"], "text/event-stream");
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        browser.submit(&client, &format!("{client}/state"), &[("do", "disable"), ("reason", "<b>left</b>")]).await.location();
+        let mut seen = String::new();
+        while !seen.contains("was disabled") {
+            let piece = stream.chunk().await.unwrap().expect("the stream goes on");
+            seen.push_str(&String::from_utf8_lossy(&piece));
+        }
+        assert!(seen.contains("id: 9") && seen.contains("&lt;b&gt;left&lt;/b&gt;"), "{seen}");
+    }
+}
+
+story! {
+    async fn activity_is_told_in_numbers_and_records(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        browser.open("/console/t/acme/activity").await.shows("Nobody asked this tenant for a token");
+        for _ in 0..3 {
+            world.token("acme", &acme.client, &acme.secret).send().await.token();
+        }
+        world.token("acme", &acme.client, &acme.secret).with("scope", "none").send().await.refused(400, "invalid_scope");
+        for over in ["hour", "day", "month"] {
+            let path = format!("/console/t/acme/activity?over={over}");
+            let mut page = browser.open(&path).await;
+            // Records that nobody waits for come a moment later.
+            for _ in 0..200 {
+                if page.text().contains("3 tokens issued 1 requests denied") {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                page = browser.open(&path).await;
+            }
+            page.shows("3 tokens issued 1 requests denied");
+            page.shows(&acme.client);
+        }
+        let records = browser.open("/console/t/acme/activity/records?kind=token_denied").await;
+        records.shows("token denied");
+        records.shows_not("token issued ");
+        records.shows(&acme.client);
+    }
+}

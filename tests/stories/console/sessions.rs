@@ -1,0 +1,162 @@
+//! Who is signed in, and for how long.
+
+use serde_json::json;
+
+use crate::support::{Browser, World, story, tenant_admin};
+
+story! {
+    async fn whoever_is_not_signed_in_is_led_to_sign_in_and_back(world: World) {
+        world.acme().await;
+        let mut browser = Browser::new(&world);
+        for path in ["/console", "/console/tenants", "/console/t/acme", "/console/t/none", "/console/start"] {
+            let page = browser.get(path).await;
+            assert!(page.location().starts_with("/console/sign-in?next=%2Fconsole"), "{path}");
+        }
+        assert_eq!(browser.send("/console/t/acme/state", &[("do", "close")]).await.location(), "/console/sign-in");
+        browser.cookie = Some("chancery-console=made-up".to_owned());
+        assert!(browser.get("/console/tenants").await.location().starts_with("/console/sign-in"));
+    }
+}
+
+story! {
+    async fn a_cookie_is_for_this_server_and_no_script(world: World) {
+        let mut browser = Browser::new(&world);
+        let id = world.operator["client_id"].as_str().unwrap();
+        let secret = world.operator["client_secret"].as_str().unwrap();
+        let page = browser.sign_in("system", id, secret).await;
+        assert_eq!(page.location(), "/console");
+        let cookie = page.headers["set-cookie"].to_str().unwrap();
+        assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
+        let page = browser.open("/console/tenants").await;
+        page.shows("Tenants");
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; style-src 'self'; script-src 'self';"), "{policy}");
+        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"));
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cache-control", "no-store"),
+        ] {
+            assert_eq!(page.headers[name], value);
+        }
+        assert!(!page.html.contains(" style=") && !page.html.contains(" onclick="));
+    }
+}
+
+story! {
+    async fn a_wrong_credential_does_not_say_what_is_wrong(world: World) {
+        let acme = world.acme().await;
+        let mut browser = Browser::new(&world);
+        let wrong = format!("{}x", acme.secret);
+        let page = browser.sign_in("acme", &acme.client, &wrong).await;
+        assert_eq!(page.status, 401);
+        let other = browser.sign_in("acme", world.operator["client_id"].as_str().unwrap(), &acme.secret).await;
+        assert_eq!((other.status, browser.cookie.clone()), (401, None));
+        page.shows("Client authentication failed");
+        other.shows("Client authentication failed");
+        // A right one without a scope of the admin API has nothing to do here.
+        let page = browser.sign_in("acme", &acme.client, &acme.secret).await;
+        assert_eq!(page.status, 401);
+        page.shows("holds no scope of the admin API");
+        assert!(!page.html.contains(&acme.secret));
+    }
+}
+
+story! {
+    async fn a_form_that_is_not_of_the_session_is_refused(world: World) {
+        world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let another = Browser::operator(&world).await;
+        let foreign = another.open("/console/t/acme").await.hidden("/console/sign-out");
+        let foreign = foreign[0].1.as_str();
+        for token in [None, Some(""), Some("made-up"), Some(foreign)] {
+            for (path, fields) in [
+                ("/console/tenants/new", vec![("slug", "other"), ("displayName", "Other")]),
+                ("/console/t/acme/state", vec![("do", "suspend"), ("reason", "x")]),
+                ("/console/t/acme/policy", vec![("step", "save")]),
+                ("/console/sign-out", vec![]),
+                ("/console/sign-out/everywhere", vec![]),
+            ] {
+                let fields: Vec<_> = fields.into_iter().chain(token.map(|token| ("form_token", token))).collect();
+                let page = browser.send(path, &fields).await;
+                assert_eq!(page.status, 403, "{path} {token:?}");
+                page.shows("Nothing was done");
+            }
+        }
+        browser.open("/console/t/acme").await.shows("active");
+        assert_eq!(browser.get("/console/t/other").await.status, 404);
+    }
+}
+
+story! {
+    async fn signing_out_ends_this_session_and_everywhere_ends_them_all(world: World) {
+        let (one, two, three) = (
+            Browser::operator(&world).await,
+            Browser::operator(&world).await,
+            Browser::operator(&world).await,
+        );
+        let is_in = async |browser: &Browser<'_>| browser.get("/console/tenants").await.status == 200;
+        one.submit("/console/tenants", "/console/sign-out", &[]).await.location();
+        assert!(!is_in(&one).await && is_in(&two).await && is_in(&three).await);
+        two.submit("/console/tenants", "/console/sign-out/everywhere", &[]).await.location();
+        assert!(!is_in(&two).await && !is_in(&three).await);
+    }
+}
+
+story! {
+    async fn a_session_ends_with_its_client_its_secret_its_tenant_and_time(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let is_in = async |browser: &Browser<'_>| browser.get("/console/t/acme").await.status == 200;
+
+        let (client, secret) = tenant_admin(&world, "acme").await;
+        let browser = Browser::signed_in(&world, "acme", &client, &secret).await;
+        assert!(is_in(&browser).await);
+        operator.mutation("disableClient", "client { id }", json!({"client": client, "reason": "left"})).await.data();
+        assert!(!is_in(&browser).await);
+        operator.mutation("enableClient", "client { id }", json!({"client": client})).await.data();
+
+        let rotated = operator
+            .mutation("rotateClientSecret", "secret { plaintext }", json!({"client": client, "overlapSeconds": 60}))
+            .await
+            .data();
+        let browser = Browser::signed_in(&world, "acme", &client, &secret).await;
+        world.clock.advance(59);
+        assert!(is_in(&browser).await);
+        world.clock.advance(1);
+        assert!(!is_in(&browser).await, "its secret has retired");
+
+        let secret = rotated["secret"]["plaintext"].as_str().unwrap();
+        let browser = Browser::signed_in(&world, "acme", &client, secret).await;
+        for _ in 0..3 {
+            world.clock.advance(29 * 60);
+            assert!(is_in(&browser).await, "it is used");
+        }
+        world.clock.advance(31 * 60);
+        assert!(!is_in(&browser).await, "it rested");
+
+        let browser = Browser::signed_in(&world, "acme", &client, secret).await;
+        for _ in 0..24 {
+            assert!(is_in(&browser).await);
+            world.clock.advance(29 * 60 + 59);
+        }
+        world.clock.advance(60);
+        assert!(!is_in(&browser).await, "twelve hours have passed");
+
+        let browser = Browser::signed_in(&world, "acme", &client, secret).await;
+        operator.mutation("suspendTenant", "tenant { id }", json!({"tenant": "acme", "reason": "x"})).await;
+        let _ = &acme;
+        let operator = world.operator().await;
+        operator.mutation("suspendTenant", "tenant { id }", json!({"tenant": "acme", "reason": "x"})).await.data();
+        assert!(!is_in(&browser).await, "its tenant is suspended");
+    }
+}
+
+story! {
+    async fn a_session_is_good_on_every_node(world: World) {
+        let browser = Browser::operator(&world).await;
+        let node = world.another_node().await;
+        let elsewhere = world.http.get(format!("{node}/console/tenants")).header("cookie", browser.cookie.as_ref().unwrap());
+        assert_eq!(elsewhere.send().await.unwrap().status(), 200);
+    }
+}
