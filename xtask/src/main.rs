@@ -8,6 +8,7 @@ mod error;
 mod interrupts;
 mod postgres;
 mod run;
+mod screenshots;
 mod test;
 
 use std::ffi::OsString;
@@ -75,6 +76,9 @@ enum Task {
     /// Write generated files again: runs the tests named `generated_…` with `CHANCERY_BLESS=1`.
     #[command(after_help = "Example:\n  cargo xtask bless && git diff schema")]
     Bless,
+    /// Take the pictures of the console in `docs/images` again; needs Chromium.
+    #[command(after_help = "Example:\n  cargo xtask screenshots && git diff --stat docs/images")]
+    Screenshots,
 }
 
 fn main() -> ExitCode {
@@ -99,5 +103,6 @@ fn perform(task: Task) -> Result<(), Error> {
         Task::Check { deep: None } => check::check(&interrupts),
         Task::Check { deep: Some(only) } => deep::check(only.as_deref(), &interrupts),
         Task::Bless => test::bless(&interrupts),
+        Task::Screenshots => screenshots::take(&interrupts),
     }
 }

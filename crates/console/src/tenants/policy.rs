@@ -7,7 +7,9 @@ use chancery_application::{PolicyPreview, TenantChange};
 use chancery_domain::{
     Faults, Invalid,
     access::AdminScope,
-    tenant::{PolicyChange, PolicyEffect, RateLimit, SigningAlgorithm, TenantPolicy, TokenAuthMethod},
+    tenant::{
+        PolicyChange, PolicyEffect, RateLimit, SigningAlgorithm, TenantPolicy, TokenAuthMethod,
+    },
     value::{DisplayName, Patch},
 };
 use maud::{Markup, html};
