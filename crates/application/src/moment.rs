@@ -15,6 +15,7 @@ use crate::{
     access::{Caller, Needs},
     error::Error,
     page::{Page, PageRequest},
+    roll::EntryNumber,
 };
 
 /// How many entries are read at once.
@@ -80,6 +81,30 @@ impl Application {
                 since: first.recorded_at,
             }),
         )
+    }
+
+    /// The moment at an entry of a tenant's roll: what it was with that entry and without the next one,
+    /// though both may have been recorded at the same time.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also where there is no such entry; [`Error::Forbidden`].
+    pub async fn moment_of_entry(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        EntryNumber(number): EntryNumber,
+    ) -> Result<(Moment, Recorded), Error> {
+        caller.require(Needs::AuditRead, tenant)?;
+        let before = number.saturating_sub(1);
+        let entry = self.parts.store.events_page(tenant, before, 1).await?.pop();
+        let entry = entry.filter(|entry| entry.tenant_seq == number);
+        let entry = entry.ok_or(Error::NotFound { what: "entry" })?;
+        let moment = Moment {
+            tenant,
+            at: entry.recorded_at,
+            last: number,
+        };
+        Ok((moment, entry))
     }
 
     /// A moment in the past of the tenant of a client that the caller sees.

@@ -122,7 +122,7 @@ impl Application {
     pub async fn session(&self, token: &str) -> Result<Option<Session>, Error> {
         let hash = session_hash(token);
         let now = self.now();
-        let Some(kept) = self.parts.store.session(&hash).await? else {
+        let Some(kept) = self.parts.store.platform_session(&hash).await? else {
             return Ok(None);
         };
         if kept.ends_at <= now || kept.seen_at.plus_seconds(RESTS) <= now {
@@ -137,7 +137,7 @@ impl Application {
         };
         if kept.seen_at.plus_seconds(SEEN) <= now {
             let mut tx = self.parts.store.begin().await?;
-            tx.session_seen(&hash, now).await?;
+            tx.platform_session_seen(&hash, now).await?;
             tx.commit().await?;
         }
         Ok(Some(Session {
@@ -194,7 +194,7 @@ impl Application {
     /// [`Error::Unavailable`], [`Error::Internal`].
     pub async fn end_session(&self, token: &str) -> Result<(), Error> {
         let mut tx = self.parts.store.begin().await?;
-        tx.end_session(&session_hash(token)).await?;
+        tx.platform_end_session(&session_hash(token)).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -297,8 +297,13 @@ impl Application {
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Internal`].
     pub async fn use_sign_in_link(&self, code: &str) -> Result<Option<SessionToken>, Error> {
+        let hash = link_hash(code);
+        // Nobody makes the server write by guessing.
+        if !self.parts.store.platform_has_link(&hash).await? {
+            return Ok(None);
+        }
         let mut tx = self.parts.store.begin().await?;
-        let link = tx.take_link(&link_hash(code)).await?;
+        let link = tx.platform_take_link(&hash).await?;
         tx.commit().await?;
         match link {
             Some(link) if link.ends_at > self.now() => {

@@ -39,7 +39,7 @@ type LinkRow = (String, String, String, i64);
 
 impl Store {
     /// The session with this hash. Whether it has ended, the caller decides.
-    pub async fn session(&self, token_hash: &str) -> Result<Option<Session>, StoreError> {
+    pub async fn platform_session(&self, token_hash: &str) -> Result<Option<Session>, StoreError> {
         let row = fetch_optional!(
             self,
             SessionRow,
@@ -58,6 +58,17 @@ impl Store {
             })
         })
         .transpose()
+    }
+
+    /// Whether there is a link with this hash.
+    pub async fn platform_has_link(&self, code_hash: &str) -> Result<bool, StoreError> {
+        let found = fetch_optional!(
+            self,
+            (i64,),
+            "SELECT ends_at FROM console_links WHERE code_hash = $1",
+            code_hash
+        )?;
+        Ok(found.is_some())
     }
 }
 
@@ -85,7 +96,7 @@ impl Tx {
     }
 
     /// Notes that a session was used.
-    pub async fn session_seen(
+    pub async fn platform_session_seen(
         &mut self,
         token_hash: &str,
         at: Timestamp,
@@ -100,7 +111,7 @@ impl Tx {
     }
 
     /// Ends a session.
-    pub async fn end_session(&mut self, token_hash: &str) -> Result<(), StoreError> {
+    pub async fn platform_end_session(&mut self, token_hash: &str) -> Result<(), StoreError> {
         execute!(
             self,
             "DELETE FROM console_sessions WHERE token_hash = $1",
@@ -169,7 +180,10 @@ impl Tx {
     }
 
     /// Takes a link out: of several that ask at once, one gets it.
-    pub async fn take_link(&mut self, code_hash: &str) -> Result<Option<SignInLink>, StoreError> {
+    pub async fn platform_take_link(
+        &mut self,
+        code_hash: &str,
+    ) -> Result<Option<SignInLink>, StoreError> {
         let row = fetch_optional!(
             &mut *self,
             LinkRow,

@@ -1,7 +1,7 @@
 //! The tenant as it was at an entry of its roll.
 
 use axum::response::Response;
-use chancery_application::{EntryNumber, Error, PageRequest, RollQuery};
+use chancery_application::{EntryNumber, PageRequest};
 use chancery_domain::Timestamp;
 use maud::html;
 
@@ -22,21 +22,16 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
         .and_then(|number| number.parse().ok())
         .unwrap_or(head);
     let number = wanted.clamp(1, head.max(1));
-    let at = asked.get("at").map(str::parse::<Timestamp>);
-    let request = PageRequest {
-        first: 1,
-        after: (number > 1).then_some(EntryNumber(number - 1)),
+    let at = asked.get("at").and_then(|at| at.parse::<Timestamp>().ok());
+    let (moment, entry) = match at {
+        Some(at) => (application.moment(caller, tenant, at, "at").await?, None),
+        None => {
+            let of_entry = application.moment_of_entry(caller, tenant, EntryNumber(number));
+            let (moment, entry) = of_entry.await?;
+            (moment, Some(entry))
+        }
     };
-    let listed = application
-        .events(caller, tenant, &RollQuery::default(), &request)
-        .await?;
-    let entry = listed.items.into_iter().next().map(|(_, entry)| entry);
-    let entry = entry.ok_or(Error::NotFound { what: "entry" })?;
-    let at = match at {
-        Some(Ok(at)) => at,
-        _ => entry.recorded_at,
-    };
-    let moment = application.moment(caller, tenant, at, "at").await?;
+    let at = moment.at();
     let row = application.tenant_then(moment).await?;
     let apis = PageRequest {
         first: ROWS,
@@ -65,7 +60,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                 input id="at" name="at" value=(at) spellcheck="false";
                 button type="submit" { "Show" }
             }
-            @if asked.get("at").is_none() { p { a href=(within.at(&format!("/roll/{number}"))) { "Entry " (number) } ": " (words::sentence(&entry)) } }
+            @if let Some(entry) = &entry { p { a href=(within.at(&format!("/roll/{number}"))) { "Entry " (number) } ": " (words::sentence(entry)) } }
             p {
                 @if last > 1 { a href={"?entry=" (last - 1)} rel="prev" { "One entry back" } }
                 @if last > 1 && last < head { " · " }

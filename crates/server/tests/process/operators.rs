@@ -1,3 +1,4 @@
+use reqwest::redirect::Policy;
 use serde_json::Value;
 
 use crate::server::{Server, chancery, on_both_stores, output};
@@ -23,5 +24,29 @@ on_both_stores! {
         assert!(stderr.contains("there is no such tenant"), "{stderr}");
         let (status, _, stderr) = create(&["--scope", "everything"]);
         assert_eq!(status, 2, "{stderr}");
+    }
+}
+
+on_both_stores! {
+    async fn a_link_signs_the_first_operator_in_to_the_console(directory: &Path, arguments: &[String]) {
+        let server = Server::start(directory, arguments);
+        let mut command = chancery(directory);
+        command.args(["operator", "link"]).args(arguments);
+        let (status, stdout, stderr) = output(command);
+        assert_eq!(status, 0, "{stderr}");
+        let (address, code) = stdout.trim().split_once('#').unwrap();
+        assert!(address.ends_with("/console/link"), "{stdout}");
+        let http = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
+        let url = format!("{}/console/link", server.url);
+        let sign_in = || http.post(&url).form(&[("code", code)]).send();
+        let answer = sign_in().await.unwrap();
+        assert_eq!(answer.status(), 303);
+        assert!(answer.headers().contains_key("set-cookie"));
+        assert_eq!(sign_in().await.unwrap().status(), 401);
+
+        let mut command = chancery(directory);
+        command.args(["operator", "link", "--tenant", "nobody"]).args(arguments);
+        let (status, stdout, stderr) = output(command);
+        assert_eq!((status, &*stdout), (2, ""), "{stderr}");
     }
 }
