@@ -81,7 +81,7 @@ story! {
         assert_eq!(world.token("acme", &acme.client, &acme.secret).send().await.claims()["scope"], json!("orders:read"));
         let page = browser.submit(&client, &format!("{client}/grants"), &[("scope", "https://orders.example orders:none")]).await;
         assert_eq!(page.status, 422);
-        page.shows("has no scope orders:none");
+        page.shows("has no scope `orders:none`");
 
         browser.submit(&client, &client, &[("name", "renamed"), ("expiresAt", "2030-01-01T00:00:00Z")]).await.location();
         browser.open(&client).await.shows("renamed");

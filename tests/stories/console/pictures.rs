@@ -133,7 +133,7 @@ async fn life(world: &World) -> String {
         .mutation(
             "rotateClientSecret",
             "secret { plaintext }",
-            json!({"client": acme.client, "overlapSeconds": 5 * 86_400}),
+            json!({"client": acme.client, "overlapSeconds": 2 * 86_400}),
         )
         .await
         .data();

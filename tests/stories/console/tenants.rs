@@ -55,7 +55,7 @@ story! {
         let policy = "/console/t/acme/policy";
         let fields = [
             ("displayName", "Acme"), ("accessTokenSeconds", "600"), ("signingAlgorithm", "ES256"),
-            ("allowedAuthMethods", "client_secret_basic"), ("requireClientName", "yes"), ("allowMetadata", "yes"),
+            ("allowedAuthMethods", "client_secret_basic"), ("allowedAuthMethods", "client_secret_post"), ("requireClientName", "yes"), ("allowMetadata", "yes"),
             ("clientLifetimeDays.min", "1"), ("maxLiveSecrets", "2"), ("rotationOverlapSeconds", "86400"),
         ];
         let page = browser.submit(policy, policy, &fields).await;
@@ -72,7 +72,8 @@ story! {
         browser.open("/console/t/acme").await.shows("10 minutes");
 
         let mut breaking = fields.to_vec();
-        breaking[3].1 = "private_key_jwt";
+        breaking.retain(|(name, _)| *name != "allowedAuthMethods");
+        breaking.push(("allowedAuthMethods", "private_key_jwt"));
         let page = browser.submit(policy, policy, &breaking).await;
         page.shows("What it breaks");
         page.shows("stops 1 clients");
