@@ -54,7 +54,7 @@ story! {
         let browser = Browser::operator(&world).await;
         let policy = "/console/t/acme/policy";
         let fields = [
-            ("displayName", "Acme"), ("accessTokenSeconds", "600"), ("signingAlgorithm", "ES256"),
+            ("displayName", "Acme"), ("accessTokenSeconds", "600"), ("signingKeyRotationDays", "90"), ("signingAlgorithm", "ES256"),
             ("allowedAuthMethods", "client_secret_basic"), ("allowedAuthMethods", "client_secret_post"), ("requireClientName", "yes"), ("allowMetadata", "yes"),
             ("clientLifetimeDays.min", "1"), ("maxLiveSecrets", "2"), ("rotationOverlapSeconds", "86400"),
         ];

@@ -70,7 +70,17 @@ fn key_ring(event: &KeyRingEvent) -> String {
             }
             None => "An API signs as its tenant does again.".to_owned(),
         },
+        KeyRingEvent::KeyRotationScheduled { rotation_days } => match rotation_days {
+            Some(days) => format!("Signing keys are followed by others after {days} days."),
+            None => "Signing keys are followed by others only when an operator says so.".to_owned(),
+        },
         KeyRingEvent::KeyActivated { key, .. } => format!("The signing key {key} began to sign."),
+        KeyRingEvent::KeyRetired { key, .. } => {
+            format!("The signing key {key} left the key set.")
+        }
+        KeyRingEvent::KeyRevoked { key, reason, .. } => {
+            format!("The signing key {key} was revoked: {reason}.")
+        }
     }
 }
 

@@ -123,6 +123,7 @@ fn edit(within: &Within, given: &Fields, problem: Option<&Problem>) -> Response 
             (form.line(&Line::number("accessTokenSeconds", "Access tokens live (seconds)", "60 to 86400. APIs can have their own.").required()))
             (form.line(&Line::number("refreshTokenSeconds", "Refresh tokens live (seconds)", "60 to 31536000. Empty: there are none.")))
             (form.choice("signingAlgorithm", "Signed with", "APIs can have their own.", &algorithms))
+            (form.line(&Line::number("signingKeyRotationDays", "Signing keys are rotated after (days)", "Empty: by hand.")))
         }
         fieldset {
             legend { "How clients may authenticate" }
@@ -139,6 +140,7 @@ fn edit(within: &Within, given: &Fields, problem: Option<&Problem>) -> Response 
         fieldset {
             legend { "Secrets" }
             (form.line(&Line::number("secretLifetimeDays", "Live at most (days)", "1 to 3650. Empty: without bound.")))
+            (form.line(&Line::number("secretRotationDays", "To be rotated every (days)", "1 to 1825. Empty: as each client has it.")))
             (form.line(&Line::number("maxLiveSecrets", "Live at the same time", "1 to 5 of one client.").required()))
             (form.line(&Line::number("rotationOverlapSeconds", "After a rotation the old one works for (seconds)", "0 to 2592000, which is 30 days.").required()))
         }
@@ -279,6 +281,14 @@ fn differences(before: &TenantPolicy, after: &TenantPolicy) -> Vec<Changed> {
                     .map_or("there are none".to_owned(), seconds),
             ),
             ("Signed with", policy.signing_algorithm.as_str().to_owned()),
+            (
+                "Signing keys are rotated",
+                days(policy.signing_key_rotation_days, "by hand"),
+            ),
+            (
+                "Secrets are to be rotated every",
+                days(policy.secret_rotation_days, "never"),
+            ),
             ("How clients may authenticate", ways.join(", ")),
             ("Every client needs a name", yes(policy.require_client_name)),
             ("Clients may carry metadata", yes(policy.allow_metadata)),
@@ -329,6 +339,11 @@ fn fields_of(policy: &TenantPolicy) -> Fields {
         .with("clientLifetimeDays.max", optional(lifetime.max))
         .with("clientLifetimeDays.default", optional(lifetime.default))
         .with("secretLifetimeDays", optional(policy.secret_lifetime_days))
+        .with(
+            "signingKeyRotationDays",
+            optional(policy.signing_key_rotation_days),
+        )
+        .with("secretRotationDays", optional(policy.secret_rotation_days))
         .with("maxLiveSecrets", policy.max_live_secrets.to_string())
         .with(
             "rotationOverlapSeconds",
@@ -405,6 +420,8 @@ fn parse(fields: &Fields) -> Result<(DisplayName, PolicyChange), Faults> {
         allowed_auth_methods: Some(ways),
         require_client_name: Some(fields.has("requireClientName", "yes")),
         allow_metadata: Some(fields.has("allowMetadata", "yes")),
+        signing_key_rotation_days: patch(number("signingKeyRotationDays")),
+        secret_rotation_days: patch(number("secretRotationDays")),
         client_lifetime_default: patch(number("clientLifetimeDays.default")),
         client_lifetime_min: number("clientLifetimeDays.min"),
         client_lifetime_max: patch(number("clientLifetimeDays.max")),
