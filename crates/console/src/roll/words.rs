@@ -168,6 +168,7 @@ fn client(event: &ClientEvent) -> String {
             Some(end) => format!("The client ends at {end}."),
             None => "The client has no end any more.".to_owned(),
         },
+        ClientEvent::ClientExpired { .. } => "The client's end has passed.".to_owned(),
         ClientEvent::ClientDisabled { reason } => format!("The client was disabled: {reason}."),
         ClientEvent::ClientEnabled {} => "The client was enabled.".to_owned(),
         ClientEvent::ClientDeleted { reason } => {
