@@ -63,10 +63,6 @@ fn tenant() -> TenantId {
     TenantId::from_bytes([1; 16])
 }
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 fn any() -> ActivityFilter {
     ActivityFilter::default()
 }
@@ -88,15 +84,15 @@ fn indexed() -> Vec<ActivityFilter> {
     let singly = [
         any(),
         ActivityFilter {
-            client: some("client_7"),
+            client: Some("client_7".to_owned()),
             ..any()
         },
         ActivityFilter {
-            credential: some("secret_7"),
+            credential: Some("secret_7".to_owned()),
             ..any()
         },
         ActivityFilter {
-            reason: some("mismatch"),
+            reason: Some("mismatch".to_owned()),
             ..any()
         },
         ActivityFilter {
@@ -108,7 +104,7 @@ fn indexed() -> Vec<ActivityFilter> {
             ..any()
         },
         ActivityFilter {
-            jti: some("jti-1"),
+            jti: Some("jti-1".to_owned()),
             ..any()
         },
         ActivityFilter {
@@ -224,7 +220,7 @@ fn visited(plan: &str) -> usize {
 async fn walks_in_bounded_pages(store: TestStore) {
     let log = long_log(&store).await;
     let filter = ActivityFilter {
-        trace_id: some("trace-30001"),
+        trace_id: Some("trace-30001".to_owned()),
         ..any()
     };
     let (mut after, mut found, mut pages) = (None, Vec::new(), 0);
@@ -247,7 +243,7 @@ async fn walks_in_bounded_pages(store: TestStore) {
 
     let both = ActivityFilter {
         kinds: vec![Kind::TokenDenied],
-        client: some("client_1"),
+        client: Some("client_1".to_owned()),
         ..any()
     };
     let page = log.page(tenant(), (None, None), 3, &both).await.unwrap();
