@@ -13,9 +13,17 @@ use crate::interrupts::Interrupts;
 /// How often a running program and the signals are looked at.
 pub(crate) const POLL: Duration = Duration::from_millis(20);
 
-/// The cargo that runs us.
+/// The cargo that runs us, without what it told us of ourselves: some build scripts look at that, and
+/// would build anew after every change between `cargo` and `cargo xtask`.
 pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo
 }
 
 /// Whether `cargo <subcommand>` is installed.
