@@ -16,6 +16,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// The server's, so that the control has no other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Chancery's benchmarks; `cargo xtask bench` calls them.
 #[derive(Parser)]
 struct Arguments {

@@ -66,7 +66,13 @@ pub(crate) async fn connect(
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 // Else REPLACE would delete events past the trigger that refuses it.
-                .pragma("recursive_triggers", "ON"),
+                .pragma("recursive_triggers", "ON")
+                // What undoes one statement of many rows is kept in memory, and not in a file that
+                // is made and deleted for it.
+                .pragma("temp_store", "MEMORY")
+                // Pages that are written again and again go from the log to the file less often:
+                // each time costs what 16 MiB of log do, and a start after a crash reads as much.
+                .pragma("wal_autocheckpoint", "4000"),
         )
         .await?;
     drop(held);

@@ -3,6 +3,11 @@
 
 use std::process::ExitCode;
 
+/// The system's allocator keeps what a burst of requests needed in one arena for each thread; this one
+/// gives it back, and costs less for the many small pieces of a request.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     chancery::main()
 }
