@@ -183,7 +183,7 @@ fn secret(event: &SecretRotationEvent) -> String {
             format!("A secret that ends in {} was issued.", issued.hint)
         }
         SecretRotationEvent::SecretRotated { issued, retires } => format!(
-            "The secret was rotated: the new one ends in {}, and {} older ones retire.",
+            "The secret was rotated: the new one ends in {}; older ones that retire: {}.",
             issued.hint,
             retires.len()
         ),
