@@ -76,7 +76,7 @@ pub(crate) struct Beside {
     pub(crate) name: String,
     pub(crate) rate: f64,
     pub(crate) alone: Sample,
-    pub(crate) beside: Sample,
+    pub(crate) among: Sample,
     pub(crate) wrong_per_second: f64,
 }
 
@@ -148,16 +148,16 @@ impl Report {
         for Beside {
             name,
             alone,
-            beside,
+            among,
             wrong_per_second,
             ..
         } in &self.beside_wrong_secrets
         {
-            let kept = beside.tokens_per_second / alone.tokens_per_second;
+            let kept = among.tokens_per_second / alone.tokens_per_second;
             let _ = writeln!(
                 text,
                 "| {name} | {:.0} | {:.0} | **{kept:.2}** | {:.2} | {:.2} | {wrong_per_second:.0} |",
-                alone.tokens_per_second, beside.tokens_per_second, alone.p99_ms, beside.p99_ms
+                alone.tokens_per_second, among.tokens_per_second, alone.p99_ms, among.p99_ms
             );
         }
         text.push_str("\n`private_key_jwt` (ES256) at a quarter of the peak, each assertion used once.\n\n| | rate | p50 ms | p99 ms | p99.9 ms | CPU µs/token |\n| --- | --- | --- | --- | --- | --- |\n");

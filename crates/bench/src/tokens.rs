@@ -296,17 +296,17 @@ impl Bench<'_> {
             expected: REFUSAL,
             once: false,
         };
-        let (beside, refused) = std::thread::scope(|threads| {
+        let (among, refused) = std::thread::scope(|threads| {
             let refused = threads.spawn(|| load.send());
-            let beside = self.sample(self.server, &self.requests, Some(rate));
-            (beside, refused.join())
+            let among = self.sample(self.server, &self.requests, Some(rate));
+            (among, refused.join())
         });
         let refused = refused.map_err(|_| Error::Wrong("the load panicked".into()))??;
         Ok(Beside {
             name,
             rate,
             alone,
-            beside: beside?,
+            among: among?,
             wrong_per_second: refused.rate(),
         })
     }

@@ -148,15 +148,14 @@ impl Directory {
             return Ok(None);
         };
         let holds = |place| line.tenant_unchanged(place);
-        let (place, entry) = match self.tenants.get(&id, holds) {
-            Some(held) => held,
-            None => {
-                let fill = async |before| {
-                    let entry = self.fill.tenant(id, at.stamp, before).await?;
-                    Ok::<_, Unavailable>((entry, self.still(id, at.stamp).await?))
-                };
-                self.tenants.fill(&id, holds, at, fill).await?
-            }
+        let (place, entry) = if let Some(held) = self.tenants.get(&id, holds) {
+            held
+        } else {
+            let fill = async |before| {
+                let entry = self.fill.tenant(id, at.stamp, before).await?;
+                Ok::<_, Unavailable>((entry, self.still(id, at.stamp).await?))
+            };
+            self.tenants.fill(&id, holds, at, fill).await?
         };
         Ok(entry.map(|entry| Seen::at(place, entry)))
     }

@@ -99,7 +99,7 @@ impl Lines {
         if at.stamp == stamp {
             return Ok(Some((line, at)));
         }
-        let _turn = line.turn.lock().await;
+        let turn = line.turn.lock().await;
         let at = line.at();
         // Another may have gone further than `stamp`; only the roll itself says whether it goes back.
         let Some(now) = store.stamp(tenant).await? else {
@@ -117,7 +117,7 @@ impl Lines {
             }
         }
         let at = line.at();
-        drop(_turn);
+        drop(turn);
         Ok(Some((line, at)))
     }
 

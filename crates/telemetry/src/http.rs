@@ -190,10 +190,10 @@ mod tests {
         let Points::Histograms(points) = &families[0].points else {
             panic!("{families:?}");
         };
-        let routes: Vec<_> = points
+        let counted: Vec<_> = points
             .iter()
             .map(|(labels, spread)| (&*labels[1].1, &*labels[2].1, spread.count()))
             .collect();
-        assert_eq!(routes, [("/t/{slug}/known", "200", 2), ("none", "404", 2)]);
+        assert_eq!(counted, [("/t/{slug}/known", "200", 2), ("none", "404", 2)]);
     }
 }

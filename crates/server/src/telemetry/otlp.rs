@@ -230,9 +230,8 @@ impl SpanExporter for SpanSender {
             resource_spans: group_spans_by_resource_and_scope(batch, &self.resource),
         };
         let collector = self.collector.clone();
-        let send = async move { collector.send("v1/traces", request.encode_to_vec()).await };
-        let sent = self.runtime.spawn(send).await;
-        let error = match sent {
+        let work = async move { collector.send("v1/traces", request.encode_to_vec()).await };
+        let error = match self.runtime.spawn(work).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
