@@ -22,6 +22,7 @@ mod introspection;
 mod keys_in_use;
 mod last_credential;
 mod lists;
+mod openapi;
 mod policy_preview;
 mod quotas;
 mod refresh_tokens;

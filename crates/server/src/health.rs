@@ -58,7 +58,7 @@ pub(crate) async fn nothing_here() -> impl IntoResponse {
         "type": "about:blank",
         "title": "Not Found",
         "status": 404,
-        "detail": "there is nothing at this URL; the explorer is at /graphql, a tenant's metadata at /.well-known/oauth-authorization-server/t/{slug}",
+        "detail": "there is nothing at this URL; the explorer is at /graphql, a tenant's metadata at /.well-known/oauth-authorization-server/t/{slug}, the REST documentation at /docs",
     });
     let kind = [(header::CONTENT_TYPE, "application/problem+json")];
     (StatusCode::NOT_FOUND, kind, problem.to_string())

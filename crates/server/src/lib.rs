@@ -3,9 +3,11 @@
 mod clock;
 mod config;
 mod connections;
+mod docs;
 mod exit;
 mod health;
 mod logging;
+mod openapi;
 pub mod platform;
 mod progress;
 mod roll;

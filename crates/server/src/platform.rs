@@ -18,7 +18,7 @@ use chancery_token_log::{Durability, TokenLog, TokenLogConfig};
 use chancery_token_service::{FailureLimit, TokenService, TokenServiceConfig, TrustedProxies};
 
 use crate::{
-    health, roll,
+    docs, health, roll,
     telemetry::{self, Sources},
 };
 
@@ -228,7 +228,10 @@ impl Platform {
             };
             // For clients, and for operators.
             let tokens = chancery_token_service::router(token_service);
-            let public = tokens.clone().merge(roll::routes(application.clone()));
+            let public = tokens
+                .clone()
+                .merge(roll::routes(application.clone()))
+                .merge(docs::routes());
             let internal = chancery_admin_api::router(
                 application.clone(),
                 sockets.clone(),

@@ -3,6 +3,7 @@
 use chancery_crypto::{Audience, Expectation, PresentedToken};
 use chancery_directory::TenantEntry;
 use chancery_domain::{ClientId, CredentialId, TenantId, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What an access token of ours says, as far as introspection tells it.
@@ -23,7 +24,7 @@ pub(crate) struct Presented {
 }
 
 /// One audience is a string, several are an array (RFC 7519, section 4.1.3).
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum OneOrMore {
     One(String),

@@ -13,6 +13,7 @@ use http::{
     HeaderValue, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -111,7 +112,7 @@ impl Code {
         }
     }
 
-    fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::InvalidRequest
             | Self::InvalidGrant
@@ -222,7 +223,7 @@ struct Body {
 }
 
 /// An error outside OAuth (RFC 9457).
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Problem {
     status: u16,
     title: &'static str,

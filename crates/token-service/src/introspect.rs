@@ -4,6 +4,7 @@
 use chancery_crypto::fingerprint;
 use chancery_domain::{ClientId, CredentialId, TenantId, Timestamp, client::ClientState};
 use chancery_token_log::{Entry, Kind, Operation};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// The answer. Of a token that is not active it is `active` alone.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Introspection {
     /// Whether the token is good now.
     pub(crate) active: bool,
@@ -24,11 +25,14 @@ pub(crate) struct Introspection {
 }
 
 /// What is told of a token that is active.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ActiveToken {
     iss: String,
+    #[schemars(with = "String")]
     sub: ClientId,
+    #[schemars(with = "String")]
     client_id: ClientId,
+    #[schemars(with = "String")]
     tenant_id: TenantId,
     aud: OneOrMore,
     scope: String,
@@ -44,6 +48,7 @@ pub(crate) struct ActiveToken {
     /// How an access token is used; absent of a refresh token.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
+    #[schemars(with = "String")]
     credential_id: CredentialId,
 }
 

@@ -38,19 +38,20 @@ pub(crate) fn parse(body: &[u8]) -> Result<Parameters, Malformed> {
 }
 
 /// The members whose values matter.
+pub(crate) const KNOWN: [&str; 10] = [
+    "grant_type",
+    "scope",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    "refresh_token",
+    "token",
+    "audience",
+    "resource",
+];
+
 fn known(name: &str) -> Option<&'static str> {
-    const KNOWN: [&str; 10] = [
-        "grant_type",
-        "scope",
-        "client_id",
-        "client_secret",
-        "client_assertion",
-        "client_assertion_type",
-        "refresh_token",
-        "token",
-        "audience",
-        "resource",
-    ];
     KNOWN.into_iter().find(|known| *known == name)
 }
 

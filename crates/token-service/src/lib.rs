@@ -31,6 +31,7 @@ mod json_body;
 mod jwks;
 mod limits;
 mod metadata;
+mod openapi;
 mod parameters;
 mod quotas;
 mod reason;
@@ -43,4 +44,5 @@ mod token;
 mod window;
 
 pub use address::{FailureLimit, TrustedProxies};
+pub use openapi::{paths, problem, schemas};
 pub use service::{TokenService, TokenServiceConfig, router};

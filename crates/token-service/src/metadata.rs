@@ -16,6 +16,7 @@ use chancery_domain::{
     value::ClientKeyAlgorithm,
 };
 use http::{HeaderValue, header::CACHE_CONTROL, request::Parts};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{TokenService, error::Problem};
@@ -39,8 +40,8 @@ impl FromRequestParts<TokenService> for TenantSlug {
 }
 
 /// The document.
-#[derive(Debug, Serialize)]
-struct Metadata {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Metadata {
     issuer: String,
     token_endpoint: String,
     token_endpoint_auth_methods_supported: Vec<&'static str>,

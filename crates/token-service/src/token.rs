@@ -2,6 +2,7 @@
 
 use chancery_domain::{FamilyId, Timestamp};
 use chancery_telemetry::stage;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::Instrument as _;
 
@@ -16,11 +17,16 @@ use crate::{
 };
 
 /// The answer to a request that was granted (RFC 6749, section 5.1).
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Token")]
 pub(crate) struct Issued {
+    /// A JWT by RFC 9068.
     pub(crate) access_token: String,
+    /// Always `Bearer`.
     pub(crate) token_type: &'static str,
+    /// For how many seconds the access token is good.
     pub(crate) expires_in: i64,
+    /// What was granted: space-separated, sorted.
     pub(crate) scope: String,
     /// Only where the tenant's policy turns refresh tokens on.
     #[serde(skip_serializing_if = "Option::is_none")]

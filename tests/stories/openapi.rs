@@ -1,0 +1,67 @@
+//! The `OpenAPI` document against the router that it describes.
+
+use std::collections::BTreeSet;
+
+use chancery_testkit::story;
+use serde_json::Value;
+
+use crate::support::World;
+
+/// What is no REST endpoint: the admin API has a schema of its own, and these pages have none.
+fn is_a_page(path: &str) -> bool {
+    path.starts_with("/graphql") || path.starts_with("/docs") || path == "/openapi.json"
+}
+
+async fn document(world: &World) -> Value {
+    let url = format!("{}/openapi.json", world.url);
+    world
+        .http
+        .get(url)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap()
+}
+
+story! {
+    async fn what_is_routed_is_what_is_documented(world: World) {
+        let document = document(&world).await;
+        let documented: BTreeSet<_> = document["paths"].as_object().unwrap().keys().cloned().collect();
+        // The router names its paths, quoted, when it is printed.
+        let printed = format!("{:?}", world.platform.router);
+        let routed: BTreeSet<_> = printed
+            .split('"')
+            .filter(|part| part.starts_with('/') && !is_a_page(part))
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(routed, documented);
+    }
+}
+
+story! {
+    async fn every_documented_operation_answers_as_documented(world: World) {
+        let document = document(&world).await;
+        for (path, item) in document["paths"].as_object().unwrap() {
+            let (method, operation) = match &item["post"] {
+                Value::Null => (http::Method::GET, &item["get"]),
+                post => (http::Method::POST, post),
+            };
+            let url = format!("{}{}", world.url, path.replace("{slug}", "system"));
+            let answer = world.http.request(method, url).send().await.unwrap();
+            assert_ne!(answer.status(), 404, "{path}");
+            let documented = &operation["responses"][answer.status().as_str()];
+            assert!(documented.is_object(), "{path} answers {}", answer.status());
+            let kind = answer.headers()["content-type"].to_str().unwrap();
+            let kind = kind.split(';').next().unwrap();
+            assert!(documented["content"][kind].is_object(), "{path} answers {kind}");
+            for name in answer.headers().keys().map(http::HeaderName::as_str) {
+                let own = ["x-ratelimit-limit", "retry-after", "www-authenticate", "traceparent", "etag"];
+                let headers = documented["headers"].as_object().unwrap();
+                let known = headers.keys().any(|header| header.eq_ignore_ascii_case(name));
+                assert!(known || !own.contains(&name), "{path} answers with {name}");
+            }
+        }
+    }
+}
