@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use chancery_testkit::story;
 use serde_json::Value;
 
-use crate::support::World;
+use crate::support::{World, story};
 
 /// What is no REST endpoint: the admin API has a schema of its own, and these pages have none.
 fn is_a_page(path: &str) -> bool {

@@ -11,7 +11,7 @@ window.SwaggerUIBundle({
   queryConfigEnabled: false,
   defaultModelsExpandDepth: 0,
   requestInterceptor(request) {
-    // Swagger UI has no name for these parts of a request.
+    // What the browser keeps for this server, cookies and passwords, stays out.
     request.credentials = "omit";
     return request;
   },

@@ -67,9 +67,7 @@ fn document() -> Value {
                 "x-ratelimit-reset": {"description": "When its window ends, in Unix seconds.", "schema": {"type": "integer", "minimum": 0}},
             },
             "securitySchemes": {
-                "basic": {"type": "http", "scheme": "basic", "description": "`client_secret_basic`: the client's id and secret, each form-encoded (RFC 6749, section 2.3.1)."},
-                "post": {"type": "apiKey", "in": "header", "name": "Content-Type", "description": "`client_secret_post`: `client_id` and `client_secret` in the body. OpenAPI has no scheme for it: fill in the body."},
-                "assertion": {"type": "apiKey", "in": "header", "name": "Content-Type", "description": "`private_key_jwt` and `client_secret_jwt`: `client_assertion` and `client_assertion_type` in the body (RFC 7523). OpenAPI has no scheme for it: fill in the body."},
+                "basic": {"type": "http", "scheme": "basic", "description": "`client_secret_basic`: the client's id and secret, each form-encoded (RFC 6749, section 2.3.1). The other ways to authenticate are members of the body, for which OpenAPI has no scheme."},
             },
         },
     })

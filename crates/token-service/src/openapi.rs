@@ -214,7 +214,8 @@ fn posted(endpoint: Endpoint) -> Value {
             "tags": ["Tokens"],
             "summary": summary,
             "description": description,
-            "security": [{"basic": []}, {"post": []}, {"assertion": []}],
+            // With nothing here, the client authenticates in the body.
+            "security": [{"basic": []}, {}],
             "requestBody": {"required": true, "content": {FORM: content, JSON: content}},
             "responses": answers(endpoint),
         },
