@@ -67,3 +67,13 @@ story! {
         }
     }
 }
+
+story! {
+    async fn a_slug_that_is_not_utf_8_is_no_tenant(world: World) {
+        for path in ["/t/%ff/roll/key", "/t/%ff/roll/checkpoint", "/t/%ff/oauth2/jwks"] {
+            let answer = world.http.get(format!("{}{path}", world.url)).send().await.unwrap();
+            assert_eq!(answer.status(), 404, "{path}");
+            assert_eq!(answer.headers()["content-type"], "application/problem+json", "{path}");
+        }
+    }
+}

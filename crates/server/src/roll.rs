@@ -3,7 +3,7 @@
 
 use axum::{
     Router,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -23,20 +23,23 @@ pub(crate) fn routes(application: Application) -> Router {
         .with_state(application)
 }
 
-async fn checkpoint(State(application): State<Application>, Path(slug): Path<String>) -> Response {
-    answer(&application, &slug, |sealed| sealed.note.note().to_owned()).await
+/// The slug in the URL, where it can be read.
+type Asked = Result<Path<String>, PathRejection>;
+
+async fn checkpoint(State(application): State<Application>, slug: Asked) -> Response {
+    answer(&application, slug, |sealed| sealed.note.note().to_owned()).await
 }
 
-async fn key(State(application): State<Application>, Path(slug): Path<String>) -> Response {
-    answer(&application, &slug, |sealed| format!("{}\n", sealed.key)).await
+async fn key(State(application): State<Application>, slug: Asked) -> Response {
+    answer(&application, slug, |sealed| format!("{}\n", sealed.key)).await
 }
 
 async fn answer(
     application: &Application,
-    slug: &str,
+    slug: Asked,
     text: impl FnOnce(SealedRoll) -> String,
 ) -> Response {
-    let Ok(slug) = Slug::parse(slug) else {
+    let Some(slug) = slug.ok().and_then(|Path(slug)| Slug::parse(&slug).ok()) else {
         return problem(StatusCode::NOT_FOUND, "there is no such tenant");
     };
     match application.published_checkpoint(&slug).await {
