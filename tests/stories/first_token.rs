@@ -2,7 +2,9 @@
 
 use chancery_domain::StreamId;
 use jwt_simple::prelude::*;
-use oauth2::{ClientId, ClientSecret, Scope, TokenResponse, TokenUrl, basic::BasicClient};
+use oauth2::{
+    AuthType, ClientId, ClientSecret, Scope, TokenResponse, TokenUrl, basic::BasicClient,
+};
 use serde_json::{Value, json};
 
 use crate::support::{World, story};
@@ -47,6 +49,22 @@ story! {
         let operator = world.operator["client_id"].as_str().unwrap();
         assert!(roll.iter().all(|entry| entry.actor.kind() == "client" && entry.actor.id() == operator));
         assert!(matches!(roll[0].stream, StreamId::Tenant(_)));
+    }
+}
+
+story! {
+    async fn a_third_party_client_sends_its_secret_in_the_header_or_in_the_body(world: World) {
+        let acme = world.acme().await;
+        let http = oauth_http(world.http.clone());
+        for way in [AuthType::BasicAuth, AuthType::RequestBody] {
+            let oauth = BasicClient::new(ClientId::new(acme.client.clone()))
+                .set_client_secret(ClientSecret::new(acme.secret.clone()))
+                .set_token_uri(TokenUrl::new(world.token_endpoint("acme")).unwrap())
+                .set_auth_type(way);
+            let answer = oauth.exchange_client_credentials().request_async(&http).await.unwrap();
+            let claims = verified_elsewhere(&world, "acme", answer.access_token().secret()).await;
+            assert_eq!(claims.subject.as_deref(), Some(&*acme.client));
+        }
     }
 }
 
