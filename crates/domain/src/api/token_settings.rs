@@ -72,9 +72,10 @@ impl Settings<'_> {
         }
         if after.signing_algorithm != before.signing_algorithm {
             let ring = read.key_ring(self.tenant)?;
-            let who = match self.is_new {
-                true => Switch::OfNew(self.api),
-                false => Switch::Of(Some(self.api)),
+            let who = if self.is_new {
+                Switch::OfNew(self.api)
+            } else {
+                Switch::Of(Some(self.api))
             };
             let choice = (who, after.signing_algorithm);
             change = key_ring::chosen(ring, self.tenant, choice, self.key, now)?;

@@ -120,3 +120,19 @@ pub(super) fn replaced(
     }
     before
 }
+
+/// What `ClientKeyRevoked` makes of the keys.
+pub(super) fn revoked(
+    mut before: BTreeMap<KeyId, ClientKey>,
+    key: KeyId,
+    compromised: bool,
+) -> BTreeMap<KeyId, ClientKey> {
+    if let Some(key) = before.get_mut(&key) {
+        key.ended = Some(if compromised {
+            KeyEnd::Compromised
+        } else {
+            KeyEnd::Revoked
+        });
+    }
+    before
+}

@@ -259,15 +259,9 @@ impl Fold for Client {
                 key,
                 reason: _,
                 compromised,
-            } => before.map(|mut client| {
-                if let Some(key) = client.keys.get_mut(&key) {
-                    key.ended = Some(if compromised {
-                        KeyEnd::Compromised
-                    } else {
-                        KeyEnd::Revoked
-                    });
-                }
-                client
+            } => before.map(|client| Self {
+                keys: keys::revoked(client.keys, key, compromised),
+                ..client
             }),
             ClientEvent::ClientExpiryChanged { expires_at } => before.map(|client| Self {
                 expires_at,

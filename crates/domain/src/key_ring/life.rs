@@ -242,12 +242,12 @@ mod tests {
 
     #[test]
     fn the_key_that_began_last_signs_and_the_one_before_stays_for_its_tokens() {
+        use KeyState::{Active, Published, Retired, Retiring};
         let ring = ring(&[made(1, 0, 0), made(2, 1_000, 4_600)]);
         let signs = |seconds| ring.active(ES256, at(seconds)).map(|(id, _)| id);
         assert_eq!(signs(-1), None);
         assert_eq!((signs(4_599), signs(4_600)), (Some(id(1)), Some(id(2))));
         let states = |seconds| [1, 2].map(|number| ring.state(id(number), at(seconds)).unwrap());
-        use KeyState::{Active, Published, Retired, Retiring};
         assert_eq!(states(4_599), [Active, Published]);
         assert_eq!(states(4_600), [Retiring, Active]);
         assert_eq!(states(4_600 + 86_699), [Retiring, Active]);

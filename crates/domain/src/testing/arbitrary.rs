@@ -246,8 +246,10 @@ fn event_of(name: &str) -> BoxedStrategy<Event> {
         client_event(name)
     } else if name.starts_with("Api") {
         api_event(name)
+    } else if name.starts_with("Key") || name == "AlgorithmChosen" {
+        key_ring_event(name)
     } else {
-        other_event(name)
+        secret_rotation_event(name)
     }
 }
 
@@ -405,15 +407,16 @@ fn api_event(name: &str) -> BoxedStrategy<Event> {
     event.prop_map_into().boxed()
 }
 
-fn other_event(name: &str) -> BoxedStrategy<Event> {
-    match name {
+fn key_ring_event(name: &str) -> BoxedStrategy<Event> {
+    use KeyRingEvent as E;
+    let event = match name {
         "KeyGenerated" => (
             (key_id(), algorithm(), public_jwk()),
             (moment(), moment(), option::of(1..=3_650_u32)),
         )
             .prop_map(
                 |((key, algorithm, public_jwk), (generated_at, activates_at, rotation_days))| {
-                    KeyRingEvent::KeyGenerated {
+                    E::KeyGenerated {
                         key,
                         algorithm,
                         public_jwk,
@@ -423,7 +426,6 @@ fn other_event(name: &str) -> BoxedStrategy<Event> {
                     }
                 },
             )
-            .prop_map_into()
             .boxed(),
         "AlgorithmChosen" => (
             option::of(api_id()),
@@ -432,87 +434,74 @@ fn other_event(name: &str) -> BoxedStrategy<Event> {
             option::of(moment()),
         )
             .prop_map(
-                |(api, algorithm, chosen_at, signs_from)| KeyRingEvent::AlgorithmChosen {
+                |(api, algorithm, chosen_at, signs_from)| E::AlgorithmChosen {
                     api,
                     algorithm,
                     chosen_at,
                     signs_from,
                 },
             )
-            .prop_map_into()
             .boxed(),
         "KeyActivated" => (key_id(), moment())
-            .prop_map(|(key, activated_at)| KeyRingEvent::KeyActivated { key, activated_at })
-            .prop_map_into()
+            .prop_map(|(key, activated_at)| E::KeyActivated { key, activated_at })
             .boxed(),
         "KeyRotationScheduled" => option::of(1..=3_650_u32)
-            .prop_map(|rotation_days| KeyRingEvent::KeyRotationScheduled { rotation_days })
-            .prop_map_into()
+            .prop_map(|rotation_days| E::KeyRotationScheduled { rotation_days })
             .boxed(),
         "KeyRetired" => (key_id(), moment())
-            .prop_map(|(key, retired_at)| KeyRingEvent::KeyRetired { key, retired_at })
-            .prop_map_into()
+            .prop_map(|(key, retired_at)| E::KeyRetired { key, retired_at })
             .boxed(),
         "KeyRevoked" => (key_id(), text(), moment())
-            .prop_map(|(key, reason, revoked_at)| KeyRingEvent::KeyRevoked {
+            .prop_map(|(key, reason, revoked_at)| E::KeyRevoked {
                 key,
                 reason,
                 revoked_at,
             })
-            .prop_map_into()
             .boxed(),
+        other => panic!("{other} has no strategy"),
+    };
+    event.prop_map_into().boxed()
+}
+
+fn secret_rotation_event(name: &str) -> BoxedStrategy<Event> {
+    use SecretRotationEvent as E;
+    let event = match name {
         "SecretIssued" => issued()
-            .prop_map(|issued| SecretRotationEvent::SecretIssued { issued })
-            .prop_map_into()
+            .prop_map(|issued| E::SecretIssued { issued })
             .boxed(),
         "SecretRotated" => (issued(), vec(retirement(), 0..4))
-            .prop_map(|(issued, retires)| SecretRotationEvent::SecretRotated { issued, retires })
-            .prop_map_into()
+            .prop_map(|(issued, retires)| E::SecretRotated { issued, retires })
             .boxed(),
         "RetirementDeferred" => (secret_id(), moment())
-            .prop_map(
-                |(secret, retires_at)| SecretRotationEvent::RetirementDeferred {
-                    secret,
-                    retires_at,
-                },
-            )
-            .prop_map(Event::from)
+            .prop_map(|(secret, retires_at)| E::RetirementDeferred { secret, retires_at })
             .boxed(),
         "SecretRetired" => secret_id()
-            .prop_map(|secret| SecretRotationEvent::SecretRetired { secret })
-            .prop_map(Event::from)
+            .prop_map(|secret| E::SecretRetired { secret })
             .boxed(),
         "SecretExpired" => secret_id()
-            .prop_map(|secret| SecretRotationEvent::SecretExpired { secret })
-            .prop_map(Event::from)
+            .prop_map(|secret| E::SecretExpired { secret })
             .boxed(),
         "RotationScheduled" => (any::<u32>(), any::<u32>(), moment())
-            .prop_map(|(every_seconds, overlap_seconds, next_due_at)| {
-                SecretRotationEvent::RotationScheduled {
+            .prop_map(
+                |(every_seconds, overlap_seconds, next_due_at)| E::RotationScheduled {
                     every_seconds,
                     overlap_seconds,
                     next_due_at,
-                }
-            })
-            .prop_map(Event::from)
-            .boxed(),
-        "RotationScheduleCancelled" => Just(SecretRotationEvent::RotationScheduleCancelled {})
-            .prop_map(Event::from)
-            .boxed(),
-        "RotationDue" => moment()
-            .prop_map(|due_at| SecretRotationEvent::RotationDue { due_at })
-            .prop_map(Event::from)
-            .boxed(),
-        "SecretRevoked" => (secret_id(), text(), any::<bool>())
-            .prop_map(
-                |(secret, reason, compromised)| SecretRotationEvent::SecretRevoked {
-                    secret,
-                    reason,
-                    compromised,
                 },
             )
-            .prop_map_into()
+            .boxed(),
+        "RotationScheduleCancelled" => Just(E::RotationScheduleCancelled {}).boxed(),
+        "RotationDue" => moment()
+            .prop_map(|due_at| E::RotationDue { due_at })
+            .boxed(),
+        "SecretRevoked" => (secret_id(), text(), any::<bool>())
+            .prop_map(|(secret, reason, compromised)| E::SecretRevoked {
+                secret,
+                reason,
+                compromised,
+            })
             .boxed(),
         other => panic!("{other} has no strategy"),
-    }
+    };
+    event.prop_map_into().boxed()
 }
