@@ -170,3 +170,54 @@ story! {
         assert_eq!(events(&world, "RotationDue").await, 0);
     }
 }
+
+story! {
+    /// During an overlap the advice tells which secret is in use and from where, and when the old one can
+    /// go; revoking acts at once and warns of what it cuts off.
+    async fn advice_tells_when_the_old_secret_can_go(world: World) {
+        let acme = world.acme().await;
+        let advice = async || {
+            world.platform.log.drain().await;
+            let operator = world.operator().await;
+            let query = "query($client: ID!) { rotationAdvice(client: $client) { credential verdict safe sentence lastUsedFrom usesLastHour usesLastDay usesSinceNewest } }";
+            let found = operator.send("rotationAdvice", query, json!({"client": acme.client})).await.data();
+            found.as_array().unwrap().clone()
+        };
+        let before = advice().await;
+        assert_eq!((before.len(), &before[0]["verdict"], &before[0]["safe"]), (1, &json!("ONLY_ONE"), &json!(false)));
+        world.clock.advance(1);
+        let operator = world.operator().await;
+        let rotated = operator.mutation("rotateClientSecret", "secret { id plaintext }", json!({"client": acme.client, "overlapSeconds": 10 * DAY})).await.data();
+        let new = rotated["secret"]["plaintext"].as_str().unwrap();
+        for _ in 0..3 {
+            world.token("acme", &acme.client, &acme.secret).send().await.token();
+        }
+        world.clock.advance(180);
+        let old = advice().await[0].clone();
+        assert_eq!(old["credential"], json!(acme.secret_id));
+        assert_eq!((&old["verdict"], &old["usesLastHour"], &old["usesSinceNewest"]), (&json!("IN_USE"), &json!(3), &json!(3)));
+        assert_eq!(old["sentence"], json!("last used 3 minutes ago from 127.0.0.1, 3 times in the last hour: it is in use"));
+        world.token("acme", &acme.client, new).send().await.token();
+        world.clock.advance(3_600);
+        assert_eq!(advice().await[0]["verdict"], "RECENTLY_USED");
+        world.clock.advance(6 * DAY);
+        let both = advice().await;
+        assert_eq!((&both[0]["verdict"], &both[0]["safe"], &both[0]["usesLastDay"]), (&json!("UNUSED"), &json!(true), &json!(0)));
+        assert_eq!(both[0]["sentence"], "unused for 6 days: it can go");
+        assert_eq!(both[1]["verdict"], "NEWEST");
+
+        let revoke = async |secret: &Value, compromised: bool| {
+            let operator = world.operator().await;
+            let input = json!({"client": acme.client, "secret": secret, "reason": "test", "compromised": compromised});
+            operator.mutation("revokeClientSecret", "warnings tokens { jti audience expiresAt }", input).await.data()
+        };
+        let quiet = revoke(&json!(acme.secret_id), false).await;
+        assert_eq!(quiet, json!({"warnings": [], "tokens": []}));
+        let issued = world.token("acme", &acme.client, new).send().await.claims();
+        let loud = revoke(&rotated["secret"]["id"], true).await;
+        assert!(loud["warnings"][0].as_str().unwrap().contains("the client has no other"), "{loud:#}");
+        assert_eq!(loud["tokens"].as_array().unwrap().len(), 1, "{loud:#}");
+        assert_eq!(loud["tokens"][0]["jti"], issued["jti"]);
+        world.token("acme", &acme.client, new).send().await.refused(401, "invalid_client");
+    }
+}

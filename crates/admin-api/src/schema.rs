@@ -14,8 +14,8 @@ use crate::{
     roll::{RollQueries, RollSubscription},
     seal::SealQueries,
     secret::{
-        defer::DeferSecretRetirement, issue::IssueClientSecret, revoke::RevokeClientSecret,
-        rotate::RotateClientSecret, schedule::ScheduleSecretRotation,
+        advice::AdviceQueries, defer::DeferSecretRetirement, issue::IssueClientSecret,
+        revoke::RevokeClientSecret, rotate::RotateClientSecret, schedule::ScheduleSecretRotation,
     },
     tenant::{
         close::CloseTenant, create::CreateTenant, preview::PolicyQueries, query::TenantQueries,
@@ -44,6 +44,7 @@ pub(crate) struct Query(
     AccessQueries,
     SealQueries,
     CalendarQueries,
+    AdviceQueries,
 );
 
 /// What can be changed. Every change is written to the roll of its tenant, in the same transaction.

@@ -90,9 +90,9 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             // A binary that is older than the schema changes nothing until it is replaced.
-            StoreError::Unavailable(_) | StoreError::SchemaNewer { .. } => {
-                Self::Unavailable(Box::new(error))
-            }
+            StoreError::Unavailable(_)
+            | StoreError::SchemaNewer { .. }
+            | StoreError::MasterKeyLeft { .. } => Self::Unavailable(Box::new(error)),
             error => Self::Internal(Box::new(error)),
         }
     }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The row of the key that client secrets are bound with.
-const ROW: &str = "client_secrets";
+pub(crate) const ROW: &str = "client_secrets";
 
 /// Why an installation cannot be opened. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +71,8 @@ impl Installation {
             let bytes = sealer
                 .open(&context, &stored)
                 .map_err(OpenError::WrongMasterKey)?;
+            // It was opened with that key, so it is accepted.
+            sealer.seal_under(&stored.master_key_id);
             let key = InstallationKey::from_opened(&bytes).map_err(|error| defect(error.into()))?;
             return Ok(Self {
                 secrets: Arc::new(SecretIssuer::new(&key)),

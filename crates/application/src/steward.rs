@@ -54,7 +54,7 @@ impl Steward {
         }
     }
 
-    /// Does everything that is due: records which clients have ended, which secrets have retired or
+    /// Looks whether the master key was changed, then does everything that is due: records which clients have ended, which secrets have retired or
     /// expired, which rotations are due soon and what has become of signing keys, and makes the next
     /// signing keys. Each client and each key ring in a transaction of its own; what fails rests for a
     /// while and keeps nobody else waiting.
@@ -62,6 +62,7 @@ impl Steward {
     /// # Errors
     /// [`Error`] when the due work cannot be read.
     pub async fn round(&mut self) -> Result<Recorded, Error> {
+        self.application.follow_master_key().await?;
         let now = self.application.now();
         self.resting
             .retain(|_, (rest, until)| until.plus_seconds(*rest) > now);

@@ -39,7 +39,7 @@ pub use installation_key::{InstallationKey, InstallationKeyError};
 pub use jwk::{JwkError, JwkSet, PublicJwk};
 pub use master_key::{MasterKey, MasterKeyError, MasterKeyId};
 pub use note::{InvalidKeyName, NoteError, NoteKey, VerifierKey, VerifierKeyError};
-pub use seal::{OpenError, SealContext, SealError, Sealed, Sealer};
+pub use seal::{MasterKeySource, OpenError, SealContext, SealError, Sealed, Sealer};
 pub use secret::{
     ClientSecret, NotOurs, REFRESH_PATTERN, RefreshToken, SECRET_PATTERN, SecretIssuer, fingerprint,
 };

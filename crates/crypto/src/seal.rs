@@ -1,6 +1,7 @@
 //! Sealing: private keys at rest.
 
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use zeroize::Zeroizing;
@@ -127,14 +128,37 @@ struct Key {
     cipher: LessSafeKey,
 }
 
-/// Seals under the current master key; opens what this one or the previous one has sealed.
+/// Reads the master keys again that the installation is configured with now.
+pub type MasterKeySource = Box<dyn Fn() -> Vec<MasterKey> + Send + Sync>;
+
+/// Seals under one master key; opens what that one or another accepted one has sealed.
 ///
 /// AES-256-GCM. The nonce is 96 random bits, safe for far more values than an installation ever
 /// seals (2³² under one key). The associated data are the purpose, the tenant, the row and the master
 /// key's id, each with its length, so that no two places share them.
+///
+/// Which of the accepted keys seals is decided by the installation, not by the order in which they are
+/// configured: see [`Sealer::seal_under`]. So several nodes change to another key at one moment.
 pub struct Sealer {
-    current: Key,
-    previous: Option<Key>,
+    keys: RwLock<Keys>,
+    source: Option<MasterKeySource>,
+}
+
+struct Keys {
+    current: Arc<Key>,
+    accepted: Vec<Arc<Key>>,
+}
+
+impl Keys {
+    fn find(&self, id: &str) -> Option<&Arc<Key>> {
+        self.accepted.iter().find(|key| key.id.as_str() == id)
+    }
+
+    fn accept(&mut self, master: &MasterKey) {
+        if self.find(master.id().as_str()).is_none() {
+            self.accepted.push(Arc::new(Key::new(master)));
+        }
+    }
 }
 
 impl Sealer {
@@ -144,20 +168,71 @@ impl Sealer {
         reason = "a master key has one owner, and is wiped here once its sealing key is derived"
     )]
     pub fn new(current: MasterKey, previous: Option<MasterKey>) -> Self {
+        let current = Arc::new(Key::new(&current));
+        let mut keys = Keys {
+            current: Arc::clone(&current),
+            accepted: vec![current],
+        };
+        if let Some(previous) = previous {
+            keys.accept(&previous);
+        }
         Self {
-            current: Key::new(&current),
-            previous: previous.as_ref().map(Key::new),
+            keys: RwLock::new(keys),
+            source: None,
         }
     }
 
-    /// The id of the key that seals.
-    pub fn current_id(&self) -> &MasterKeyId {
-        &self.current.id
+    /// Asks this for more keys when one is missing: in a process that runs while the master key is
+    /// changed.
+    #[must_use]
+    pub fn reading(self, source: MasterKeySource) -> Self {
+        Self {
+            source: Some(source),
+            ..self
+        }
     }
 
-    /// Whether a value is sealed under the current master key; if not, it is to be re-sealed.
-    pub fn is_current(&self, sealed: &Sealed) -> bool {
-        sealed.master_key_id == self.current.id.as_str()
+    fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+        // What was written by one that panicked is whole: nothing is taken out.
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The accepted key of this id; where there is none, after another look at the source.
+    fn key(&self, id: &str) -> Option<Arc<Key>> {
+        let known = self.keys().find(id).cloned();
+        known.or_else(|| {
+            let read = self.source.as_ref()?();
+            let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+            for key in &read {
+                keys.accept(key);
+            }
+            keys.find(id).cloned()
+        })
+    }
+
+    /// From now on seals under the key of this id. False: it is not accepted, and nothing changes.
+    pub fn seal_under(&self, id: &str) -> bool {
+        if self.current_id().as_str() == id {
+            return true;
+        }
+        let Some(key) = self.key(id) else {
+            return false;
+        };
+        self.keys
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .current = key;
+        true
+    }
+
+    /// Whether values that the key of this id has sealed can be opened.
+    pub fn accepts(&self, id: &str) -> bool {
+        self.key(id).is_some()
+    }
+
+    /// The id of the key that seals.
+    pub fn current_id(&self) -> MasterKeyId {
+        self.keys().current.id.clone()
     }
 
     /// Seals a value for the one place that `context` names.
@@ -167,7 +242,8 @@ impl Sealer {
         plaintext: &[u8],
         entropy: &dyn Entropy,
     ) -> Result<Sealed, SealError> {
-        let Key { id, cipher } = &self.current;
+        let key = Arc::clone(&self.keys().current);
+        let Key { id, cipher } = &*key;
         let nonce: [u8; NONCE_LEN] = entropy.bytes();
         // With the exact capacity the plaintext is encrypted in the buffer that is stored: none is
         // left behind where the buffer grew.
@@ -195,14 +271,13 @@ impl Sealer {
         context: &SealContext,
         sealed: &Sealed,
     ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-        let Key { id, cipher } = [Some(&self.current), self.previous.as_ref()]
-            .into_iter()
-            .flatten()
-            .find(|key| key.id.as_str() == sealed.master_key_id)
+        let key = self
+            .key(&sealed.master_key_id)
             .ok_or_else(|| OpenError::UnknownMasterKey {
                 needed: sealed.master_key_id.clone(),
-                current: self.current.id.clone(),
+                current: self.current_id(),
             })?;
+        let Key { id, cipher } = &*key;
         let (&[version, ref nonce @ ..], ciphertext) = sealed
             .bytes
             .split_first_chunk::<HEADER_LEN>()
@@ -223,7 +298,7 @@ impl Sealer {
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sealer({})", self.current.id)
+        write!(f, "Sealer({})", self.current_id())
     }
 }
 

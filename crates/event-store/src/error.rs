@@ -59,6 +59,16 @@ pub enum StoreError {
     /// The store is of a kind or a version that Chancery does not work on.
     #[error("{0}")]
     Unsupported(String),
+    /// A value was sealed under a master key that the installation has left. Nothing is written.
+    #[error(
+        "the installation is sealed under the master key {current} now, and this process still seals under {found}; send the request again, and configure the new key if that does not help"
+    )]
+    MasterKeyLeft {
+        /// The key that it was sealed under.
+        found: String,
+        /// The key that the installation is sealed under.
+        current: String,
+    },
     /// The caller broke a rule of this crate: a defect. Nothing is written.
     #[error("a defect: {0}")]
     Misuse(String),

@@ -184,7 +184,9 @@ impl Tx {
                 tenant.to_string(),
                 &**phc
             ),
-            VaultRow::SealedSecret { secret, client, master_key_id, sealed } => execute!(
+            VaultRow::SealedSecret { secret, client, master_key_id, sealed } => {
+                self.check_master_key(master_key_id).await?;
+                execute!(
                 self,
                 "INSERT INTO sealed_secrets (secret_id, client_id, tenant_id, master_key_id, sealed)
                  VALUES ($1, $2, $3, $4, $5)",
@@ -193,7 +195,8 @@ impl Tx {
                 tenant.to_string(),
                 &**master_key_id,
                 &**sealed
-            ),
+                )
+            }
             VaultRow::SealedKey { key, master_key_id, sealed } => {
                 let key = SealedKey {
                     key: *key,
@@ -206,12 +209,33 @@ impl Tx {
         .map(drop)
     }
 
+    /// Refuses what is sealed under another master key than the installation's own key: a process that
+    /// has not heard of a new master key would seal what nobody can open later. Whoever changes the master
+    /// key re-seals that key first, and waits for those who are writing.
+    async fn check_master_key(&mut self, master_key_id: &str) -> Result<(), StoreError> {
+        let lock = match self {
+            Self::Postgres(_) => " FOR SHARE",
+            Self::Sqlite(_) => "",
+        };
+        let sql = format!("SELECT master_key_id FROM installation_keys{lock}");
+        for (current,) in fetch_all!(&mut *self, (String,), &sql)? {
+            if current != master_key_id {
+                return Err(StoreError::MasterKeyLeft {
+                    found: master_key_id.to_owned(),
+                    current,
+                });
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) async fn keep_sealed_key(
         &mut self,
         tenant: TenantId,
         purpose: &str,
         key: &SealedKey,
     ) -> Result<(), StoreError> {
+        self.check_master_key(&key.master_key_id).await?;
         execute!(
             self,
             "INSERT INTO sealed_keys (key_id, tenant_id, purpose, master_key_id, sealed) VALUES ($1, $2, $3, $4, $5)",

@@ -21,6 +21,7 @@ mod commands {
     pub(crate) mod audit;
     pub(crate) mod config;
     pub(crate) mod demo;
+    pub(crate) mod keys;
     pub(crate) mod migrate;
     pub(crate) mod operator;
     pub(crate) mod projections;
@@ -73,6 +74,9 @@ enum Command {
     /// Export, verify, replay and compare a tenant's roll
     #[command(subcommand)]
     Audit(commands::audit::AuditCommand),
+    /// Change the master key
+    #[command(subcommand)]
+    Keys(commands::keys::KeysCommand),
     /// Compare the read models with the roll, or rebuild them from it
     #[command(subcommand)]
     Projections(commands::projections::ProjectionsCommand),
@@ -133,6 +137,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
             Command::Migrate => commands::migrate::run(&config).await,
             Command::Operator(command) => commands::operator::run(&config, command).await,
             Command::Audit(command) => commands::audit::run(&config, command).await,
+            Command::Keys(command) => commands::keys::run(&config, command).await,
             Command::Projections(command) => commands::projections::run(&config, command).await,
             Command::Config { .. } | Command::Demo => Ok(()),
         }

@@ -29,6 +29,11 @@ impl Progress {
         Self(bar)
     }
 
+    /// There are so many steps.
+    pub(crate) fn of(&self, steps: u64) {
+        self.0.set_length(steps);
+    }
+
     /// So many steps in all.
     pub(crate) fn reached(&self, steps: u64) {
         self.0.set_position(steps);

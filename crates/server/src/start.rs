@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     clock::SystemClock,
-    config::{Config, DatabaseUrl, data_dir, private_file},
+    config::{Config, DatabaseUrl, data_dir, master_key::MasterKeys, private_file},
     exit::Failure,
     platform::{self, Platform, Settings},
     progress::Watching,
@@ -71,7 +71,7 @@ pub(crate) async fn application(config: &Config) -> Result<Application, Failure>
     let keys = config
         .master_keys(&*settings.entropy)
         .map_err(Failure::input)?;
-    let sealer = Arc::new(Sealer::new(keys.current, keys.previous));
+    let sealer = sealer(config, keys);
     let installation = Installation::open(&store, &sealer, &*settings.entropy)
         .await
         .map_err(|error| Failure::start(&error.into()))?;
@@ -92,6 +92,13 @@ pub(crate) async fn application(config: &Config) -> Result<Application, Failure>
         &installation,
         &hasher,
     ))
+}
+
+/// What seals private keys: with every key that is configured, and those that come while it runs.
+fn sealer(config: &Config, keys: MasterKeys) -> Arc<Sealer> {
+    let files = config.key_files();
+    let sealer = Sealer::new(keys.current, keys.previous);
+    Arc::new(sealer.reading(Box::new(move || files.keys())))
 }
 
 async fn connect(config: &Config) -> Result<Store, Failure> {
@@ -118,7 +125,7 @@ pub(crate) async fn open(config: &Config, newer: Newer) -> Result<Opened, Failur
     data_dir::prepare(&config.data_dir).map_err(Failure::input)?;
     let entropy = SystemEntropy::new();
     let keys = config.master_keys(&entropy).map_err(Failure::input)?;
-    let sealer = Arc::new(Sealer::new(keys.current, keys.previous));
+    let sealer = sealer(config, keys);
     let store = connect(config).await?;
     let schema = store
         .schema_status()

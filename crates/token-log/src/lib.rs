@@ -11,6 +11,7 @@
 mod activity;
 mod batch;
 mod counted;
+mod counts;
 mod denials;
 mod filter;
 mod house;

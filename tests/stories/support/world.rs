@@ -108,12 +108,19 @@ impl World {
 
     /// The same, with other settings.
     pub(crate) async fn another_node_with(&self, set: impl FnOnce(&mut Settings)) -> String {
+        let key = MasterKey::from_base64(&self.master_key).unwrap();
+        self.node_with(Sealer::new(key, None), set).await
+    }
+
+    /// The same, with these master keys.
+    pub(crate) async fn node_with(
+        &self,
+        sealer: Sealer,
+        set: impl FnOnce(&mut Settings),
+    ) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let sealer = Arc::new(Sealer::new(
-            MasterKey::from_base64(&self.master_key).unwrap(),
-            None,
-        ));
+        let sealer = Arc::new(sealer);
         let entropy = Arc::new(SystemEntropy::new());
         let mut settings = Settings::new(&self.url, self.clock.clone(), entropy).unwrap();
         set(&mut settings);

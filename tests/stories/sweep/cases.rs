@@ -136,6 +136,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case("Query.tenant", AuditRead, |t| json!({"slug": t.slug, "asOf": START})),
         case("Query.client", AuditRead, |t| json!({"id": t.client, "asOf": START})),
         case("Query.accessAt", AuditRead, |t| json!({"client": t.client, "at": START})),
+        case("Query.rotationAdvice", TenantRead, |t| json!({"client": t.client})),
         case("Query.upcoming", TenantRead, |t| json!({"tenant": t.slug, "after": t.agenda_cursor})),
         case("Query.checkpoint", AuditRead, |t| json!({"tenant": t.slug})),
         case("Query.inclusionProof", AuditRead, |t| json!({"tenant": t.slug, "seq": "1", "size": "2"})),

@@ -16,10 +16,11 @@ pub(crate) mod update;
 use async_graphql::{ID, InputObject, SimpleObject};
 use chancery_domain::{ClientId, Faults, value::Reason};
 
+use chancery_application::SecretRevoked;
 pub(crate) use filter::ClientFilter;
 pub(crate) use node::ClientNode;
 
-use crate::{error::Failure, input::Input, session::Session};
+use crate::{error::Failure, input::Input, secret::LiveToken, session::Session};
 
 /// What a change of a client came to.
 #[derive(SimpleObject)]
@@ -28,9 +29,27 @@ pub(crate) struct ClientPayload {
     client: ClientNode,
     /// Whether the same `commandId` came before with the same input: then nothing was changed now.
     replayed: bool,
+    /// What spoke against the change, which was made all the same.
+    warnings: Vec<String>,
+    /// Of a secret that was revoked as compromised: tokens that it obtained and that had not ended by
+    /// themselves, at most a thousand, oldest first. They are inactive now.
+    tokens: Vec<LiveToken>,
 }
 
 impl ClientPayload {
+    /// A secret was revoked.
+    pub(crate) async fn of_revoked(
+        session: &Session,
+        revoked: SecretRevoked,
+    ) -> Result<Self, Failure> {
+        let payload = Self::of(session, (revoked.client, revoked.replayed)).await?;
+        Ok(Self {
+            warnings: revoked.warnings,
+            tokens: revoked.tokens.into_iter().map(LiveToken::of).collect(),
+            ..payload
+        })
+    }
+
     pub(crate) async fn of(
         session: &Session,
         (client, replayed): (ClientId, bool),
@@ -38,6 +57,8 @@ impl ClientPayload {
         Ok(Self {
             client: ClientNode::read(session, client).await?,
             replayed,
+            warnings: Vec::new(),
+            tokens: Vec::new(),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Client secrets.
 
+pub(crate) mod advice;
 pub(crate) mod defer;
 pub(crate) mod issue;
 mod node;
@@ -10,6 +11,7 @@ pub(crate) mod schedule;
 use async_graphql::SimpleObject;
 use chancery_application::SecretIssued;
 
+pub(crate) use advice::LiveToken;
 pub(crate) use node::{IssuedSecretNode, RotationNode, SecretNode};
 
 use crate::client::ClientNode;

@@ -60,7 +60,7 @@ pub(crate) struct RevokeClientSecret;
 
 #[Object]
 impl RevokeClientSecret {
-    /// Ends a secret at once, everywhere. Needs `tenant:admin` of the client's tenant, or
+    /// Ends a secret at once, everywhere, also one that is in use: then `warnings` says so. Needs `tenant:admin` of the client's tenant, or
     /// `platform:admin`.
     async fn revoke_client_secret(
         &self,
@@ -80,9 +80,9 @@ impl RevokeClientSecret {
         let caller = &session.caller;
         let revoked = session
             .application
-            .revoke_secret(caller, client, secret, reason, compromised, &request)
+            .revoke_secret_and_tell(caller, client, secret, (reason, compromised), &request)
             .await?;
-        ClientPayload::of(session, revoked).await
+        ClientPayload::of_revoked(session, revoked).await
     }
 }
 

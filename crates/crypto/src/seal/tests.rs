@@ -78,10 +78,10 @@ fn the_wrong_master_key_is_named_with_the_one_that_is_needed() {
 fn the_previous_master_key_opens_and_the_current_one_seals() {
     let both = Sealer::new(master(2), Some(master(1)));
     let old = sealed(b"private");
-    assert!(!both.is_current(&old));
+    assert!(!(old.master_key_id == both.current_id().as_str()));
     let opened = both.open(&here(), &old).unwrap();
     let new = both.seal(&here(), &opened, &SeededEntropy::new(9)).unwrap();
-    assert!(both.is_current(&new));
+    assert!((new.master_key_id == both.current_id().as_str()));
     assert_eq!(*sealer(2).open(&here(), &new).unwrap(), b"private");
 }
 
@@ -164,4 +164,31 @@ fn a_value_cut_short_does_not_open() {
             "{length}"
         );
     }
+}
+
+/// Which key seals is said by the installation, and a key that came while the process ran is found.
+#[test]
+fn a_running_sealer_changes_to_a_key_that_is_read_later() {
+    let entropy = SeededEntropy::new(1);
+    let text = |number| MasterKey::generate(&SeededEntropy::new(number)).to_base64();
+    let key = |text: &str| MasterKey::from_base64(text).unwrap();
+    let (old, new) = (text(10), text(11));
+    let (old_id, new_id) = (key(&old).id(), key(&new).id());
+    let context = SealContext::installation_key("test");
+    let both = Sealer::new(key(&new), Some(key(&old)));
+    assert!(both.seal_under(old_id.as_str()));
+    let by_old = both.seal(&context, b"one", &entropy).unwrap();
+    assert_eq!(by_old.master_key_id, old_id.to_string());
+    assert!(both.seal_under(new_id.as_str()));
+    let by_new = both.seal(&context, b"two", &entropy).unwrap();
+
+    let later = new.to_string();
+    let running = Sealer::new(key(&old), None).reading(Box::new(move || {
+        vec![MasterKey::from_base64(&later).unwrap()]
+    }));
+    assert_eq!(*running.open(&context, &by_old).unwrap(), b"one");
+    assert_eq!(*running.open(&context, &by_new).unwrap(), b"two");
+    assert_eq!(running.current_id(), old_id, "until it is told");
+    assert!(running.seal_under(new_id.as_str()) && !running.seal_under("no key"));
+    assert_eq!(running.current_id(), new_id);
 }

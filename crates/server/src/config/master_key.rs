@@ -13,6 +13,9 @@ use super::{Config, DatabaseUrl, private_file};
 /// The generated key's file in the data directory.
 pub(super) const KEY_FILE: &str = "master.key";
 
+/// The next key's file beside it, while everything is re-sealed under that.
+const NEXT_KEY_FILE: &str = "master.next.key";
+
 /// More than any key file holds.
 const LIMIT: u64 = 4096;
 
@@ -95,6 +98,85 @@ impl Config {
                 .map(read)
                 .transpose()?,
         })
+    }
+}
+
+/// The files in which a running process looks again for a master key that it does not have.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyFiles(Vec<PathBuf>);
+
+impl KeyFiles {
+    /// The keys that they hold now. What cannot be read is passed over: the key is missing then, and
+    /// whoever needs it says so.
+    pub(crate) fn keys(&self) -> Vec<MasterKey> {
+        self.0.iter().filter_map(|path| read(path).ok()).collect()
+    }
+}
+
+/// The generated key, and the one that follows it.
+#[derive(Debug)]
+pub(crate) struct GeneratedKeys {
+    /// The key, and its file.
+    pub(crate) key: PathBuf,
+    /// The file of the next one, until it has taken the place of the first.
+    pub(crate) next: PathBuf,
+}
+
+impl GeneratedKeys {
+    /// The next key: the one that was made before a rotation was interrupted, or a new one.
+    pub(crate) fn make_next(&self, entropy: &dyn Entropy) -> Result<MasterKey, KeySourceError> {
+        let key = MasterKey::generate(entropy);
+        let text = Zeroizing::new(format!("{}\n", *key.to_base64()));
+        let made = private_file::create(&self.next, text.as_bytes());
+        made.map_err(|error| KeySourceError::Uncreatable {
+            path: self.next.clone(),
+            error,
+        })?;
+        read(&self.next)
+    }
+
+    /// Puts the next key in the place of the first, which is kept under its id: backups of the database
+    /// need it.
+    pub(crate) fn change_over(&self, first: &MasterKey) -> Result<PathBuf, KeySourceError> {
+        let kept = self
+            .key
+            .with_file_name(format!("master-{}.key", first.id()));
+        let uncreatable = |path: &Path, error| KeySourceError::Uncreatable {
+            path: path.to_owned(),
+            error,
+        };
+        let text = Zeroizing::new(format!("{}\n", *first.to_base64()));
+        private_file::replace(&kept, text.as_bytes()).map_err(|error| uncreatable(&kept, error))?;
+        std::fs::rename(&self.next, &self.key)
+            .and_then(|()| private_file::sync_directory(&self.key))
+            .map_err(|error| uncreatable(&self.key, error))?;
+        Ok(kept)
+    }
+}
+
+impl Config {
+    /// Where a process looks for a master key that it does not have.
+    pub(crate) fn key_files(&self) -> KeyFiles {
+        let own = match &self.master_key {
+            MasterKeySource::Inline(_) => Vec::new(),
+            MasterKeySource::File(path) => vec![path.clone()],
+            MasterKeySource::GenerateIn(directory) => {
+                vec![directory.join(KEY_FILE), directory.join(NEXT_KEY_FILE)]
+            }
+        };
+        let previous = self.master_key_previous_file.clone();
+        KeyFiles(own.into_iter().chain(previous).collect())
+    }
+
+    /// The generated key's files; none where the key is configured.
+    pub(crate) fn generated_keys(&self) -> Option<GeneratedKeys> {
+        match &self.master_key {
+            MasterKeySource::GenerateIn(directory) => Some(GeneratedKeys {
+                key: directory.join(KEY_FILE),
+                next: directory.join(NEXT_KEY_FILE),
+            }),
+            _ => None,
+        }
     }
 }
 
