@@ -64,7 +64,8 @@ story! {
         let mut steps = 0;
         loop {
             let mut killed = false;
-            let done = reseal(&store, &both(), &SystemEntropy::new(), 1, |_, _| {
+            let (keys, entropy) = (both(), SystemEntropy::new());
+            let done = reseal(&store, &keys, &entropy, 1, |_, _| {
                 killed = true;
                 ControlFlow::Break(())
             });
