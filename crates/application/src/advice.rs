@@ -199,9 +199,10 @@ impl Application {
         let (client, replayed) = self
             .revoke_secret(caller, client, secret, reason, compromised, request)
             .await?;
-        let tokens = match compromised {
-            true => self.live_tokens(tenant, secret).await,
-            false => Ok(Vec::new()),
+        let tokens = if compromised {
+            self.live_tokens(tenant, secret).await
+        } else {
+            Ok(Vec::new())
         };
         let (tokens, unseen) = match tokens {
             Ok(tokens) => (tokens, None),

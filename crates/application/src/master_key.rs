@@ -130,8 +130,8 @@ pub async fn reseal(
                         continue;
                     }
                 };
-                let sealed = sealer.seal(&context, &opened, entropy)?;
-                let (id, bytes) = (&sealed.master_key_id, &sealed.bytes);
+                let anew = sealer.seal(&context, &opened, entropy)?;
+                let (id, bytes) = (&anew.master_key_id, &anew.bytes);
                 count += tx.reseal(which, before, id, bytes).await?;
             }
             tx.commit().await?;

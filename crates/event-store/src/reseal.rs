@@ -13,6 +13,9 @@ pub enum Sealings {
     Secrets,
 }
 
+/// Id, tenant, purpose, the key that sealed it, and the sealed value.
+type Row = (String, String, String, String, Vec<u8>);
+
 /// A sealed value with what it is bound to.
 #[derive(Clone)]
 pub struct Sealing {
@@ -76,7 +79,6 @@ impl Store {
             "SELECT {} FROM {table} WHERE master_key_id <> $1 AND {id} > $2 ORDER BY {id} LIMIT $3",
             which.columns()
         );
-        type Row = (String, String, String, String, Vec<u8>);
         let rows = fetch_all!(self, Row, &sql, not_under, after, i64::from(limit))?;
         let sealing = |(id, tenant, purpose, master_key_id, sealed): Row| Sealing {
             id,

@@ -139,7 +139,7 @@ mod tests {
         durations.took(Duration::from_hours(1));
         let spread = durations.distribution();
         assert_eq!((spread.counts[1], spread.counts[17]), (1, 1));
-        assert!((spread.sum - 3600.000_7).abs() < 1e-9);
+        assert!((spread.sum - 3_600.000_7).abs() < 1e-9);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use chancery_event_store::{StoreError, fetch_one};
 use crate::{batch::hour, log::TokenLog};
 
 /// More uses than this are not told apart.
-pub const COUNTED: i64 = 10_000;
+pub(crate) const COUNTED: i64 = 10_000;
 
 impl TokenLog {
     /// How often a credential of the tenant has obtained a token since a moment, up to [`COUNTED`] records:

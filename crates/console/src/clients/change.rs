@@ -35,18 +35,19 @@ fn nothing(client: ClientId) -> ClientChange {
 
 pub(crate) async fn details(posted: Posted<Within>) -> Result<Response, Stop> {
     let (id, row) = found(&posted.from).await?;
-    let change = parse(
-        id,
-        &posted.fields,
-        row.state.expires_at.map(|end| end.to_string()),
-    );
+    let ends = row.state.expires_at.map(|end| end.to_string());
+    let change = parse(id, &posted.fields, ends.as_deref());
     save(&posted, "details", change, "saved").await
 }
 
 pub(crate) async fn grants(posted: Posted<Within>) -> Result<Response, Stop> {
-    let (id, _) = found(&posted.from).await?;
+    let (id, row) = found(&posted.from).await?;
     let mut faults = Faults::default();
-    let grants = matrix::parse(&posted.fields, &mut faults);
+    let mut grants = matrix::parse(&posted.fields, &mut faults);
+    grants.extend(matrix::not_shown(
+        &row.state,
+        &matrix::apis(&posted.from).await?,
+    ));
     let change = faults.finish(Some(ClientChange {
         grants: Some(grants),
         ..nothing(id)
@@ -76,13 +77,13 @@ async fn save(
     }
 }
 
-fn parse(client: ClientId, fields: &Fields, ends: Option<String>) -> Result<ClientChange, Faults> {
+fn parse(client: ClientId, fields: &Fields, ends: Option<&str>) -> Result<ClientChange, Faults> {
     let mut faults = Faults::default();
     let name = faults.take_optional("name", fields.get("name").map(ClientName::parse));
     let description = fields.get("description").map(Description::parse);
     let description = faults.take_optional("description", description);
     // An end that was not touched is not judged anew by the policy.
-    let expiry = if fields.get("expiresAt") == ends.as_deref() {
+    let expiry = if fields.get("expiresAt") == ends {
         Some(Patch::Keep)
     } else {
         let end = fields.get("expiresAt").map(str::parse::<Timestamp>);

@@ -78,6 +78,20 @@ pub(super) fn fields(form: &Form<'_>, apis: &[(ApiId, Row<Api>)]) -> Markup {
     }
 }
 
+/// What a client has been granted at APIs that the form does not show, because they are retired or too
+/// many: it stays as it is.
+pub(super) fn not_shown(client: &Client, apis: &[(ApiId, Row<Api>)]) -> Vec<GrantInput> {
+    let shown: BTreeSet<_> = apis.iter().map(|(id, _)| id).collect();
+    let grants = client.grants.iter().filter(|(id, _)| !shown.contains(id));
+    grants
+        .map(|(_, grant)| GrantInput {
+            api: grant.identifier.clone(),
+            scopes: grant.scopes.clone(),
+            roles: grant.roles.clone(),
+        })
+        .collect()
+}
+
 /// What was ticked.
 pub(super) fn parse(fields: &Fields, faults: &mut Faults) -> Vec<GrantInput> {
     let mut grants: BTreeMap<ApiIdentifier, (Vec<Scope>, BTreeSet<RoleName>)> = BTreeMap::new();

@@ -37,8 +37,8 @@ pub(super) fn drawn(secrets: &SecretRotation, now: Timestamp) -> Markup {
     };
     let ends = rows.iter().filter_map(|(_, secret)| end(secret));
     // What has no end goes on to the edge; a future of the length of the past is shown at least.
-    let least = now.plus_seconds((now.seconds() - first.seconds()).max(3_600) / 3);
-    let last = ends.chain([least]).max().unwrap_or(least);
+    let shown = now.plus_seconds((now.seconds() - first.seconds()).max(3_600) / 3);
+    let last = ends.chain([shown]).max().unwrap_or(shown);
     let whole = (last.seconds() - first.seconds()).max(1);
     let x = |at: Timestamp| {
         let far = (at.seconds() - first.seconds()).clamp(0, whole);

@@ -57,7 +57,7 @@ pub(super) async fn show(
         .unwrap_or_default();
     let ids: Vec<String> = secrets.secrets.keys().map(ToString::to_string).collect();
     let uses = application.last_uses(caller, within.tenant, &ids).await?;
-    let used = application
+    let last_use = application
         .last_uses_of_clients(caller, within.tenant, &[id])
         .await?
         .remove(&id);
@@ -92,7 +92,7 @@ pub(super) async fn show(
                     dt { "Client id" } dd { (show::id(&id)) }
                     dt { "What it is for" } dd { (show::or_dash(client.description.as_ref().map(chancery_domain::value::Description::as_str))) }
                     dt { "Authenticates with" } dd { (method(client.auth_method)) }
-                    dt { "Last token" } dd { @match &used { Some(last) => { (show::when(last.at, now)) (from(last)) } None => "never" } }
+                    dt { "Last token" } dd { @match &last_use { Some(last) => { (show::when(last.at, now)) (from(last)) } None => "never" } }
                     dt { "Ends" } dd { @match client.expires_at { Some(end) => (show::when(end, now)), None => "never" } }
                     dt { "Created" } dd { (show::moment(row.created_at)) }
                     @if !client.metadata.is_empty() {

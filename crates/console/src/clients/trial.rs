@@ -59,19 +59,18 @@ pub(crate) async fn ask(
         .ask(&origin, &slug, (&client, secret), &parameters)
         .await?;
     let now = within.visitor.application().now();
-    let result = match answer.token() {
-        Some(text) => html! {
+    let result = if let Some(text) = answer.token() {
+        html! {
             section {
                 p.notice role="status" { "The token endpoint answered " (answer.status.as_u16()) " with a token." }
                 (token::explained(text, now))
             }
-        },
-        None => {
-            let (error, text) = answer.error();
-            html! {
-                div.problem role="alert" {
-                    p { "The token endpoint answered " (answer.status.as_u16()) ": " code { (error) } ". " (capitalised(text)) }
-                }
+        }
+    } else {
+        let (error, text) = answer.error();
+        html! {
+            div.problem role="alert" {
+                p { "The token endpoint answered " (answer.status.as_u16()) ": " code { (error) } ". " (capitalised(text)) }
             }
         }
     };

@@ -50,7 +50,7 @@ pub(crate) async fn page(within: Within) -> Result<Response, Stop> {
                 dt { "By" } dd { (timeline::who(&entry.actor)) }
                 dt { "Type" } dd { code { (entry.event.kind().0) } ", version " (entry.event.kind().1) }
                 dt { "Happened to" } dd {
-                    @if let Some(page) = words::page(entry.stream) { a href=(within.at(&page)) { (words::subject(entry.stream)) } " " }
+                    a href=(within.at(&words::page(entry.stream))) { (words::subject(entry.stream)) } " "
                     code { (entry.stream.aggregate_id()) }
                 }
                 dt { "Id" } dd { (show::id(&entry.id)) }

@@ -11,6 +11,13 @@ use crate::{fields::Asked, layout::Page, show, stop::Stop, within::Within};
 /// How many clients are shown.
 const ROWS: u32 = 100;
 
+fn beginning<Id>() -> PageRequest<Id> {
+    PageRequest {
+        first: ROWS,
+        after: None,
+    }
+}
+
 pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
@@ -23,26 +30,17 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
         .unwrap_or(head);
     let number = wanted.clamp(1, head.max(1));
     let at = asked.get("at").and_then(|at| at.parse::<Timestamp>().ok());
-    let (moment, entry) = match at {
-        Some(at) => (application.moment(caller, tenant, at, "at").await?, None),
-        None => {
-            let of_entry = application.moment_of_entry(caller, tenant, EntryNumber(number));
-            let (moment, entry) = of_entry.await?;
-            (moment, Some(entry))
-        }
+    let (moment, entry) = if let Some(at) = at {
+        (application.moment(caller, tenant, at, "at").await?, None)
+    } else {
+        let of_entry = application.moment_of_entry(caller, tenant, EntryNumber(number));
+        let (moment, entry) = of_entry.await?;
+        (moment, Some(entry))
     };
     let at = moment.at();
     let row = application.tenant_then(moment).await?;
-    let apis = PageRequest {
-        first: ROWS,
-        after: None,
-    };
-    let apis = application.apis_then(moment, &apis).await?;
-    let clients = PageRequest {
-        first: ROWS,
-        after: None,
-    };
-    let clients = application.clients_then(moment, &clients).await?;
+    let apis = application.apis_then(moment, &beginning()).await?;
+    let clients = application.clients_then(moment, &beginning()).await?;
     let ids: Vec<_> = clients.items.iter().map(|(_, (id, _))| *id).collect();
     let secrets = application.client_secrets_then(moment, &ids).await?;
     let last = moment.last();

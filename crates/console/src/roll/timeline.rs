@@ -89,9 +89,7 @@ pub(super) fn row(base: &str, entry: &Recorded, now: Timestamp) -> Markup {
             span.when { (show::when(entry.recorded_at, now)) }
             span.what {
                 (words::sentence(entry)) " "
-                @if let Some(page) = words::page(entry.stream) {
-                    a.quiet href={(base) (page)} { (words::subject(entry.stream)) }
-                }
+                a.quiet href={(base) (words::page(entry.stream))} { (words::subject(entry.stream)) }
             }
             details {
                 summary { (entry.event.kind().0) " by " (who(&entry.actor)) }

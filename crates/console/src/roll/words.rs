@@ -19,13 +19,11 @@ pub(super) fn sentence(entry: &Recorded) -> String {
 }
 
 /// The page of what it happened to, within the tenant's.
-pub(super) fn page(stream: StreamId) -> Option<String> {
+pub(super) fn page(stream: StreamId) -> String {
     match stream {
-        StreamId::Tenant(_) | StreamId::KeyRing(_) => Some(String::new()),
-        StreamId::Api(api) => Some(format!("/apis/{api}")),
-        StreamId::Client(client) | StreamId::SecretRotation(client) => {
-            Some(format!("/clients/{client}"))
-        }
+        StreamId::Tenant(_) | StreamId::KeyRing(_) => String::new(),
+        StreamId::Api(api) => format!("/apis/{api}"),
+        StreamId::Client(client) | StreamId::SecretRotation(client) => format!("/clients/{client}"),
     }
 }
 

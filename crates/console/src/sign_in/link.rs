@@ -20,12 +20,11 @@ pub(crate) async fn sign_in(
     Anonymous(given): Anonymous,
 ) -> Result<Response, Stop> {
     let code = given.get("code").unwrap_or_default();
-    match console.application.use_sign_in_link(code).await? {
-        Some(token) => Ok(enter(&console.application, token, "/console")),
-        None => {
-            let spent = "This link was used, has ended, or is not whole. It works once, within five minutes: make another with `chancery operator link`.";
-            Ok((StatusCode::UNAUTHORIZED, form(Some(spent))).into_response())
-        }
+    if let Some(token) = console.application.use_sign_in_link(code).await? {
+        Ok(enter(&console.application, token, "/console"))
+    } else {
+        let spent = "This link was used, has ended, or is not whole. It works once, within five minutes: make another with `chancery operator link`.";
+        Ok((StatusCode::UNAUTHORIZED, form(Some(spent))).into_response())
     }
 }
 

@@ -78,7 +78,7 @@ fn the_wrong_master_key_is_named_with_the_one_that_is_needed() {
 fn the_previous_master_key_opens_and_the_current_one_seals() {
     let both = Sealer::new(master(2), Some(master(1)));
     let old = sealed(b"private");
-    assert!(!(old.master_key_id == both.current_id().as_str()));
+    assert_ne!(old.master_key_id, both.current_id().as_str());
     let opened = both.open(&here(), &old).unwrap();
     let new = both.seal(&here(), &opened, &SeededEntropy::new(9)).unwrap();
     assert!((new.master_key_id == both.current_id().as_str()));

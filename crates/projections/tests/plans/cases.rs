@@ -81,6 +81,7 @@ fn search(typed: &str) -> Option<Search> {
 /// Every query of the crate, and of lists every way to ask.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = look_ups();
+    cases.extend(agendas());
     cases.extend(lists());
     cases.extend(reaches());
     cases
@@ -173,6 +174,18 @@ fn look_ups() -> Vec<Case> {
                 .unwrap()
                 .len()
         }),
+        case!("client_secrets::of_clients", A_PAGE, |store| {
+            client_secrets::of_clients(store, tenant(), &some_clients())
+                .await
+                .unwrap()
+                .len()
+        }),
+    ]
+}
+
+/// What ends or is due, of the platform and of a tenant.
+fn agendas() -> Vec<Case> {
+    vec![
         case!("agenda::platform_due", 2 * A_PAGE, |store| {
             let first = agenda::platform_due(store, MIDDLE, None, PAGE).await;
             let (_, end) = first.unwrap();
@@ -192,12 +205,6 @@ fn look_ups() -> Vec<Case> {
             };
             let first = page(None).await;
             page(first.last().map(|(place, _)| place)).await.len()
-        }),
-        case!("client_secrets::of_clients", A_PAGE, |store| {
-            client_secrets::of_clients(store, tenant(), &some_clients())
-                .await
-                .unwrap()
-                .len()
         }),
     ]
 }
