@@ -151,6 +151,8 @@ story! {
     /// A tenant goes from RS256 to ES256 while its clients ask for tokens all the time, of two nodes: not
     /// one token fails to verify, with a key set that is as old as it may be.
     async fn a_change_of_algorithm_without_one_failed_verification(world: World) {
+        use jsonwebtoken::Algorithm::{ES256, RS256};
+
         let acme = world.acme().await;
         let node = world.another_node().await;
         let to = async |algorithm: &str| {
@@ -179,7 +181,6 @@ story! {
             }
             world.clock.advance(119);
         }
-        use jsonwebtoken::Algorithm::{ES256, RS256};
         assert_eq!(algorithms, [RS256, ES256], "both nodes change at one moment");
         told.verify(&first).await.unwrap();
     }

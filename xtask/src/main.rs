@@ -2,11 +2,13 @@
 
 mod bench;
 mod check;
+mod debian;
 mod deep;
 mod dependencies;
 mod error;
 mod interrupts;
 mod postgres;
+mod programs;
 mod run;
 mod screenshots;
 mod test;

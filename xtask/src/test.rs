@@ -6,11 +6,15 @@ use std::process::{Command, ExitStatus};
 use crate::error::Error;
 use crate::interrupts::Interrupts;
 use crate::postgres::{Cluster, ENVIRONMENT};
+use crate::programs;
 use crate::run::{cargo, has_cargo, run};
 
 /// Runs the tests on both stores. Without filters also the documentation's examples, and those
 /// first, so that the summary of the tests is the last thing to be read.
 pub(crate) fn test(filters: &[OsString], interrupts: &Interrupts) -> Result<(), Error> {
+    if !names_packages(filters) {
+        programs::find_or_install(interrupts)?;
+    }
     let mut database = Database::find_or_start(interrupts)?;
     let nextest = has_cargo("nextest");
 

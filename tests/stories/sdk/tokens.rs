@@ -174,7 +174,7 @@ story! {
         let error = ask(TokenRequest::new().audience("https://stock.example")).await;
         assert_eq!(error.code(), Some(&ErrorCode::InvalidTarget));
 
-        let policy = json!({"rateLimit": {"client": {"requests": 1, "windowSeconds": 3600}}});
+        let policy = json!({"rateLimit": {"client": {"requests": 1, "windowSeconds": 1800}}});
         let input = json!({"tenant": "acme", "policy": policy});
         operator.mutation("updateTenant", "tenant { id }", input).await.data();
         let limited = client(&world, "acme", &acme.client).secret(acme.secret.as_str()).build().unwrap();

@@ -1,4 +1,4 @@
-//! A headless Chromium, spoken to by its DevTools protocol over the WebSocket library that is here
+//! A headless Chromium, spoken to by its `DevTools` protocol over the library for web sockets that is here
 //! anyway: what a story needs of it is a dozen messages.
 
 use std::{path::PathBuf, process::Stdio, time::Duration};

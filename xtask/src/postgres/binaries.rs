@@ -7,11 +7,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rustix::process::geteuid;
-
+use crate::debian;
 use crate::error::Error;
 use crate::interrupts::Interrupts;
-use crate::run::run;
 
 /// The oldest major version that Chancery supports.
 const OLDEST: u32 = 14;
@@ -37,7 +35,7 @@ impl Binaries {
         if let Some(found) = find() {
             return Ok(found);
         }
-        if geteuid().is_root() && Path::new("/etc/debian_version").exists() {
+        if debian::can_install() {
             eprintln!("PostgreSQL is missing: installing Debian's package");
             install(interrupts)?;
             if let Some(found) = find() {
@@ -123,52 +121,15 @@ fn parse_version(said: &str) -> Option<(String, u32)> {
 /// Installs Debian's package, and lets it create no cluster of its own. That is settled by a file
 /// of `postgresql-common`, which is therefore installed first.
 fn install(interrupts: &Interrupts) -> Result<(), Error> {
-    // One source of packages out of reach need not matter, as long as the installation works.
-    if let Err(Error::Unusable(text)) = apt_get(&["update"], interrupts) {
-        eprintln!("{text}");
-    }
-    apt_get(
-        &[
-            "install",
-            "--yes",
-            "--no-install-recommends",
-            "postgresql-common",
-        ],
-        interrupts,
-    )?;
+    debian::update(interrupts)?;
+    debian::install("postgresql-common", interrupts)?;
     OpenOptions::new()
         .append(true)
         .create(true)
         .open(CREATE_CLUSTER)
         .and_then(|mut file| file.write_all(b"create_main_cluster = false\n"))
         .map_err(Error::io(format!("write {CREATE_CLUSTER}")))?;
-    apt_get(
-        &["install", "--yes", "--no-install-recommends", "postgresql"],
-        interrupts,
-    )
-}
-
-fn apt_get(arguments: &[&str], interrupts: &Interrupts) -> Result<(), Error> {
-    let mut command = Command::new("apt-get");
-    command
-        .args([
-            "-qq",
-            "-o",
-            "DPkg::Lock::Timeout=120",
-            "-o",
-            "Dpkg::Use-Pty=0",
-        ])
-        .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
-    if run(&mut command, interrupts, |_| ())?.success() {
-        return Ok(());
-    }
-    Err(Error::Unusable(format!(
-        "`apt-get {}` failed; PostgreSQL {OLDEST} or later can be installed by hand",
-        arguments.join(" ")
-    )))
+    debian::install("postgresql", interrupts)
 }
 
 #[cfg(test)]

@@ -92,25 +92,24 @@ pub(crate) async fn run(config: &Config, command: &KeysCommand) -> Result<(), Fa
 }
 
 fn sentence(done: &Resealed, before: &str, kept: Option<&std::path::Path>) -> String {
-    let mut text = format!(
-        "{} values are sealed under the master key {} now, {} were already\n",
+    let mut lines = vec![format!(
+        "{} values are sealed under the master key {} now, {} were already",
         done.resealed, done.master_key, done.already
-    );
-    for damaged in &done.damaged {
-        text.push_str(&format!("damaged: {damaged}\n"));
-    }
+    )];
+    let damaged = done.damaged.iter();
+    lines.extend(damaged.map(|what| format!("damaged: {what}")));
     if done.complete {
-        text.push_str(&match kept {
+        lines.push(match kept {
             Some(path) => format!(
-                "the key before is kept as {}: backups of the database that were made until now need it\n",
+                "the key before is kept as {}: backups of the database that were made until now need it",
                 path.display()
             ),
             None => format!(
-                "the key before, {before}, is needed no more but for backups: take master_key_previous_file out of the configuration\n"
+                "the key before, {before}, is needed no more but for backups: take master_key_previous_file out of the configuration"
             ),
         });
     }
-    text
+    lines.join("\n") + "\n"
 }
 
 /// Before a key is made, whether the one that is there is this database's at all.
