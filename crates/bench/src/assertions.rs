@@ -22,11 +22,7 @@ impl ClientKey {
         let wrong = |error: &dyn std::fmt::Display| Error::Wrong(error.to_string());
         let (key, pkcs8) =
             SigningKey::generate(Algorithm::Es256, "key").map_err(|error| wrong(&error))?;
-        let mut jwk = serde_json::to_value(key.public_jwk())?;
-        // The server gives every key an id of its own.
-        if let Value::Object(members) = &mut jwk {
-            members.remove("kid");
-        }
+        let jwk = serde_json::to_value(key.public_jwk())?;
         Ok(Self {
             key: EncodingKey::from_ec_der(&pkcs8),
             jwks: json!({"keys": [jwk]}),
