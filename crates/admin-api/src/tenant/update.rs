@@ -56,7 +56,7 @@ pub(crate) struct UpdateTenant;
 impl UpdateTenant {
     /// Changes a tenant's name for people and its policy. What stays the same is no change and is not
     /// written to the roll. A signing algorithm that the tenant has not used before gets a key, which
-    /// signs at once; the keys before stay in the key set. A policy that cannot be applied is refused with
+    /// signs an hour later; the keys before sign until then. A policy that cannot be applied is refused with
     /// what it would break in `extensions.preview`. Needs `tenant:admin` of the tenant, or
     /// `platform:admin`.
     async fn update_tenant(
