@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, State},
     routing::{MethodRouter, get, post},
 };
 use chancery_crypto::{DecoyKeys, Entropy, SecretHasher, SecretIssuer};
@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use crate::{
     address::{AddressFailures, FailureLimit, TrustedProxies},
     counted::Counted,
-    endpoint,
+    endpoint::{Arrival, Endpoint},
     error::Problem,
     jwks,
     limits::Limits,
@@ -170,12 +170,12 @@ impl TokenService {
 /// `chancery_telemetry::http::layer`, which gives every request its trace.
 pub fn router(service: TokenService) -> Router {
     Router::new()
-        .route("/t/{slug}/oauth2/token", asked(post(endpoint::token)))
+        .route("/t/{slug}/oauth2/token", asked(Endpoint::Token))
         .route(
             "/t/{slug}/oauth2/introspect",
-            asked(post(endpoint::introspect)),
+            asked(Endpoint::Introspection),
         )
-        .route("/t/{slug}/oauth2/revoke", asked(post(endpoint::revoke)))
+        .route("/t/{slug}/oauth2/revoke", asked(Endpoint::Revocation))
         .route(
             "/t/{slug}/oauth2/jwks",
             get(jwks::handle).fallback(not_allowed),
@@ -191,9 +191,12 @@ pub fn router(service: TokenService) -> Router {
         .with_state(service)
 }
 
-/// What every endpoint has that clients authenticate at.
-fn asked(route: MethodRouter<TokenService>) -> MethodRouter<TokenService> {
-    route
+/// An endpoint that clients authenticate at.
+fn asked(endpoint: Endpoint) -> MethodRouter<TokenService> {
+    let answer = move |State(service): State<TokenService>, arrival: Arrival| async move {
+        endpoint.answer(&service, &arrival).await
+    };
+    post(answer)
         .fallback(not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }

@@ -1,0 +1,97 @@
+//! What a request leaves behind in the activity log.
+
+use chancery_domain::{TenantId, Timestamp, value::Slug};
+use chancery_token_log::{Answer, Change, Entry, Kind, Operation};
+use http::header::USER_AGENT;
+
+use super::{Request, Seen, Served, Setback};
+use crate::{client_auth::Denial, error::Refusal, refresh::GrantRefusal};
+
+impl Request<'_> {
+    /// A record of what happens here, of which only the circumstances are known.
+    pub(crate) fn entry(&self, tenant: TenantId, now: Timestamp, kind: Kind) -> Entry {
+        let user_agent = self.arrival.headers.get(USER_AGENT);
+        Entry {
+            address: Some(self.arrival.address),
+            user_agent: user_agent
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+            trace_id: Some(self.arrival.trace.trace_id().to_owned()),
+            ..Entry::new(tenant, now, kind)
+        }
+    }
+
+    /// Records something that is durable when this returns: the client's doing, by which its assertion
+    /// is used up.
+    pub(crate) async fn record(&self, operation: Operation) -> Result<(), Setback> {
+        match self.service.log().record(operation).await {
+            Ok(Answer::Recorded) => Ok(()),
+            Ok(Answer::HeadMoved(_) | Answer::RefreshUsed) => Err(Setback::Overtaken),
+            Ok(Answer::AssertionUsed) => Err(Setback::Unproved(Denial::AssertionUsed)),
+            Err(error) => Err(Setback::Refused(error.into())),
+        }
+    }
+
+    /// What a refused request leaves behind before it is answered. An assertion that proved its client
+    /// is good for nothing else afterwards, and one that was used before is told nothing of the
+    /// request. A refresh token that came again takes its family with it.
+    pub(super) async fn use_up(
+        &self,
+        refusal: Refusal,
+        seen: &mut Seen,
+    ) -> Result<Served, Refusal> {
+        let (Some(reason), Some(proved)) = (refusal.reason(), seen.proved.take()) else {
+            return Err(refusal);
+        };
+        let reused = match refusal {
+            Refusal::Grant(GrantRefusal::Reused(family)) => Some(Change::RevokeFamily(family)),
+            _ => None,
+        };
+        if proved.assertion.is_none() && reused.is_none() {
+            return Err(refusal);
+        }
+        let now = self.service.clock().now();
+        let kind = match reused {
+            Some(_) => Kind::RefreshReused,
+            None => Kind::TokenDenied,
+        };
+        let operation = Operation {
+            entry: Entry {
+                client: seen.sent.take(),
+                credential: reused.as_ref().map(|_| proved.credential.to_string()),
+                reason: Some(reason),
+                ..self.entry(proved.tenant, now, kind)
+            },
+            seen: None,
+            assertion: proved.assertion,
+            change: reused,
+        };
+        seen.noted = true;
+        match self.service.log().record(operation).await {
+            Ok(Answer::AssertionUsed) => {
+                self.service.failures().count(self.arrival.address, now);
+                Err(Denial::AssertionUsed.into())
+            }
+            Ok(Answer::Recorded | Answer::HeadMoved(_) | Answer::RefreshUsed) => Err(refusal),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes note of a denial, without waiting for it.
+    pub(super) fn note(&self, refusal: &Refusal, seen: &mut Seen) {
+        if seen.noted {
+            return;
+        }
+        let (Some(reason), Ok(slug)) = (refusal.reason(), Slug::parse(&self.arrival.slug)) else {
+            return;
+        };
+        // Its tenant comes later.
+        let nobody = TenantId::from_bytes([0; 16]);
+        let entry = Entry {
+            client: seen.sent.take(),
+            reason: Some(reason),
+            ..self.entry(nobody, self.service.clock().now(), Kind::TokenDenied)
+        };
+        self.service
+            .note(&slug, move |tenant| Entry { tenant, ..entry });
+    }
+}
