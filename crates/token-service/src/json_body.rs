@@ -18,7 +18,10 @@ pub(crate) fn parse(body: &[u8]) -> Result<Parameters, Malformed> {
     let mut names = Names::default();
     for (name, value) in members {
         names.first_use(&name)?;
-        let Some(name) = known(&name) else { continue };
+        let Some(name) = known(&name) else {
+            no_nul(&name, &value)?;
+            continue;
+        };
         match value {
             Value::Null => {}
             Value::String(text) => parameters.take(name, Cow::Owned(text))?,
@@ -50,6 +53,14 @@ pub(crate) const KNOWN: [&str; 10] = [
     "audience",
     "resource",
 ];
+
+/// U+0000 is refused in what nobody reads too, as it is in a form.
+fn no_nul(name: &str, value: &Value) -> Result<(), Malformed> {
+    if name.contains('\0') || value.as_str().is_some_and(|text| text.contains('\0')) {
+        return Err(Malformed::Nul);
+    }
+    Ok(())
+}
 
 fn known(name: &str) -> Option<&'static str> {
     KNOWN.into_iter().find(|known| *known == name)
@@ -142,6 +153,8 @@ mod tests {
                 Malformed::NotStrings("resource"),
             ),
             (br#"{"scope":"a\u0000"}"#, Malformed::Nul),
+            (br#"{"other":"a\u0000"}"#, Malformed::Nul),
+            (br#"{"other\u0000":1}"#, Malformed::Nul),
             (br#"{"scope":"\ud800"}"#, Malformed::Json),
             (b"{\"scope\":\"\xff\"}", Malformed::Json),
             (br#"{"scope":"a"} {}"#, Malformed::Json),
