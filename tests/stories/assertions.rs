@@ -1,11 +1,20 @@
 //! Clients that authenticate with assertions: what is taken, and what is refused.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;
+use jwt_simple::prelude::{
+    Claims, Duration, ECDSAP256KeyPairLike as _, ECDSAP256PublicKeyLike as _, ES256KeyPair,
+    HS256Key, JWTClaims, MACLike as _, NoCustomClaims,
+};
+use oauth2::{AuthType, ClientId, TokenResponse, TokenUrl, basic::BasicClient};
 use serde_json::{Value, json};
 
-use crate::support::{
-    GraphQl, Signer, TokenAnswer, TokenRequest, World, assertion_claims, dump, rows_of_secret,
-    run_sql, story,
+use crate::{
+    first_token::{oauth_http, verified_elsewhere},
+    support::{
+        GraphQl, Signer, TokenAnswer, TokenRequest, World, assertion_claims, dump, rows_of_secret,
+        run_sql, story,
+    },
 };
 
 /// A client of acme that signs, and its key.
@@ -97,6 +106,58 @@ async fn keyed_client(world: &World) -> (String, String, String) {
         text("/secret/plaintext"),
         text("/secret/id"),
     )
+}
+
+/// The claims of an assertion as another library writes them.
+fn claims_of_another(world: &World, client: &str) -> JWTClaims<NoCustomClaims> {
+    let now = Duration::from_secs(world.now().seconds().try_into().unwrap());
+    let mut claims = Claims::create(Duration::from_mins(1))
+        .with_issuer(client)
+        .with_subject(client)
+        .with_audience(format!("{}/t/acme", world.url))
+        .with_jwt_id("made elsewhere");
+    claims.issued_at = Some(now);
+    claims.invalid_before = Some(now);
+    claims.expires_at = Some(now + Duration::from_mins(1));
+    claims
+}
+
+story! {
+    /// What another library signs another library sends, and a third party verifies what comes of it.
+    async fn a_third_party_client_signs_with_its_key_or_with_its_secret(world: World) {
+        world.acme().await;
+        let (secret_client, secret, _) = keyed_client(&world).await;
+        let key = ES256KeyPair::generate().with_key_id("elsewhere");
+        let point = key.public_key().public_key().to_bytes_uncompressed();
+        let encoded = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let jwk = json!({
+            "kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "elsewhere",
+            "x": encoded(&point[1..33]), "y": encoded(&point[33..]),
+        });
+        let jwks = json!({"keys": [jwk]});
+        let key_client = signing_client(&world.operator().await, "acme", &jwks).await;
+        let by_key = key.sign(claims_of_another(&world, &key_client)).unwrap();
+        let by_secret = HS256Key::from_bytes(secret.as_bytes())
+            .authenticate(claims_of_another(&world, &secret_client))
+            .unwrap();
+
+        let http = oauth_http(world.http.clone());
+        for (client, assertion) in [(key_client, by_key), (secret_client, by_secret)] {
+            let oauth = BasicClient::new(ClientId::new(client.clone()))
+                .set_token_uri(TokenUrl::new(world.token_endpoint("acme")).unwrap())
+                .set_auth_type(AuthType::RequestBody);
+            let ask = || {
+                oauth
+                    .exchange_client_credentials()
+                    .add_extra_param("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+                    .add_extra_param("client_assertion", assertion.clone())
+            };
+            let answer = ask().request_async(&http).await.unwrap();
+            let claims = verified_elsewhere(&world, "acme", answer.access_token().secret()).await;
+            assert_eq!(claims.subject, Some(client));
+            assert!(ask().request_async(&http).await.is_err(), "twice");
+        }
+    }
 }
 
 story! {

@@ -310,6 +310,7 @@ story! {
             ("disabled", "disableClient", json!({"client": null, "reason": "r"})),
             ("deleted", "deleteClient", json!({"client": null, "reason": "r"})),
             ("revoked", "revokeClientSecret", json!({"client": null, "secret": null, "reason": "r"})),
+            ("expired", "updateClient", json!({"client": null, "expiresInDays": 1})),
             ("suspended", "suspendTenant", json!({"tenant": "suspended", "reason": "r"})),
             ("closed", "closeTenant", json!({"tenant": "closed", "reason": "r"})),
         ] {
@@ -326,11 +327,17 @@ story! {
             }
             let fields = if verb.ends_with("Tenant") { "tenant { id }" } else { "client { id }" };
             operator.mutation(verb, fields, input).await.data();
+            if slug == "expired" {
+                world.clock.advance(86_400);
+            }
             let cold = world.another_node().await;
             for node in [&world.url, &warm, &cold] {
                 ask().refreshing(&token).at(node).send().await.refused(401, "invalid_client");
                 ask().introspecting(&access).at(node).send().await.refused(401, "invalid_client");
                 ask().revoking(&access).at(node).send().await.refused(401, "invalid_client");
+            }
+            if slug == "expired" {
+                world.clock.advance(-86_400);
             }
         }
     }

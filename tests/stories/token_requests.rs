@@ -93,6 +93,7 @@ story! {
         unknown.refused(401, "invalid_client");
         assert!(unknown.headers.contains_key("www-authenticate"));
         for (slug, client, secret) in [
+            ("acme", &*acme.client, ""),
             ("acme", &*acme.client, " "),
             ("acme", &*acme.client, &*umbrella.secret),
             ("acme", &*acme.client, &*altered),
