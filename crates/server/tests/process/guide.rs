@@ -1,27 +1,36 @@
-//! The operators' guide is true: its blocks are run in their order against the binary, and what follows
-//! each is what it says. It needs what the guide needs: `bash`, `curl`, `jq`, `openssl` and `sqlite3`.
+//! The guides are true: their blocks are run in their order against the binary, and what follows each is
+//! what it says. It needs what the guides need: `bash`, `curl`, `jq`, `openssl` and `sqlite3`.
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
-use crate::server::{Server, on_both_stores, output};
+use crate::{
+    integrator::Integrator,
+    server::{Server, on_both_stores, output},
+};
 
 /// A block that is to be run, and what it says.
-struct Step {
-    line: usize,
-    run: String,
-    said: Option<String>,
+pub(crate) struct Step {
+    /// The language that it is in.
+    pub(crate) kind: String,
+    pub(crate) line: usize,
+    pub(crate) run: String,
+    pub(crate) said: Option<String>,
 }
 
 fn repository() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn guide() -> String {
+fn operators_guide() -> String {
     fs::read_to_string(repository().join("docs/operators.md")).unwrap()
 }
 
-/// The blocks that are marked `bash`, each with the `json` or `text` that comes next.
-fn steps(guide: &str) -> Vec<Step> {
+pub(crate) fn integrators_guide() -> String {
+    fs::read_to_string(repository().join("docs/tokens.md")).unwrap()
+}
+
+/// The blocks that can be run, each with the `json` or `text` that comes next.
+pub(crate) fn steps(guide: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut open: Option<(&str, usize, String)> = None;
     for (index, line) in guide.lines().enumerate() {
@@ -34,7 +43,8 @@ fn steps(guide: &str) -> Vec<Step> {
             (Some(_), Some(_)) => {
                 let (kind, line, text) = open.take().unwrap();
                 match kind {
-                    "bash" => steps.push(Step {
+                    "bash" | "python" | "javascript" => steps.push(Step {
+                        kind: kind.to_owned(),
                         line,
                         run: text,
                         said: None,
@@ -95,44 +105,60 @@ fn lasting(said: &str) -> String {
     kept
 }
 
+/// Runs blocks of `bash` in one shell, and gives where the guide is wrong, and what was complained of.
+fn follow(
+    directory: &Path,
+    steps: &[Step],
+    here: &dyn Fn(&str) -> String,
+    mut bash: Command,
+) -> (Vec<String>, String) {
+    let run = |step: &Step| format!("echo '<<< {}'\n{}", step.line, here(&step.run));
+    let script: Vec<_> = steps.iter().map(run).collect();
+    fs::write(directory.join("guide.sh"), script.join("\n")).unwrap();
+    bash.arg("guide.sh").current_dir(directory);
+    let (_, said, complained) = output(bash);
+    let mut said = said
+        .split("<<< ")
+        .skip(1)
+        .map(|said| said.split_once('\n').unwrap());
+    let mut wrong = Vec::new();
+    for step in steps {
+        let (line, said) = said
+            .next()
+            .unwrap_or_else(|| panic!("it stopped: {complained}"));
+        assert_eq!(line, step.line.to_string());
+        let expected = here(step.said.as_deref().unwrap_or_default());
+        if lasting(said) != lasting(&expected) {
+            wrong.push(format!(
+                "--- line {line}, the guide says\n{expected}--- and the server\n{said}"
+            ));
+        }
+    }
+    (wrong, complained)
+}
+
 on_both_stores! {
     async fn every_block_of_the_operators_guide_says_what_the_guide_says(directory: &Path, arguments: &[String]) {
         let server = Server::start(directory, arguments);
         let on_sqlite = arguments.is_empty();
         let here = |text: &str| text.replace("http://127.0.0.1:8080", &server.url);
-        let guide = guide();
+        let guide = operators_guide();
         // How SQLite is backed up is for SQLite.
         let steps: Vec<_> = steps(&guide)
             .into_iter()
             .filter(|step| on_sqlite || !step.run.contains("sqlite3") && !step.run.contains("restored"))
             .collect();
         assert!(steps.len() > 30, "{} steps", steps.len());
-        let run = |step: &Step| format!("echo '<<< {}'\n{}", step.line, here(&step.run));
-        let script: Vec<_> = steps.iter().map(run).collect();
-        fs::write(directory.join("guide.sh"), script.join("\n")).unwrap();
-
         let binary = Path::new(env!("CARGO_BIN_EXE_chancery")).parent().unwrap();
         let mut bash = Command::new("bash");
-        bash.arg("guide.sh")
-            .current_dir(directory)
-            .env_clear()
+        bash.env_clear()
             .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", binary.display()))
             .env("USER", "tester")
             .env("CHANCERY_PUBLIC_URL", &server.url);
         if let [_, url, _, key] = arguments {
             bash.env("CHANCERY_DATABASE_URL", url).env("CHANCERY_MASTER_KEY_FILE", key);
         }
-        let (_, said, complained) = output(bash);
-        let mut said = said.split("<<< ").skip(1).map(|said| said.split_once('\n').unwrap());
-        let mut wrong = Vec::new();
-        for step in &steps {
-            let (line, said) = said.next().unwrap_or_else(|| panic!("it stopped: {complained}"));
-            assert_eq!(line, step.line.to_string());
-            let expected = here(step.said.as_deref().unwrap_or_default());
-            if lasting(said) != lasting(&expected) {
-                wrong.push(format!("--- line {line}, the guide says\n{expected}--- and the server\n{said}"));
-            }
-        }
+        let (wrong, complained) = follow(directory, &steps, &here, bash);
         assert!(wrong.is_empty(), "{}\n{complained}", wrong.join("\n"));
         assert_eq!(complained.replace("chancery: ", ""), "", "{complained}");
     }
@@ -149,7 +175,7 @@ fn every_refusal_is_explained() {
         rules.len() > 40 && rules.contains("LAST_OPERATOR"),
         "{rules:?}"
     );
-    let guide = guide();
+    let guide = operators_guide();
     let missing: Vec<_> = rules
         .iter()
         .filter(|rule| !guide.contains(&format!("`{rule}`")))
@@ -179,4 +205,47 @@ fn rules_in(directory: &Path, rules: &mut BTreeSet<String>) {
             }
         }
     }
+}
+
+on_both_stores! {
+    async fn every_block_of_the_integrators_guide_says_what_the_guide_says(directory: &Path, arguments: &[String]) {
+        let server = Server::start(directory, arguments);
+        let integrator = Integrator::welcome(&server, directory).await;
+        let steps: Vec<_> = steps(&integrators_guide()).into_iter().filter(|step| step.kind == "bash").collect();
+        assert!(steps.len() > 7, "{} steps", steps.len());
+        let mut bash = Command::new("bash");
+        bash.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").envs(integrator.environment());
+        let here = |text: &str| text.replace("http://127.0.0.1:8080", &server.url);
+        let (wrong, complained) = follow(directory, &steps, &here, bash);
+        assert!(wrong.is_empty(), "{}\n{complained}", wrong.join("\n"));
+        assert_eq!(complained, "");
+    }
+}
+
+/// Every error that an endpoint can answer with stands in the integrators' guide, with its status.
+#[test]
+fn every_error_is_explained() {
+    let document = fs::read_to_string(repository().join("schema/openapi.json")).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    let answers = document
+        .pointer("/paths/~1t~1{slug}~1oauth2~1token/post/responses")
+        .unwrap();
+    let guide = integrators_guide();
+    let mut rows = Vec::new();
+    for (status, answer) in answers.as_object().unwrap() {
+        let errors = answer.pointer("/content/application~1json/schema/properties/error/enum");
+        for error in errors
+            .and_then(serde_json::Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            rows.push(format!("| `{}` | {status} | ", error.as_str().unwrap()));
+        }
+    }
+    assert_eq!(rows.len(), 10, "{rows:?}");
+    let missing: Vec<_> = rows
+        .into_iter()
+        .filter(|row| !guide.contains(row))
+        .collect();
+    assert_eq!(missing, Vec::<String>::new());
 }

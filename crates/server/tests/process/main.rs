@@ -17,6 +17,8 @@ mod first_start;
 mod guide;
 mod heads;
 mod hostile;
+mod integrator;
+mod integrators;
 mod log;
 mod operators;
 mod outages;

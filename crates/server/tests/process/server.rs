@@ -47,18 +47,19 @@ pub(crate) fn output(mut command: Command) -> (i32, String, String) {
 /// Makes a test into two, one for each store; `arguments` choose it on the command line.
 macro_rules! on_both_stores {
     ($(#[$meta:meta])* async fn $name:ident($directory:ident: &Path, $arguments:ident: &[String]) $body:block) => {
-        $(#[$meta])*
         mod $name {
             use super::*;
 
             async fn check($directory: &std::path::Path, $arguments: &[String]) $body
 
+            $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
                 let directory = tempfile::tempdir().unwrap();
                 check(directory.path(), &[]).await;
             }
 
+            $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
                 let directory = tempfile::tempdir().unwrap();
