@@ -76,7 +76,7 @@ fn names_packages(filters: &[OsString]) -> bool {
 }
 
 /// The PostgreSQL of a test run.
-enum Database {
+pub(crate) enum Database {
     /// The developer's own, from the environment.
     Given,
     /// Started for this run, and gone with it.
@@ -84,7 +84,7 @@ enum Database {
 }
 
 impl Database {
-    fn find_or_start(interrupts: &Interrupts) -> Result<Self, Error> {
+    pub(crate) fn find_or_start(interrupts: &Interrupts) -> Result<Self, Error> {
         if let Some(url) = std::env::var_os(ENVIRONMENT).filter(|url| !url.is_empty()) {
             eprintln!("Using {ENVIRONMENT}={}", url.to_string_lossy());
             return Ok(Self::Given);
@@ -94,7 +94,11 @@ impl Database {
         Ok(Self::Started(cluster))
     }
 
-    fn run(&mut self, tests: &mut Command, interrupts: &Interrupts) -> Result<ExitStatus, Error> {
+    pub(crate) fn run(
+        &mut self,
+        tests: &mut Command,
+        interrupts: &Interrupts,
+    ) -> Result<ExitStatus, Error> {
         match self {
             Self::Given => run(tests, interrupts, |_| ()),
             Self::Started(cluster) => cluster.run(tests, interrupts),

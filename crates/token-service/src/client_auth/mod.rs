@@ -1,7 +1,7 @@
 //! Who asks, and with what proof.
 
 pub(crate) mod assertion;
-mod basic;
+pub(crate) mod basic;
 mod proof;
 
 use chancery_crypto::PresentedAssertion;

@@ -1,0 +1,61 @@
+//! Checks with programs of others: tests that are otherwise ignored, told where those are.
+
+use std::process::Command;
+
+use super::tools::{npm, python};
+use crate::error::Error;
+use crate::interrupts::Interrupts;
+use crate::run::{cargo, run};
+use crate::test::Database;
+
+/// What the integrators' guide and the clients of others need.
+const NPM: &[&str] = &["openid-client@6.9.0", "oauth4webapi@3.8.8", "jose@6.2.18"];
+const PYPI: &[&str] = &[
+    "authlib==1.9.10",
+    "cryptography==50.0.2",
+    "pyjwt==2.15.1",
+    "requests==2.34.2",
+    "schemathesis==4.32.5",
+];
+
+/// The SDK against the npm package `oidc-provider`, another vendor's authorization server.
+pub(super) fn sdk_peer(interrupts: &Interrupts) -> Result<bool, Error> {
+    let directory = npm(&["oidc-provider@9.13.3"], interrupts)?;
+    let mut tests = cargo();
+    tests
+        .args(["test", "-p", "chancery-sdk", "--test", "peer"])
+        .args(["--", "--ignored"])
+        .env("CHANCERY_TEST_OIDC_PROVIDER", directory);
+    Ok(run(&mut tests, interrupts, |_| ())?.success())
+}
+
+/// The programs of the integrators' guide, and other vendors' clients in every way to authenticate, against
+/// the server on both stores.
+pub(super) fn clients(interrupts: &Interrupts) -> Result<bool, Error> {
+    let mut tests = process_tests("integrators::");
+    tests
+        .args(["--skip", "made_up"])
+        .env("CHANCERY_TEST_NPM", npm(NPM, interrupts)?)
+        .env("CHANCERY_TEST_PYTHON", python(PYPI, interrupts)?);
+    on_both_stores(&mut tests, interrupts)
+}
+
+/// Requests that schemathesis makes up from the OpenAPI document, against the server on both stores.
+pub(super) fn openapi(interrupts: &Interrupts) -> Result<bool, Error> {
+    let mut tests = process_tests("integrators::requests_made_up");
+    tests.env("CHANCERY_TEST_PYTHON", python(PYPI, interrupts)?);
+    on_both_stores(&mut tests, interrupts)
+}
+
+fn process_tests(filter: &str) -> Command {
+    let mut tests = cargo();
+    tests
+        .args(["test", "-p", "chancery", "--test", "process"])
+        .args(["--", "--ignored", filter]);
+    tests
+}
+
+fn on_both_stores(tests: &mut Command, interrupts: &Interrupts) -> Result<bool, Error> {
+    let mut database = Database::find_or_start(interrupts)?;
+    Ok(database.run(tests, interrupts)?.success())
+}

@@ -1,0 +1,92 @@
+//! Programs of others, installed by their own package managers where they are never committed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::error::Error;
+use crate::interrupts::Interrupts;
+use crate::run::run;
+
+/// Where they are; it may be deleted.
+const TOOLS: &str = "target/deep";
+
+/// Installs packages of npm, of these versions, and gives the directory that has them.
+pub(super) fn npm(packages: &[&str], interrupts: &Interrupts) -> Result<PathBuf, Error> {
+    needs(
+        "npm",
+        "install Node.js 20 or later, with npm (Debian: apt-get install nodejs npm)",
+    )?;
+    let directory = directory("npm")?;
+    let mut install = Command::new("npm");
+    install
+        .args(["install", "--no-audit", "--no-fund", "--no-package-lock"])
+        .arg("--prefix")
+        .arg(&directory)
+        .args(packages);
+    installed("npm", &mut install, packages, interrupts)?;
+    Ok(directory)
+}
+
+/// Installs packages of `PyPI`, of these versions, and gives the Python that has them.
+pub(super) fn python(packages: &[&str], interrupts: &Interrupts) -> Result<PathBuf, Error> {
+    needs(
+        "python3",
+        "install Python 3.10 or later, with venv (Debian: apt-get install python3-venv)",
+    )?;
+    let directory = directory("python")?;
+    let python = directory.join("bin/python");
+    if !python.exists() {
+        let mut make = Command::new("python3");
+        make.args(["-m", "venv"]).arg(&directory);
+        installed("python3", &mut make, &["venv"], interrupts)?;
+    }
+    let mut install = Command::new(&python);
+    install
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ])
+        .args(packages);
+    installed("pip", &mut install, packages, interrupts)?;
+    Ok(python)
+}
+
+fn installed(
+    by: &str,
+    install: &mut Command,
+    packages: &[&str],
+    interrupts: &Interrupts,
+) -> Result<(), Error> {
+    if run(install, interrupts, |_| ())?.success() {
+        return Ok(());
+    }
+    Err(Error::Unusable(format!(
+        "{by} could not install {}; it needs its registry, or what it installed before in {TOOLS}",
+        packages.join(", ")
+    )))
+}
+
+/// A directory for tools of one kind, with its whole path.
+fn directory(kind: &str) -> Result<PathBuf, Error> {
+    let directory = Path::new(TOOLS).join(kind);
+    std::fs::create_dir_all(&directory)
+        .and_then(|()| directory.canonicalize())
+        .map_err(Error::io("make the directory of tools"))
+}
+
+/// Refuses to go on without a program.
+fn needs(program: &str, advice: &str) -> Result<(), Error> {
+    let there = Command::new(program)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    match there {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::Unusable(format!("{program} is not here: {advice}"))),
+    }
+}
