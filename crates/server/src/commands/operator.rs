@@ -89,11 +89,22 @@ pub(crate) async fn run(config: &Config, command: &OperatorCommand) -> Result<()
     let mut json = serde_json::to_string_pretty(&credential).map_err(Failure::system)?;
     json.push('\n');
     platform.close().await;
+    say_where_it_leads(config);
     io::stdout().write_all(json.as_bytes()).map_err(|error| {
         Failure::system(format!(
             "the operator was made, and its credential could not be printed ({error}); delete that client and make another"
         ))
     })
+}
+
+/// A server that was told its address by flags has told nobody else.
+fn say_where_it_leads(config: &Config) {
+    if config.address_is_assumed() {
+        eprintln!(
+            "the URLs begin with {}, the default; where `serve` was given --listen or --public-url, give them here too, or set public_url in chancery.toml",
+            config.public_url
+        );
+    }
 }
 
 fn slug(tenant: &str) -> Result<Slug, Failure> {
@@ -125,6 +136,7 @@ async fn link(
         format!("{link}\n")
     };
     platform.close().await;
+    say_where_it_leads(config);
     io::stdout()
         .write_all(text.as_bytes())
         .map_err(|error| Failure::system(format!("the link could not be printed: {error}")))

@@ -50,7 +50,7 @@ pub(crate) enum KeySourceError {
     #[error("`master_key`: {0}")]
     Inline(#[from] MasterKeyError),
     /// The file cannot be read.
-    #[error("the master key file {} cannot be read: {error}", path.display())]
+    #[error("the master key file {} cannot be read: {error}; correct the path, or, for a new installation, make it with `openssl rand -base64 32`", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -156,4 +156,11 @@ impl Config {
     fn origin(&self, key: &str) -> &Origin {
         self.origins.get(key).unwrap_or(&Origin::Default)
     }
+
+    /// Whether nobody has said where the server is reached.
+    pub(crate) fn address_is_assumed(&self) -> bool {
+        [keys::LISTEN, keys::PUBLIC_URL]
+            .iter()
+            .all(|key| *self.origin(key) == Origin::Default)
+    }
 }

@@ -13,6 +13,8 @@ on_both_stores! {
         };
         let (status, stdout, stderr) = create(&["--scope", "platform:read"]);
         assert_eq!(status, 0, "{stderr}");
+        // The server was told its address by a flag, which the command cannot know.
+        assert!(stderr.contains("give them here too"), "{stderr}");
         let credential: Value = serde_json::from_str(&stdout).unwrap();
         let text = |name: &str| credential[name].as_str().unwrap();
         let token = server.token("system", text("client_id"), text("client_secret"), text("audience")).await.unwrap();
