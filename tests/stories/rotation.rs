@@ -221,3 +221,45 @@ story! {
         world.token("acme", &acme.client, new).send().await.refused(401, "invalid_client");
     }
 }
+
+story! {
+    /// A secret is found where it should not be: a new one first, then the old one goes as compromised. It is
+    /// refused at once on every node, what it obtained is listed and inactive, what the new one obtained
+    /// is neither, and the roll says why.
+    async fn an_emergency(world: World) {
+        let acme = world.acme().await;
+        let node = world.another_node().await;
+        let stolen = [
+            world.token("acme", &acme.client, &acme.secret).send().await,
+            world.token("acme", &acme.client, &acme.secret).at(&node).send().await,
+        ];
+        let operator = world.operator().await;
+        let input = json!({"client": acme.client, "label": "after the leak", "overlapSeconds": DAY});
+        let rotated = operator.mutation("rotateClientSecret", "secret { plaintext }", input).await.data();
+        let new = rotated["secret"]["plaintext"].as_str().unwrap();
+        let honest = world.token("acme", &acme.client, new).at(&node).send().await.token();
+
+        let input = json!({"client": acme.client, "secret": acme.secret_id, "reason": "found in a public log", "compromised": true});
+        let fields = "warnings tokens { jti credentialId expiresAt address } client { secrets { id label state } }";
+        let revoked = operator.mutation("revokeClientSecret", fields, input).await.data();
+        assert!(revoked["warnings"][0].as_str().unwrap().contains("2 times in the last hour"), "{revoked:#}");
+        let ids = |list: Vec<Value>| list.into_iter().map(|id| id.as_str().unwrap().to_owned()).collect::<std::collections::BTreeSet<_>>();
+        let listed = revoked["tokens"].as_array().unwrap().iter();
+        assert!(listed.clone().all(|token| token["credentialId"] == json!(acme.secret_id) && token["address"] == "127.0.0.1"));
+        let listed = ids(listed.map(|token| token["jti"].clone()).collect());
+        assert_eq!(listed, ids(stolen.iter().map(|token| token.claims()["jti"].clone()).collect()));
+        let secrets = revoked["client"]["secrets"].as_array().unwrap();
+        let state = |id: &Value| secrets.iter().find(|secret| secret["id"] == *id).unwrap()["state"].clone();
+        assert_eq!(state(&json!(acme.secret_id)), "REVOKED");
+        assert!(secrets.iter().any(|secret| secret["label"] == "after the leak" && secret["state"] == "ACTIVE"));
+        for at in [&world.url, &node] {
+            world.token("acme", &acme.client, &acme.secret).at(at).send().await.refused(401, "invalid_client");
+            for token in &stolen {
+                world.token("acme", &acme.client, new).introspecting(&token.token()).at(at).send().await.inactive();
+            }
+            world.token("acme", &acme.client, new).introspecting(&honest).at(at).send().await.active();
+        }
+        assert_eq!(events(&world, "SecretRevoked").await, 1);
+        assert_eq!(events(&world, "found in a public log").await, 1);
+    }
+}

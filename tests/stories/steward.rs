@@ -92,6 +92,14 @@ story! {
         for event in ["ClientExpired", "KeyRetired"] {
             assert_eq!(events(&world, event).await, 1, "{event}");
         }
+        // Under its own name.
+        let operator = world.operator().await;
+        let query = "{ events(tenant: \"acme\", first: 1000) { edges { node { type actor { type id } } } } }";
+        let roll = operator.query("events", query).await.data();
+        let entries = roll["edges"].as_array().unwrap().iter().map(|edge| &edge["node"]);
+        let by_steward = entries.filter(|entry| entry["actor"] == json!({"type": "steward", "id": "steward"}));
+        let recorded: std::collections::BTreeSet<_> = by_steward.map(|entry| entry["type"].as_str().unwrap()).collect();
+        assert_eq!(recorded, ["ClientExpired", "KeyActivated", "KeyRetired"].into());
         assert_eq!(world.platform.application.steward_lag().await.unwrap(), 0);
         assert_eq!(round(&world).await, 0);
     }
@@ -163,5 +171,45 @@ story! {
         let second = steward.round().await.unwrap();
         assert_eq!((second.entries, second.failed), (0, 120));
         assert!(world.platform.application.steward_lag().await.unwrap() > 0);
+    }
+}
+
+story! {
+    /// What is of deleted clients is passed over, and every page of the calendar but the last is full.
+    async fn the_pages_of_the_calendar_are_full(world: World) {
+        world.acme().await;
+        let operator = world.operator().await;
+        let policy = json!({"tenant": "acme", "policy": {"secretLifetimeDays": 20}});
+        operator.mutation("updateTenant", "replayed", policy).await.data();
+        let mut kept = Vec::new();
+        for number in 0..9 {
+            world.clock.advance(1);
+            let name = format!("client {number}");
+            let made = operator.mutation("createClient", "client { id }", json!({"tenant": "acme", "name": name})).await.data();
+            if number % 3 == 2 {
+                kept.push(name);
+            } else {
+                let delete = json!({"client": made["client"]["id"], "reason": "replaced"});
+                operator.mutation("deleteClient", "client { id }", delete).await.data();
+            }
+        }
+        let (mut seen, mut pages, mut after) = (Vec::new(), Vec::new(), Value::Null);
+        loop {
+            let query = "query($after: String) { upcoming(tenant: \"acme\", first: 2, after: $after) {
+                edges { node { client { name } } } pageInfo { hasNextPage endCursor } } }";
+            let page = operator.send("upcoming", query, json!({"after": after})).await.data();
+            let edges = page["edges"].as_array().unwrap();
+            pages.push(edges.len());
+            seen.extend(edges.iter().map(|edge| edge["node"]["client"]["name"].as_str().unwrap().to_owned()));
+            if page["pageInfo"]["hasNextPage"] == json!(false) {
+                break;
+            }
+            after = page["pageInfo"]["endCursor"].clone();
+        }
+        assert_eq!((pages, seen), (vec![2, 1], kept));
+        // The steward has them on its own list.
+        world.clock.advance(21 * DAY);
+        round(&world).await;
+        assert_eq!(events(&world, "SecretExpired").await, 9);
     }
 }

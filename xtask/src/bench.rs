@@ -58,21 +58,24 @@ pub(crate) fn bench(
 
 /// The SDK's own: it needs no server.
 fn sdk(interrupts: &Interrupts) -> Result<(), Error> {
-    let mut bench = cargo();
-    bench.args([
-        "bench",
-        "--quiet",
-        "-p",
-        "chancery-sdk",
-        "--bench",
-        "verify",
-    ]);
     let results = Path::new(RESULTS);
-    fs::create_dir_all(results).map_err(Error::io("make the directory of results"))?;
-    let file = fs::File::create(results.join("sdk.json"));
-    bench.stdout(file.map_err(Error::io("write the result"))?);
+    let results = fs::create_dir_all(results)
+        .and_then(|()| results.canonicalize())
+        .map_err(Error::io("make the directory of results"))?;
+    let mut bench = cargo();
+    bench
+        .args([
+            "bench",
+            "--quiet",
+            "-p",
+            "chancery-sdk",
+            "--bench",
+            "verify",
+        ])
+        .args(["--", "--output"])
+        .arg(results);
     let status = run(&mut bench, interrupts, |_| ())?;
-    eprintln!("the result is in {RESULTS}/sdk.json");
+    eprintln!("the result is in {RESULTS}/sdk.md and sdk.json");
     if status.success() {
         Ok(())
     } else {

@@ -19,6 +19,10 @@ const ALL: &[Deep] = &[
         run: programs::sdk_peer,
     },
     Deep {
+        name: "sdk-package",
+        run: programs::sdk_package,
+    },
+    Deep {
         name: "clients",
         run: programs::clients,
     },

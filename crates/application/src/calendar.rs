@@ -1,10 +1,7 @@
 //! What will end and what is due in a tenant.
 
-use chancery_domain::{TenantId, agenda::What, client::Standing};
-use chancery_projections::{
-    agenda::{self, AgendaPlace, Item},
-    clients,
-};
+use chancery_domain::{TenantId, agenda::What};
+use chancery_projections::agenda::{self, AgendaPlace, Item};
 
 use crate::{
     Application,
@@ -15,8 +12,7 @@ use crate::{
 
 impl Application {
     /// A tenant's calendar of so many days, the soonest first: clients, secrets and signing keys that will
-    /// end, and rotations that are due or overdue. What is of a deleted client is left out, so a page may
-    /// hold less than was asked for while the list goes on.
+    /// end, and rotations that are due or overdue. What is of a deleted client is left out.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].
@@ -36,16 +32,6 @@ impl Application {
         let has_next = items.len() > page.first as usize;
         items.truncate(page.first as usize);
         let end = items.last().map(|(place, _)| place.clone());
-        let mut ids: Vec<_> = items.iter().filter_map(|(_, item)| item.client).collect();
-        ids.sort();
-        ids.dedup();
-        let known = clients::of_tenant(store, tenant, &ids).await?;
-        let deleted: Vec<_> = known
-            .into_iter()
-            .filter(|(_, row)| row.state.standing == Standing::Deleted)
-            .map(|(id, _)| id)
-            .collect();
-        items.retain(|(_, item)| item.client.is_none_or(|client| !deleted.contains(&client)));
         Ok(Page {
             items,
             end,

@@ -184,7 +184,8 @@ pub async fn platform_due_since(
 type CalendarRow = (i64, String, String, Option<String>);
 
 /// A tenant's calendar up to a moment, the soonest first, past a place: what will end, and what is due or
-/// overdue. What has ended and is only not recorded yet is left out.
+/// overdue. What has ended and is only not recorded yet is left out, as is what is of a deleted client: it
+/// is the steward's alone.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -207,6 +208,7 @@ pub async fn upcoming(
         "SELECT at, kind, subject, client_id FROM agenda
           WHERE tenant_id = $1 AND at <= $2 AND (at, kind, subject) > ($3, $4, $5)
             AND (at > $6 OR kind IN ('secret.rotates', 'key.rotates'))
+            AND COALESCE((SELECT state FROM clients WHERE clients.client_id = agenda.client_id), '') <> 'deleted'
           ORDER BY at, kind, subject LIMIT $7",
         tenant.to_string(),
         until.micros(),

@@ -187,26 +187,64 @@ impl PostgresDatabase {
 }
 
 impl Drop for PostgresDatabase {
-    /// On a thread and a runtime of its own: the test's may be ending. A database that stays behind
-    /// does no harm, so nothing is made of a failure.
     fn drop(&mut self) {
-        let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.0);
-        let ended = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            runtime.block_on(async {
-                let mut server = PgConnection::connect(&on_server("postgres"))
-                    .await
-                    .map_err(std::io::Error::other)?;
-                sqlx::raw_sql(&statement)
-                    .execute(&mut server)
-                    .await
-                    .map_err(std::io::Error::other)
-            })
-        });
-        let _ = ended.join();
+        at_last(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.0));
     }
+}
+
+/// A role of PostgreSQL that may log in and nothing else, deleted when this is dropped: after the database
+/// in which something was granted to it.
+pub struct TestRole(String);
+
+impl TestRole {
+    /// A new one.
+    pub async fn new() -> Self {
+        let role = Self(format!("chancery_test_{:016x}", random()));
+        run(
+            &mut server().await,
+            &format!("CREATE ROLE {} LOGIN", role.0),
+        )
+        .await;
+        role
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// A database's address, for this role.
+    pub fn of(&self, url: &str) -> String {
+        let (scheme, rest) = url.split_once("://").expect("an address");
+        let (_, at) = rest.split_once('@').expect("an address that names a user");
+        format!("{scheme}://{}@{at}", self.0)
+    }
+}
+
+impl Drop for TestRole {
+    fn drop(&mut self) {
+        at_last(format!("DROP ROLE IF EXISTS {}", self.0));
+    }
+}
+
+/// Runs a statement on a thread and a runtime of its own: the test's may be ending. What stays behind does
+/// no harm, so nothing is made of a failure.
+fn at_last(statement: String) {
+    let ended = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            let mut server = PgConnection::connect(&on_server("postgres"))
+                .await
+                .map_err(std::io::Error::other)?;
+            sqlx::raw_sql(&statement)
+                .execute(&mut server)
+                .await
+                .map_err(std::io::Error::other)
+        })
+    });
+    let _ = ended.join();
 }
 
 /// The migrated database that the tests' own are copied from, made once for each server and set of

@@ -1,9 +1,9 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, extract::Path, routing::get};
 use chancery_sdk::{
-    AuthLayer, Caller, InvalidToken, Permission, Permitted, Rejection, Require, Verifier,
-    VerifierBuilder, middleware::BearerToken,
+    AuthLayer, Caller, ClientAuth, InvalidToken, Permission, Permitted, Rejection, Require,
+    Verifier, VerifierBuilder, introspection::Introspection, middleware::BearerToken,
 };
 use serde_json::json;
 
@@ -76,6 +76,77 @@ story! {
             every.verify(operator.token()).await.unwrap_err(),
             InvalidToken::WrongAudience.into()
         );
+    }
+}
+
+story! {
+    /// The signing key is followed by another and then the algorithm by another, while calls go on. Nobody
+    /// clears a cache, and the key set is fetched no more often than its headers say.
+    async fn a_rotation_of_the_key_and_of_the_algorithm_fails_no_call(world: World) {
+        let acme = world.acme().await;
+        let update = json!({"tenant": "acme", "policy": {"accessTokenSeconds": 600}});
+        world.operator().await.mutation("updateTenant", "replayed", update).await.data();
+        let tokens = client(&world, "acme", &acme.client).secret(acme.secret.as_str()).build().unwrap();
+        let verifier = verifying(&world).issuer(issuer(&world, "acme")).build().unwrap();
+        let mut signed_by = Vec::new();
+        for step in 0..150 {
+            let operator = world.operator().await;
+            if step == 10 {
+                operator.mutation("rotateSigningKey", "replayed", json!({"tenant": "acme"})).await.data();
+            } else if step == 70 {
+                let update = json!({"tenant": "acme", "policy": {"signingAlgorithm": "RS256"}});
+                operator.mutation("updateTenant", "replayed", update).await.data();
+            }
+            world.clock.advance(97);
+            let token = tokens.get_token().await.unwrap();
+            verifier.verify(token.reveal()).await.unwrap_or_else(|error| panic!("step {step}: {error}"));
+            let header = jsonwebtoken::decode_header(token.reveal()).unwrap();
+            if signed_by.last() != Some(&header.kid) {
+                signed_by.push(header.kid);
+            }
+        }
+        assert_eq!(signed_by.len(), 3, "{signed_by:?}");
+    }
+}
+
+story! {
+    /// Where the API asks the issuer, what is disabled, revoked or compromised is refused when the answer
+    /// that is remembered has aged, although the tokens have not ended.
+    async fn what_is_revoked_is_refused_within_the_time_of_the_cache(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let input = json!({"tenant": "acme", "name": "orders", "serves": [ORDERS]});
+        let made = operator.mutation("createClient", "client { id } secret { plaintext }", input).await.data();
+        let text = |pointer: &str| made.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+        let auth = ClientAuth::basic(text("/secret/plaintext"));
+        let asking = Introspection::new(text("/client/id"), auth).remember_for(Duration::from_secs(10));
+        let verifier = verifying(&world).issuer(issuer(&world, "acme")).introspection(asking).build().unwrap();
+        let token = async || {
+            let tokens = client(&world, "acme", &acme.client).secret(acme.secret.as_str()).build().unwrap();
+            tokens.get_token().await.unwrap()
+        };
+        let held = token().await;
+        verifier.verify(held.reveal()).await.unwrap();
+        let disable = json!({"client": acme.client, "reason": "left"});
+        operator.mutation("disableClient", "client { id }", disable).await.data();
+        world.clock.advance(10);
+        assert_eq!(verifier.verify(held.reveal()).await.unwrap_err(), InvalidToken::Revoked.into());
+        operator.mutation("enableClient", "client { id }", json!({"client": acme.client})).await.data();
+        world.clock.advance(10);
+        verifier.verify(held.reveal()).await.unwrap();
+
+        let given_back = token().await;
+        verifier.verify(given_back.reveal()).await.unwrap();
+        let tokens = client(&world, "acme", &acme.client).secret(acme.secret.as_str()).build().unwrap();
+        tokens.revoke(&given_back).await.unwrap();
+        world.clock.advance(10);
+        assert_eq!(verifier.verify(given_back.reveal()).await.unwrap_err(), InvalidToken::Revoked.into());
+        verifier.verify(held.reveal()).await.unwrap();
+
+        let leaked = json!({"client": acme.client, "secret": acme.secret_id, "reason": "found in a log", "compromised": true});
+        operator.mutation("revokeClientSecret", "client { id }", leaked).await.data();
+        world.clock.advance(10);
+        assert_eq!(verifier.verify(held.reveal()).await.unwrap_err(), InvalidToken::Revoked.into());
     }
 }
 

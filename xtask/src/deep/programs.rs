@@ -29,6 +29,15 @@ pub(super) fn sdk_peer(interrupts: &Interrupts) -> Result<bool, Error> {
     Ok(run(&mut tests, interrupts, |_| ())?.success())
 }
 
+/// The SDK as it would be published: complete, and built from its package alone. Nothing is uploaded.
+pub(super) fn sdk_package(interrupts: &Interrupts) -> Result<bool, Error> {
+    let mut publish = cargo();
+    publish
+        .args(["publish", "--dry-run", "--allow-dirty", "--all-features"])
+        .args(["-p", "chancery-sdk"]);
+    Ok(run(&mut publish, interrupts, |_| ())?.success())
+}
+
 /// The programs of the integrators' guide, and other vendors' clients in every way to authenticate, against
 /// the server on both stores.
 pub(super) fn clients(interrupts: &Interrupts) -> Result<bool, Error> {

@@ -11,19 +11,20 @@ use crate::{
     aggregate::{Fold, Row},
     api::{Api, ApiEvent, ApiState},
     change::ChangeSet,
-    client::{Client, ClientEvent, Standing},
+    client::{Client, ClientEvent, ExpireClient, Standing},
     command::{Command, Loaded, ReadSet, State},
     envelope::{Actor, Recorded},
     event::Event,
-    id::EventId,
-    key_ring::{KeyRing, KeyState, LEAD_SECONDS},
+    id::{EventId, KeyId},
+    key_ring::{KeyRing, KeyState, LEAD_SECONDS, NewKey, RecordDueKeys},
     refusal::Refusal,
-    secret_rotation::{SecretRotation, SecretRotationEvent},
+    secret_rotation::{RecordDueSecrets, SecretRotation, SecretRotationEvent},
     stream::{AggregateType, StreamId},
     tenant::{SigningAlgorithm, Tenant, TenantEvent, TenantState},
     testing::{
         ACME, NOW,
         commands::{self, history},
+        new_key,
         step::Step,
     },
     time::Timestamp,
@@ -415,6 +416,47 @@ proptest! {
                 let known = key.generated_at.plus_seconds(LEAD_SECONDS) <= moment;
                 prop_assert!(at_once || took_a_place || known, "{:?} at {}", key, moment);
             }
+        }
+    }
+
+    /// What is due is what the steward does: once it has done it nothing is due any more, so how long
+    /// something has been due says how far behind it is, and it has nothing to do in vain.
+    #[test]
+    fn what_is_due_is_done_by_the_steward(steps in history(), days in 0..200_i64) {
+        let roll = Roll::of(&steps);
+        let now = roll.entries.last().unwrap().recorded_at.plus_days(days);
+        if roll.now.tenant(ACME).unwrap().state == TenantState::Closed {
+            return Ok(());
+        }
+        let due = |state: &State| {
+            let agenda = match state {
+                State::Client(Some(client)) => client.agenda(),
+                State::SecretRotation(Some(rotation)) => rotation.agenda(),
+                State::KeyRing(Some(ring)) => ring.agenda(),
+                _ => Vec::new(),
+            };
+            agenda.iter().filter(|due| due.record_at.is_some_and(|at| at <= now)).count()
+        };
+        for loaded in roll.now.streams() {
+            let command: Arc<dyn Command> = match loaded.stream {
+                StreamId::Client(client) => Arc::new(ExpireClient { tenant: ACME, client }),
+                StreamId::SecretRotation(client) => Arc::new(RecordDueSecrets { tenant: ACME, client }),
+                StreamId::KeyRing(_) => {
+                    let key = |(number, algorithm)| NewKey {
+                        key: KeyId::new(now, [number; 10]),
+                        algorithm,
+                        ..new_key()
+                    };
+                    let next = [1, 2, 3].into_iter().zip(SigningAlgorithm::ALL).map(key).collect();
+                    Arc::new(RecordDueKeys { tenant: ACME, next })
+                }
+                _ => continue,
+            };
+            let change = command.decide(&roll.read(&command.reads()), now).unwrap();
+            let done = roll.now.after(&change);
+            let after = done.streams().iter().find(|other| other.stream == loaded.stream).unwrap();
+            prop_assert_eq!(due(&after.state), 0, "{:?} of {:?}", after.state, change.events());
+            prop_assert_eq!(change.events().is_empty(), due(&loaded.state) == 0);
         }
     }
 

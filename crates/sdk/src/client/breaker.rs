@@ -8,13 +8,17 @@ use tokio::time::Instant;
 use super::Error;
 use crate::chance;
 
+/// A server is not left alone for longer than this, whatever it says.
+const LONGEST: Duration = Duration::from_hours(1);
+
 /// When to leave a server alone that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CircuitBreaker {
     /// After so many failures in a row, no matter of which requests. The default is 5.
     pub failures: u32,
-    /// For so long, and up to a quarter longer by chance. Then one request tries. The default is 30 s.
+    /// For so long, and up to a quarter longer by chance; an hour at most. Then one request tries. The default
+    /// is 30 s.
     pub pause: Duration,
 }
 
@@ -49,8 +53,9 @@ struct State {
 
 impl Breaker {
     pub(crate) fn new(rule: CircuitBreaker) -> Self {
+        let pause = rule.pause.min(LONGEST);
         Self {
-            rule,
+            rule: CircuitBreaker { pause, ..rule },
             state: Mutex::default(),
         }
     }
@@ -100,8 +105,7 @@ impl Breaker {
             }
         }
         if let Some(pause) = pause {
-            // A server cannot send its clients away for longer than this.
-            let pause = pause.min(Duration::from_hours(1));
+            let pause = pause.min(LONGEST);
             state.closed_until = Some((now + pause, error.clone()));
         }
     }

@@ -7,6 +7,9 @@ use tokio::time::Instant;
 use super::{AccessToken, CacheKey, Error, Exchange, Inner, TokenRequest, exchange};
 use crate::Secret;
 
+/// However long the configured timeout is: so long that nobody waits, and so short that every clock reaches it.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
+
 /// What a token in the cache must be like to make a request needless: somebody else may have got it
 /// between the look at the cache and the flight.
 #[derive(Debug)]
@@ -40,7 +43,7 @@ impl Inner {
     }
 
     async fn ask(&self, request: &TokenRequest, key: &CacheKey) -> Result<AccessToken, Error> {
-        let deadline = Instant::now() + self.timeout;
+        let deadline = Instant::now() + self.timeout.min(LONGEST);
         let mut attempt = 1;
         let mut refused: Option<Secret> = None;
         loop {
@@ -84,7 +87,8 @@ impl Inner {
             let pause = pause
                 .max(error.retry_after().unwrap_or_default())
                 .max(self.breaker.peek().unwrap_or_default());
-            if Instant::now() + pause >= deadline {
+            // Compared as it is: a server may say anything, also what no clock reaches.
+            if pause >= deadline.saturating_duration_since(Instant::now()) {
                 return Err(error);
             }
             tokio::time::sleep(pause).await;
@@ -97,7 +101,8 @@ impl Inner {
     async fn wait_for_the_server(&self, paused: &Error, deadline: Instant) -> Result<(), Error> {
         match paused {
             Error::Paused { retry_in, cause }
-                if !cause.is_outage() && Instant::now() + *retry_in < deadline =>
+                if !cause.is_outage()
+                    && *retry_in < deadline.saturating_duration_since(Instant::now()) =>
             {
                 tokio::time::sleep(*retry_in).await;
                 Ok(())

@@ -83,7 +83,8 @@ impl AccessToken {
     /// Whether it is time for the next one: within `ahead` of the moment from which it is not given
     /// out any more, earlier or later by chance.
     pub(super) fn is_due(&self, now: SystemTime, threshold: Duration, ahead: Duration) -> bool {
-        !self.lives(now, threshold + ahead.mul_f64(0.5 + self.0.jitter / 2.0))
+        let ahead = ahead.mul_f64(0.5 + self.0.jitter / 2.0);
+        !self.lives(now, threshold.saturating_add(ahead))
     }
 
     pub(super) fn is(&self, other: &Self) -> bool {

@@ -127,6 +127,40 @@ async fn retry_after_is_waited_for_where_there_is_time() {
     assert!(elapsed >= seconds(7), "{elapsed:?}");
 }
 
+/// No server and no setting names a moment that the clock cannot tell.
+#[tokio::test(start_paused = true)]
+async fn the_longest_times_of_all_are_no_accident() {
+    let server = Scripted::new(|_| {
+        let mut answer = json(503, &json!({"error": "temporarily_unavailable"}));
+        let longest = u64::MAX.to_string().parse().unwrap();
+        answer.headers_mut().insert("retry-after", longest);
+        answer
+    });
+    let client = client_of(&server)
+        .retry(Backoff::default())
+        .threshold(Duration::MAX)
+        .timeout(Duration::MAX)
+        .request_timeout(Duration::MAX)
+        .circuit_breaker(CircuitBreaker::new(1, Duration::MAX))
+        .build()
+        .unwrap();
+    for _ in 0..2 {
+        let error = client.get_token().await.unwrap_err();
+        let told = matches!(error, Error::Unavailable(_) | Error::Paused { .. });
+        assert!(told, "{error}");
+        assert!(client.valid_token(Duration::MAX).await.is_err());
+        stage_advance(seconds(3_601)).await;
+    }
+    assert!(server.forms().len() >= 2, "an hour is the longest pause");
+    let stage = Stage::new();
+    let eager = stage.builder().threshold(Duration::MAX).build().unwrap();
+    let tokens = [
+        eager.get_token().await.unwrap(),
+        eager.get_token().await.unwrap(),
+    ];
+    assert!(tokens[0].reveal() != tokens[1].reveal());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_answer_is_given_up_in_time() {
     let stage = Stage::new();

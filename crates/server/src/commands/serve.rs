@@ -1,4 +1,4 @@
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use chancery_application::{Application, Steward};
 use chancery_token_log::TokenLog;
@@ -16,7 +16,7 @@ use crate::{
     platform::Platform,
     sealing,
     start::{self, Newer},
-    telemetry::{Collector, push},
+    telemetry::{Collector, Lags, push},
     tls::Tls,
 };
 
@@ -53,10 +53,14 @@ pub(crate) async fn run(config: Config, collector: Option<Collector>) -> Result<
     let platform = start::platform(&config, Newer::IssueTokens).await?;
     let keeping = tokio::spawn(keep_house(platform.application.clone()));
     let looking_after = tokio::spawn(look_after(platform.log.clone()));
-    let steward = tokio::spawn(record_due(platform.application.clone()));
-    let sealing = tokio::spawn(sealing::run(platform.application.clone()));
     let lags = platform.sources.lags.clone();
-    let lags = tokio::spawn(lags.watch(platform.store.clone(), platform.clock.clone()));
+    let steward = tokio::spawn(record_due(platform.application.clone(), lags.clone()));
+    let sealing = tokio::spawn(sealing::run(platform.application.clone()));
+    let lags = tokio::spawn(lags.watch(
+        platform.application.clone(),
+        platform.store.clone(),
+        platform.clock.clone(),
+    ));
     let pushing = CancellationToken::new();
     let pushed = collector.map(|collector| {
         let (sources, clock) = (platform.sources.clone(), platform.clock.clone());
@@ -154,14 +158,17 @@ async fn look_after(log: TokenLog) {
 }
 
 /// Every few seconds, what has ended and what is due soon is written to the roll.
-async fn record_due(application: Application) {
+async fn record_due(application: Application, lags: Arc<Lags>) {
     let mut rounds = tokio::time::interval(STEWARD);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut steward = Steward::new(application);
     loop {
         rounds.tick().await;
-        if let Err(error) = steward.round().await {
-            tracing::warn!(%error, "what is due could not be read; the next try is in ten seconds");
+        match steward.round().await {
+            Ok(recorded) => lags.stewarded(recorded),
+            Err(error) => {
+                tracing::warn!(%error, "what is due could not be read; the next try is in ten seconds");
+            }
         }
     }
 }

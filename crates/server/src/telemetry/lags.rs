@@ -2,15 +2,15 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use chancery_application::{Application, Error, Recorded};
 use chancery_domain::{Clock, Timestamp};
-use chancery_event_store::{Store, StoreError};
-use chancery_projections::agenda;
+use chancery_event_store::Store;
 use chancery_telemetry::{Counter, Family};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -25,47 +25,68 @@ const STOPPED: u32 = 1_000;
 pub(crate) struct Lags {
     /// In microseconds.
     sealing: AtomicU64,
+    /// In seconds.
     steward: AtomicU64,
     stopped: AtomicU64,
     failures: Counter,
+    /// When this node's steward last came to the end of a round.
+    round: Mutex<Option<Instant>>,
+    /// What is due and failed in that round, or rests since it failed.
+    undone: AtomicU64,
 }
 
 impl Lags {
     /// Looks every few seconds, for ever.
-    pub(crate) async fn watch(self: Arc<Self>, store: Store, clock: Arc<dyn Clock>) {
+    pub(crate) async fn watch(
+        self: Arc<Self>,
+        application: Application,
+        store: Store,
+        clock: Arc<dyn Clock>,
+    ) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             looks.tick().await;
-            if let Err(error) = self.look(&store, clock.now()).await {
+            if let Err(error) = self.look(&application, &store, clock.now()).await {
                 self.failures.one();
                 tracing::debug!(%error, "it cannot be seen how far sealing and the steward are");
             }
         }
     }
 
-    pub(crate) async fn look(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    async fn look(
+        &self,
+        application: &Application,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let unsealed = store.platform_unsealed_since().await?;
         self.sealing.store(age(unsealed, now), Ordering::Relaxed);
         let stopped = store.platform_seal_faults(STOPPED).await?;
         self.stopped.store(stopped.len() as u64, Ordering::Relaxed);
-        let due = agenda::platform_due_since(store, now).await?;
-        self.steward.store(age(due, now), Ordering::Relaxed);
+        let steward = application.steward_lag().await?.unsigned_abs();
+        self.steward.store(steward, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// This node's steward came to the end of a round.
+    pub(crate) fn stewarded(&self, recorded: Recorded) {
+        *self.round.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.undone.store(recorded.failed as u64, Ordering::Relaxed);
     }
 
     #[expect(
         clippy::cast_precision_loss,
         reason = "exact up to 2^53 microseconds, which is 285 years"
     )]
-    pub(super) fn families(&self) -> Vec<Family> {
-        let seconds = |micros: &AtomicU64| micros.load(Ordering::Relaxed) as f64 / 1e6;
+    pub(super) fn families(&self, began: Instant) -> Vec<Family> {
+        let round = *self.round.lock().unwrap_or_else(PoisonError::into_inner);
         vec![
             Family::gauge(
                 "chancery.seal.lag",
                 "s",
                 "How long the oldest entry of any roll has waited to be sealed.",
-                seconds(&self.sealing),
+                self.sealing.load(Ordering::Relaxed) as f64 / 1e6,
             ),
             Family::gauge(
                 "chancery.seal.stopped",
@@ -76,8 +97,20 @@ impl Lags {
             Family::gauge(
                 "chancery.steward.lag",
                 "s",
-                "How long the oldest due work of the steward has been due.",
-                seconds(&self.steward),
+                "How long the oldest due work has been due that no node's steward has recorded.",
+                self.steward.load(Ordering::Relaxed) as f64,
+            ),
+            Family::gauge(
+                "chancery.steward.round.age",
+                "s",
+                "How long ago this node's steward last came to the end of a round.",
+                round.unwrap_or(began).elapsed().as_secs_f64(),
+            ),
+            Family::gauge(
+                "chancery.steward.undone",
+                "{work}",
+                "Due work of clients and key rings that failed in that round, or rests since it failed.",
+                self.undone.load(Ordering::Relaxed) as f64,
             ),
             Family::sum(
                 "chancery.lag.failures",

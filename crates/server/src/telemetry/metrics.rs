@@ -33,7 +33,7 @@ impl Sources {
         families.extend(self.hasher.families());
         families.extend(self.directory.families());
         families.extend(self.log.families());
-        families.extend(self.lags.families());
+        families.extend(self.lags.families(self.began));
         families.extend(connections(&[
             ("roll", self.store.connections()),
             ("token_log", self.log.connections()),

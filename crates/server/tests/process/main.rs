@@ -20,6 +20,7 @@ mod hostile;
 mod integrator;
 mod integrators;
 mod log;
+mod master_key;
 mod operators;
 mod outages;
 mod projections;

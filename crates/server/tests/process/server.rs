@@ -138,20 +138,32 @@ impl Server {
         secret: &str,
         audience: &str,
     ) -> Result<String, u16> {
-        let answer = self
+        let request = self
             .http
-            .post(format!("{}/t/{slug}/oauth2/token", self.url))
-            .basic_auth(client, Some(secret))
-            .form(&[("grant_type", "client_credentials"), ("audience", audience)])
-            .send()
-            .await
-            .map_err(|_| 0_u16)?;
-        let status = answer.status().as_u16();
-        let body: Value = answer.json().await.map_err(|_| status)?;
-        body["access_token"]
-            .as_str()
-            .map(ToOwned::to_owned)
-            .ok_or(status)
+            .post(format!("{}/t/{slug}/oauth2/token", self.url));
+        let request = request.basic_auth(client, Some(secret));
+        let form = [("grant_type", "client_credentials"), ("audience", audience)];
+        granted(request.form(&form)).await
+    }
+
+    /// The same, of a client that authenticates with an assertion.
+    pub(crate) async fn token_by(
+        &self,
+        slug: &str,
+        assertion: &str,
+        audience: &str,
+    ) -> Result<String, u16> {
+        let request = self
+            .http
+            .post(format!("{}/t/{slug}/oauth2/token", self.url));
+        let of = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("audience", audience),
+            ("client_assertion_type", of),
+            ("client_assertion", assertion),
+        ];
+        granted(request.form(&form)).await
     }
 
     /// A token of the first operator.
@@ -216,6 +228,17 @@ impl Server {
         child.kill().unwrap();
         child.wait().unwrap();
     }
+}
+
+/// The access token that a request is answered with, or the status; 0 where the connection broke.
+async fn granted(request: reqwest::RequestBuilder) -> Result<String, u16> {
+    let answer = request.send().await.map_err(|_| 0_u16)?;
+    let status = answer.status().as_u16();
+    let body: Value = answer.json().await.map_err(|_| status)?;
+    body["access_token"]
+        .as_str()
+        .map(ToOwned::to_owned)
+        .ok_or(status)
 }
 
 impl Drop for Server {
