@@ -26,6 +26,7 @@ mod outages;
 mod projections;
 mod proxy;
 mod restore;
+mod sealed;
 mod server;
 mod sockets;
 mod start_faults;
