@@ -146,6 +146,11 @@ impl Caller {
             || self.audits_every_tenant
     }
 
+    /// Whether the caller passes: what is no use to them need not be offered.
+    pub fn may(&self, needs: Needs, tenant: TenantId) -> bool {
+        self.require(needs, tenant).is_ok()
+    }
+
     /// Lets the caller pass, or says why not.
     ///
     /// # Errors

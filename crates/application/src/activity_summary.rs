@@ -1,8 +1,11 @@
 //! Token traffic in numbers, over a span of time.
 
+use std::collections::BTreeMap;
+
 use chancery_domain::{ClientId, TenantId, Timestamp, client::ClientState};
 use chancery_projections::{ClientFilter, client_list};
 use chancery_token_log::{Count, Kind};
+use futures_util::future::try_join_all;
 
 use crate::{
     Application,
@@ -99,6 +102,31 @@ impl Application {
             unused,
             is_partial,
         })
+    }
+
+    /// How many tokens left each of these tenants in the last 24 hours, the first of them counted whole;
+    /// of those that the caller may audit.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Internal`].
+    pub async fn tokens_of_last_day(
+        &self,
+        caller: &Caller,
+        tenants: &[TenantId],
+    ) -> Result<BTreeMap<TenantId, i64>, Error> {
+        let since = self.now().plus_seconds(-Span::Day.seconds());
+        let log = &self.parts.log;
+        let counted = tenants
+            .iter()
+            .filter(|tenant| caller.may(Needs::AuditRead, **tenant))
+            .map(async |tenant| {
+                let counts = log.issued_since(*tenant, since, Span::Day.seconds());
+                let times = counts.await?.iter().map(|count| count.times).sum();
+                Ok((*tenant, times))
+            });
+        try_join_all(counted)
+            .await
+            .map(|counts| counts.into_iter().collect())
     }
 
     async fn unused(

@@ -344,6 +344,21 @@ impl Application {
             .ok_or(Error::NotFound { what: "client" })
     }
 
+    /// Those of these clients that there are in the tenant. One query, however many clients.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn clients_of(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        clients: &[ClientId],
+    ) -> Result<BTreeMap<ClientId, Row<Client>>, Error> {
+        caller.require(Needs::TenantRead, tenant)?;
+        let rows = clients::of_tenant(&self.parts.store, tenant, clients).await?;
+        Ok(rows.into_iter().collect())
+    }
+
     /// The secrets of a tenant's clients: all that is known of them but themselves. A client that has
     /// none is not among the answers. One query, however many clients.
     ///

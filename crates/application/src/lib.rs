@@ -44,6 +44,7 @@ pub use chancery_token_log::{
     Activity, ActivityFilter, Count as ActivityCount, Kind as ActivityKind, LastUse,
 };
 pub use clients::{ClientChange, ClientCreated, GrantInput, NewClient};
+pub use difference::DifferencePage;
 pub use error::Error;
 pub use execute::{InputDigest, Remember, Request};
 pub use install::{Installation, OpenError};
@@ -140,6 +141,12 @@ impl Application {
     /// The base of every issuer.
     pub fn public_url(&self) -> &PublicUrl {
         &self.parts.public_url
+    }
+
+    /// Where browsers find the console: its base, without a slash at the end.
+    pub fn console_url(&self) -> &str {
+        let public = self.parts.public_url.as_str();
+        self.parts.admin_url.as_deref().unwrap_or(public)
     }
 
     /// The present moment, as every decision sees it.

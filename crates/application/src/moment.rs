@@ -62,6 +62,18 @@ impl Application {
         argument: &'static str,
     ) -> Result<Moment, Error> {
         caller.require(Needs::AuditRead, tenant)?;
+        let last = self.last_entry(tenant, at, argument).await?;
+        self.record_reading(caller, tenant, Kind::RollRead).await?;
+        Ok(Moment { tenant, at, last })
+    }
+
+    /// The number of the last entry that there was at a moment.
+    pub(crate) async fn last_entry(
+        &self,
+        tenant: TenantId,
+        at: Timestamp,
+        argument: &'static str,
+    ) -> Result<i64, Error> {
         if at > self.now() {
             let mut faults = Faults::default();
             let message = "must not lie in the future: the roll tells what has happened";
@@ -71,8 +83,7 @@ impl Application {
         let store = &self.parts.store;
         let last = store.last_at(tenant, at).await?;
         if last > 0 {
-            self.record_reading(caller, tenant, Kind::RollRead).await?;
-            return Ok(Moment { tenant, at, last });
+            return Ok(last);
         }
         let first = store.events_page(tenant, 0, 1).await?.pop();
         Err(
@@ -84,7 +95,7 @@ impl Application {
     }
 
     /// The moment at an entry of a tenant's roll: what it was with that entry and without the next one,
-    /// though both may have been recorded at the same time.
+    /// though both may have been recorded at the same time. That the roll is read is recorded.
     ///
     /// # Errors
     /// [`Error::NotFound`], also where there is no such entry; [`Error::Forbidden`].
@@ -99,6 +110,7 @@ impl Application {
         let entry = self.parts.store.events_page(tenant, before, 1).await?.pop();
         let entry = entry.filter(|entry| entry.tenant_seq == number);
         let entry = entry.ok_or(Error::NotFound { what: "entry" })?;
+        self.record_reading(caller, tenant, Kind::RollRead).await?;
         let moment = Moment {
             tenant,
             at: entry.recorded_at,

@@ -125,7 +125,7 @@ async fn link(
     let application = &platform.application;
     let made = application.sign_in_link(&caller, &slug, client).await;
     let (client, code) = made.map_err(|error| Failure::application(&error))?;
-    let address = application.public_url();
+    let address = application.console_url();
     let link = format!("{address}/console/link#{}", code.reveal());
     let text = if json {
         format!(
