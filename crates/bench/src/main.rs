@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod assertions;
+mod console;
 mod control;
 mod error;
 mod load;
@@ -33,6 +34,8 @@ enum Bench {
     Tokens(tokens::Options),
     /// Verifying and replaying a long roll, against the bare hash of its lines; rebuilding from it.
     Roll(roll::Options),
+    /// How long each page of the console takes, of a tenant with ten thousand clients and a long roll.
+    Console(console::Options),
     /// Hashes the lines of a roll: the control.
     #[command(hide = true)]
     Hash(roll::HashOptions),
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().bench {
         Bench::Tokens(options) => tokens::run(&options),
         Bench::Roll(options) => roll::run(&options),
+        Bench::Console(options) => console::run(&options),
         Bench::Hash(options) => roll::hash(&options),
         Bench::Control(options) => control::run(&options),
     };

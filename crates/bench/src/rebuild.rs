@@ -87,7 +87,7 @@ impl Plan<'_> {
             .map(|(name, goal, location, address)| {
                 eprintln!("{name}: writing {} entries", self.events);
                 let store = runtime
-                    .block_on(self.prepare(location))
+                    .block_on(filled(location, (self.events, self.clients), 0))
                     .map_err(|error| wrong(&error))?;
                 let mut rounds = Vec::new();
                 for round in 1..=self.rounds {
@@ -104,49 +104,6 @@ impl Plan<'_> {
                 })
             })
             .collect()
-    }
-
-    /// A store with the roll in it, and no rows.
-    async fn prepare(&self, location: StoreLocation) -> Result<Store, StoreError> {
-        let store = Store::connect(&StoreConfig::new(location)).await?;
-        store.migrate().await?;
-        let mut sample = Sample::new(1, self.clients).take(self.events);
-        loop {
-            let batch: Vec<_> = sample.by_ref().take(BATCH).collect();
-            let Some(last) = batch.last() else {
-                break;
-            };
-            let (tenant, now) = (last.tenant, last.recorded_at);
-            let provenance = Provenance {
-                actor: last.actor.clone(),
-                command_id: last.command_id,
-                trace_id: last.trace_id.clone(),
-            };
-            let mut read: Vec<_> = batch
-                .iter()
-                .map(|entry| (entry.stream, entry.sequence - 1))
-                .collect();
-            // Of a stream the first of this batch counts: the last one that is put in.
-            read.reverse();
-            let read: Versions = read.into_iter().collect();
-            let ids: Vec<_> = batch.iter().map(|entry| entry.id).collect();
-            let events = batch.into_iter().map(|entry| {
-                let stream = entry.stream;
-                let understood = entry.understood();
-                understood.map(|recorded| (stream, recorded.event))
-            });
-            let events: Vec<_> = events
-                .collect::<Result<_, _>>()
-                .map_err(|error| StoreError::Misuse(error.to_string()))?;
-            let mut tx = store.begin().await?;
-            let numbers = tx.take_numbers(tenant, events.len(), now).await?;
-            tx.append(numbers, &events, &read, &provenance, ids).await?;
-            tx.commit().await?;
-        }
-        let mut tx = store.begin().await?;
-        execute!(&mut tx, "ANALYZE")?;
-        tx.commit().await?;
-        Ok(store)
     }
 
     fn round(
@@ -242,6 +199,54 @@ impl Plan<'_> {
             peak_mib,
         })
     }
+}
+
+/// A store with a roll of so many entries and clients in it, and no rows. Its entries are recorded so many
+/// days earlier than they say.
+pub(crate) async fn filled(
+    location: StoreLocation,
+    (events, clients): (usize, usize),
+    earlier: i64,
+) -> Result<Store, StoreError> {
+    let store = Store::connect(&StoreConfig::new(location)).await?;
+    store.migrate().await?;
+    let mut sample = Sample::new(1, clients).take(events);
+    loop {
+        let batch: Vec<_> = sample.by_ref().take(BATCH).collect();
+        let Some(last) = batch.last() else {
+            break;
+        };
+        let (tenant, now) = (last.tenant, last.recorded_at.plus_days(-earlier));
+        let provenance = Provenance {
+            actor: last.actor.clone(),
+            command_id: last.command_id,
+            trace_id: last.trace_id.clone(),
+        };
+        let mut read: Vec<_> = batch
+            .iter()
+            .map(|entry| (entry.stream, entry.sequence - 1))
+            .collect();
+        // Of a stream the first of this batch counts: the last one that is put in.
+        read.reverse();
+        let read: Versions = read.into_iter().collect();
+        let ids: Vec<_> = batch.iter().map(|entry| entry.id).collect();
+        let events = batch.into_iter().map(|entry| {
+            let stream = entry.stream;
+            let understood = entry.understood();
+            understood.map(|recorded| (stream, recorded.event))
+        });
+        let events: Vec<_> = events
+            .collect::<Result<_, _>>()
+            .map_err(|error| StoreError::Misuse(error.to_string()))?;
+        let mut tx = store.begin().await?;
+        let numbers = tx.take_numbers(tenant, events.len(), now).await?;
+        tx.append(numbers, &events, &read, &provenance, ids).await?;
+        tx.commit().await?;
+    }
+    let mut tx = store.begin().await?;
+    execute!(&mut tx, "ANALYZE")?;
+    tx.commit().await?;
+    Ok(store)
 }
 
 struct Run {
