@@ -93,9 +93,11 @@ fn judge(text: &str) {
         .split('.')
         .nth(1)
         .and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-    let Some(Ok(Value::Object(said))) = said.map(|said| serde_json::from_slice(&said)) else {
-        panic!("its claims are no object to others");
+    // A claim that nobody reads may be a number that is too large for others.
+    let Some(Ok(said)) = said.map(|said| serde_json::from_slice::<Value>(&said)) else {
+        return;
     };
+    assert!(said.is_object(), "its claims are no object to others");
     for (name, read) in [
         ("iss", &claims.iss),
         ("sub", &claims.sub),
