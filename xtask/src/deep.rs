@@ -31,6 +31,10 @@ const ALL: &[Deep] = &[
         run: programs::openapi,
     },
     Deep {
+        name: "axe",
+        run: programs::axe,
+    },
+    Deep {
         name: "fuzz",
         run: fuzz::fuzz,
     },

@@ -66,10 +66,11 @@ enum Task {
         cargo xtask bench tokens            every algorithm on both stores, some ten minutes\n  \
         cargo xtask bench tokens --quick    ES256 on both stores, two minutes\n  \
         cargo xtask bench sdk               what the SDK adds to the check of a signature\n  \
+        cargo xtask bench console           every page at 10,000 clients and a million events, ten minutes\n  \
         cargo xtask bench roll              verifying, replaying and rebuilding a million events, ten minutes\n\n\
         Tables and JSON are written to docs/benchmarks/.")]
     Bench {
-        /// What to measure: `tokens`, `sdk` or `roll`.
+        /// What to measure: `tokens`, `console`, `sdk` or `roll`.
         what: String,
         /// Options of the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -38,6 +38,21 @@ pub(super) fn sdk_package(interrupts: &Interrupts) -> Result<bool, Error> {
     Ok(run(&mut publish, interrupts, |_| ())?.success())
 }
 
+/// Every page of the console before the npm package `axe-core`: light and dark, wide and narrow.
+pub(super) fn axe(interrupts: &Interrupts) -> Result<bool, Error> {
+    let directory = npm(&["axe-core@4.14.1"], interrupts)?;
+    let mut story = cargo();
+    story
+        .args(["test", "-p", "chancery-stories", "--test", "stories", "--"])
+        .args(["--ignored", "--exact", "--nocapture"])
+        .arg("console::axe::no_page_violates_level_a_or_aa")
+        .env(
+            "CHANCERY_TEST_AXE",
+            directory.join("node_modules/axe-core/axe.min.js"),
+        );
+    Ok(run(&mut story, interrupts, |_| ())?.success())
+}
+
 /// The programs of the integrators' guide, and other vendors' clients in every way to authenticate, against
 /// the server on both stores.
 pub(super) fn clients(interrupts: &Interrupts) -> Result<bool, Error> {
