@@ -20,6 +20,16 @@ pub(crate) struct Bar {
     pub(crate) href: String,
 }
 
+/// How large a part is, as a bar without a number: that stands beside it.
+pub(crate) fn part(of: i64, whole: i64) -> Markup {
+    let wide = of.saturating_mul(100) / whole.max(1);
+    html! {
+        svg.part viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" {
+            rect.bar x="0" y="0" width=(wide.clamp(1, 100)) height="8" rx="2" {}
+        }
+    }
+}
+
 /// The chart. `name` says what it shows.
 pub(crate) fn bars(name: &str, bars: &[Bar]) -> Markup {
     let most = bars.iter().map(|bar| bar.issued + bar.denied).max();

@@ -3,7 +3,9 @@
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
+use chancery_domain::{Invalid, Timestamp};
 use http::request::Parts;
+use maud::{Markup, html};
 use serde_json::Value;
 use url::form_urlencoded;
 
@@ -42,6 +44,42 @@ impl Fields {
         found.map_or("", |(_, value)| value)
     }
 
+    /// Whether there is a text with this name at all: what a form does not have stays as it is.
+    pub(crate) fn asks(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
+    /// The moment with this name: in full, or in UTC as a browser's field for moments has it.
+    pub(crate) fn moment(&self, name: &str) -> Option<Result<Timestamp, Invalid>> {
+        self.get(name).map(|text| {
+            let whole = match text.len() {
+                16 => format!("{text}:00Z"),
+                19 => format!("{text}Z"),
+                _ => text.to_owned(),
+            };
+            whole.parse()
+        })
+    }
+
+    /// The JSON with this name.
+    pub(crate) fn json(&self, name: &str) -> Option<Result<Value, Invalid>> {
+        self.get(name).map(|text| {
+            serde_json::from_str(text).map_err(|error| {
+                let (line, column) = (error.line(), error.column());
+                let message = format!("must be JSON; line {line}, column {column} is not");
+                Invalid::new("json", message)
+            })
+        })
+    }
+
+    /// The whole number with this name.
+    pub(crate) fn whole(&self, name: &str) -> Option<Result<u32, Invalid>> {
+        self.get(name).map(|text| {
+            text.parse()
+                .map_err(|_| Invalid::new("number", "must be a whole number"))
+        })
+    }
+
     /// Every text with this name.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0
@@ -70,6 +108,15 @@ impl Fields {
         address.extend_pairs(self.0.iter().filter(stays));
         address.extend_pairs(instead.iter().filter(|(_, value)| !value.is_empty()));
         address.finish()
+    }
+
+    /// These texts as fields that are not seen.
+    pub(crate) fn hidden(&self, without: &[&str]) -> Markup {
+        html! {
+            @for (name, value) in self.iter().filter(|(name, _)| !without.contains(name)) {
+                input type="hidden" name=(name) value=(value);
+            }
+        }
     }
 
     /// What a command was asked, for its digest.
@@ -101,6 +148,18 @@ impl FromRequestParts<Console> for Asked {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_are_read_as_browsers_write_them() {
+        let fields = Fields::parse(
+            b"a=2026-11-20T17:00&b=2026-11-20T17:00:05&c=2026-11-20T18:00:00%2B01:00&d=soon",
+        );
+        let moment = |name: &str| fields.moment(name).unwrap().map(|at| at.to_string());
+        assert_eq!(moment("a").unwrap(), "2026-11-20T17:00:00.000000Z");
+        assert_eq!(moment("b").unwrap(), "2026-11-20T17:00:05.000000Z");
+        assert_eq!(moment("c").unwrap(), "2026-11-20T17:00:00.000000Z");
+        assert!(moment("d").is_err() && fields.moment("none").is_none());
+    }
 
     #[test]
     fn texts_are_found_by_their_names() {

@@ -45,6 +45,14 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// A moment, chosen in the browser. Everything here is told in UTC.
+    pub(crate) fn moment(name: &'a str, label: &'a str, hint: &'a str) -> Self {
+        Self {
+            kind: "datetime-local",
+            ..Self::text(name, label, hint)
+        }
+    }
+
     pub(crate) fn required(mut self) -> Self {
         self.required = true;
         self
@@ -99,7 +107,7 @@ impl<'a> Form<'a> {
             div.field {
                 label for=(id) { (field.label) @if field.required { " " span.needed { "needed" } } }
                 input id=(id) name=(field.name) type=(field.kind) value=(self.value(field))
-                    required[field.required] autocomplete="off" spellcheck="false"
+                    required[field.required] autocomplete="off" spellcheck="false" step=[(field.kind == "datetime-local").then_some("1")]
                     aria-invalid=[self.wrong(field.name).map(|_| "true")]
                     aria-describedby=(format!("{id}-hint"));
                 (self.hint(&id, field.name, field.hint))
@@ -178,6 +186,27 @@ pub(crate) fn hidden(visitor: &Visitor) -> Markup {
     html! {
         input type="hidden" name=(FORM_TOKEN) value=(visitor.session.form_token);
         input type="hidden" name=(COMMAND) value=(command_id(visitor));
+    }
+}
+
+/// A reason, which stands in the roll.
+pub(crate) fn reason(id: &str) -> Markup {
+    html! {
+        div.field {
+            label for=(id) { "Reason" }
+            input id=(id) name="reason" required maxlength="500" autocomplete="off" aria-describedby={(id) "-hint"};
+            p.hint id={(id) "-hint"} { "It stands in the roll for ever." }
+        }
+    }
+}
+
+/// What has to be typed out before it is done.
+pub(crate) fn confirmation(word: &str) -> Markup {
+    html! {
+        div.field {
+            label for="confirm" { "Type " strong { (word) } " to confirm" }
+            input id="confirm" name="confirm" required autocomplete="off" autocapitalize="none" spellcheck="false";
+        }
     }
 }
 

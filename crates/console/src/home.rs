@@ -1,22 +1,21 @@
 //! Where somebody comes in, and the first steps.
 
 use axum::{
-    Router,
     response::{Redirect, Response},
     routing::get,
 };
-use chancery_application::{PageRequest, TenantFilter};
+use chancery_application::{Needs, PageRequest, TenantFilter};
 use chancery_domain::access::AdminScope;
 use maud::html;
 
-use crate::{Console, layout::Page, stop::Stop, visitor::Visitor};
+use crate::{layout::Page, routes::Routes, stop::Stop, visitor::Visitor};
 
-pub(crate) fn routes() -> Router<Console> {
-    Router::new()
-        .route("/console", get(home))
-        .route("/console/", get(home))
-        .route("/console/start", get(start))
-        .route("/console/{*rest}", get(|| async { Stop::NothingHere }))
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .beside("/console", get(home))
+        .beside("/console/", get(home))
+        .page("/console/start", get(start))
+        .beside("/console/{*rest}", get(|| async { Stop::NothingHere }))
 }
 
 /// To what its reader may see first.
@@ -39,7 +38,13 @@ async fn home(visitor: Visitor) -> Result<Redirect, Stop> {
         }));
     }
     let slug = &session.slug;
-    Ok(Redirect::to(&format!("/console/t/{slug}")))
+    // Who may only audit has nothing to see on the tenant's own page.
+    let first = if session.caller.may(Needs::TenantRead, session.tenant) {
+        ""
+    } else {
+        "/roll"
+    };
+    Ok(Redirect::to(&format!("/console/t/{slug}{first}")))
 }
 
 /// From nothing to the first token.

@@ -1,6 +1,7 @@
 //! The shell of every page.
 
 use axum::response::{IntoResponse, Response};
+use chancery_application::Needs;
 use chancery_domain::access::AdminScope;
 use http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
@@ -99,15 +100,17 @@ impl<'a> Page<'a> {
 }
 
 /// The pages of a tenant.
-const PAGES: &[(&str, &str)] = &[
-    ("", "Overview"),
-    ("/clients", "Clients"),
-    ("/apis", "APIs"),
-    ("/roll", "Roll"),
-    ("/past", "As it was"),
-    ("/difference", "Compare"),
-    ("/activity", "Activity"),
-    ("/policy", "Policy"),
+const PAGES: &[(&str, &str, Needs)] = &[
+    ("", "Overview", Needs::TenantRead),
+    ("/clients", "Clients", Needs::TenantRead),
+    ("/apis", "APIs", Needs::TenantRead),
+    ("/calendar", "Calendar", Needs::TenantRead),
+    ("/keys", "Signing keys", Needs::TenantRead),
+    ("/policy", "Policy", Needs::TenantRead),
+    ("/activity", "Activity", Needs::AuditRead),
+    ("/roll", "Roll", Needs::AuditRead),
+    ("/past", "As it was", Needs::AuditRead),
+    ("/difference", "Compare", Needs::AuditRead),
 ];
 
 fn side(within: &Within) -> Markup {
@@ -125,7 +128,7 @@ fn side(within: &Within) -> Markup {
         nav.side aria-label={"Tenant " (within.slug)} {
             p.tenant { span.quiet { "Tenant" } br; strong { (within.slug) } }
             ul {
-                @for (page, name) in PAGES {
+                @for (page, name, _) in PAGES.iter().filter(|(.., needs)| within.may(*needs)) {
                     li { a href={(base) (page)} aria-current=[is_here(page).then_some("page")] { (name) } }
                 }
             }

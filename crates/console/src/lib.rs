@@ -12,16 +12,20 @@
 mod activity;
 mod apis;
 mod assets;
+mod calendar;
 mod chart;
 mod clients;
+mod cookie;
 mod dress;
 mod fields;
 mod form;
 mod home;
+mod keys;
 mod layout;
 mod posted;
 mod problem;
 mod roll;
+mod routes;
 mod show;
 mod sign_in;
 mod stop;
@@ -33,7 +37,7 @@ mod within;
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 use chancery_application::Application;
 
-use crate::tokens::TokenEndpoint;
+use crate::{routes::Routes, tokens::TokenEndpoint};
 
 /// How large a form may be, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -53,16 +57,29 @@ pub fn router(application: Application, tokens: Router) -> Router {
         application,
         tokens: TokenEndpoint::new(tokens),
     };
-    Router::new()
-        .merge(home::routes())
-        .merge(sign_in::routes())
-        .merge(tenants::routes())
-        .merge(apis::routes())
-        .merge(clients::routes())
-        .merge(roll::routes())
-        .merge(activity::routes())
+    routes()
+        .router()
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .merge(assets::routes())
         .layer(middleware::from_fn(dress::dress))
         .with_state(console)
+}
+
+/// The path of every page, with the names of its parts in braces as in `/console/t/{slug}`: for whoever
+/// looks at all of them.
+pub fn pages() -> Vec<String> {
+    routes().pages()
+}
+
+fn routes() -> Routes {
+    Routes::default()
+        .merge(home::routes())
+        .merge(sign_in::routes())
+        .merge(tenants::routes())
+        .merge(keys::routes())
+        .merge(apis::routes())
+        .merge(clients::routes())
+        .merge(calendar::routes())
+        .merge(roll::routes())
+        .merge(activity::routes())
 }

@@ -1,12 +1,13 @@
 //! Values as they are shown.
 
+use chancery_application::Needs;
 use chancery_domain::{
-    Timestamp, api::ApiState, client::ClientState, secret_rotation::SecretState,
-    tenant::TenantState,
+    Timestamp, api::ApiState, client::ClientState, key_ring::KeyState,
+    secret_rotation::SecretState, tenant::TenantState,
 };
 use maud::{Markup, html};
 
-use crate::fields::Fields;
+use crate::{fields::Fields, within::Within};
 
 /// A moment to the second, with the whole of it for programs; `data-time` lets the script say how long
 /// ago it was.
@@ -14,6 +15,12 @@ pub(crate) fn moment(at: Timestamp) -> Markup {
     let text = at.to_string();
     let shown = text.get(..19).unwrap_or(&text).replace('T', " ");
     html! { time datetime=(text) title=(text) { (shown) } }
+}
+
+/// A moment as a browser's field for moments has it.
+pub(crate) fn in_field(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.get(..19).unwrap_or(&text).to_owned()
 }
 
 /// A moment as a day and how far it is from now.
@@ -37,18 +44,14 @@ pub(crate) fn distance(at: Timestamp, now: Timestamp) -> String {
 
 /// A length of time in its largest unit.
 pub(crate) fn span(seconds: u64) -> String {
-    let (count, unit) = match seconds {
+    let (number, unit) = match seconds {
         0..120 => (seconds, "second"),
         120..7_200 => (seconds / 60, "minute"),
         7_200..172_800 => (seconds / 3_600, "hour"),
         172_800..63_072_000 => (seconds / 86_400, "day"),
         _ => (seconds / 31_536_000, "year"),
     };
-    if count == 1 {
-        format!("1 {unit}")
-    } else {
-        format!("{count} {unit}s")
-    }
+    count(i64::try_from(number).unwrap_or(i64::MAX), unit)
 }
 
 /// An id, with a button to copy it.
@@ -69,6 +72,15 @@ pub(crate) fn or_dash(text: Option<impl AsRef<str>>) -> Markup {
             Some(text) => (text.as_ref()),
             None => span.quiet { "–" },
         }
+    }
+}
+
+/// How many there are of something.
+pub(crate) fn count(number: i64, one: &str) -> String {
+    if number == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{number} {one}s")
     }
 }
 
@@ -101,6 +113,16 @@ pub(crate) fn api_state(state: ApiState) -> Markup {
     }
 }
 
+pub(crate) fn key_state(state: KeyState) -> Markup {
+    match state {
+        KeyState::Published => badge("info", "published"),
+        KeyState::Active => badge("good", "signing"),
+        KeyState::Retiring => badge("warn", "retiring"),
+        KeyState::Retired => badge("off", "retired"),
+        KeyState::Revoked => badge("bad", "revoked"),
+    }
+}
+
 pub(crate) fn secret_state(state: SecretState) -> Markup {
     match state {
         SecretState::Pending => badge("info", "pending"),
@@ -110,6 +132,20 @@ pub(crate) fn secret_state(state: SecretState) -> Markup {
         SecretState::Expired => badge("off", "expired"),
         SecretState::Revoked => badge("bad", "revoked"),
     }
+}
+
+/// Said on a page whose forms are left out, because its reader may not send them.
+pub(crate) fn only_read(within: &Within) -> Markup {
+    html! {
+        @if !within.may(Needs::TenantAdmin) {
+            p.aside { "You may read this, and not change it: that takes " code { (Needs::TenantAdmin.scope()) } "." }
+        }
+    }
+}
+
+/// JSON for people.
+pub(crate) fn pretty(members: &serde_json::Map<String, serde_json::Value>) -> String {
+    serde_json::to_string_pretty(members).unwrap_or_default()
 }
 
 /// A link to what comes after a place in the same list.

@@ -1,6 +1,7 @@
 //! A request about one tenant, as far as its sender sees it.
 
 use axum::extract::{FromRequestParts, RawPathParams};
+use chancery_application::{Error, Needs};
 use chancery_domain::TenantId;
 use http::request::Parts;
 
@@ -23,6 +24,20 @@ impl Within {
             .find(|(key, _)| key == name)
             .and_then(|(_, value)| value.parse().ok())
             .ok_or(Stop::NothingHere)
+    }
+
+    /// Whether whoever asks may do, here, what needs this.
+    pub(crate) fn may(&self, needs: Needs) -> bool {
+        self.visitor.session.caller.may(needs, self.tenant)
+    }
+
+    /// Lets on who may do what needs this: for a page that is nothing but a form.
+    pub(crate) fn require(&self, needs: Needs) -> Result<(), Stop> {
+        if self.may(needs) {
+            return Ok(());
+        }
+        let needs = needs.scope();
+        Err(Error::Forbidden { needs }.into())
     }
 
     /// The address of a page of this tenant.

@@ -11,7 +11,7 @@ story! {
         let (client, secret) = tenant_admin(&world, "acme").await;
         let admin = Browser::signed_in(&world, "acme", &client, &secret).await;
         let operator = Browser::operator(&world).await;
-        let pages = ["", "/clients", "/clients/new", "/apis", "/apis/new", "/policy", "/roll", "/roll/1", "/roll/export", "/roll/live", "/past", "/difference", "/activity", "/activity/records"];
+        let pages = ["", "/clients", "/clients/new", "/apis", "/apis/new", "/policy", "/roll", "/roll/1", "/roll/export", "/roll/live", "/past", "/difference", "/calendar", "/keys", "/activity", "/activity/records"];
         for page in pages {
             assert_eq!(admin.get(&format!("/console/t/other{page}")).await.status, 404, "{page}");
             if page != "/roll/live" {
@@ -23,6 +23,7 @@ story! {
             for path in [
                 format!("/console/t/acme/clients/{}", other.client),
                 format!("/console/t/acme/clients/{}/try", other.client),
+                format!("/console/t/acme/clients/{}/edit", other.client),
                 format!("/console/t/acme/apis/{}", other.api),
             ] {
                 assert_eq!(browser.get(&path).await.status, 404, "{path}");
@@ -31,6 +32,7 @@ story! {
         let own = format!("/console/t/acme/clients/{}", acme.client);
         let token = admin.open(&own).await.hidden("/console/sign-out")[0].1.clone();
         let foreign = &other.client;
+        let other_key = operator.open("/console/t/other/keys").await.within("<th scope=\"row\"><code");
         for (path, fields) in [
             (format!("/console/t/other/clients/{foreign}/state"), vec![("do", "disable"), ("reason", "x")]),
             (format!("/console/t/acme/clients/{foreign}/state"), vec![("do", "disable"), ("reason", "x")]),
@@ -38,6 +40,14 @@ story! {
             (format!("/console/t/acme/clients/{foreign}/secrets/revoke"), vec![("secret", &*other.secret_id), ("reason", "x")]),
             (format!("{own}/secrets/revoke"), vec![("secret", &*other.secret_id), ("reason", "x")]),
             (format!("/console/t/acme/clients/{foreign}/grants"), vec![]),
+            (format!("/console/t/acme/clients/{foreign}/edit"), vec![("name", "x")]),
+            (format!("/console/t/acme/clients/{foreign}/secrets/issue"), vec![]),
+            (format!("/console/t/acme/clients/{foreign}/secrets/schedule"), vec![("everyDays", "30")]),
+            (format!("/console/t/acme/clients/{foreign}/secrets/defer"), vec![("secret", &*other.secret_id), ("until", "2030-01-01T00:00")]),
+            (format!("/console/t/acme/clients/{foreign}/keys/revoke"), vec![("key", "key_x"), ("reason", "x")]),
+            ("/console/t/other/keys".to_owned(), vec![]),
+            ("/console/t/other/keys/revoke".to_owned(), vec![("key", &*other_key), ("reason", "x")]),
+            ("/console/t/acme/keys/revoke".to_owned(), vec![("key", &*other_key), ("reason", "x")]),
             (format!("/console/t/acme/apis/{}/retire", other.api), vec![("confirm", "https://orders.example")]),
             ("/console/t/other/clients/new".to_owned(), vec![("name", "x")]),
             ("/console/t/other/apis/new".to_owned(), vec![("name", "x"), ("identifier", "https://x.example")]),
@@ -71,7 +81,10 @@ story! {
             assert_eq!(page.status, 403);
             page.shows("audit:read");
         }
-        let page = reader.submit(&client, &format!("{client}/state"), &[("do", "disable"), ("reason", "x")]).await;
+        // No form leads there, and whoever makes one up is refused.
+        let token = reader.open(&client).await.hidden("/console/sign-out")[0].1.clone();
+        let made_up = [("form_token", &*token), ("do", "disable"), ("reason", "x")];
+        let page = reader.send(&format!("{client}/state"), &made_up).await;
         assert_eq!(page.status, 403);
         page.shows("tenant:admin");
         assert_eq!(world.token("acme", &acme.client, &acme.secret).send().await.status, 200);

@@ -1,10 +1,21 @@
-//! The console, as a browser without scripts sees it.
+//! The console, as a browser without scripts sees it, and a real one.
 
+mod axe;
 mod browser;
+mod calendar;
 mod clients;
+mod cookies;
 mod foreign;
+mod injection;
+mod keyboard;
+mod keys;
+mod life;
 mod links;
+mod pages;
 mod pictures;
+mod readers;
 mod roll;
+mod secrets;
 mod sessions;
+mod settings;
 mod tenants;

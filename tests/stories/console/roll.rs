@@ -31,7 +31,7 @@ story! {
         world.clock.advance(3_600);
         let browser = Browser::operator(&world).await;
         let client = format!("/console/t/acme/clients/{}", acme.client);
-        browser.submit(&client, &client, &[("name", "renamed")]).await.location();
+        browser.submit(&format!("{client}/edit"), &format!("{client}/edit"), &[("name", "renamed")]).await.location();
         let then = browser.open("/console/t/acme/past?entry=8").await;
         then.shows("billing");
         then.shows_not("renamed");

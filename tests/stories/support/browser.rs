@@ -173,7 +173,8 @@ fn attribute(input: &str, name: &str) -> String {
     unescaped(&rest[..rest.find('"').unwrap()])
 }
 
-fn unescaped(text: &str) -> String {
+/// HTML as the text that it shows.
+pub(crate) fn unescaped(text: &str) -> String {
     text.replace("&lt;", "<")
         .replace("&gt;", ">")
         .replace("&quot;", "\"")

@@ -214,6 +214,67 @@ impl Chromium {
         self.eval(&script).await;
     }
 
+    /// Presses a key: `Tab` or `Enter`.
+    pub(crate) async fn key(&mut self, key: &str) {
+        let (code, text) = if key == "Enter" { (13, "\r") } else { (9, "") };
+        for kind in ["keyDown", "keyUp"] {
+            let mut event =
+                json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});
+            if kind == "keyDown" && !text.is_empty() {
+                event["text"] = json!(text);
+            }
+            self.call("Input.dispatchKeyEvent", event).await;
+        }
+    }
+
+    /// Types into what has the focus.
+    pub(crate) async fn type_text(&mut self, text: &str) {
+        self.call("Input.insertText", json!({"text": text})).await;
+    }
+
+    /// Goes on by the Tab key until what has the focus is called like this. On the way there everything that
+    /// has it can be seen to have it.
+    pub(crate) async fn tab_to(&mut self, name: &str) {
+        let mut met = Vec::new();
+        for _ in 0..100 {
+            self.key("Tab").await;
+            let focus = self
+                .eval(
+                    "(() => {
+                        const e = document.activeElement;
+                        const style = getComputedStyle(e);
+                        const name = e.labels?.[0]?.innerText || e.getAttribute('aria-label') || e.innerText || e.title || '';
+                        const box = e.getBoundingClientRect();
+                        return {
+                            name: name.trim(),
+                            is_seen: style.outlineStyle !== 'none' && style.outlineWidth !== '0px'
+                                && box.width > 0 && box.bottom > 0 && box.top < innerHeight,
+                        };
+                    })()",
+                )
+                .await
+                .unwrap();
+            let (called, is_seen) = (
+                focus["name"].as_str().unwrap().to_owned(),
+                &focus["is_seen"],
+            );
+            assert_eq!(is_seen, true, "nobody sees that `{called}` has the focus");
+            if called.starts_with(name) {
+                return;
+            }
+            met.push(called);
+        }
+        panic!("`{name}` is not reached by Tab, only {met:?}");
+    }
+
+    /// Presses Enter where that leads to another page, and waits for it.
+    pub(crate) async fn enter(&mut self) {
+        self.eval("window.before = true").await;
+        self.key("Enter").await;
+        self.until("window.before === undefined && document.readyState === 'complete'")
+            .await;
+    }
+
     /// What a reader sees.
     pub(crate) async fn text(&mut self) -> String {
         let text = self

@@ -12,7 +12,7 @@ mod tokens;
 mod verifier;
 mod world;
 
-pub(crate) use browser::{Browser, tenant_admin};
+pub(crate) use browser::{Browser, Page, tenant_admin, unescaped};
 pub(crate) use chromium::Chromium;
 pub(crate) use dump::{dump, dump_tokens, rows_of_secret, rows_with, run_sql};
 pub(crate) use graphql::{Answer, GraphQl};

@@ -3,14 +3,14 @@
 mod records;
 mod summary;
 
-use axum::{Router, routing::get};
+use axum::routing::get;
 
-use crate::Console;
+use crate::routes::Routes;
 
-pub(crate) fn routes() -> Router<Console> {
-    Router::new()
-        .route("/console/t/{slug}/activity", get(summary::page))
-        .route("/console/t/{slug}/activity/records", get(records::page))
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .page("/console/t/{slug}/activity", get(summary::page))
+        .page("/console/t/{slug}/activity/records", get(records::page))
 }
 
 /// Why a request was denied, in words.

@@ -20,7 +20,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     let caller = &within.visitor.session.caller;
     let now = application.now();
     let text = |name: &str| asked.get(name).map(ToOwned::to_owned);
-    let moment = |name: &str| asked.get(name).and_then(|at| at.parse::<Timestamp>().ok());
+    let moment = |name: &str| asked.moment(name).and_then(Result::ok);
     let kind = asked.get("kind").and_then(|kind| kind.parse().ok());
     let filter = ActivityFilter {
         kinds: kind.into_iter().collect(),
@@ -92,19 +92,17 @@ fn what(kind: ActivityKind) -> Markup {
 fn form(asked: &Fields) -> Markup {
     html! {
         form.filter method="get" {
-            label for="kind" { "What" }
-            select id="kind" name="kind" data-apply {
-                option value="" { "anything" }
-                @for kind in ActivityKind::ALL { option value=(kind) selected[asked.raw("kind") == kind.as_str()] { (kind.as_str().replace('_', " ")) } }
+            div {
+                label for="kind" { "What" }
+                select id="kind" name="kind" data-apply {
+                    option value="" { "anything" }
+                    @for kind in ActivityKind::ALL { option value=(kind) selected[asked.raw("kind") == kind.as_str()] { (kind.as_str().replace('_', " ")) } }
+                }
             }
-            label for="client" { "Client" }
-            input id="client" name="client" value=(asked.raw("client")) placeholder="client_…" spellcheck="false";
-            label for="reason" { "Reason" }
-            input id="reason" name="reason" value=(asked.raw("reason")) spellcheck="false";
-            label for="since" { "From" }
-            input id="since" name="since" value=(asked.raw("since")) placeholder="2026-11-20T17:00:00Z" spellcheck="false";
-            label for="until" { "Before" }
-            input id="until" name="until" value=(asked.raw("until")) spellcheck="false";
+            div { label for="client" { "Client" } input id="client" name="client" value=(asked.raw("client")) placeholder="client_…" spellcheck="false"; }
+            div { label for="reason" { "Reason" } input id="reason" name="reason" value=(asked.raw("reason")) spellcheck="false"; }
+            div { label for="since" { "From" } input id="since" name="since" value=(asked.raw("since")) placeholder="2026-11-20T17:00:00Z" spellcheck="false"; }
+            div { label for="until" { "Before" } input id="until" name="until" value=(asked.raw("until")) placeholder="2026-11-21T00:00:00Z" spellcheck="false"; }
             button type="submit" { "Show" }
         }
     }

@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 
 use axum::response::Response;
-use chancery_application::{ActivitySummary, Span};
-use chancery_domain::Timestamp;
+use chancery_application::{ActivitySummary, Needs, Span};
+use chancery_domain::{ClientId, Timestamp};
 use maud::{Markup, html};
 
 use super::reason;
 use crate::{
     chart::{self, Bar},
+    clients::called,
     fields::Asked,
     layout::Page,
     stop::Stop,
@@ -32,6 +33,24 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     let bars = bars(&within, &summary, span);
     let issued: i64 = summary.issued.iter().map(|count| count.times).sum();
     let denied: i64 = summary.denied.iter().map(|count| count.times).sum();
+    let ids: Vec<ClientId> = summary
+        .busiest
+        .iter()
+        .filter_map(|(id, _)| id.parse().ok())
+        .collect();
+    // Who may audit need not be one who may read clients: then their ids have to do.
+    let known = if within.may(Needs::TenantRead) {
+        let application = within.visitor.application();
+        application.clients_of(caller, within.tenant, &ids).await?
+    } else {
+        BTreeMap::new()
+    };
+    let name_of = |text: &str| {
+        let id = text.parse::<ClientId>().ok();
+        let known = id.and_then(|id| Some(called(id, &known.get(&id)?.state)));
+        known.unwrap_or_else(|| text.to_owned())
+    };
+    let most = summary.busiest.first().map_or(1, |(_, times)| *times);
     let records = |more: &str| {
         let since = summary.begin;
         within.at(&format!("/activity/records?since={since}{more}"))
@@ -46,15 +65,17 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
         ul.cards {
             li { a href=(records("&kind=token_issued")) { span.big { (issued) } span { "tokens issued" } } }
             li { a href=(records("&kind=token_denied")) { span.big { (denied) } span { "requests denied" } } }
-            li { span { span.big { (summary.unused.len()) @if summary.is_partial { "+" } } span { "clients not used" } } }
+            li { a href="#unused" { span.big { (summary.unused.len()) @if summary.is_partial { "+" } } span { "clients not used" } } }
         }
         @if issued + denied == 0 {
             div.empty { p { "Nobody asked this tenant for a token in this time. Choose a longer one above, or try a token on the page of a client." } }
         } @else {
             section {
                 h2 { (title) }
-                (chart::bars("Tokens issued and requests denied over time; the table below has the numbers", &bars))
-                details { summary { "The numbers" } (numbers(&bars)) }
+                div.beside {
+                    div { (chart::bars("Tokens issued and requests denied over time; the table beside it has the numbers", &bars)) }
+                    (numbers(&bars))
+                }
             }
         }
         div.columns {
@@ -66,15 +87,18 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                 h2 { "Busiest clients" }
                 @if summary.busiest.is_empty() { p { "None." } } @else {
                     div.table tabindex="0" role="region" aria-label="Busiest clients" { table {
-                        thead { tr { th scope="col" { "Client" } th.number scope="col" { "Tokens" } } }
+                        thead { tr { th scope="col" { "Client" } th.number scope="col" { "Tokens" } td aria-hidden="true" {} th scope="col" { "Records" } } }
                         tbody { @for (client, times) in &summary.busiest {
-                            tr { th scope="row" { a href=(within.at(&format!("/clients/{client}"))) { code { (client) } } } td.number { (times) } }
+                            tr { th scope="row" { a href=(within.at(&format!("/clients/{client}"))) { (name_of(client)) } }
+                                td.number { (times) }
+                                td { (chart::part(*times, most)) }
+                                td { a href=(records(&format!("&client={client}"))) aria-label={"Records of " (name_of(client))} { "Show" } } }
                         } }
                     } }
                 }
             }
         }
-        section {
+        section id="unused" {
             h2 { "Clients that were not used" }
             @if summary.unused.is_empty() { p { "Every client that was there used its credential." } } @else {
                 p { "They were there before, and obtained no token in this time. A credential that nobody needs is one that nobody misses." }
@@ -117,10 +141,11 @@ fn bars(within: &Within, summary: &ActivitySummary, span: Span) -> Vec<Bar> {
 
 fn numbers(bars: &[Bar]) -> Markup {
     html! {
-        div.table tabindex="0" role="region" aria-label="Tokens issued and requests denied" { table {
+        div.table.short tabindex="0" role="region" aria-label="Tokens issued and requests denied" { table {
             thead { tr { th scope="col" { "From" } th.number scope="col" { "Issued" } th.number scope="col" { "Denied" } th scope="col" { "Records" } } }
-            tbody { @for bar in bars.iter().filter(|bar| bar.issued + bar.denied > 0) {
-                tr { th scope="row" { (bar.label) } td.number { (bar.issued) } td.number { (bar.denied) } td { a href=(bar.href) { "Show" } } }
+            // The newest first, as they are asked for.
+            tbody { @for bar in bars.iter().rev().filter(|bar| bar.issued + bar.denied > 0) {
+                tr { th scope="row" { (bar.label) } td.number { (bar.issued) } td.number { (bar.denied) } td { a href=(bar.href) aria-label={"Records from " (bar.label)} { "Show" } } }
             } }
         } }
     }

@@ -1,8 +1,7 @@
 use axum::response::{IntoResponse, Redirect, Response};
-use chancery_application::NewApi;
+use chancery_application::{Needs, NewApi};
 use chancery_domain::{
     Faults, TenantId,
-    api::TokenSettings,
     value::{ApiIdentifier, ApiName, CustomClaims},
 };
 use maud::html;
@@ -18,8 +17,9 @@ use crate::{
     within::Within,
 };
 
-pub(crate) async fn page(within: Within) -> Response {
-    show(&within, &Fields::default(), None)
+pub(crate) async fn page(within: Within) -> Result<Response, Stop> {
+    within.require(Needs::TenantAdmin)?;
+    Ok(show(&within, &Fields::default(), None))
 }
 
 pub(crate) async fn create(form: Posted<Within>) -> Result<Response, Stop> {
@@ -47,15 +47,20 @@ fn parse(tenant: TenantId, fields: &Fields) -> Result<NewApi, Faults> {
     let name = faults.take("name", ApiName::parse(name));
     let scopes = definition::scopes(fields, &mut faults);
     let roles = definition::roles(fields, &mut faults);
-    let both = identifier.zip(name);
-    faults.finish(both.map(|(identifier, name)| NewApi {
+    let tokens = definition::tokens(fields, &mut faults);
+    let claims = fields
+        .json("customClaims")
+        .map(|claims| claims.and_then(CustomClaims::parse));
+    let claims = faults.take_optional("customClaims", claims);
+    let whole = identifier.zip(name).zip(claims);
+    faults.finish(whole.map(|((identifier, name), claims)| NewApi {
         tenant,
         identifier,
         name,
         scopes,
         roles,
-        tokens: TokenSettings::default(),
-        custom_claims: CustomClaims::default(),
+        tokens,
+        custom_claims: claims.unwrap_or_default(),
     }))
 }
 
@@ -65,6 +70,10 @@ fn show(within: &Within, given: &Fields, problem: Option<&Problem>) -> Response 
         (form.line(&Line::text("name", "Name", "What people call it, like Orders.").required()))
         (form.line(&Line::text("identifier", "Identifier", "A URI, like https://orders.example. It is never called: it is the aud of the API's tokens, for ever.").required()))
         (definition::fields(&form))
+        details open[problem.is_some()] {
+            summary { "How its tokens differ from the tenant's" }
+            (definition::token_fields(&form))
+        }
         div.actions {
             button.primary type="submit" { "Create the API" }
             a.button href=(within.at("/apis")) { "Cancel" }

@@ -2,18 +2,48 @@
 
 use chancery_domain::{
     Faults, Invalid,
-    api::{Api, RoleDefinition, ScopeDefinition},
+    api::{Api, RoleDefinition, ScopeDefinition, TokenSettings},
+    tenant::SigningAlgorithm,
     value::{Description, RoleName, Scope, ScopeSet},
 };
 use maud::{Markup, html};
 
-use crate::{fields::Fields, form::Form};
+use crate::{
+    fields::Fields,
+    form::{Form, Line},
+    show,
+};
 
 /// The fields of scopes and roles.
 pub(super) fn fields(form: &Form<'_>) -> Markup {
     html! {
         (form.lines("scopes", "Scopes", "One on each line: the scope, and after a space what it allows. By custom they are called like orders:read.", 6))
         (form.lines("roles", "Roles", "Named sets of scopes, one on each line: the role, a colon, and its scopes with spaces between. You can leave this empty.", 3))
+    }
+}
+
+/// The fields of what its tokens are like.
+pub(super) fn token_fields(form: &Form<'_>) -> Markup {
+    let algorithms =
+        SigningAlgorithm::ALL.map(|algorithm| (algorithm.as_str(), algorithm.as_str()));
+    let algorithms = [[("", "as the tenant's are")].as_slice(), &algorithms].concat();
+    html! {
+        (form.line(&Line::number("accessTokenSeconds", "Its access tokens live (seconds)", "60 to 86400. Empty: as the tenant's policy has it.")))
+        (form.choice("signingAlgorithm", "They are signed with", "", &algorithms))
+        (form.lines("customClaims", "Claims that it adds to its tokens", "A JSON object, like {\"region\": \"eu\"}. What Chancery sets itself cannot be set here.", 3))
+    }
+}
+
+/// What was typed there.
+pub(super) fn tokens(fields: &Fields, faults: &mut Faults) -> TokenSettings {
+    let seconds = fields.whole("accessTokenSeconds");
+    TokenSettings {
+        access_token_seconds: faults
+            .take_optional("accessTokenSeconds", seconds)
+            .flatten(),
+        signing_algorithm: SigningAlgorithm::ALL
+            .into_iter()
+            .find(|algorithm| fields.has("signingAlgorithm", algorithm.as_str())),
     }
 }
 
@@ -36,6 +66,27 @@ pub(super) fn given(api: &Api) -> Fields {
         .with("name", api.name.as_str())
         .with("scopes", scopes.join("\n"))
         .with("roles", roles.join("\n"))
+        .with(
+            "accessTokenSeconds",
+            api.tokens
+                .access_token_seconds
+                .map(|seconds| seconds.to_string())
+                .unwrap_or_default(),
+        )
+        .with(
+            "signingAlgorithm",
+            api.tokens
+                .signing_algorithm
+                .map_or("", SigningAlgorithm::as_str),
+        )
+        .with(
+            "customClaims",
+            if api.custom_claims.is_empty() {
+                String::new()
+            } else {
+                show::pretty(api.custom_claims.members())
+            },
+        )
 }
 
 pub(super) fn scopes(fields: &Fields, faults: &mut Faults) -> Vec<ScopeDefinition> {

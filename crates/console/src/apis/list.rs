@@ -1,5 +1,5 @@
 use axum::response::Response;
-use chancery_application::PageRequest;
+use chancery_application::{Needs, PageRequest};
 use maud::html;
 
 use crate::{fields::Asked, layout::Page, show, stop::Stop, within::Within};
@@ -22,7 +22,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     Ok(Page::within("APIs", &within).show(&html! {
         div.head {
             h1 { "APIs" }
-            a.button.primary href=(within.at("/apis/new")) { "Create an API" }
+            @if within.may(Needs::TenantAdmin) { a.button.primary href=(within.at("/apis/new")) { "Create an API" } }
         }
         p.lead { "What clients ask for tokens for. An API's identifier is the " code { "aud" } " of its tokens." }
         @if only_built_in && page.after.is_none() {

@@ -3,25 +3,23 @@
 mod create;
 mod definition;
 mod list;
+mod matrix;
 mod one;
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::routing::{get, post};
 
-use crate::Console;
+use crate::routes::Routes;
 
-pub(crate) fn routes() -> Router<Console> {
-    Router::new()
-        .route("/console/t/{slug}/apis", get(list::page))
-        .route(
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .page("/console/t/{slug}/apis", get(list::page))
+        .page(
             "/console/t/{slug}/apis/new",
             get(create::page).post(create::create),
         )
-        .route(
+        .page(
             "/console/t/{slug}/apis/{api}",
             get(one::page).post(one::change),
         )
-        .route("/console/t/{slug}/apis/{api}/retire", post(one::retire))
+        .beside("/console/t/{slug}/apis/{api}/retire", post(one::retire))
 }

@@ -1,13 +1,13 @@
 use axum::response::{IntoResponse, Redirect, Response};
-use chancery_application::{ApiChange, ClientFilter, Error, PageRequest};
+use chancery_application::{ApiChange, ClientFilter, Error, Needs, PageRequest};
 use chancery_domain::{
     ApiId, Faults, Row,
     api::{Api, ApiState},
-    value::{ApiName, Patch},
+    value::{ApiName, CustomClaims, Patch},
 };
 use maud::{Markup, html};
 
-use super::definition;
+use super::{definition, matrix};
 use crate::{
     fields::{Asked, Fields},
     form::{self, Form, Line},
@@ -87,15 +87,30 @@ fn parse(api: ApiId, fields: &Fields) -> Result<ApiChange, Faults> {
     let name = faults.take("name", ApiName::parse(name));
     let scopes = definition::scopes(fields, &mut faults);
     let roles = definition::roles(fields, &mut faults);
-    faults.finish(name.map(|name| ApiChange {
+    let tokens = definition::tokens(fields, &mut faults);
+    let claims = fields
+        .json("customClaims")
+        .map(|claims| claims.and_then(CustomClaims::parse));
+    let claims = faults.take_optional("customClaims", claims);
+    // What the form did not have stays as it is.
+    let asked = |name: &str| fields.asks(name);
+    faults.finish(name.zip(claims).map(|(name, claims)| ApiChange {
         api,
         name: Some(name),
         scopes: Some(scopes),
         roles: Some(roles),
-        custom_claims: None,
-        access_token_seconds: Patch::Keep,
-        signing_algorithm: Patch::Keep,
+        custom_claims: asked("customClaims").then(|| claims.unwrap_or_default()),
+        access_token_seconds: patch(asked("accessTokenSeconds"), tokens.access_token_seconds),
+        signing_algorithm: patch(asked("signingAlgorithm"), tokens.signing_algorithm),
     }))
+}
+
+fn patch<T>(is_asked: bool, given: Option<T>) -> Patch<T> {
+    match given {
+        Some(value) => Patch::Set(value),
+        None if is_asked => Patch::Clear,
+        None => Patch::Keep,
+    }
 }
 
 async fn show(
@@ -119,11 +134,13 @@ async fn show(
     let clients = application
         .clients(caller, within.tenant, &filter, page)
         .await?;
-    let may_change = !api.built_in && api.state == ApiState::Active;
+    let may_change =
+        within.may(Needs::TenantAdmin) && !api.built_in && api.state == ApiState::Active;
     let edit = Form::new(&within.visitor, given, problem.as_ref());
     let content = html! {
         (edit.line(&Line::text("name", "Name", "").required()))
         (definition::fields(&edit))
+        (definition::token_fields(&edit))
         p.hint { "A scope or role that is taken away counts for nothing at once, also after it has come back: it has to be granted again." }
         button.primary type="submit" { "Save" }
     };
@@ -132,25 +149,19 @@ async fn show(
         .refused(problem.is_some())
         .show(&html! {
             div.head { h1 { (api.name) } (show::api_state(api.state)) @if api.built_in { (show::badge("info", "built in")) } }
+            (show::only_read(within))
             section {
                 dl.facts {
                     dt { "Identifier" } dd { (show::id(&api.identifier)) }
                     dt { "Id" } dd { (show::id(&id)) }
                     dt { "Created" } dd { (show::moment(row.created_at)) }
+                    @if let Some(seconds) = api.tokens.access_token_seconds { dt { "Its access tokens live" } dd { (show::span(seconds.into())) } }
+                    @if let Some(algorithm) = api.tokens.signing_algorithm { dt { "They are signed with" } dd { (algorithm.as_str()) } }
+                    @if !api.custom_claims.is_empty() { dt { "Claims that it adds" } dd { pre { code { (show::pretty(api.custom_claims.members())) } } } }
                 }
             }
             (scopes(api))
-            section {
-                h2 { "Clients that may ask for it" }
-                @if clients.items.is_empty() {
-                    p { "None yet. " a href=(within.at("/clients/new")) { "Create a client" } "." }
-                } @else {
-                    ul { @for (_, (client, row)) in &clients.items {
-                        li { a href=(within.at(&format!("/clients/{client}"))) { (row.state.name.as_ref().map_or_else(|| client.to_string(), ToString::to_string)) } }
-                    } }
-                    @if clients.has_next { p { a href=(within.at(&format!("/clients?api={id}"))) { "All of them" } } }
-                }
-            }
+            (matrix::section(within, id, api, &clients))
             @if may_change {
                 section { h2 { "Change" } (edit.to(&within.at(&format!("/apis/{id}")), &content)) }
                 section.danger {
@@ -158,10 +169,7 @@ async fn show(
                     form method="post" action=(within.at(&format!("/apis/{id}/retire"))) {
                         (form::hidden(&within.visitor))
                         p { "This cannot be undone. No token is issued for it any more, and its identifier is never given again." }
-                        div.field {
-                            label for="confirm" { "Type " strong { (api.identifier) } " to confirm" }
-                            input id="confirm" name="confirm" required autocomplete="off" spellcheck="false";
-                        }
+                        (form::confirmation(api.identifier.as_str()))
                         button.bad type="submit" { "Retire the API for good" }
                     }
                 }

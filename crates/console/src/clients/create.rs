@@ -1,16 +1,13 @@
 use axum::response::Response;
-use chancery_application::NewClient;
+use chancery_application::{Needs, NewClient};
 use chancery_domain::{
-    Faults, Invalid, TenantId,
+    Faults, TenantId,
     client::Expiry,
-    json::JsonObject,
-    tenant::AuthMethod,
-    value::{ClientJwks, ClientName, CustomClaims, Description},
+    value::{ClientName, Description},
 };
 use maud::html;
-use serde_json::Value;
 
-use super::{grants, once};
+use super::{grants, more, once};
 use crate::{
     fields::Fields,
     form::{Form, Line},
@@ -21,22 +18,8 @@ use crate::{
     within::Within,
 };
 
-/// How large the notes about a client may be, in bytes of JSON.
-const METADATA: usize = 4096;
-
-const METHODS: &[(AuthMethod, &str)] = &[
-    (AuthMethod::ClientSecret, "A secret that it sends"),
-    (
-        AuthMethod::ClientSecretJwt,
-        "A secret that keys its assertions",
-    ),
-    (
-        AuthMethod::PrivateKeyJwt,
-        "A key of its own that signs its assertions",
-    ),
-];
-
 pub(crate) async fn page(within: Within) -> Result<Response, Stop> {
+    within.require(Needs::TenantAdmin)?;
     show(&within, &Fields::default(), None).await
 }
 
@@ -63,71 +46,41 @@ fn parse(tenant: TenantId, fields: &Fields) -> Result<NewClient, Faults> {
     let name = faults.take_optional("name", fields.get("name").map(ClientName::parse));
     let description = fields.get("description").map(Description::parse);
     let description = faults.take_optional("description", description);
-    let metadata = fields.get("metadata").unwrap_or("{}");
-    let metadata = faults.take(
-        "metadata",
-        json(metadata).and_then(|value| JsonObject::parse(value, METADATA)),
-    );
-    let expiry = fields.get("expiresInDays").map(|days| {
-        days.parse()
-            .map(Expiry::InDays)
-            .map_err(|_| Invalid::new("number", "must be a whole number of days"))
-    });
+    let expiry = fields.whole("expiresInDays");
+    let expiry = expiry.map(|days| days.map(Expiry::InDays));
     let expiry = faults.take_optional("expiresInDays", expiry);
-    let jwks = faults
-        .take_optional("jwks", fields.get("jwks").map(json))
-        .flatten()
-        .and_then(|value| ClientJwks::parse("jwks", value, &mut faults));
-    let method = METHODS
-        .iter()
-        .find(|(method, _)| fields.has("authMethod", method.as_str()))
-        .map_or(AuthMethod::ClientSecret, |(method, _)| *method);
+    let more = more::parse(fields, &mut faults);
     let grants = grants::parse(fields, &mut faults);
-    let whole = name.zip(description).zip(metadata).zip(expiry);
+    let whole = name.zip(description).zip(expiry).zip(more);
     faults.finish(
-        whole.map(|(((name, description), metadata), expiry)| NewClient {
+        whole.map(|(((name, description), expiry), more)| NewClient {
             tenant,
             name,
             description,
-            metadata,
+            metadata: more.metadata,
             expiry,
-            custom_claims: CustomClaims::default(),
-            serves: Vec::new(),
+            custom_claims: more.custom_claims,
+            serves: more.serves,
             grants,
-            auth_method: method,
-            jwks,
+            auth_method: more.auth_method,
+            jwks: more.jwks,
         }),
     )
-}
-
-fn json(text: &str) -> Result<Value, Invalid> {
-    serde_json::from_str(text).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        Invalid::new(
-            "json",
-            format!("must be JSON; line {line}, column {column} is not"),
-        )
-    })
 }
 
 async fn show(within: &Within, given: &Fields, problem: Option<Problem>) -> Result<Response, Stop> {
     let apis = grants::apis(within).await?;
     let form = Form::new(&within.visitor, given, problem.as_ref());
-    let methods: Vec<_> = METHODS
-        .iter()
-        .map(|(method, text)| (method.as_str(), *text))
-        .collect();
     let content = html! {
         fieldset {
             legend { "Client" }
             (form.line(&Line::text("name", "Name", "What people call the program, like Nightly billing.")))
             (form.line(&Line::text("description", "What it is for", "")))
             (form.line(&Line::number("expiresInDays", "Ends after (days)", "Empty: as the tenant's policy has it.")))
-            (form.choice("authMethod", "It authenticates with", "", &methods))
-            details {
-                summary { "Metadata and keys" }
-                (form.lines("metadata", "Metadata", "Notes of yours as a JSON object, like {\"team\": \"payments\"}. Nobody but operators sees them.", 3))
-                (form.lines("jwks", "Public keys", "Its JWK set, where it signs with a key of its own.", 4))
+            (more::method(&form))
+            details open[problem.is_some()] {
+                summary { "Metadata, claims and keys" }
+                (more::fields(&form, &apis))
             }
         }
         h2 { "What it may ask for" }

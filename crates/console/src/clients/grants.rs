@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_application::{Error, GrantInput, PageRequest};
 use chancery_domain::{
-    ApiId, Faults, Row,
+    ApiId, ClientId, Faults, Row,
     api::{Api, ApiState},
     client::Client,
     value::{ApiIdentifier, RoleName, Scope, ScopeSet},
@@ -73,6 +73,43 @@ pub(super) fn fields(form: &Form<'_>, apis: &[(ApiId, Row<Api>)]) -> Markup {
                         span { "Role " code { (role) } " " span.quiet { (scopes) } }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// What a client may ask for, to be changed.
+pub(super) fn section(
+    within: &Within,
+    id: ClientId,
+    form: &Form<'_>,
+    apis: &[(ApiId, Row<Api>)],
+) -> Markup {
+    html! {
+        section id="grants" {
+            h2 { "What it may ask for" }
+            (form.to(&within.at(&format!("/clients/{id}/grants")), &html! {
+                (fields(form, apis))
+                @if apis.is_empty() { p { "This tenant has no API yet." } }
+                @else { button.primary type="submit" { "Save what it may ask for" } }
+            }))
+        }
+    }
+}
+
+/// The same for somebody who may not change it.
+pub(super) fn read(client: &Client) -> Markup {
+    html! {
+        section id="grants" {
+            h2 { "What it may ask for" }
+            @if client.grants.is_empty() { p { "Nothing." } } @else {
+                dl.facts { @for grant in client.grants.values() {
+                    dt { code { (grant.identifier) } }
+                    dd {
+                        code { (grant.scopes) }
+                        @for role in &grant.roles { " role " code { (role) } }
+                    }
+                } }
             }
         }
     }

@@ -1,5 +1,5 @@
 use axum::response::Response;
-use chancery_application::{ClientFilter, PageRequest, Search};
+use chancery_application::{ClientFilter, Needs, PageRequest, Search};
 use chancery_domain::{ClientId, client::ClientState};
 use maud::html;
 
@@ -43,21 +43,23 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
         .last_uses_of_clients(caller, within.tenant, &ids)
         .await?;
     let now = application.now();
+    let may_create = within.may(Needs::TenantAdmin);
     let is_filtered = ["q", "state", "api"]
         .iter()
         .any(|name| asked.get(name).is_some());
     Ok(Page::within("Clients", &within).show(&html! {
         div.head {
             h1 { "Clients" }
-            a.button.primary href=(within.at("/clients/new")) { "Create a client" }
+            @if may_create { a.button.primary href=(within.at("/clients/new")) { "Create a client" } }
         }
         form.filter method="get" role="search" {
-            label for="q" { "Name begins with" }
-            input id="q" name="q" type="search" value=(asked.raw("q"));
-            label for="state" { "State" }
-            select id="state" name="state" data-apply {
-                option value="" { "all but deleted" }
-                @for (value, text, _) in STATES { option value=(value) selected[asked.raw("state") == *value] { (text) } }
+            div { label for="q" { "Name begins with" } input id="q" name="q" type="search" value=(asked.raw("q")); }
+            div {
+                label for="state" { "State" }
+                select id="state" name="state" data-apply {
+                    option value="" { "all but deleted" }
+                    @for (value, text, _) in STATES { option value=(value) selected[asked.raw("state") == *value] { (text) } }
+                }
             }
             @if let Some(api) = asked.get("api") { input type="hidden" name="api" value=(api); }
             button type="submit" { "Show" }
@@ -68,7 +70,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                     p { "No client is like that. " a href=(within.at("/clients")) { "Show all of them" } "." }
                 } @else {
                     p { "There is no client yet. One is a program that asks for tokens." }
-                    p { a.button.primary href=(within.at("/clients/new")) { "Create a client" } }
+                    @if may_create { p { a.button.primary href=(within.at("/clients/new")) { "Create a client" } } }
                 }
             }
         } @else {

@@ -2,9 +2,11 @@
 
 mod change;
 mod create;
+mod edit;
 mod grants;
-mod life;
+mod keys;
 mod list;
+mod more;
 mod once;
 mod one;
 mod secrets;
@@ -12,29 +14,31 @@ mod snippets;
 mod token;
 mod trial;
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::routing::{get, post};
 use chancery_application::Error;
 use chancery_domain::{ClientId, Row, client::Client};
 
-use crate::{Console, stop::Stop, within::Within};
+use crate::{routes::Routes, stop::Stop, within::Within};
 
-pub(crate) fn routes() -> Router<Console> {
+pub(crate) fn routes() -> Routes {
     let client = |rest: &str| format!("/console/t/{{slug}}/clients/{{client}}{rest}");
-    Router::new()
-        .route("/console/t/{slug}/clients", get(list::page))
-        .route(
+    Routes::default()
+        .page("/console/t/{slug}/clients", get(list::page))
+        .page(
             "/console/t/{slug}/clients/new",
             get(create::page).post(create::create),
         )
-        .route(&client(""), get(one::page).post(change::details))
-        .route(&client("/grants"), post(change::grants))
-        .route(&client("/state"), post(change::state))
-        .route(&client("/secrets/rotate"), post(secrets::rotate))
-        .route(&client("/secrets/revoke"), post(secrets::revoke))
-        .route(&client("/try"), get(trial::page).post(trial::ask))
+        .page(&client(""), get(one::page))
+        .page(&client("/edit"), get(edit::page).post(edit::save))
+        .beside(&client("/grants"), post(change::grants))
+        .beside(&client("/state"), post(change::state))
+        .beside(&client("/keys/revoke"), post(change::revoke_key))
+        .beside(&client("/secrets/rotate"), post(secrets::rotate))
+        .beside(&client("/secrets/issue"), post(secrets::issue))
+        .beside(&client("/secrets/revoke"), post(secrets::revoke))
+        .beside(&client("/secrets/defer"), post(secrets::defer))
+        .beside(&client("/secrets/schedule"), post(secrets::schedule))
+        .page(&client("/try"), get(trial::page).post(trial::ask))
 }
 
 /// The client that the address names, if it is one of this tenant.
@@ -52,7 +56,7 @@ async fn found(within: &Within) -> Result<(ClientId, Row<Client>), Stop> {
 }
 
 /// What people call a client, or its id.
-fn called(id: ClientId, client: &Client) -> String {
+pub(crate) fn called(id: ClientId, client: &Client) -> String {
     client
         .name
         .as_ref()

@@ -30,17 +30,17 @@ pub(super) fn client(
 }
 
 /// A secret that was just issued to a client that was there.
-pub(super) fn rotated(
+pub(super) fn issued(
     within: &Within,
     id: ClientId,
     client: &Client,
     secret: IssuedSecret,
-    overlap: Option<String>,
+    says: &str,
 ) -> Response {
     let shown = shown(within, id, client, secret);
     Page::within("New secret", within).show(&html! {
         h1 { "A new secret for " (called(id, client)) }
-        @if let Some(overlap) = overlap { p.lead { (overlap) } }
+        p.lead { (says) }
         (shown)
         p { a.button href=(within.at(&format!("/clients/{id}"))) { "To the client" } }
     })

@@ -1,54 +1,67 @@
 //! What changed between two moments.
 
 use axum::response::Response;
-use chancery_application::{Difference, DifferenceKind, DifferenceWhat};
-use chancery_domain::Timestamp;
+use chancery_application::{Difference, DifferenceKind, DifferenceWhat, EntryNumber};
 use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::{fields::Asked, layout::Page, show, stop::Stop, within::Within};
 
-/// A day, which is looked back on where nothing else is asked for.
+/// A day, which is looked back on at most where nothing else is asked for.
 const DAY: i64 = 86_400;
 
 pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let now = application.now();
-    let moment = |name: &str| {
-        asked
-            .get(name)
-            .and_then(|text| text.parse::<Timestamp>().ok())
-    };
+    let moment = |name: &str| asked.moment(name).and_then(Result::ok);
     let to = moment("to").unwrap_or(now).min(now);
-    let asked_from = moment("from");
-    let from = match asked_from {
+    let from = match moment("from") {
         Some(from) => from,
         None => application
-            .first_moment(caller, within.tenant)
+            .moment_before_newest(caller, within.tenant)
             .await?
-            .max(to.plus_seconds(-DAY)),
+            .max(to.plus_seconds(-DAY))
+            .min(to),
     };
-    let difference = application
-        .difference(caller, within.tenant, (from, to))
+    let after = asked.get("after").and_then(|number| number.parse().ok());
+    let found = application
+        .difference(caller, within.tenant, (from, to), after)
         .await?;
+    let difference = &found.difference;
+    let (first, last) = (difference.from.entry, difference.to.entry);
+    // Said out, so that the next page compares the same two moments.
+    let same = [("from", from.to_string()), ("to", to.to_string())];
+    let next = |number: EntryNumber| {
+        let number = number.to_string();
+        asked.address(&[("from", &same[0].1), ("to", &same[1].1), ("after", &number)])
+    };
     Ok(Page::within("Compare", &within).show(&html! {
         h1 { "What changed" }
         form.filter method="get" {
-            label for="from" { "From" }
-            input id="from" name="from" value=(from) spellcheck="false";
-            label for="to" { "To" }
-            input id="to" name="to" value=(to) spellcheck="false";
+            div { label for="from" { "From" } input id="from" name="from" value=(from) spellcheck="false"; }
+            div { label for="to" { "To" } input id="to" name="to" value=(to) spellcheck="false"; }
             button type="submit" { "Compare" }
         }
-        p.quiet { "Between entry " (difference.from.entry) " and entry " (difference.to.entry) ", also by the clock alone. What came and went in between is not here: the roll has it." }
-        (changes(&within, &difference))
+        p.quiet {
+            "Between " a href=(within.at(&format!("/past?entry={first}"))) { "entry " (first) } " and " a href=(within.at(&format!("/past?entry={last}"))) { "entry " (last) }
+            ", also by the clock alone. What came and went in between is not here: the " a href=(within.at("/roll")) { "roll" } " has it."
+        }
+        (changes(&within, difference, found.next.is_some() || after.is_some()))
+        @if let Some(number) = found.next {
+            p.more {
+                a.button href={"?" (next(number))} rel="next" { "Go on" } " "
+                span.quiet { "compared up to entry " (number.0) " of " (last) }
+            }
+        }
     }))
 }
 
-fn changes(within: &Within, difference: &Difference) -> Markup {
+fn changes(within: &Within, difference: &Difference, is_part: bool) -> Markup {
     html! {
-        @if difference.changes.is_empty() {
+        @if difference.changes.is_empty() && is_part {
+            div.empty { p { "Nothing is different of what these entries happened to." } }
+        } @else if difference.changes.is_empty() {
             div.empty { p { "Nothing is different. Choose an earlier moment, or look at the " a href=(within.at("/roll")) { "roll" } "." } }
         }
         @for change in &difference.changes {

@@ -8,16 +8,16 @@ mod past;
 mod timeline;
 mod words;
 
-use axum::{Router, routing::get};
+use axum::routing::get;
 
-use crate::Console;
+use crate::routes::Routes;
 
-pub(crate) fn routes() -> Router<Console> {
-    Router::new()
-        .route("/console/t/{slug}/roll", get(timeline::page))
-        .route("/console/t/{slug}/roll/live", get(live::follow))
-        .route("/console/t/{slug}/roll/export", get(export::download))
-        .route("/console/t/{slug}/roll/{entry}", get(entry::page))
-        .route("/console/t/{slug}/past", get(past::page))
-        .route("/console/t/{slug}/difference", get(difference::page))
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .page("/console/t/{slug}/roll", get(timeline::page))
+        .beside("/console/t/{slug}/roll/live", get(live::follow))
+        .beside("/console/t/{slug}/roll/export", get(export::download))
+        .page("/console/t/{slug}/roll/{entry}", get(entry::page))
+        .page("/console/t/{slug}/past", get(past::page))
+        .page("/console/t/{slug}/difference", get(difference::page))
 }

@@ -2,19 +2,25 @@
 
 use axum::response::Response;
 use chancery_application::{EntryNumber, PageRequest};
-use chancery_domain::Timestamp;
 use maud::html;
 
 use super::words;
-use crate::{fields::Asked, layout::Page, show, stop::Stop, within::Within};
+use crate::{
+    fields::{Asked, Fields},
+    layout::Page,
+    show,
+    stop::Stop,
+    within::Within,
+};
 
-/// How many clients are shown.
-const ROWS: u32 = 100;
+/// How many clients stand on a page, and how many APIs. Each is folded from all that ever happened to it.
+const ROWS: u32 = 20;
 
-fn beginning<Id>() -> PageRequest<Id> {
+/// A page of things, past the one that the address names.
+fn page_of<Id: std::str::FromStr>(asked: &Fields, name: &str) -> PageRequest<Id> {
     PageRequest {
         first: ROWS,
-        after: None,
+        after: asked.get(name).and_then(|id| id.parse().ok()),
     }
 }
 
@@ -29,7 +35,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
         .and_then(|number| number.parse().ok())
         .unwrap_or(head);
     let number = wanted.clamp(1, head.max(1));
-    let at = asked.get("at").and_then(|at| at.parse::<Timestamp>().ok());
+    let at = asked.moment("at").and_then(Result::ok);
     let (moment, entry) = if let Some(at) = at {
         (application.moment(caller, tenant, at, "at").await?, None)
     } else {
@@ -39,8 +45,12 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     };
     let at = moment.at();
     let row = application.tenant_then(moment).await?;
-    let apis = application.apis_then(moment, &beginning()).await?;
-    let clients = application.clients_then(moment, &beginning()).await?;
+    let apis = application
+        .apis_then(moment, &page_of(&asked, "apis"))
+        .await?;
+    let clients = application
+        .clients_then(moment, &page_of(&asked, "clients"))
+        .await?;
     let ids: Vec<_> = clients.items.iter().map(|(_, (id, _))| *id).collect();
     let secrets = application.client_secrets_then(moment, &ids).await?;
     let last = moment.last();
@@ -54,8 +64,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                 button type="submit" { "Show" }
             }
             form.filter method="get" {
-                label for="at" { "Or at the moment" }
-                input id="at" name="at" value=(at) spellcheck="false";
+                div { label for="at" { "Or at the moment" } input id="at" name="at" value=(at) spellcheck="false"; }
                 button type="submit" { "Show" }
             }
             @if let Some(entry) = &entry { p { a href=(within.at(&format!("/roll/{number}"))) { "Entry " (number) } ": " (words::sentence(entry)) } }
@@ -87,6 +96,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                 } }
             }
         }
+        @if let (true, Some(end)) = (apis.has_next, apis.end) { p.more { a.button href={"?" (asked.address(&[("apis", &end.to_string())]))} { "More APIs" } } }
         h2 { "Clients" }
         @if clients.items.is_empty() { div.empty { p { "There was none." } } } @else {
             div.table tabindex="0" role="region" aria-label="Clients then" {
@@ -106,7 +116,10 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                     } }
                 }
             }
-            @if clients.has_next { p.quiet { "The first " (ROWS) " are shown. The whole tenant at a moment: " code { "chancery audit replay --tenant " (within.slug) " --at " (at) } } }
+            p.more {
+                @if let (true, Some(end)) = (clients.has_next, clients.end) { a.button href={"?" (asked.address(&[("clients", &end.to_string())]))} rel="next" { "More clients" } " " }
+                span.quiet { "The whole tenant at once: " code { "chancery audit replay --tenant " (within.slug) " --at " (at) } }
+            }
         }
     }))
 }

@@ -118,19 +118,17 @@ fn filter(asked: &Fields) -> Markup {
         details open[["type", "client", "actor", "since", "until"].iter().any(|name| asked.get(name).is_some())] {
             summary { "Filter" }
             form.filter method="get" {
-                label for="type" { "What" }
-                select id="type" name="type" {
-                    option value="" { "anything" }
-                    @for (_, kind, _) in Event::kinds() { option value=(kind) selected[asked.raw("type") == kind] { (kind) } }
+                div {
+                    label for="type" { "What" }
+                    select id="type" name="type" {
+                        option value="" { "anything" }
+                        @for (_, kind, _) in Event::kinds() { option value=(kind) selected[asked.raw("type") == kind] { (kind) } }
+                    }
                 }
-                label for="client" { "To the client" }
-                input id="client" name="client" value=(asked.raw("client")) placeholder="client_…" spellcheck="false";
-                label for="actor" { "By" }
-                input id="actor" name="actor" value=(asked.raw("actor")) placeholder="client_…" spellcheck="false";
-                label for="since" { "From" }
-                input id="since" name="since" value=(asked.raw("since")) placeholder="2026-11-20T17:00:00Z" spellcheck="false";
-                label for="until" { "Before" }
-                input id="until" name="until" value=(asked.raw("until")) placeholder="2026-11-21T00:00:00Z" spellcheck="false";
+                div { label for="client" { "To the client" } input id="client" name="client" value=(asked.raw("client")) placeholder="client_…" spellcheck="false"; }
+                div { label for="actor" { "By" } input id="actor" name="actor" value=(asked.raw("actor")) placeholder="client_…" spellcheck="false"; }
+                div { label for="since" { "From" } input id="since" name="since" value=(asked.raw("since")) placeholder="2026-11-20T17:00:00Z" spellcheck="false"; }
+                div { label for="until" { "Before" } input id="until" name="until" value=(asked.raw("until")) placeholder="2026-11-21T00:00:00Z" spellcheck="false"; }
                 button type="submit" { "Show" }
             }
         }
@@ -151,7 +149,7 @@ fn query(asked: &Fields) -> RollQuery {
                 .map(|client| [StreamId::Client(client), StreamId::SecretRotation(client)].into()),
             actor: actor.map(|client| ByActor::One(Actor::Client(client))),
         },
-        since: asked.get("since").and_then(|at| at.parse().ok()),
-        until: asked.get("until").and_then(|at| at.parse().ok()),
+        since: asked.moment("since").and_then(Result::ok),
+        until: asked.moment("until").and_then(Result::ok),
     }
 }

@@ -21,7 +21,8 @@ pub(super) fn sentence(entry: &Recorded) -> String {
 /// The page of what it happened to, within the tenant's.
 pub(super) fn page(stream: StreamId) -> String {
     match stream {
-        StreamId::Tenant(_) | StreamId::KeyRing(_) => String::new(),
+        StreamId::Tenant(_) => String::new(),
+        StreamId::KeyRing(_) => "/keys".to_owned(),
         StreamId::Api(api) => format!("/apis/{api}"),
         StreamId::Client(client) | StreamId::SecretRotation(client) => format!("/clients/{client}"),
     }

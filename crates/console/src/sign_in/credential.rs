@@ -69,6 +69,7 @@ pub(crate) async fn sign_in(
     let token = console.application.begin_session(&caller).await?;
     Ok(enter(
         &console.application,
+        &headers,
         token,
         &onward(given.get("next")),
     ))

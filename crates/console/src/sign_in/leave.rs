@@ -2,11 +2,7 @@
 
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::{
-    posted::Posted,
-    stop::Stop,
-    visitor::{self, Visitor},
-};
+use crate::{cookie, posted::Posted, stop::Stop, visitor::Visitor};
 
 pub(crate) async fn sign_out(form: Posted<Visitor>) -> Result<Response, Stop> {
     let visitor = form.from;
@@ -25,6 +21,11 @@ pub(crate) async fn sign_out_everywhere(form: Posted<Visitor>) -> Result<Respons
 
 fn left(visitor: &Visitor) -> Response {
     let mut response = Redirect::to("/console/sign-in?out=1").into_response();
-    visitor::set_cookie(response.headers_mut(), visitor.application(), "");
+    cookie::set(
+        response.headers_mut(),
+        visitor.headers(),
+        visitor.application(),
+        "",
+    );
     response
 }

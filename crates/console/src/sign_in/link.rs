@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use maud::{Markup, html};
 
 use super::enter;
@@ -17,11 +17,12 @@ pub(crate) async fn page() -> Markup {
 
 pub(crate) async fn sign_in(
     State(console): State<Console>,
+    headers: HeaderMap,
     Anonymous(given): Anonymous,
 ) -> Result<Response, Stop> {
     let code = given.get("code").unwrap_or_default();
     if let Some(token) = console.application.use_sign_in_link(code).await? {
-        Ok(enter(&console.application, token, "/console"))
+        Ok(enter(&console.application, &headers, token, "/console"))
     } else {
         let spent = "This link was used, has ended, or is not whole. It works once, within five minutes: make another with `chancery operator link`.";
         Ok((StatusCode::UNAUTHORIZED, form(Some(spent))).into_response())

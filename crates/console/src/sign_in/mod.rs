@@ -5,32 +5,37 @@ mod leave;
 mod link;
 
 use axum::{
-    Router,
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use chancery_application::{Application, SessionToken};
+use http::HeaderMap;
 
-use crate::{Console, visitor};
+use crate::{cookie, routes::Routes};
 
-pub(crate) fn routes() -> Router<Console> {
-    Router::new()
-        .route(
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .page(
             "/console/sign-in",
             get(credential::page).post(credential::sign_in),
         )
-        .route("/console/link", get(link::page).post(link::sign_in))
-        .route("/console/sign-out", post(leave::sign_out))
-        .route(
+        .page("/console/link", get(link::page).post(link::sign_in))
+        .beside("/console/sign-out", post(leave::sign_out))
+        .beside(
             "/console/sign-out/everywhere",
             post(leave::sign_out_everywhere),
         )
 }
 
 /// Goes on as whoever has signed in.
-fn enter(application: &Application, token: SessionToken, next: &str) -> Response {
+fn enter(
+    application: &Application,
+    asked: &HeaderMap,
+    token: SessionToken,
+    next: &str,
+) -> Response {
     let mut response = Redirect::to(next).into_response();
-    visitor::set_cookie(response.headers_mut(), application, &token.reveal());
+    cookie::set(response.headers_mut(), asked, application, &token.reveal());
     response
 }
 

@@ -1,7 +1,8 @@
 use axum::response::{IntoResponse, Redirect, Response};
-use chancery_application::NewTenant;
+use chancery_application::{Error, NewTenant};
 use chancery_domain::{
     Faults,
+    access::AdminScope,
     tenant::PolicyChange,
     value::{DisplayName, Slug},
 };
@@ -17,8 +18,12 @@ use crate::{
     visitor::Visitor,
 };
 
-pub(crate) async fn page(visitor: Visitor) -> Response {
-    show(&visitor, &Fields::default(), None)
+pub(crate) async fn page(visitor: Visitor) -> Result<Response, Stop> {
+    if visitor.session.caller.holds(AdminScope::PlatformAdmin) {
+        return Ok(show(&visitor, &Fields::default(), None));
+    }
+    let needs = AdminScope::PlatformAdmin.as_str();
+    Err(Error::Forbidden { needs }.into())
 }
 
 pub(crate) async fn create(form: Posted<Visitor>) -> Result<Response, Stop> {

@@ -23,6 +23,7 @@ pub(crate) async fn page(visitor: Visitor, Asked(asked): Asked) -> Result<Respon
     let listed = application.tenants(caller, &filter, page).await?;
     let ids: Vec<TenantId> = listed.items.iter().map(|(_, (id, _))| *id).collect();
     let counts = application.counts_of(caller, &ids).await?;
+    let tokens = application.tokens_of_last_day(caller, &ids).await?;
     let count = |id: &TenantId, kinds: &[Kind]| -> i64 {
         let of = counts.get(id).and_then(|counts| counts.as_ref().ok());
         kinds
@@ -38,12 +39,13 @@ pub(crate) async fn page(visitor: Visitor, Asked(asked): Asked) -> Result<Respon
             @if may_create { a.button.primary href="/console/tenants/new" { "Create a tenant" } }
         }
         form.filter method="get" role="search" {
-            label for="q" { "Slug or name begins with" }
-            input id="q" name="q" type="search" value=(asked.raw("q"));
-            label for="state" { "State" }
-            select id="state" name="state" {
-                @for (value, text) in [("", "any"), ("active", "active"), ("suspended", "suspended"), ("closed", "closed")] {
-                    option value=(value) selected[asked.raw("state") == value] { (text) }
+            div { label for="q" { "Slug or name begins with" } input id="q" name="q" type="search" value=(asked.raw("q")); }
+            div {
+                label for="state" { "State" }
+                select id="state" name="state" data-apply {
+                    @for (value, text) in [("", "any"), ("active", "active"), ("suspended", "suspended"), ("closed", "closed")] {
+                        option value=(value) selected[asked.raw("state") == value] { (text) }
+                    }
                 }
             }
             button type="submit" { "Show" }
@@ -62,6 +64,7 @@ pub(crate) async fn page(visitor: Visitor, Asked(asked): Asked) -> Result<Respon
                     thead { tr {
                         th scope="col" { "Tenant" } th scope="col" { "State" }
                         th.number scope="col" { "Clients" } th.number scope="col" { "APIs" }
+                        th.number scope="col" { "Tokens, 24 h" }
                         th scope="col" { "Created" }
                     } }
                     tbody {
@@ -73,7 +76,8 @@ pub(crate) async fn page(visitor: Visitor, Asked(asked): Asked) -> Result<Respon
                                 }
                                 td { (show::tenant_state(row.state.state)) }
                                 td.number { (count(id, &[Kind::EnabledClient, Kind::DisabledClient])) }
-                                td.number { (count(id, &[Kind::ActiveApi])) }
+                                td.number { (count(id, &[Kind::ActiveApi]).saturating_sub(1).max(0)) }
+                                td.number { (tokens.get(id).copied().unwrap_or_default()) }
                                 td { (show::moment(row.created_at)) }
                             }
                         }

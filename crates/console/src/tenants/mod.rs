@@ -6,26 +6,23 @@ mod overview;
 mod policy;
 mod state;
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::routing::{get, post};
 
-use crate::Console;
+use crate::routes::Routes;
 
 pub(crate) use state::{confirmed, reason};
 
-pub(crate) fn routes() -> Router<Console> {
-    Router::new()
-        .route("/console/tenants", get(list::page))
-        .route(
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .page("/console/tenants", get(list::page))
+        .page(
             "/console/tenants/new",
             get(create::page).post(create::create),
         )
-        .route("/console/t/{slug}", get(overview::page))
-        .route(
+        .page("/console/t/{slug}", get(overview::page))
+        .page(
             "/console/t/{slug}/policy",
             get(policy::page).post(policy::save),
         )
-        .route("/console/t/{slug}/state", post(state::change))
+        .beside("/console/t/{slug}/state", post(state::change))
 }

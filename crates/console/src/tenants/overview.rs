@@ -1,5 +1,5 @@
 use axum::response::Response;
-use chancery_application::Kind;
+use chancery_application::{Kind, Needs, PageRequest};
 use chancery_domain::{
     access::AdminScope,
     tenant::{Tenant, TenantState},
@@ -7,6 +7,10 @@ use chancery_domain::{
 use maud::{Markup, html};
 
 use crate::{fields::Asked, form, layout::Page, show, stop::Stop, within::Within};
+
+/// How far the overview looks ahead, in days, and how much it counts.
+const SOON_DAYS: u32 = 30;
+const SOON: u32 = 100;
 
 /// What a page says after it was changed.
 fn done(word: Option<&str>) -> Option<&'static str> {
@@ -26,10 +30,17 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     let tenant = within.tenant;
     let row = application.tenant(caller, tenant).await?;
     let head = application.head(caller, tenant).await?;
-    let ring = application.key_ring(caller, tenant).await?;
+    let page = PageRequest {
+        first: SOON,
+        after: None,
+    };
+    let soon = application
+        .upcoming(caller, tenant, SOON_DAYS, &page)
+        .await?;
     let counts = application.counts_of(caller, &[tenant]).await?;
     let counts = counts.into_values().next().transpose()?.unwrap_or_default();
-    let now = application.now();
+    let used = application.tokens_of_last_day(caller, &[tenant]).await?;
+    let tokens = used.get(&tenant).copied();
     let issuer = application.public_url().issuer(&row.state.slug);
     let clients = counts.of(Kind::EnabledClient) + counts.of(Kind::DisabledClient);
     // The built-in admin API is one of them.
@@ -42,7 +53,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                 h1 { (row.state.display_name) }
                 (show::tenant_state(row.state.state))
             }
-            @if row.state.state == TenantState::Active && (apis == 0 || clients == 0) {
+            @if row.state.state == TenantState::Active && within.may(Needs::TenantAdmin) && (apis == 0 || clients == 0) {
                 div.empty {
                     h2 { "Next" }
                     @if apis == 0 {
@@ -54,10 +65,13 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                     }
                 }
             }
+            (show::only_read(&within))
             ul.cards {
                 li { a href=(within.at("/clients")) { span.big { (clients) } span { "clients" } } }
                 li { a href=(within.at("/apis")) { span.big { (apis) } span { "APIs" } } }
-                li { a href=(within.at("/roll")) { span.big { (head) } span { "entries in the roll" } } }
+                @if let Some(tokens) = tokens { li { a href=(within.at("/activity")) { span.big { (tokens) } span { "tokens in 24 hours" } } } }
+                li { a href=(within.at("/calendar?days=30")) { span.big { (soon.items.len()) @if soon.has_next { "+" } } span { "due or ending in 30 days" } } }
+                @if within.may(Needs::AuditRead) { li { a href=(within.at("/roll")) { span.big { (head) } span { "entries in the roll" } } } }
             }
             section {
                 h2 { "Addresses" }
@@ -76,24 +90,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                     dt { "Live secrets of a client" } dd { "at most " (policy.max_live_secrets) }
                     dt { "After a rotation" } dd { "the old secret works for another " (show::span(policy.rotation_overlap_seconds.into())) }
                 }
-                p { a href=(within.at("/policy")) { "See and change the whole policy" } }
-            }
-            section {
-                h2 { "Signing keys" }
-                div.table tabindex="0" role="region" aria-label="Signing keys" {
-                    table {
-                        thead { tr { th scope="col" { "Key" } th scope="col" { "Algorithm" } th scope="col" { "Made" } } }
-                        tbody {
-                            @for (id, key) in &ring.keys {
-                                tr {
-                                    th scope="row" { code { (id) } }
-                                    td { (key.algorithm.as_str()) }
-                                    td { (show::when(key.generated_at, now)) }
-                                }
-                            }
-                        }
-                    }
-                }
+                p { a href=(within.at("/policy")) { "The whole policy" } }
             }
             @if caller.holds(AdminScope::PlatformAdmin) && !row.state.slug.is_system() {
                 (ending(&within, &row.state))
@@ -124,7 +121,7 @@ fn ending(within: &Within, row: &Tenant) -> Markup {
                     form method="post" action=(action) {
                         (hidden) input type="hidden" name="do" value="suspend";
                         p { "No token is issued until it is resumed, and tokens that are out count as inactive." }
-                        div.field { label for="why-suspend" { "Reason" } input id="why-suspend" name="reason" required maxlength="500"; p.hint { "It stands in the roll for ever." } }
+                        (form::reason("why-suspend"))
                         button type="submit" { "Suspend the tenant" }
                     }
                 }
@@ -136,11 +133,8 @@ fn ending(within: &Within, row: &Tenant) -> Markup {
                 form method="post" action=(action) {
                     (form::hidden(&within.visitor)) input type="hidden" name="do" value="close";
                     p { "This cannot be undone. No token is issued any more, nothing can be changed, and the short name is never given again. The roll stays." }
-                    div.field { label for="why-close" { "Reason" } input id="why-close" name="reason" required maxlength="500"; }
-                    div.field {
-                        label for="confirm" { "Type " strong { (row.slug) } " to confirm" }
-                        input id="confirm" name="confirm" required autocomplete="off" autocapitalize="none" spellcheck="false";
-                    }
+                    (form::reason("why-close"))
+                    (form::confirmation(row.slug.as_str()))
                     button.bad type="submit" { "Close the tenant for good" }
                 }
             }

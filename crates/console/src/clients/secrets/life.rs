@@ -28,10 +28,9 @@ pub(super) fn newest_first(secrets: &SecretRotation) -> Vec<(SecretId, &Secret)>
     sorted
 }
 
-/// A bar for each secret, from when it was issued to when it ends, and where now is.
-pub(super) fn drawn(secrets: &SecretRotation, now: Timestamp) -> Markup {
-    let mut rows = newest_first(secrets);
-    rows.truncate(DRAWN);
+/// A bar for each of the newest secrets, from when it was issued to when it ends, and where now is.
+pub(super) fn drawn(newest: &[(SecretId, &Secret)], now: Timestamp) -> Markup {
+    let rows = newest.get(..DRAWN).unwrap_or(newest);
     let Some(first) = rows.iter().map(|(_, secret)| secret.issued_at).min() else {
         return html! {};
     };
@@ -47,7 +46,7 @@ pub(super) fn drawn(secrets: &SecretRotation, now: Timestamp) -> Markup {
     let height = ROW * i64::try_from(rows.len()).unwrap_or(0) + 18;
     html! {
         svg.life viewBox={"0 0 " (WIDTH) " " (height)} role="img" aria-label="When each secret is accepted; the table below has the same in words" {
-            @for (place, (_, secret)) in (0..).zip(&rows) {
+            @for (place, (_, secret)) in (0..).zip(rows) {
                 @let y = place * ROW;
                 @let begin = x(secret.not_before.unwrap_or(secret.issued_at));
                 @let state = secret.state(now);

@@ -1,0 +1,129 @@
+//! A client's page for what is known of it, to be changed.
+
+use axum::response::Response;
+use chancery_application::{ClientChange, Needs};
+use chancery_domain::{
+    ClientId, Faults,
+    client::{Client, Expiry},
+    value::{ClientName, Description, Patch},
+};
+use maud::html;
+
+use super::{called, change, found, grants, more};
+use crate::{
+    fields::Fields,
+    form::{Form, Line},
+    layout::Page,
+    posted::Posted,
+    problem::Problem,
+    show,
+    stop::Stop,
+    within::Within,
+};
+
+pub(crate) async fn page(within: Within) -> Result<Response, Stop> {
+    within.require(Needs::TenantAdmin)?;
+    let (id, row) = found(&within).await?;
+    form(&within, id, &row.state, &given(&row.state), None).await
+}
+
+pub(crate) async fn save(posted: Posted<Within>) -> Result<Response, Stop> {
+    let (within, fields) = (&posted.from, &posted.fields);
+    let (id, row) = found(within).await?;
+    let change = match parse(id, &row.state, fields) {
+        Ok(change) => change,
+        Err(faults) => return form(within, id, &row.state, fields, Some(faults.into())).await,
+    };
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let request = posted.request("updateClient");
+    match application.update_client(caller, change, &request).await {
+        Ok(_) => Ok(change::to(within, id, "saved")),
+        Err(error) => {
+            let problem = Problem::of(error)?;
+            form(within, id, &row.state, fields, Some(problem)).await
+        }
+    }
+}
+
+fn given(client: &Client) -> Fields {
+    let text = |text: Option<String>| text.unwrap_or_default();
+    more::given(client)
+        .with("name", text(client.name.as_ref().map(ToString::to_string)))
+        .with(
+            "description",
+            text(client.description.as_ref().map(ToString::to_string)),
+        )
+        .with("expiresAt", text(client.expires_at.map(show::in_field)))
+}
+
+/// What is different from what stood in the form: what nobody touched is not judged anew by the policy.
+fn parse(client: ClientId, before: &Client, fields: &Fields) -> Result<ClientChange, Faults> {
+    let given = given(before);
+    let differs = |name: &str| fields.asks(name) && !fields.all(name).eq(given.all(name));
+    let mut faults = Faults::default();
+    let name = faults.take_optional("name", fields.get("name").map(ClientName::parse));
+    let description = fields.get("description").map(Description::parse);
+    let description = faults.take_optional("description", description);
+    let expiry = faults.take_optional("expiresAt", fields.moment("expiresAt"));
+    let more = more::parse(fields, &mut faults);
+    let whole = name.zip(description).zip(expiry).zip(more);
+    faults.finish(
+        whole.map(|(((name, description), expiry), more)| ClientChange {
+            name: patch(differs("name"), name),
+            description: patch(differs("description"), description),
+            expiry: patch(differs("expiresAt"), expiry.map(Expiry::At)),
+            metadata: differs("metadata").then_some(more.metadata),
+            custom_claims: differs("customClaims").then_some(more.custom_claims),
+            serves: differs("serves").then_some(more.serves),
+            auth_method: differs("authMethod").then_some(more.auth_method),
+            jwks: more.jwks.filter(|_| differs("jwks")),
+            ..change::nothing(client)
+        }),
+    )
+}
+
+fn patch<T>(differs: bool, given: Option<T>) -> Patch<T> {
+    match given {
+        _ if !differs => Patch::Keep,
+        Some(value) => Patch::Set(value),
+        None => Patch::Clear,
+    }
+}
+
+async fn form(
+    within: &Within,
+    id: ClientId,
+    client: &Client,
+    given: &Fields,
+    problem: Option<Problem>,
+) -> Result<Response, Stop> {
+    let apis = grants::apis(within).await?;
+    let form = Form::new(&within.visitor, given, problem.as_ref());
+    let name = called(id, client);
+    let back = within.at(&format!("/clients/{id}"));
+    let content = html! {
+        fieldset {
+            legend { "Client" }
+            (form.line(&Line::text("name", "Name", "")))
+            (form.line(&Line::text("description", "What it is for", "")))
+            (form.line(&Line::moment("expiresAt", "Ends at (UTC)", "Empty: it has no end.")))
+        }
+        fieldset {
+            legend { "Tokens and keys" }
+            (more::method(&form))
+            p.hint { "Another way ends what it authenticated with before." }
+            (more::fields(&form, &apis))
+        }
+        div.actions {
+            button.primary type="submit" { "Save" }
+            a.button href=(back) { "Cancel" }
+        }
+    };
+    Ok(Page::within(format!("Change {name}"), within)
+        .refused(problem.is_some())
+        .show(&html! {
+            h1 { "Change " a href=(back) { (name) } }
+            (form.to(&within.at(&format!("/clients/{id}/edit")), &content))
+        }))
+}

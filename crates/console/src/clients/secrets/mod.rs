@@ -1,0 +1,166 @@
+//! A client's secrets: shown along a line of time, issued, rotated, given more time, revoked.
+
+mod forms;
+mod life;
+mod revoked;
+mod table;
+
+use std::collections::HashMap;
+
+use axum::response::Response;
+use chancery_application::{Error, Needs, NewSecretInput};
+use chancery_domain::{
+    ClientId, Faults,
+    client::{Client, ClientState},
+    value::Label,
+};
+use maud::{Markup, html};
+
+use super::{change, found, once};
+use crate::{posted::Posted, show, stop::Stop, tenants::reason, within::Within};
+
+/// How many secrets are shown: the newest ones.
+const SHOWN: usize = 25;
+/// A day, in seconds.
+const DAY: u32 = 86_400;
+
+/// The part of a client's page that is about its secrets.
+pub(super) async fn section(
+    within: &Within,
+    id: ClientId,
+    client: &Client,
+) -> Result<Markup, Stop> {
+    if !client.auth_method.has_secrets() {
+        return Ok(html! {});
+    }
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let secrets = application
+        .client_secrets_of(caller, within.tenant, &[id])
+        .await?
+        .remove(&id)
+        .unwrap_or_default();
+    let newest = life::newest_first(&secrets);
+    let ids = newest.iter().take(SHOWN).map(|(id, _)| id.to_string());
+    let ids: Vec<_> = ids.collect();
+    let advice = application.rotation_advice(caller, id).await?;
+    let known = table::Known {
+        uses: application.last_uses(caller, within.tenant, &ids).await?,
+        advice: advice
+            .into_iter()
+            .map(|advice| (advice.credential.clone(), advice))
+            .collect::<HashMap<_, _>>(),
+        now: application.now(),
+    };
+    let may_change =
+        within.may(Needs::TenantAdmin) && client.state(known.now) != ClientState::Deleted;
+    Ok(html! {
+        section id="secrets" {
+            h2 { "Secrets" }
+            (life::drawn(&newest, known.now))
+            (table::shown(within, id, (&newest, SHOWN), &known, may_change))
+            (forms::due(&secrets, known.now))
+            @if may_change { (forms::all(within, id, &secrets)) }
+        }
+    })
+}
+
+pub(crate) async fn rotate(posted: Posted<Within>) -> Result<Response, Stop> {
+    let (within, fields) = (&posted.from, &posted.fields);
+    let (id, row) = found(within).await?;
+    let mut faults = Faults::default();
+    let overlap = faults.take_optional("overlapSeconds", fields.whole("overlapSeconds"));
+    let label = faults.take_optional("label", fields.get("label").map(Label::parse));
+    let (overlap, label) = faults.finish(overlap.zip(label)).map_err(Error::Invalid)?;
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let request = posted.request("rotateClientSecret");
+    let issued = application
+        .rotate_secret(caller, id, overlap, label, &request)
+        .await?;
+    let says = match overlap {
+        Some(0) => "The old ones have ended.".to_owned(),
+        Some(seconds) => format!(
+            "The old ones keep working for {}: put the new one in place until then.",
+            show::span(seconds.into())
+        ),
+        None => "The old ones keep working for as long as the tenant's policy has it: put the new one in place until then.".to_owned(),
+    };
+    Ok(once::issued(within, id, &row.state, issued.secret, &says))
+}
+
+pub(crate) async fn issue(posted: Posted<Within>) -> Result<Response, Stop> {
+    let (within, fields) = (&posted.from, &posted.fields);
+    let (id, row) = found(within).await?;
+    let mut faults = Faults::default();
+    let label = faults.take_optional("label", fields.get("label").map(Label::parse));
+    let not_before = faults.take_optional("notBefore", fields.moment("notBefore"));
+    let expires_at = faults.take_optional("expiresAt", fields.moment("expiresAt"));
+    let whole = label.zip(not_before).zip(expires_at);
+    let ((label, not_before), expires_at) = faults.finish(whole).map_err(Error::Invalid)?;
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let input = NewSecretInput {
+        client: id,
+        label,
+        not_before,
+        expires_at,
+    };
+    let request = posted.request("issueClientSecret");
+    let issued = application.issue_secret(caller, input, &request).await?;
+    let says = "Those that it has stay as they are.";
+    Ok(once::issued(within, id, &row.state, issued.secret, says))
+}
+
+pub(crate) async fn revoke(posted: Posted<Within>) -> Result<Response, Stop> {
+    let (within, fields) = (&posted.from, &posted.fields);
+    let (id, row) = found(within).await?;
+    let secret = fields.get("secret").and_then(|id| id.parse().ok());
+    let secret = secret.ok_or(Error::NotFound { what: "secret" })?;
+    let why = (reason(fields)?, fields.has("compromised", "yes"));
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let request = posted.request("revokeClientSecret");
+    let told = application
+        .revoke_secret_and_tell(caller, id, secret, why, &request)
+        .await?;
+    if told.warnings.is_empty() && told.tokens.is_empty() {
+        return Ok(change::to(within, id, "revoked"));
+    }
+    Ok(revoked::page(within, id, &row.state, &told))
+}
+
+pub(crate) async fn defer(posted: Posted<Within>) -> Result<Response, Stop> {
+    let (within, fields) = (&posted.from, &posted.fields);
+    let (id, _) = found(within).await?;
+    let secret = fields.get("secret").and_then(|id| id.parse().ok());
+    let secret = secret.ok_or(Error::NotFound { what: "secret" })?;
+    let mut faults = Faults::default();
+    let until = faults.take_optional("until", fields.moment("until"));
+    let until = faults.finish(until).map_err(Error::Invalid)?;
+    let until = until.ok_or(Stop::Unreadable("The form does not say until when."))?;
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let request = posted.request("deferSecretRetirement");
+    application
+        .defer_retirement(caller, id, secret, until, &request)
+        .await?;
+    Ok(change::to(within, id, "deferred"))
+}
+
+pub(crate) async fn schedule(posted: Posted<Within>) -> Result<Response, Stop> {
+    let (within, fields) = (&posted.from, &posted.fields);
+    let (id, _) = found(within).await?;
+    let mut faults = Faults::default();
+    let days = faults.take_optional("everyDays", fields.whole("everyDays"));
+    let overlap = faults.take_optional("overlapSeconds", fields.whole("overlapSeconds"));
+    let (days, overlap) = faults.finish(days.zip(overlap)).map_err(Error::Invalid)?;
+    let every = days.map(|days| days.saturating_mul(DAY));
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let request = posted.request("scheduleSecretRotation");
+    application
+        .schedule_rotation(caller, id, every, overlap, &request)
+        .await?;
+    Ok(change::to(within, id, "scheduled"))
+}

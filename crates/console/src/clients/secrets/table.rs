@@ -1,0 +1,121 @@
+//! Secrets in words: their states, their use, what the use says.
+
+use std::collections::HashMap;
+
+use chancery_application::{CredentialAdvice, LastUse};
+use chancery_domain::{
+    ClientId, SecretId, Timestamp,
+    secret_rotation::{Secret, SecretState},
+};
+use maud::{Markup, html};
+
+use super::life;
+use crate::{clients::one::from, form, show, stop::capitalised, within::Within};
+
+/// What is known of secrets beside themselves.
+pub(super) struct Known {
+    pub(super) uses: HashMap<String, LastUse>,
+    /// Of those that are accepted.
+    pub(super) advice: HashMap<String, CredentialAdvice>,
+    pub(super) now: Timestamp,
+}
+
+pub(super) fn shown(
+    within: &Within,
+    id: ClientId,
+    (newest, shown): (&[(SecretId, &Secret)], usize),
+    known: &Known,
+    may_change: bool,
+) -> Markup {
+    html! {
+        div.table tabindex="0" role="region" aria-label="Secrets" {
+            table {
+                thead { tr {
+                    th scope="col" { "Secret" } th scope="col" { "State" } th scope="col" { "Issued" }
+                    th scope="col" { "Last used" } th scope="col" { "Ends" } th scope="col" { "Advice" }
+                    @if may_change { th scope="col" { "If need be" } }
+                } }
+                tbody { @for (secret_id, secret) in newest.iter().take(shown) {
+                    @let state = secret.state(known.now);
+                    tr {
+                        th scope="row" {
+                            code { "…" (secret.hint) }
+                            @if let Some(label) = &secret.label { br; span.quiet { (label) } }
+                        }
+                        td { (show::secret_state(state)) }
+                        td { (show::when(secret.issued_at, known.now)) }
+                        td { @match known.uses.get(&secret_id.to_string()) {
+                            Some(last) => { (show::when(last.at, known.now)) (from(last)) }
+                            None => span.quiet { "never" },
+                        } }
+                        td { (ends(secret, state, known.now)) }
+                        td { (advice(known.advice.get(&secret_id.to_string()), secret, known.now)) }
+                        @if may_change { td { (actions(within, id, (*secret_id, secret), state)) } }
+                    }
+                } }
+            }
+        }
+        @if newest.len() > shown { p.quiet { "The newest " (shown) " of " (newest.len()) " are shown. What happened to the others stands in the roll." } }
+    }
+}
+
+fn ends(secret: &Secret, state: SecretState, now: Timestamp) -> Markup {
+    html! {
+        @match (state, life::end(secret)) {
+            (SecretState::Revoked, _) => span.quiet { "was revoked" },
+            (_, Some(end)) => (show::when(end, now)),
+            (_, None) => span.quiet { "has no end" },
+        }
+    }
+}
+
+fn advice(advice: Option<&CredentialAdvice>, secret: &Secret, now: Timestamp) -> Markup {
+    html! {
+        @match (advice, secret.not_before) {
+            (Some(advice), _) => {
+                @if advice.is_safe() { (show::badge("good", "can go")) " " }
+                span.advice { (capitalised(&advice.sentence)) }
+            }
+            (None, Some(begin)) if begin > now => { "Accepted " (show::when(begin, now)) "." }
+            (None, _) => span.quiet { "–" },
+        }
+    }
+}
+
+fn actions(
+    within: &Within,
+    id: ClientId,
+    (secret_id, secret): (SecretId, &Secret),
+    state: SecretState,
+) -> Markup {
+    let at = |rest: &str| within.at(&format!("/clients/{id}/secrets/{rest}"));
+    html! {
+        @if state == SecretState::Retiring {
+            details {
+                summary { "More time" }
+                form method="post" action=(at("defer")) {
+                    (form::hidden(&within.visitor))
+                    input type="hidden" name="secret" value=(secret_id);
+                    div.field {
+                        label for={"until-" (secret_id)} { "It works until (UTC)" }
+                        input id={"until-" (secret_id)} name="until" type="datetime-local" step="1" required value=[secret.retires_at.map(show::in_field)];
+                    }
+                    button type="submit" { "Give it more time" }
+                }
+            }
+        }
+        // One that has ended can still turn out to have been in wrong hands.
+        @if state != SecretState::Revoked {
+            details {
+                summary { "Revoke" }
+                form method="post" action=(at("revoke")) {
+                    (form::hidden(&within.visitor))
+                    input type="hidden" name="secret" value=(secret_id);
+                    (form::reason(&format!("why-{secret_id}")))
+                    label.tick { input type="checkbox" name="compromised" value="yes"; span { "Somebody else may have had it: the tokens that it obtained end too" } }
+                    button.bad type="submit" { "Revoke it now" }
+                }
+            }
+        }
+    }
+}

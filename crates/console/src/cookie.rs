@@ -1,0 +1,103 @@
+//! The cookie that a session is kept in.
+//!
+//! It is `Secure`, and of this host alone, however the console is reached, but for one way: by plain HTTP
+//! within one machine. There is nobody to listen in there, and not every browser would send a `Secure`
+//! cookie. That way has to be what is configured, and what the browser asked for by name: whoever comes
+//! through a proxy that speaks TLS asks for another name, and gets a cookie that stays with TLS.
+
+use std::net::IpAddr;
+
+use chancery_application::Application;
+use http::{
+    HeaderMap, HeaderValue,
+    header::{COOKIE, HOST, SET_COOKIE},
+    uri::Authority,
+};
+
+/// `__Host-` keeps other hosts of the domain, and plain HTTP, from setting it; it asks for `Secure`.
+const SECURE: &str = "__Host-chancery-console";
+const PLAIN: &str = "chancery-console";
+
+/// Whether the browser is on this machine and comes in without TLS.
+fn is_plain(headers: &HeaderMap, application: &Application) -> bool {
+    let configured = application.console_url();
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    configured.starts_with("http://") && host.is_some_and(is_this_machine)
+}
+
+/// Whether a `Host` names the machine that the browser is on: no other name leads there for sure.
+fn is_this_machine(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else {
+        return false;
+    };
+    let name = authority.host();
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    !host.contains('@')
+        && (name.eq_ignore_ascii_case("localhost")
+            || bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback()))
+}
+
+/// The session's token, as the browser sent it.
+pub(crate) fn sent<'a>(headers: &'a HeaderMap, application: &Application) -> Option<&'a str> {
+    let name = if is_plain(headers, application) {
+        PLAIN
+    } else {
+        SECURE
+    };
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
+
+/// Has the browser that sent `asked` keep this token until it is closed; an empty one: has it forget.
+pub(crate) fn set(
+    headers: &mut HeaderMap,
+    asked: &HeaderMap,
+    application: &Application,
+    token: &str,
+) {
+    let (name, secure) = if is_plain(asked, application) {
+        (PLAIN, "")
+    } else {
+        (SECURE, "; Secure")
+    };
+    let gone = if token.is_empty() { "; Max-Age=0" } else { "" };
+    let cookie = format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict{secure}{gone}");
+    if let Ok(value) = HeaderValue::from_str(&cookie) {
+        headers.insert(SET_COOKIE, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_names_are_of_this_machine() {
+        for own in [
+            "localhost",
+            "LOCALHOST:9090",
+            "127.0.0.1",
+            "127.3.2.1:80",
+            "[::1]:9090",
+        ] {
+            assert!(is_this_machine(own), "{own}");
+        }
+        for other in [
+            "",
+            "ops.example",
+            "localhost.evil.example",
+            "10.0.0.7:9090",
+            "[::2]:80",
+            "127.0.0.1.evil.example",
+            "x@127.0.0.1",
+        ] {
+            assert!(!is_this_machine(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! A tenant's signing keys: each in its life, followed by another, revoked.
+
+use axum::{
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use chancery_application::{Error, Needs};
+use chancery_domain::{
+    KeyId, Timestamp,
+    key_ring::{KeyRing, KeyState, SigningKey},
+    tenant::SigningAlgorithm,
+};
+use maud::{Markup, html};
+
+use crate::{
+    fields::{Asked, Fields},
+    form::{self, Form},
+    layout::Page,
+    posted::Posted,
+    problem::Problem,
+    routes::Routes,
+    show,
+    stop::Stop,
+    tenants::reason,
+    within::Within,
+};
+
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .page("/console/t/{slug}/keys", get(page).post(rotate))
+        .beside("/console/t/{slug}/keys/revoke", post(revoke))
+}
+
+fn done(word: Option<&str>) -> Option<&'static str> {
+    Some(match word? {
+        "rotated" => {
+            "The next key is made and published. It signs once everybody has had the time to see it."
+        }
+        "revoked" => {
+            "The key is revoked: it is out of the key set, and the tokens that it signed are refused."
+        }
+        _ => return None,
+    })
+}
+
+async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
+    show(&within, &Fields::default(), None, done(asked.get("done"))).await
+}
+
+async fn rotate(posted: Posted<Within>) -> Result<Response, Stop> {
+    let (within, fields) = (&posted.from, &posted.fields);
+    let algorithm = SigningAlgorithm::ALL
+        .into_iter()
+        .find(|algorithm| fields.has("algorithm", algorithm.as_str()));
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let request = posted.request("rotateSigningKey");
+    let rotated = application.rotate_signing_key(caller, within.tenant, algorithm, &request);
+    match rotated.await {
+        Ok(_) => Ok(Redirect::to(&within.at("/keys?done=rotated")).into_response()),
+        Err(error) => show(within, fields, Some(Problem::of(error)?), None).await,
+    }
+}
+
+async fn revoke(posted: Posted<Within>) -> Result<Response, Stop> {
+    let (within, fields) = (&posted.from, &posted.fields);
+    let key = fields.get("key").and_then(|id| id.parse().ok());
+    let key = key.ok_or(Error::NotFound { what: "key" })?;
+    let reason = reason(fields)?;
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let request = posted.request("revokeSigningKey");
+    let revoked = application.revoke_signing_key(caller, within.tenant, key, reason, &request);
+    match revoked.await {
+        Ok(_) => Ok(Redirect::to(&within.at("/keys?done=revoked")).into_response()),
+        Err(error) => show(within, fields, Some(Problem::of(error)?), None).await,
+    }
+}
+
+async fn show(
+    within: &Within,
+    given: &Fields,
+    problem: Option<Problem>,
+    notice: Option<&'static str>,
+) -> Result<Response, Stop> {
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let ring = application.key_ring(caller, within.tenant).await?;
+    let policy = application
+        .tenant(caller, within.tenant)
+        .await?
+        .state
+        .policy;
+    let now = application.now();
+    let issuer = format!("{}/t/{}", application.public_url(), within.slug);
+    let rotate = Form::new(&within.visitor, given, problem.as_ref());
+    let algorithms =
+        SigningAlgorithm::ALL.map(|algorithm| (algorithm.as_str(), algorithm.as_str()));
+    Ok(Page::within("Signing keys", within)
+        .noting(notice)
+        .refused(problem.is_some())
+        .show(&html! {
+            h1 { "Signing keys" }
+            p.lead { "What this tenant's tokens are signed with. Whoever accepts them reads the public side from the key set." }
+            (show::only_read(within))
+            (table(within, &ring, now))
+            section {
+                dl.facts {
+                    dt { "Key set" } dd { (show::id(&format!("{issuer}/oauth2/jwks"))) }
+                    dt { "The tenant signs with" } dd { (policy.signing_algorithm.as_str()) }
+                    dt { "A key is followed by another" } dd { @match policy.signing_key_rotation_days {
+                        Some(days) => { "after " (show::count(days.into(), "day")) ", by itself" }
+                        None => "when an operator says so",
+                    } }
+                }
+            }
+            @if within.may(Needs::TenantAdmin) {
+                section {
+                    h2 { "The next key" }
+                    p { "It is in the key set at once, and signs an hour later, when nobody can have an older key set. The one before it stays until its last token has ended. No client notices." }
+                    (rotate.to(&within.at("/keys"), &html! {
+                        (rotate.choice("algorithm", "Algorithm", "Of the keys of this algorithm the newest signs.", &ordered(&algorithms, policy.signing_algorithm)))
+                        button.primary type="submit" { "Make the next key" }
+                    }))
+                }
+            }
+        }))
+}
+
+/// The policy's own first.
+fn ordered(
+    all: &[(&'static str, &'static str)],
+    first: SigningAlgorithm,
+) -> Vec<(&'static str, &'static str)> {
+    let mut all = all.to_vec();
+    all.sort_by_key(|(name, _)| *name != first.as_str());
+    all
+}
+
+fn table(within: &Within, ring: &KeyRing, now: Timestamp) -> Markup {
+    let may_change = within.may(Needs::TenantAdmin);
+    // The newest first: who comes here comes for those.
+    let keys = ring.keys.iter().rev();
+    html! {
+        div.table tabindex="0" role="region" aria-label="Signing keys" {
+            table {
+                thead { tr {
+                    th scope="col" { "Key" } th scope="col" { "State" } th scope="col" { "Algorithm" }
+                    th scope="col" { "Signs from" } th scope="col" { "In the key set until" }
+                    @if may_change { th scope="col" { "If somebody else may have it" } }
+                } }
+                tbody { @for (id, key) in keys {
+                    @if let Some(state) = ring.state(*id, now) { (row(within, (*id, key), state, ring.retires_at(*id), now)) }
+                } }
+            }
+        }
+    }
+}
+
+fn row(
+    within: &Within,
+    (id, key): (KeyId, &SigningKey),
+    state: KeyState,
+    ends: Option<Timestamp>,
+    now: Timestamp,
+) -> Markup {
+    html! {
+        tr {
+            th scope="row" {
+                code { (id) } br;
+                span.quiet { "made " (show::when(key.generated_at, now)) }
+            }
+            td { (show::key_state(state)) }
+            td { (key.algorithm.as_str()) }
+            td { (show::when(key.begins_at(), now)) }
+            td { @match ends { Some(end) => (show::when(end, now)), None => span.quiet { "it stays" } } }
+            @if within.may(Needs::TenantAdmin) {
+                td { @if state != KeyState::Revoked {
+                    details {
+                        summary { "Revoke" }
+                        form method="post" action=(within.at("/keys/revoke")) {
+                            (form::hidden(&within.visitor))
+                            input type="hidden" name="key" value=(id);
+                            p { "Every token that it signed is refused at once, and its clients ask for new ones. Another key signs from now on." }
+                            (form::reason(&format!("why-{id}")))
+                            button.bad type="submit" { "Revoke the key now" }
+                        }
+                    }
+                } }
+            }
+        }
+    }
+}

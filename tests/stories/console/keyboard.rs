@@ -1,0 +1,52 @@
+//! The console by the keyboard alone.
+
+use super::browser::signed_in;
+use crate::support::{Chromium, World, story};
+
+story! {
+    /// From signing in to a rotated secret by Tab, Enter and what is typed, in the order of the page.
+    async fn a_secret_is_rotated_by_the_keyboard_alone(world: World) {
+        world.acme().await;
+        let text = |name: &str| world.operator[name].as_str().unwrap();
+        let mut browser = Chromium::start().await;
+        browser.open(&format!("{}/console", world.url)).await;
+        browser.until("location.pathname === '/console/sign-in'").await;
+        browser.tab_to("Skip to the content").await;
+        browser.tab_to("Tenant").await;
+        browser.tab_to("Client id").await;
+        browser.type_text(text("client_id")).await;
+        browser.tab_to("Client secret").await;
+        browser.type_text(text("client_secret")).await;
+        browser.enter().await;
+        browser.until("location.pathname === '/console/tenants'").await;
+        for link in ["acme", "Clients", "billing"] {
+            browser.tab_to(link).await;
+            browser.enter().await;
+        }
+        browser.shows("Secrets").await;
+        browser.tab_to("Rotate").await;
+        // It opens, and the focus stays.
+        browser.key("Enter").await;
+        browser.tab_to("The old ones keep working for").await;
+        browser.type_text("60").await;
+        browser.tab_to("Rotate now").await;
+        browser.enter().await;
+        browser.shows("A new secret for billing").await;
+        browser.shows("keep working for 60 seconds").await;
+        browser.no_complaints();
+    }
+}
+
+story! {
+    /// Whoever skips to the content goes on from there, past what every page begins with.
+    async fn the_skip_link_leads_to_the_content(world: World) {
+        world.acme().await;
+        let mut browser = signed_in(&world).await;
+        browser.open(&format!("{}/console/t/acme/clients", world.url)).await;
+        browser.tab_to("Skip to the content").await;
+        browser.key("Enter").await;
+        browser.until("document.activeElement.id === 'main'").await;
+        browser.key("Tab").await;
+        assert_eq!(browser.eval("document.activeElement.innerText").await.unwrap(), "Create a client");
+    }
+}

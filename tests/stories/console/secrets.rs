@@ -1,0 +1,83 @@
+//! Secrets beyond a rotation: a second one, more time, a schedule, what their use says, a compromise.
+
+use crate::support::{Browser, World, story};
+
+story! {
+    async fn a_second_secret_has_its_label_begin_and_end(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        let issue = format!("{client}/secrets/issue");
+        let moment = |days: i64| world.now().plus_days(days).to_string()[..19].to_owned();
+        let (begin, end) = (moment(1), moment(3));
+        let page = browser.submit(&client, &issue, &[("label", "for the move"), ("notBefore", &begin), ("expiresAt", &end)]).await;
+        page.shows("A new secret for billing");
+        let second = page.within("data-secret");
+        let token = async |secret: &str| world.token("acme", &acme.client, secret).send().await.status;
+        assert_eq!((token(&acme.secret).await, token(&second).await), (200, 401));
+        let page = browser.open(&client).await;
+        page.shows("for the move pending");
+        page.shows("Accepted in 24 hours");
+        world.clock.advance(86_400);
+        assert_eq!((token(&acme.secret).await, token(&second).await), (200, 200));
+        world.clock.advance(2 * 86_400);
+        assert_eq!((token(&acme.secret).await, token(&second).await), (200, 401));
+
+        let browser = Browser::operator(&world).await;
+        let wrong = browser.submit(&client, &issue, &[("expiresAt", "yesterday")]).await;
+        assert_eq!(wrong.status, 400);
+        wrong.shows("expiresAt");
+    }
+}
+
+story! {
+    async fn a_retiring_secret_is_given_more_time(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        browser.submit(&client, &format!("{client}/secrets/rotate"), &[("overlapSeconds", "3600")]).await;
+        let until = world.now().plus_seconds(7_200).to_string();
+        let defer = format!("{client}/secrets/defer");
+        browser.submit(&client, &defer, &[("until", &until[..19])]).await.location();
+        world.clock.advance(3_600);
+        assert_eq!(world.token("acme", &acme.client, &acme.secret).send().await.status, 200);
+        world.clock.advance(3_600);
+        assert_eq!(world.token("acme", &acme.client, &acme.secret).send().await.status, 401);
+    }
+}
+
+story! {
+    async fn a_rotation_is_scheduled_and_advice_given(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        let schedule = format!("{client}/secrets/schedule");
+        browser.submit(&client, &schedule, &[("everyDays", "30"), ("overlapSeconds", "3600")]).await.location();
+        browser.open(&client).await.shows("To be rotated every 30 days, next in 30 days");
+        browser.submit(&client, &schedule, &[("everyDays", "")]).await.location();
+        browser.open(&client).await.shows_not("To be rotated every");
+
+        browser.open(&client).await.shows("the client has no other: rotate before it goes");
+        let page = browser.submit(&client, &format!("{client}/secrets/rotate"), &[("overlapSeconds", "86400")]).await;
+        page.shows("keep working for 24 hours");
+        world.token("acme", &acme.client, &acme.secret).send().await.token();
+        browser.open(&client).await.shows("1 times in the last hour: it is in use");
+    }
+}
+
+story! {
+    async fn a_compromise_says_what_ended_with_the_secret(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        world.token("acme", &acme.client, &acme.secret).send().await.token();
+        let revoke = format!("{client}/secrets/revoke");
+        let page = browser.submit(&client, &revoke, &[("secret", &acme.secret_id), ("reason", "in a log"), ("compromised", "yes")]).await;
+        assert_eq!(page.status, 200);
+        page.shows("Somebody may miss it");
+        page.shows("the client has no other");
+        page.shows("1 token ended with it");
+        page.shows("https://orders.example");
+        assert_eq!(world.token("acme", &acme.client, &acme.secret).send().await.status, 401);
+    }
+}
