@@ -7,7 +7,7 @@ story! {
         let acme = world.acme().await;
         let browser = Browser::operator(&world).await;
         let keys = "/console/t/acme/keys";
-        let token = async || world.token("acme", &acme.client, &acme.secret).send().await.token().to_owned();
+        let token = async || world.token("acme", &acme.client, &acme.secret).send().await.token().clone();
         let kid = |token: &str| jsonwebtoken::decode_header(token).unwrap().kid.unwrap();
         let first = kid(&token().await);
         let page = browser.open(keys).await;
@@ -23,6 +23,8 @@ story! {
         assert_eq!(again.status, 422);
         again.shows("is made already");
         world.clock.advance(3_600);
+        // The session has rested for too long.
+        let browser = Browser::operator(&world).await;
         let second = kid(&token().await);
         assert_ne!(second, first);
         let page = browser.open(keys).await;

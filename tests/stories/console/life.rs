@@ -99,8 +99,21 @@ pub(super) async fn live(world: &World) -> Life {
         .mutation("retireApi", "api { id }", json!({"api": retired}))
         .await
         .data();
+    weeks(world, &acme.client).await;
+    Life {
+        client: acme.client,
+        keyed,
+        disabled,
+        deleted,
+        api: acme.api,
+        retired,
+    }
+}
+
+/// Three weeks of one of its clients, with the traffic of the last day.
+async fn weeks(world: &World, client: &str) {
     world.clock.advance(20 * 86_400);
-    let rotate = json!({"client": acme.client, "overlapSeconds": 2 * 86_400});
+    let rotate = json!({"client": client, "overlapSeconds": 2 * 86_400});
     let rotated = world
         .operator()
         .await
@@ -109,14 +122,14 @@ pub(super) async fn live(world: &World) -> Life {
         .data();
     let secret = text(&rotated, "/secret/plaintext");
     world.clock.advance(2 * 86_400);
-    traffic(world, &acme.client, &secret).await;
+    traffic(world, client, &secret).await;
     let operator = world.operator().await;
-    let rotate = json!({"client": acme.client, "label": "autumn"});
+    let rotate = json!({"client": client, "label": "autumn"});
     operator
         .mutation("rotateClientSecret", "client { id }", rotate)
         .await
         .data();
-    let schedule = json!({"client": acme.client, "everySeconds": 60 * 86_400});
+    let schedule = json!({"client": client, "everySeconds": 60 * 86_400});
     operator
         .mutation("scheduleSecretRotation", "client { id }", schedule)
         .await
@@ -130,14 +143,6 @@ pub(super) async fn live(world: &World) -> Life {
         .await
         .data();
     world.clock.advance(600);
-    Life {
-        client: acme.client,
-        keyed,
-        disabled,
-        deleted,
-        api: acme.api,
-        retired,
-    }
 }
 
 async fn created(operator: &GraphQl<'_>, mut input: Value) -> String {

@@ -71,13 +71,19 @@ async fn pictures() {
             (380, 780),
             false,
         ),
-        ("sign-in", "/console/sign-in".to_owned(), (620, 640), false),
         (
-            "not-found",
-            "/console/t/acme/clients/client_x".to_owned(),
-            (620, 480),
+            "calendar",
+            "/console/t/acme/calendar".to_owned(),
+            wide,
             false,
         ),
+        (
+            "api",
+            format!("/console/t/acme/apis/{}", life.api),
+            wide,
+            false,
+        ),
+        ("keys", "/console/t/acme/keys".to_owned(), wide, true),
     ] {
         browser.look(size, dark).await;
         browser.open(&format!("{}{path}", world.url)).await;

@@ -99,7 +99,7 @@ story! {
                 page = browser.open(&path).await;
             }
             page.shows("3 tokens issued 1 requests denied");
-            page.shows(&acme.client);
+            page.shows("billing 3");
         }
         let records = browser.open("/console/t/acme/activity/records?kind=token_denied").await;
         records.shows("token denied");

@@ -11,7 +11,7 @@ story! {
         let client = format!("/console/t/acme/clients/{}", acme.client);
         let edit = format!("{client}/edit");
         let fields = [
-            ("name", "billing"), ("authMethod", "client_secret"), ("metadata", ""), ("jwks", ""),
+            ("name", "billing"), ("authMethod", "CLIENT_SECRET"), ("metadata", ""), ("jwks", ""),
             ("customClaims", r#"{"region": "eu"}"#), ("serves", "https://orders.example"),
         ];
         let location = browser.submit(&edit, &edit, &fields).await.location().to_owned();
@@ -26,7 +26,8 @@ story! {
         assert_eq!(wrong.status, 422);
         wrong.shows("must not set the claim `sub`");
         // What a form does not have, and what nobody touched, stays.
-        browser.submit(&edit, &edit, &[("name", "renamed")]).await.location();
+        let ticked = [("name", "renamed"), ("serves", "https://orders.example")];
+        browser.submit(&edit, &edit, &ticked).await.location();
         let page = browser.open(&client).await;
         page.shows("renamed");
         page.shows("\"region\": \"eu\"");
@@ -49,7 +50,7 @@ story! {
         }]})
         .to_string();
         let new = "/console/t/acme/clients/new";
-        let page = browser.submit(new, new, &[("name", "Ledger"), ("authMethod", "private_key_jwt"), ("jwks", &jwks)]).await;
+        let page = browser.submit(new, new, &[("name", "Ledger"), ("authMethod", "PRIVATE_KEY_JWT"), ("jwks", &jwks)]).await;
         page.shows("there is no secret to show");
         let id = page.text().split("Client id ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
         let client = format!("/console/t/acme/clients/{id}");
