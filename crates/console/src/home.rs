@@ -78,7 +78,7 @@ async fn start(visitor: Visitor) -> Response {
             li {
                 h2 { "A token" }
                 p { "With the id and the secret, from the tenant's token endpoint:" }
-                pre { code {
+                pre tabindex="0" { code {
                     "curl -u \"$CLIENT_ID:$CLIENT_SECRET\" -d grant_type=client_credentials \\\n  "
                     (visitor.application().public_url()) "/t/" (tenant) "/oauth2/token"
                 } }

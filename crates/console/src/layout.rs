@@ -78,7 +78,7 @@ impl<'a> Page<'a> {
         let at = |page: &str| (self.visitor.path == page).then_some("page");
         html! {
             header.top {
-                a.brand href="/console" { (mark()) span { "Chancery" } }
+                a.brand href="/console" aria-label="Chancery" { (mark()) span { "Chancery" } }
                 nav aria-label="Console" {
                     @if everywhere {
                         a href="/console/tenants" aria-current=[at("/console/tenants")] { "Tenants" }

@@ -92,7 +92,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                             tr { th scope="row" { a href=(within.at(&format!("/clients/{client}"))) { (name_of(client)) } }
                                 td.number { (times) }
                                 td { (chart::part(*times, most)) }
-                                td { a href=(records(&format!("&client={client}"))) aria-label={"Records of " (name_of(client))} { "Show" } } }
+                                td { a href=(records(&format!("&client={client}"))) aria-label={"Show the records of " (name_of(client))} { "Show" } } }
                         } }
                     } }
                 }
@@ -145,7 +145,7 @@ fn numbers(bars: &[Bar]) -> Markup {
             thead { tr { th scope="col" { "From" } th.number scope="col" { "Issued" } th.number scope="col" { "Denied" } th scope="col" { "Records" } } }
             // The newest first, as they are asked for.
             tbody { @for bar in bars.iter().rev().filter(|bar| bar.issued + bar.denied > 0) {
-                tr { th scope="row" { (bar.label) } td.number { (bar.issued) } td.number { (bar.denied) } td { a href=(bar.href) aria-label={"Records from " (bar.label)} { "Show" } } }
+                tr { th scope="row" { (bar.label) } td.number { (bar.issued) } td.number { (bar.denied) } td { a href=(bar.href) aria-label={"Show the records from " (bar.label)} { "Show" } } }
             } }
         } }
     }

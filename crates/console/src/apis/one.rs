@@ -157,7 +157,7 @@ async fn show(
                     dt { "Created" } dd { (show::moment(row.created_at)) }
                     @if let Some(seconds) = api.tokens.access_token_seconds { dt { "Its access tokens live" } dd { (show::span(seconds.into())) } }
                     @if let Some(algorithm) = api.tokens.signing_algorithm { dt { "They are signed with" } dd { (algorithm.as_str()) } }
-                    @if !api.custom_claims.is_empty() { dt { "Claims that it adds" } dd { pre { code { (show::pretty(api.custom_claims.members())) } } } }
+                    @if !api.custom_claims.is_empty() { dt { "Claims that it adds" } dd { pre tabindex="0" { code { (show::pretty(api.custom_claims.members())) } } } }
                 }
             }
             (scopes(api))

@@ -73,7 +73,7 @@ fn shown(within: &Within, id: ClientId, client: &Client, secret: IssuedSecret) -
                 dt { "Client id" } dd { (show::id(&id)) }
                 dt { "Client secret" }
                 dd {
-                    pre { code data-secret { (secret) } }
+                    pre tabindex="0" { code data-secret { (secret) } }
                     (show::copy(&secret, "Copy the secret"))
                 }
             }

@@ -113,10 +113,10 @@ fn facts(
                 dt { "Ends" } dd { @match client.expires_at { Some(end) => (show::when(end, now)), None => "never" } }
                 dt { "Created" } dd { (show::moment(row.created_at)) }
                 @if !client.metadata.is_empty() {
-                    dt { "Metadata" } dd { pre { code { (show::pretty(client.metadata.members())) } } }
+                    dt { "Metadata" } dd { pre tabindex="0" { code { (show::pretty(client.metadata.members())) } } }
                 }
                 @if !client.custom_claims.is_empty() {
-                    dt { "Claims that it adds" } dd { pre { code { (show::pretty(client.custom_claims.members())) } } }
+                    dt { "Claims that it adds" } dd { pre tabindex="0" { code { (show::pretty(client.custom_claims.members())) } } }
                 }
                 @if !client.serves.is_empty() {
                     dt { "Serves" } dd { @for api in &client.serves { div { code { (api) } } } }

@@ -26,7 +26,7 @@ pub(super) fn explained(token: &str, now: Timestamp) -> Markup {
         (table("Header", &header, now))
         h3 { "Claims" }
         (table("Claims", &claims, now))
-        details { summary { "The token as it is" } pre { code { (token) } } (show::copy(token, "Copy the token")) }
+        details { summary { "The token as it is" } pre tabindex="0" { code { (token) } } (show::copy(token, "Copy the token")) }
     }
 }
 
