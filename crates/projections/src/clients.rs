@@ -7,10 +7,10 @@ use chancery_domain::{
     client::{Client, Standing},
     tenant::AuthMethod,
 };
-use chancery_event_store::{Reads, StoreError, fetch_all, fetch_optional};
+use chancery_event_store::{Reads, Store, StoreError, fetch_all, fetch_optional};
 
 use crate::{
-    body::{BodyRow, pairs, select},
+    body::{BodyRow, for_many, json_list, pairs, select},
     client_list::search_name,
     fold::TenantRows,
     model::{Cell, Model},
@@ -38,6 +38,32 @@ pub async fn get(
     )?
     .map(BodyRow::into_row)
     .transpose()
+}
+
+/// Those of these clients that there are in the tenant, in one query.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn of_tenant(
+    store: &Store,
+    tenant: TenantId,
+    clients: &[ClientId],
+) -> Result<Vec<(ClientId, Row<Client>)>, StoreError> {
+    let sql = for_many(
+        store.backend(),
+        select!(
+            "client_id",
+            "clients",
+            "WHERE client_id IN {ids} AND tenant_id = $2"
+        ),
+    );
+    pairs(fetch_all!(
+        store,
+        BodyRow,
+        &sql,
+        json_list(clients),
+        tenant.to_string()
+    )?)
 }
 
 /// Which tenant a client belongs to.
