@@ -1,7 +1,7 @@
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use crate::{
-    database::Pools,
+    database::{Database, Pools},
     error::StoreError,
     postgres,
     query::{Connection, Held, Reads, Source},
@@ -25,7 +25,14 @@ enum View {
 impl Store {
     /// The store as it is at the first read. No statement in it is stopped for being slow.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        Ok(Snapshot(match &self.database.pools {
+        self.database.snapshot().await
+    }
+}
+
+impl Database {
+    /// The database as it is at the first read: see [`Store::snapshot`].
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        Ok(Snapshot(match &self.pools {
             Pools::Postgres(pool) => {
                 View::Postgres(pool.begin_with(postgres::BEGIN_SNAPSHOT).await?)
             }

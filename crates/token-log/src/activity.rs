@@ -54,8 +54,9 @@ impl Kind {
         }
     }
 
-    /// Whether a credential was put to use: see [`LastUse`](crate::LastUse).
-    pub(crate) const fn uses_credential(self) -> bool {
+    /// Whether there are so many of it that they stand together in segments. These are the kinds that put
+    /// a credential to use: see [`LastUse`](crate::LastUse).
+    pub(crate) const fn is_bulk(self) -> bool {
         matches!(self, Self::TokenIssued | Self::TokenRefreshed)
     }
 }

@@ -1,28 +1,24 @@
 //! Several operations in one transaction, and what became of each.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use chancery_domain::{TenantId, Timestamp};
 use chancery_event_store::{Database, Stamp, Store, StoreError};
 
 use crate::{
-    activity::Entry,
-    operation::{Answer, Operation},
-    postgres,
+    operation::Answer,
+    postgres::{self, Statements},
     schema::Schema,
+    segments::{NUMBERS, hour_of},
     sqlite,
+    work::Work,
 };
-
-/// One hour in microseconds.
-const HOUR: i64 = 3_600_000_000;
 
 /// Where batches are written.
 pub(crate) enum Target {
     Postgres {
         database: Database,
-        plain: String,
-        claiming: String,
-        changing: String,
+        statements: Box<Statements>,
     },
     /// The heads are in another file.
     Sqlite { database: Database, heads: Store },
@@ -32,9 +28,7 @@ impl Target {
     pub(crate) fn new(database: Database, schema: &Schema, heads: Store) -> Self {
         match database.backend() {
             chancery_event_store::Backend::Postgres => Self::Postgres {
-                plain: postgres::batch(schema.name(), Needs::Records),
-                claiming: postgres::batch(schema.name(), Needs::Claims),
-                changing: postgres::batch(schema.name(), Needs::Changes),
+                statements: Box::new(Statements::new(schema.name())),
                 database,
             },
             chancery_event_store::Backend::Sqlite => Self::Sqlite { database, heads },
@@ -42,57 +36,76 @@ impl Target {
     }
 
     /// Writes what may be written, in one transaction, and answers each operation in their order.
-    pub(crate) async fn write(&self, operations: &[&Operation]) -> Result<Vec<Answer>, StoreError> {
+    pub(crate) async fn write(&self, works: &[&Work]) -> Result<Vec<Answer>, StoreError> {
         match self {
             Self::Postgres {
                 database,
-                plain,
-                claiming,
-                changing,
-            } => {
-                let needs = Needs::of(operations);
-                let sql = match needs {
-                    Needs::Records => plain,
-                    Needs::Claims => claiming,
-                    Needs::Changes => changing,
-                };
-                postgres::write(database, sql, needs, operations).await
-            }
-            Self::Sqlite { database, heads } => sqlite::write(database, heads, operations).await,
+                statements,
+            } => postgres::write(database, statements, works).await,
+            Self::Sqlite { database, heads } => sqlite::write(database, heads, works).await,
         }
     }
 }
 
-/// What the operations of a batch need beside their records. Most need nothing, and pay for nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Needs {
-    Records,
-    /// Ids of assertions are claimed.
-    Claims,
-    /// So they may be, and tokens are changed.
-    Changes,
+/// Records that stand together: of one tenant and hour, decided on the same view.
+pub(crate) struct Group {
+    pub(crate) tenant: TenantId,
+    pub(crate) seen: Option<Stamp>,
+    pub(crate) first_at: i64,
+    pub(crate) last_at: i64,
+    pub(crate) records: i64,
+    /// A JSON array of their lines.
+    pub(crate) body: String,
 }
 
-impl Needs {
-    fn of(operations: &[&Operation]) -> Self {
-        if operations.iter().any(|op| op.change.is_some()) {
-            Self::Changes
-        } else if operations.iter().any(|op| op.assertion.is_some()) {
-            Self::Claims
+/// The groups of these works, as far as they are lines.
+pub(crate) fn groups<'a>(works: impl Iterator<Item = &'a Work>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for work in works {
+        let Some(line) = work.line() else { continue };
+        let (tenant, seen, at) = (work.tenant(), work.seen(), work.at().micros());
+        // There are as many as tenants in the batch: nearly always one, and it is the last.
+        let is_its = |group: &&mut Group| {
+            group.tenant == tenant
+                && group.seen == seen
+                && hour_of(group.first_at) == hour_of(at)
+                && group.records < NUMBERS
+        };
+        if let Some(group) = groups.iter_mut().rev().find(is_its) {
+            group.first_at = group.first_at.min(at);
+            group.last_at = group.last_at.max(at);
+            group.records += 1;
+            group.body.push(',');
+            group.body.push_str(line);
         } else {
-            Self::Records
+            let mut body = String::with_capacity(line.len() * 32);
+            body.push('[');
+            body.push_str(line);
+            groups.push(Group {
+                tenant,
+                seen,
+                first_at: at,
+                last_at: at,
+                records: 1,
+                body,
+            });
         }
     }
+    for group in &mut groups {
+        group.body.push(']');
+    }
+    groups
 }
 
-/// The heads of the tenants in a batch, by id as stored.
-pub(crate) struct Heads(HashMap<String, Stamp>);
+/// The heads of the tenants in a batch.
+pub(crate) struct Heads(HashMap<TenantId, Stamp>);
 
 impl FromIterator<(String, i64, i64)> for Heads {
     fn from_iter<I: IntoIterator<Item = (String, i64, i64)>>(rows: I) -> Self {
-        let stamps = rows.into_iter().map(|(tenant, head, recorded_at)| {
+        let stamps = rows.into_iter().filter_map(|(tenant, head, recorded_at)| {
             let recorded_at = Timestamp::from_micros(recorded_at);
-            (tenant, Stamp { head, recorded_at })
+            // What is no id is nobody's that was asked for.
+            Some((tenant.parse().ok()?, Stamp { head, recorded_at }))
         });
         Self(stamps.collect())
     }
@@ -100,60 +113,21 @@ impl FromIterator<(String, i64, i64)> for Heads {
 
 impl Heads {
     /// What to answer where the decision saw another head than there is.
-    pub(crate) fn refuse(&self, operation: &Operation, tenant: &str) -> Option<Answer> {
-        let seen = operation.seen?;
-        let found = self.0.get(tenant).copied();
+    pub(crate) fn refuse(&self, work: &Work) -> Option<Answer> {
+        let seen = work.seen()?;
+        let found = self.0.get(&work.tenant()).copied();
         (found != Some(seen)).then_some(Answer::HeadMoved(found))
     }
 }
 
 /// The tenants whose heads the operations depend on.
-pub(crate) fn tenants(operations: &[&Operation]) -> Vec<String> {
-    operations
+pub(crate) fn tenants(works: &[&Work]) -> Vec<String> {
+    works
         .iter()
-        .filter(|op| op.seen.is_some())
-        .map(|op| op.entry.tenant)
+        .filter(|work| work.seen().is_some())
+        .map(|work| work.tenant())
         .collect::<BTreeSet<TenantId>>()
         .into_iter()
         .map(|tenant| tenant.to_string())
         .collect()
-}
-
-/// The hour in which something happened, counted since 1970.
-pub(crate) const fn hour(at: Timestamp) -> i64 {
-    at.micros() / HOUR
-}
-
-/// How a credential was used within an hour.
-pub(crate) struct Uses<'a> {
-    pub(crate) client: &'a str,
-    pub(crate) count: i64,
-    pub(crate) last_at: i64,
-    pub(crate) last: &'a Entry,
-}
-
-/// Each credential's use in these records, in the order of its key: tenant, credential, hour.
-pub(crate) fn uses<'a>(
-    records: impl Iterator<Item = &'a Entry>,
-) -> BTreeMap<(TenantId, &'a str, i64), Uses<'a>> {
-    let mut found = BTreeMap::new();
-    for entry in records.filter(|entry| entry.kind.uses_credential()) {
-        let (Some(credential), Some(client)) = (&entry.credential, &entry.client) else {
-            continue;
-        };
-        let this = found
-            .entry((entry.tenant, credential.as_str(), hour(entry.at)))
-            .or_insert(Uses {
-                client,
-                count: 0,
-                last_at: 0,
-                last: entry,
-            });
-        this.count += i64::from(entry.times);
-        if this.last_at <= entry.at.micros() {
-            this.last_at = entry.at.micros();
-            this.last = entry;
-        }
-    }
-    found
 }

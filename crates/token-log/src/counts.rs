@@ -3,10 +3,19 @@
 use chancery_domain::{TenantId, Timestamp};
 use chancery_event_store::{StoreError, fetch_one};
 
-use crate::{batch::hour, log::TokenLog};
+use crate::{
+    activity::Kind,
+    filter::{ActivityFilter, Range},
+    log::TokenLog,
+    segments::{
+        HOUR,
+        unfolded::Uses,
+        walk::{Found, Walk},
+    },
+};
 
 /// More uses than this are not told apart.
-pub(crate) const COUNTED: i64 = 10_000;
+pub(crate) const COUNTED: usize = 10_000;
 
 impl TokenLog {
     /// How often a credential of the tenant has obtained a token since a moment, up to [`COUNTED`] records:
@@ -20,24 +29,23 @@ impl TokenLog {
         credential: &str,
         since: Timestamp,
     ) -> Result<i64, StoreError> {
-        let schema = self.schema();
-        let sql = format!(
-            "SELECT CAST(COALESCE(SUM(times), 0) AS BIGINT) FROM
-               (SELECT times FROM {schema}.activity
-                 WHERE tenant_id = $1 AND credential_id = $2 AND at >= $3
-                   AND kind IN ('token_issued', 'token_refreshed')
-                 ORDER BY at, position LIMIT {COUNTED}) AS used"
-        );
-        let tenant = tenant.to_string();
-        let (count,) = fetch_one!(
-            self.database(),
-            (i64,),
-            &sql,
-            tenant,
-            credential,
-            since.micros()
-        )?;
-        Ok(count)
+        let filter = ActivityFilter {
+            kinds: Kind::ALL
+                .into_iter()
+                .filter(|kind| kind.is_bulk())
+                .collect(),
+            credential: Some(credential.to_owned()),
+            since: Some(since),
+            ..ActivityFilter::default()
+        };
+        let wanted = filter.in_segments(Range::new(&filter, (None, None)));
+        let mut snapshot = self.database().snapshot().await?;
+        let mut walk = Walk::begin(&mut snapshot, self.schema(), tenant, &filter, wanted).await?;
+        let mut found = Found::new();
+        while found.len() < COUNTED && walk.horizon().is_some() {
+            walk.advance(&mut snapshot, &mut found).await?;
+        }
+        Ok(i64::try_from(found.len().min(COUNTED)).unwrap_or(i64::MAX))
     }
 
     /// How often a credential of the tenant has obtained a token since the hour in which a moment lies:
@@ -56,15 +64,13 @@ impl TokenLog {
             "SELECT CAST(COALESCE(SUM(uses), 0) AS BIGINT) FROM {schema}.credential_use
               WHERE tenant_id = $1 AND credential_id = $2 AND hour >= $3"
         );
+        let mut snapshot = self.database().snapshot().await?;
+        let hour = since.micros() / HOUR;
+        let unfolded = Uses::unfolded(&mut snapshot, schema, tenant).await?;
         let tenant = tenant.to_string();
-        let (count,) = fetch_one!(
-            self.database(),
-            (i64,),
-            &sql,
-            tenant,
-            credential,
-            hour(since)
-        )?;
-        Ok(count)
+        let (folded,) = fetch_one!(&mut snapshot, (i64,), &sql, tenant, credential, hour)?;
+        let of = (credential.to_owned(), hour)..=(credential.to_owned(), i64::MAX);
+        let unfolded = unfolded.0.range(of).map(|(_, used)| used.count);
+        Ok(folded + unfolded.sum::<i64>())
     }
 }

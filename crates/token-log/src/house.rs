@@ -3,7 +3,7 @@
 use chancery_domain::Timestamp;
 use chancery_event_store::{Backend, StoreError, execute, fetch_all};
 
-use crate::{batch, log::TokenLog};
+use crate::{log::TokenLog, segments::HOUR};
 
 /// How many rows go in one transaction.
 const AT_ONCE: i64 = 500;
@@ -24,8 +24,8 @@ const ENDING: [(&str, &str, &str); 4] = [
 const FORGIVING: i64 = 60;
 
 impl TokenLog {
-    /// Makes room for the coming days and deletes what is too old: activity beyond its retention,
-    /// assertion ids that could not come again, refresh tokens, revocations and quotas that have
+    /// Makes room for the coming days, puts together what was written in hours that are over, and deletes
+    /// what is too old: activity beyond its retention (a segment when all of it is), assertion ids that could not come again, refresh tokens, revocations and quotas that have
     /// ended, hours of use that nobody asks for. To be called
     /// every hour or so; gives how many rows (and days on PostgreSQL) were deleted.
     ///
@@ -36,7 +36,17 @@ impl TokenLog {
         let ended = now.plus_seconds(-FORGIVING);
         let cutoff = now.plus_days(-i64::from(self.retention_days()));
         self.prepare_days().await?;
+        let compactor = self.compactor();
+        for tenant in compactor.platform_tenants().await? {
+            compactor.compact(tenant, false).await?;
+        }
         let mut deleted = self.delete_activity(cutoff).await?;
+        let segments = format!(
+            "DELETE FROM {0}.activity_segments WHERE position IN (
+                SELECT position FROM {0}.activity_segments WHERE last_at < $1 ORDER BY last_at LIMIT $2)",
+            self.schema()
+        );
+        deleted += self.delete_in_pieces(&segments, cutoff).await?;
         for (table, key, ends) in ENDING {
             let old = self.ended(table, key, ends);
             deleted += self.delete_in_pieces(&old, ended).await?;
@@ -118,7 +128,7 @@ impl TokenLog {
                 self.database(),
                 (String, String, i64),
                 &old,
-                batch::hour(before),
+                before.micros() / HOUR,
                 AT_ONCE
             )?;
             if found.is_empty() {

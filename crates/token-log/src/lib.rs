@@ -25,11 +25,13 @@ mod quota;
 mod refresh;
 mod revoked;
 mod schema;
+mod segments;
 mod sqlite;
 mod sqlite_changes;
 mod summary;
 mod text;
 mod usage;
+mod work;
 mod writer;
 
 pub use activity::{Activity, Entry, Kind};

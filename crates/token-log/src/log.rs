@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chancery_domain::Clock;
+use chancery_domain::{Clock, TenantId};
 use chancery_event_store::{
     Connections, Database, SchemaStatus, Store, StoreConfig, StoreError, StoreLocation,
 };
@@ -24,11 +24,16 @@ use crate::{
     denials::Denials,
     operation::{Answer, Operation, RecordError},
     schema::Schema,
+    segments::{compact::Compactor, due::Due},
+    work::Work,
     writer::{Message, Writer},
 };
 
 /// How many operations may wait.
 const QUEUE: usize = 4_096;
+
+/// How many tenants may wait until what was written of them is put together.
+const COMPACTIONS: usize = 1_024;
 
 /// How long a caller waits for its record to be durable.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -123,12 +128,15 @@ impl TokenLog {
             retention_days: config.retention_days,
         }));
         log.prepare_days().await?;
+        let (due, asked) = mpsc::channel(COMPACTIONS);
         let writer = Writer {
             target: Target::new(log.0.database.clone(), &log.0.schema, heads),
             denials: log.0.denials.clone(),
             clock: log.0.clock.clone(),
             counted: log.0.counted.clone(),
+            due: Due::new(due),
         };
+        tokio::spawn(log.compactor().run(asked));
         tokio::spawn(writer.run(waiting));
         Ok(log)
     }
@@ -193,7 +201,7 @@ impl TokenLog {
         answering: Option<crate::writer::Answering>,
     ) -> Result<(), RecordError> {
         operation.entry = operation.entry.cleaned();
-        let message = Message::Write(operation, answering);
+        let message = Message::Write(Work::of(operation)?, answering);
         self.0.queue.try_send(message).map_err(|error| match error {
             TrySendError::Full(_) => {
                 self.0.counted.refused.one();
@@ -244,6 +252,23 @@ impl TokenLog {
     pub async fn close(&self) {
         self.drain().await;
         self.0.database.close().await;
+    }
+
+    /// Puts together whatever was written of the tenant, as the log does by itself when there is enough of
+    /// it. Gives how many segments were made. Any number of nodes may do it at once.
+    ///
+    /// # Errors
+    /// [`StoreError`]: what was not put together stays as it is.
+    pub async fn compact(&self, tenant: TenantId) -> Result<usize, StoreError> {
+        self.compactor().compact(tenant, true).await
+    }
+
+    pub(crate) fn compactor(&self) -> Compactor {
+        Compactor {
+            database: self.0.database.clone(),
+            schema: self.schema().to_owned(),
+            clock: self.0.clock.clone(),
+        }
     }
 
     pub(crate) fn database(&self) -> &Database {

@@ -13,6 +13,39 @@ pub(crate) struct Place {
     pub(crate) position: i64,
 }
 
+impl Place {
+    /// Before every record.
+    pub(crate) const BEGIN: Self = Self { at: 0, position: 0 };
+
+    /// The first place of a moment.
+    pub(crate) const fn start(at: i64) -> Self {
+        Self { at, position: 0 }
+    }
+
+    /// The place after this one.
+    pub(crate) const fn next(self) -> Self {
+        Self {
+            at: self.at,
+            position: self.position.saturating_add(1),
+        }
+    }
+
+    /// The place before this one.
+    pub(crate) const fn previous(self) -> Self {
+        match self {
+            Self { at: 0, position: 0 } => self,
+            Self { at, position: 0 } => Self {
+                at: at - 1,
+                position: NUMBER.cast_signed(),
+            },
+            Self { at, position } => Self {
+                at,
+                position: position - 1,
+            },
+        }
+    }
+}
+
 impl From<Place> for ActivityId {
     fn from(place: Place) -> Self {
         let at = Timestamp::from_micros(place.at);
@@ -56,6 +89,19 @@ mod tests {
         assert_eq!(ids.map(Place::from), places);
         let [byte_6, byte_8] = [6, 8].map(|index| ids[4].to_bytes()[index]);
         assert_eq!((byte_6 >> 4, byte_8 >> 6), (7, 0b10), "a UUIDv7");
+    }
+
+    #[test]
+    fn a_place_lies_between_its_neighbours_and_ids_have_them_too() {
+        for place in [Place::start(5), Place { at: 5, position: 9 }] {
+            assert!(place.previous() < place && place < place.next());
+            assert_eq!(
+                Place::from(ActivityId::from(place.previous())),
+                place.previous()
+            );
+            assert_eq!(place.next().previous(), place);
+        }
+        assert_eq!(Place::BEGIN.previous(), Place::BEGIN);
     }
 
     #[test]

@@ -5,14 +5,27 @@ use chancery_event_store::{Connection, Database, Reads, StoreError};
 use sqlx::Postgres;
 
 use crate::{
-    batch::{self, Heads, Needs},
+    batch::{self, Group, Heads},
     operation::{Answer, Operation},
     refresh::Change,
+    segments::HOUR,
+    work::{Whole, Work},
 };
 
-/// What the operations' columns are called, with their types, in the order in which they are bound
-/// from `$2` on.
-const COLUMNS: [(&str, &str); 16] = [
+/// What the groups' columns are called, with their types, in the order in which they are bound from `$2`
+/// on.
+const GROUPS: [(&str, &str); 7] = [
+    ("tenant_id", "text"),
+    ("seen_head", "bigint"),
+    ("seen_at", "bigint"),
+    ("first_at", "bigint"),
+    ("last_at", "bigint"),
+    ("records", "bigint"),
+    ("body", "text"),
+];
+
+/// The same of the operations that are not in a group, after those.
+const COLUMNS: [(&str, &str); 17] = [
     ("at", "bigint"),
     ("tenant_id", "text"),
     ("kind", "text"),
@@ -29,6 +42,7 @@ const COLUMNS: [(&str, &str); 16] = [
     ("times", "bigint"),
     ("seen_head", "bigint"),
     ("seen_at", "bigint"),
+    ("line", "text"),
 ];
 
 /// The same of assertions, after those; then the moment before which a used id may be used again.
@@ -121,21 +135,105 @@ won AS MATERIALIZED (
 op AS MATERIALIZED (
     SELECT * FROM {able} WHERE claim_jti IS NULL OR ord IN (SELECT ord FROM won)),";
 
-/// The statement of a batch, with no more than it needs.
+/// What stands where nothing was seen, or what was seen is so.
+const FRESH: &str = "(seen_head IS NULL OR EXISTS (
+           SELECT FROM head h WHERE h.tenant_id = o.tenant_id AND h.head = o.seen_head
+                                AND h.recorded_at = o.seen_at))";
+
+/// What the operations of a batch need beside groups. Most need nothing, and pay for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Needs {
+    Groups,
+    /// There are rows.
+    Rows,
+    /// Ids of assertions are claimed.
+    Claims,
+    /// So they may be, and tokens are changed.
+    Changes,
+}
+
+impl Needs {
+    fn of(works: &[&Work]) -> Self {
+        let of = |work: &&Work| match work.whole() {
+            None => Self::Groups,
+            Some(whole) if whole.operation.change.is_some() => Self::Changes,
+            Some(whole) if whole.operation.assertion.is_some() => Self::Claims,
+            Some(_) => Self::Rows,
+        };
+        works.iter().map(of).max().unwrap_or(Self::Groups)
+    }
+}
+
+/// The statements of batches, each with no more than it needs.
+pub(crate) struct Statements([String; 4]);
+
+impl Statements {
+    pub(crate) fn new(schema: &str) -> Self {
+        let needs = [Needs::Groups, Needs::Rows, Needs::Claims, Needs::Changes];
+        Self(needs.map(|needs| statement(schema, needs)))
+    }
+
+    fn of(&self, needs: Needs) -> &str {
+        let [groups, rows, claims, changes] = &self.0;
+        match needs {
+            Needs::Groups => groups,
+            Needs::Rows => rows,
+            Needs::Claims => claims,
+            Needs::Changes => changes,
+        }
+    }
+}
+
+/// Arrays that are bound from this number on, and the names of their columns.
+fn arrays<'a>(
+    from: usize,
+    columns: impl Iterator<Item = &'a (&'a str, &'a str)>,
+) -> (String, String) {
+    let (mut arrays, mut names) = (Vec::new(), Vec::new());
+    for (number, (name, kind)) in (from..).zip(columns) {
+        arrays.push(format!("${number}::{kind}[]"));
+        names.push(*name);
+    }
+    (arrays.join(", "), names.join(", "))
+}
+
+/// The statement of a batch.
 ///
 /// The heads are read by the statement's own snapshot: what is recorded stands on no older view.
-pub(crate) fn batch(schema: &str, needs: Needs) -> String {
+fn statement(schema: &str, needs: Needs) -> String {
+    let (grouped, names) = arrays(2, GROUPS.iter());
+    let grouped = format!(
+        "SELECT o.tenant_id, o.first_at, o.last_at, o.records, o.body
+      FROM unnest({grouped}) AS o ({names}) WHERE {FRESH}"
+    );
+    let (operations, own, won, rotating) = if needs == Needs::Groups {
+        let nobody = || "NULL::bigint[]".to_owned();
+        (String::new(), String::new(), nobody(), nobody())
+    } else {
+        operations(schema, needs)
+    };
+    format!(
+        "WITH head AS MATERIALIZED (
+    SELECT tenant_id, head, recorded_at FROM tenant_log WHERE tenant_id = ANY($1)),{operations}
+together AS (
+    INSERT INTO {schema}.activity_fresh (tenant_id, first_at, last_at, records, body)
+    {grouped}{own})
+SELECT h.tenant_id, h.head, h.recorded_at, {won}, {rotating}
+  FROM (VALUES (1)) AS always LEFT JOIN head h ON true"
+    )
+}
+
+/// What is done for operations that are not in a group; those of the bulk among them; which won their
+/// claim, and which could use their refresh token.
+fn operations(schema: &str, needs: Needs) -> (String, String, String, String) {
     let (claims, changes) = (needs >= Needs::Claims, needs >= Needs::Changes);
     let columns = COLUMNS
         .iter()
         .chain(if changes { &CHANGE[..] } else { &[] })
         .chain(if claims { &CLAIM[..] } else { &[] });
-    let (mut arrays, mut names) = (Vec::new(), Vec::new());
-    for (number, (name, kind)) in (2..).zip(columns) {
-        arrays.push(format!("${number}::{kind}[]"));
-        names.push(*name);
-    }
-    let forgotten = format!("${}", names.len() + 2);
+    let first = GROUPS.len() + 2;
+    let forgotten = format!("${}", first + columns.clone().count());
+    let (arrays, names) = arrays(first, columns);
     let (locks, able, changing, rotating) = if changes {
         let rotating = "(SELECT array_agg(ord) FROM rotating)";
         (LOCKS, "able", CHANGES, rotating)
@@ -151,37 +249,25 @@ pub(crate) fn batch(schema: &str, needs: Needs) -> String {
         ("op", String::new(), "NULL::bigint[]")
     };
     let steps = format!("{locks}{claiming}{changing}").replace("{schema}", schema);
-    let (arrays, names) = (arrays.join(", "), names.join(", "));
-    format!(
-        "WITH head AS MATERIALIZED (
-    SELECT tenant_id, head, recorded_at FROM tenant_log WHERE tenant_id = ANY($1)),
+    let operations = format!(
+        "
 {asked} AS MATERIALIZED (
     SELECT o.* FROM unnest({arrays}) WITH ORDINALITY AS o ({names}, ord)
-     WHERE o.seen_head IS NULL OR EXISTS (
-           SELECT FROM head h WHERE h.tenant_id = o.tenant_id AND h.head = o.seen_head
-                                AND h.recorded_at = o.seen_at)),{steps}
+     WHERE {FRESH}),{steps}
 logged AS (
     INSERT INTO {schema}.activity (at, tenant_id, kind, client_id, credential_id, scopes, audience,
            jti, expires_at, address, user_agent, reason, trace_id, times)
     SELECT at, tenant_id, kind, client_id, credential_id, scopes, audience,
-           jti, expires_at, address, user_agent, reason, trace_id, times FROM op ORDER BY ord),
-used AS (
-    INSERT INTO {schema}.credential_use AS known
-           (tenant_id, credential_id, hour, client_id, uses, last_at, last_address)
-    SELECT tenant_id, credential_id, at / 3600000000, max(client_id), sum(times)::bigint, max(at),
-           (array_agg(address ORDER BY at DESC, ord DESC))[1]
-      FROM op
-     WHERE kind IN ('token_issued', 'token_refreshed')
-       AND credential_id IS NOT NULL AND client_id IS NOT NULL
-     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-        ON CONFLICT (tenant_id, credential_id, hour) DO UPDATE SET
-           uses = known.uses + excluded.uses,
-           last_address = CASE WHEN known.last_at > excluded.last_at
-                               THEN known.last_address ELSE excluded.last_address END,
-           last_at = GREATEST(known.last_at, excluded.last_at))
-SELECT h.tenant_id, h.head, h.recorded_at, {won}, {rotating}
-  FROM (VALUES (1)) AS always LEFT JOIN head h ON true"
-    )
+           jti, expires_at, address, user_agent, reason, trace_id, times
+      FROM op WHERE line IS NULL ORDER BY ord),"
+    );
+    let own = format!(
+        "
+    UNION ALL
+    SELECT tenant_id, min(at), max(at), count(*), '[' || string_agg(line, ',' ORDER BY ord) || ']'
+      FROM op WHERE line IS NOT NULL GROUP BY tenant_id, at / {HOUR}"
+    );
+    (operations, own, won.to_owned(), rotating.to_owned())
 }
 
 /// A head, and beside each the numbers of the operations that won their claim, and of those that could
@@ -197,37 +283,45 @@ type Row = (
 /// A statement by itself is a transaction, so the connection need not say so.
 pub(crate) async fn write(
     database: &Database,
-    sql: &str,
-    needs: Needs,
-    operations: &[&Operation],
+    statements: &Statements,
+    works: &[&Work],
 ) -> Result<Vec<Answer>, StoreError> {
-    let stored: Vec<_> = operations
-        .iter()
-        .map(|op| op.entry.tenant.to_string())
-        .collect();
-    let query = bind(sql, needs, operations, &stored);
+    let needs = Needs::of(works);
+    let lines = works.iter().filter(|work| work.whole().is_none());
+    let groups = batch::groups(lines.copied());
+    let wholes: Vec<_> = works.iter().filter_map(|work| work.whole()).collect();
+    let query = bind_groups(statements.of(needs), batch::tenants(works), &groups);
+    let query = if needs == Needs::Groups {
+        query
+    } else {
+        bind_operations(query, needs, &wholes)
+    };
     let Connection::Postgres(mut held) = database.source().connection().await? else {
         return Err(StoreError::Misuse("this is not PostgreSQL".to_owned()));
     };
-    let rows: Vec<Row> = query.fetch_all(&mut *held).await?;
+    let mut rows: Vec<Row> = query.fetch_all(&mut *held).await?;
 
     let (won, rotating) = rows
-        .first()
-        .map(|row| (row.3.clone(), row.4.clone()))
+        .first_mut()
+        .map(|row| (row.3.take(), row.4.take()))
         .unwrap_or_default();
     let (won, rotating) = (won.unwrap_or_default(), rotating.unwrap_or_default());
     let heads: Heads = rows
         .into_iter()
         .filter_map(|(tenant, head, at, ..)| Some((tenant?, head?, at?)))
         .collect();
-    let answers = (1..).zip(operations).zip(&stored);
-    Ok(answers
-        .map(|((number, op), tenant)| {
-            if let Some(moved) = heads.refuse(op, tenant) {
+    let mut number = 0;
+    Ok(works
+        .iter()
+        .map(|work| {
+            number += i64::from(work.whole().is_some());
+            if let Some(moved) = heads.refuse(work) {
                 moved
-            } else if matches!(op.change, Some(Change::Rotate(_))) && !rotating.contains(&number) {
+            } else if matches!(work.change(), Some(Change::Rotate(_)))
+                && !rotating.contains(&number)
+            {
                 Answer::RefreshUsed
-            } else if op.assertion.is_some() && !won.contains(&number) {
+            } else if work.assertion().is_some() && !won.contains(&number) {
                 Answer::AssertionUsed
             } else {
                 Answer::Recorded
@@ -238,35 +332,53 @@ pub(crate) async fn write(
 
 type Query<'q> = sqlx::query::QueryAs<'q, Postgres, Row, sqlx::postgres::PgArguments>;
 
-fn bind<'q>(
-    sql: &'q str,
-    needs: Needs,
-    operations: &'q [&'q Operation],
-    stored: &'q [String],
-) -> Query<'q> {
-    macro_rules! column {
-        ($op:ident => $value:expr) => {
-            operations.iter().map(|$op| $value).collect::<Vec<_>>()
+macro_rules! column {
+    ($of:ident: $one:ident => $value:expr) => {
+        $of.iter().map(|$one| $value).collect::<Vec<_>>()
+    };
+}
+
+fn bind_groups<'q>(sql: &'q str, tenants: Vec<String>, groups: &'q [Group]) -> Query<'q> {
+    sqlx::query_as(sql)
+        .bind(tenants)
+        .bind(column!(groups: group => group.tenant.to_string()))
+        .bind(column!(groups: group => group.seen.map(|seen| seen.head)))
+        .bind(column!(groups: group => group.seen.map(|seen| seen.recorded_at.micros())))
+        .bind(column!(groups: group => group.first_at))
+        .bind(column!(groups: group => group.last_at))
+        .bind(column!(groups: group => group.records))
+        .bind(column!(groups: group => group.body.as_str()))
+}
+
+fn bind_operations<'q>(query: Query<'q>, needs: Needs, wholes: &'q [&'q Whole]) -> Query<'q> {
+    macro_rules! entry {
+        ($entry:ident => $value:expr) => {
+            column!(wholes: whole => { let $entry = &whole.operation.entry; $value })
         };
     }
-    let query = sqlx::query_as(sql)
-        .bind(batch::tenants(operations))
-        .bind(column!(op => op.entry.at.micros()))
-        .bind(stored)
-        .bind(column!(op => op.entry.kind.as_str()))
-        .bind(column!(op => op.entry.client.as_deref()))
-        .bind(column!(op => op.entry.credential.as_deref()))
-        .bind(column!(op => op.entry.scopes.as_deref()))
-        .bind(column!(op => op.entry.audience.as_deref()))
-        .bind(column!(op => op.entry.jti.as_deref()))
-        .bind(column!(op => op.entry.expires_at.map(Timestamp::micros)))
-        .bind(column!(op => op.entry.address.map(|address| address.to_string())))
-        .bind(column!(op => op.entry.user_agent.as_deref()))
-        .bind(column!(op => op.entry.reason))
-        .bind(column!(op => op.entry.trace_id.as_deref()))
-        .bind(column!(op => i64::from(op.entry.times)))
-        .bind(column!(op => op.seen.map(|seen| seen.head)))
-        .bind(column!(op => op.seen.map(|seen| seen.recorded_at.micros())));
+    macro_rules! operation {
+        ($op:ident => $value:expr) => {
+            column!(wholes: whole => { let $op = &whole.operation; $value })
+        };
+    }
+    let query = query
+        .bind(entry!(entry => entry.at.micros()))
+        .bind(entry!(entry => entry.tenant.to_string()))
+        .bind(entry!(entry => entry.kind.as_str()))
+        .bind(entry!(entry => entry.client.as_deref()))
+        .bind(entry!(entry => entry.credential.as_deref()))
+        .bind(entry!(entry => entry.scopes.as_deref()))
+        .bind(entry!(entry => entry.audience.as_deref()))
+        .bind(entry!(entry => entry.jti.as_deref()))
+        .bind(entry!(entry => entry.expires_at.map(Timestamp::micros)))
+        .bind(entry!(entry => entry.address.map(|address| address.to_string())))
+        .bind(entry!(entry => entry.user_agent.as_deref()))
+        .bind(entry!(entry => entry.reason))
+        .bind(entry!(entry => entry.trace_id.as_deref()))
+        .bind(entry!(entry => i64::from(entry.times)))
+        .bind(operation!(op => op.seen.map(|seen| seen.head)))
+        .bind(operation!(op => op.seen.map(|seen| seen.recorded_at.micros())))
+        .bind(column!(wholes: whole => whole.line.as_deref()));
     if needs < Needs::Claims {
         return query;
     }
@@ -275,26 +387,29 @@ fn bind<'q>(
     } else {
         let change = |op: &'q Operation| op.change.as_ref();
         query
-            .bind(column!(op => change(op).map(Change::name)))
-            .bind(column!(op => change(op).and_then(Change::family).map(|it| it.to_string())))
-            .bind(column!(op => change(op).and_then(Change::next)))
-            .bind(column!(op => match change(op) {
+            .bind(operation!(op => change(op).map(Change::name)))
+            .bind(operation!(op => change(op).and_then(Change::family).map(|it| it.to_string())))
+            .bind(operation!(op => change(op).and_then(Change::next)))
+            .bind(operation!(op => match change(op) {
                 Some(Change::Rotate(rotation)) => Some(rotation.presented.as_str()),
                 _ => None,
             }))
-            .bind(column!(op => match change(op) {
+            .bind(operation!(op => match change(op) {
                 Some(Change::Begin(new)) => Some(new.roles.as_str()),
                 _ => None,
             }))
-            .bind(column!(op => match change(op) {
+            .bind(operation!(op => match change(op) {
                 Some(Change::Begin(new)) => Some(new.expires_at.micros()),
                 _ => None,
             }))
     };
-    let now = operations.iter().map(|op| op.entry.at.micros()).min();
+    let now = wholes
+        .iter()
+        .map(|whole| whole.operation.entry.at.micros())
+        .min();
     query
-        .bind(column!(op => op.assertion.as_ref().map(|used| used.client.to_string())))
-        .bind(column!(op => op.assertion.as_ref().map(|used| used.jti.as_str())))
-        .bind(column!(op => op.assertion.as_ref().map(|used| used.until.micros())))
+        .bind(operation!(op => op.assertion.as_ref().map(|used| used.client.to_string())))
+        .bind(operation!(op => op.assertion.as_ref().map(|used| used.jti.as_str())))
+        .bind(operation!(op => op.assertion.as_ref().map(|used| used.until.micros())))
         .bind(now)
 }

@@ -1,12 +1,16 @@
 //! Access tokens that ended before their time, and those that live.
 
 use chancery_domain::{ActivityId, CredentialId, TenantId, Timestamp};
-use chancery_event_store::{StoreError, fetch_all, fetch_one};
+use chancery_event_store::{StoreError, fetch_one};
 
 use crate::{
+    activity::Kind,
+    filter::{ActivityFilter, InSegments, Range},
     log::{TokenLog, patiently},
     operation::RecordError,
+    page::next_before,
     place::Place,
+    segments::walk::{Found, Walk},
 };
 
 /// No access token lives longer, in seconds: the bound of every tenant's policy.
@@ -58,35 +62,38 @@ impl TokenLog {
         limit: u32,
     ) -> Result<Vec<LiveToken>, StoreError> {
         let now = self.clock().now();
-        let begin = Place {
-            at: now.plus_seconds(-LONGEST).micros(),
-            position: 0,
+        let filter = ActivityFilter {
+            kinds: Kind::ALL
+                .into_iter()
+                .filter(|kind| kind.is_bulk())
+                .collect(),
+            credential: Some(credential.to_string()),
+            since: Some(now.plus_seconds(-LONGEST)),
+            ..ActivityFilter::default()
         };
-        let after = after.map_or(begin, |after| begin.max(after.into()));
-        let sql = format!(
-            "SELECT at, position, jti, expires_at FROM {}.activity
-              WHERE tenant_id = $1 AND credential_id = $2 AND at >= $3
-                AND (at, position) > ($3, $4) AND expires_at > $5 AND jti IS NOT NULL
-                AND kind IN ('token_issued', 'token_refreshed')
-              ORDER BY at, position LIMIT $6",
-            self.schema()
-        );
-        let rows = fetch_all!(
-            self.database(),
-            (i64, i64, String, i64),
-            &sql,
-            tenant.to_string(),
-            credential.to_string(),
-            after.at,
-            after.position,
-            now.micros(),
-            i64::from(limit)
-        )?;
-        let token = |(at, position, jti, expires_at)| LiveToken {
-            record: Place { at, position }.into(),
-            jti,
-            expires_at: Timestamp::from_micros(expires_at),
+        let range = Range::new(&filter, (after.map(Place::from), None));
+        let wanted = InSegments {
+            alive_at: Some(now.micros()),
+            ..filter.in_segments(range)
         };
-        Ok(rows.into_iter().map(token).collect())
+        let mut snapshot = self.database().snapshot().await?;
+        let mut walk = Walk::begin(&mut snapshot, self.schema(), tenant, &filter, wanted).await?;
+        let (mut found, mut tokens) = (Found::new(), Vec::new());
+        while tokens.len() < limit as usize {
+            let horizon = walk.horizon();
+            if let Some(record) = next_before(horizon, &mut found) {
+                let alive = record.expires_at.filter(|end| now < *end);
+                tokens.extend(record.jti.zip(alive).map(|(jti, expires_at)| LiveToken {
+                    record: record.id,
+                    jti,
+                    expires_at,
+                }));
+            } else if horizon.is_some() {
+                walk.advance(&mut snapshot, &mut found).await?;
+            } else {
+                break;
+            }
+        }
+        Ok(tokens)
     }
 }

@@ -7,6 +7,7 @@ use chancery_event_store::{
 const STEPS: &[Migration] = migrations!("token_log/":
     1 = "0001_activity",
     2 = "0002_refresh_tokens",
+    3 = "0003_segments",
 );
 
 /// The schema that the tables are in, as it stands before their names.

@@ -1,5 +1,5 @@
-//! A batch on SQLite: the rows of each table travel as one JSON text, so that a batch of any size is
-//! the same few statements.
+//! A batch on SQLite: groups are rows, and the rows of what is rare travel as one JSON text, so that a batch
+//! of any size is the same few statements.
 
 use chancery_domain::Timestamp;
 use chancery_event_store::{Database, Store, StoreError, Tx, execute, fetch_all};
@@ -7,9 +7,11 @@ use serde::Serialize;
 
 use crate::{
     activity::Entry,
-    batch::{self, Heads},
+    batch::{self, Group, Heads},
     operation::{Answer, Assertion, Operation},
+    segments::NUMBERS,
     sqlite_changes::{can_rotate, change},
+    work::Work,
 };
 
 const HEADS: &str = "SELECT tenant_id, head, recorded_at FROM tenant_log
@@ -20,71 +22,76 @@ const CLAIM: &str = "INSERT INTO assertion_ids (tenant_id, client_id, jti, expir
          ON CONFLICT (tenant_id, client_id, jti) DO UPDATE SET expires_at = excluded.expires_at
             WHERE assertion_ids.expires_at < $5";
 
-/// Two statements in one go; each takes the parameter that it names.
-const WRITE: &str = "
-INSERT INTO activity (at, tenant_id, kind, client_id, credential_id, scopes, audience, jti,
+/// Two statements in one go; each takes the parameters that it names.
+const GROUP: &str = "
+INSERT INTO activity_fresh (tenant_id, position, first_at, last_at, records, body)
+SELECT $1, next, $2, $3, $4, $5 FROM activity_number;
+UPDATE activity_number SET next = next + $6";
+
+/// Two statements in one go, like those.
+const ROWS: &str = "
+INSERT INTO activity (position, at, tenant_id, kind, client_id, credential_id, scopes, audience, jti,
        expires_at, address, user_agent, reason, trace_id, times)
-SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
-       value->>8, value->>9, value->>10, value->>11, value->>12, value->>13
-  FROM json_each($1) ORDER BY key;
-INSERT INTO credential_use (tenant_id, credential_id, hour, client_id, uses, last_at, last_address)
-SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6
-  FROM json_each($2) WHERE true
-    ON CONFLICT (tenant_id, credential_id, hour) DO UPDATE SET
-       uses = uses + excluded.uses,
-       last_address = CASE WHEN last_at > excluded.last_at
-                           THEN last_address ELSE excluded.last_address END,
-       last_at = max(last_at, excluded.last_at)";
+SELECT next + key * $3, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6,
+       value->>7, value->>8, value->>9, value->>10, value->>11, value->>12, value->>13
+  FROM activity_number, json_each($1) ORDER BY key;
+UPDATE activity_number SET next = next + $2 * $3";
 
 /// The heads are in another file, and are read when this is the writer: nothing that a batch waited
 /// for lies between them and the commit.
 pub(crate) async fn write(
     database: &Database,
     heads: &Store,
-    operations: &[&Operation],
+    works: &[&Work],
 ) -> Result<Vec<Answer>, StoreError> {
     let mut tx = database.begin().await?;
-    let heads = read_heads(heads, operations).await?;
-    let mut answers: Vec<_> = operations
+    let heads = read_heads(heads, works).await?;
+    let mut answers: Vec<_> = works
         .iter()
-        .map(|op| {
-            let moved = op
-                .seen
-                .and_then(|_| heads.refuse(op, &op.entry.tenant.to_string()));
-            moved.unwrap_or(Answer::Recorded)
-        })
+        .map(|work| heads.refuse(work).unwrap_or(Answer::Recorded))
         .collect();
     if !answers.contains(&Answer::Recorded) {
         tx.rollback().await?;
         return Ok(answers);
     }
-    for (op, answer) in operations.iter().zip(&mut answers) {
-        if *answer == Answer::Recorded {
-            *answer = take_place(&mut tx, op).await?;
+    for (work, answer) in works.iter().zip(&mut answers) {
+        if let Some(whole) = work.whole()
+            && *answer == Answer::Recorded
+        {
+            *answer = take_place(&mut tx, &whole.operation).await?;
         }
     }
     let recorded = || {
-        operations
-            .iter()
-            .zip(&answers)
-            .filter(|(_, answer)| **answer == Answer::Recorded)
-            .map(|(op, _)| &op.entry)
+        let answered = works.iter().zip(&answers);
+        answered.filter_map(|(work, answer)| (*answer == Answer::Recorded).then_some(*work))
     };
-    let rows = json(&recorded().map(row).collect::<Vec<_>>())?;
-    let uses = batch::uses(recorded());
-    let uses: Vec<_> = uses
-        .iter()
-        .map(|((tenant, credential, hour), of)| {
-            let address = of.last.address.map(|address| address.to_string());
-            (
-                tenant, credential, hour, of.client, of.count, of.last_at, address,
-            )
-        })
-        .collect();
-    let uses = json(&uses)?;
-    execute!(&mut tx, WRITE, rows, uses)?;
+    for group in batch::groups(recorded()) {
+        insert(&mut tx, group).await?;
+    }
+    let rows = recorded()
+        .filter_map(Work::whole)
+        .filter(|whole| whole.line.is_none());
+    let rows: Vec<_> = rows.map(|whole| row(&whole.operation.entry)).collect();
+    if !rows.is_empty() {
+        let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        execute!(&mut tx, ROWS, json(&rows)?, count, NUMBERS)?;
+    }
     tx.commit().await?;
     Ok(answers)
+}
+
+async fn insert(tx: &mut Tx, group: Group) -> Result<(), StoreError> {
+    execute!(
+        tx,
+        GROUP,
+        group.tenant.to_string(),
+        group.first_at,
+        group.last_at,
+        group.records,
+        group.body,
+        NUMBERS
+    )?;
+    Ok(())
 }
 
 /// Whatever an operation does beside its record: as a whole, or not at all.
@@ -101,8 +108,8 @@ async fn take_place(tx: &mut Tx, op: &Operation) -> Result<Answer, StoreError> {
     Ok(Answer::Recorded)
 }
 
-async fn read_heads(store: &Store, operations: &[&Operation]) -> Result<Heads, StoreError> {
-    let tenants = batch::tenants(operations);
+async fn read_heads(store: &Store, works: &[&Work]) -> Result<Heads, StoreError> {
+    let tenants = batch::tenants(works);
     if tenants.is_empty() {
         return Ok(Heads::from_iter([]));
     }

@@ -1,17 +1,26 @@
 //! The log in numbers: how many tokens left, how many requests were denied and why, and who asked most.
-//! Hours are read from the uses of credentials, which are counted as they happen; only what is finer, and
-//! what was denied, is counted from records, and never from more than a bounded number of them.
+//! Hours are read from the uses of credentials, which are counted as segments are put together; what is finer
+//! is counted from segments, and what was denied from rows, never from more than a bounded number of them.
+
+use std::collections::BTreeMap;
 
 use chancery_domain::{TenantId, Timestamp};
-use chancery_event_store::{StoreError, fetch_all};
+use chancery_event_store::{Snapshot, StoreError, fetch_all, fetch_one};
 
-use crate::{batch, log::TokenLog};
+use crate::{
+    log::TokenLog,
+    segments::{HOUR, hour_of, line, unfolded::Uses},
+};
 
-/// How many records are counted at most: the newest ones.
+/// How many rows are counted at most, and how many records of segments that lie in more than one span: the
+/// newest ones.
 const COUNTED: i64 = 100_000;
 
-/// An hour, in microseconds.
-const HOUR: i64 = 3_600_000_000;
+/// How many segments are counted at most: the newest ones.
+const SEGMENTS: i64 = 5_000;
+
+/// A segment whose records are not counted singly: when it begins and ends, and how many there are.
+type Whole = (i64, i64, i64, i64);
 
 /// How often something happened in a span of time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,38 +46,13 @@ impl TokenLog {
         span_seconds: i64,
     ) -> Result<Vec<Count>, StoreError> {
         let span = span_seconds.max(1).saturating_mul(1_000_000);
-        let schema = self.schema();
+        let mut snapshot = self.database().snapshot().await?;
         let rows = if span >= HOUR {
-            let hours = format!(
-                "SELECT (hour / $3) * $3 * {HOUR}, CAST(SUM(uses) AS BIGINT)
-                   FROM {schema}.credential_use WHERE tenant_id = $1 AND hour >= $2
-                  GROUP BY 1 ORDER BY 1"
-            );
-            fetch_all!(
-                self.database(),
-                (i64, i64),
-                &hours,
-                tenant.to_string(),
-                batch::hour(since),
-                span / HOUR
-            )?
+            self.by_hours(&mut snapshot, tenant, since.micros() / HOUR, span / HOUR)
+                .await?
         } else {
-            let records = format!(
-                "SELECT (at / $3) * $3, CAST(SUM(times) AS BIGINT) FROM (
-                    SELECT at, kind, times FROM {schema}.activity
-                     WHERE tenant_id = $1 AND at >= $2 ORDER BY at DESC, position DESC LIMIT $4
-                 ) AS newest WHERE kind IN ('token_issued', 'token_refreshed')
-                  GROUP BY 1 ORDER BY 1"
-            );
-            fetch_all!(
-                self.database(),
-                (i64, i64),
-                &records,
-                tenant.to_string(),
-                since.micros(),
-                span,
-                COUNTED
-            )?
+            self.by_records(&mut snapshot, tenant, since.micros(), span)
+                .await?
         };
         let count = |(begin, times)| Count {
             begin: Timestamp::from_micros(begin),
@@ -76,6 +60,85 @@ impl TokenLog {
             times,
         };
         Ok(rows.into_iter().map(count).collect())
+    }
+
+    async fn by_hours(
+        &self,
+        snapshot: &mut Snapshot,
+        tenant: TenantId,
+        since: i64,
+        hours: i64,
+    ) -> Result<BTreeMap<i64, i64>, StoreError> {
+        let schema = self.schema();
+        let unfolded = Uses::unfolded(&mut *snapshot, schema, tenant).await?;
+        let folded = format!(
+            "SELECT hour / $3, CAST(SUM(uses) AS BIGINT)
+               FROM {schema}.credential_use WHERE tenant_id = $1 AND hour >= $2 GROUP BY 1"
+        );
+        let tenant = tenant.to_string();
+        let folded = fetch_all!(snapshot, (i64, i64), &folded, tenant, since, hours)?;
+        let unfolded = unfolded.0.iter().filter(|((_, hour), _)| *hour >= since);
+        let unfolded = unfolded.map(|((_, hour), used)| (hour / hours, used.count));
+        let mut counts = BTreeMap::new();
+        for (span, times) in folded.into_iter().chain(unfolded) {
+            *counts.entry(span * hours * HOUR).or_default() += times;
+        }
+        Ok(counts)
+    }
+
+    async fn by_records(
+        &self,
+        snapshot: &mut Snapshot,
+        tenant: TenantId,
+        since: i64,
+        span: i64,
+    ) -> Result<BTreeMap<i64, i64>, StoreError> {
+        let (schema, tenant) = (self.schema(), tenant.to_string());
+        let fresh = format!(
+            "SELECT body FROM {schema}.activity_fresh WHERE tenant_id = $1 AND last_at >= $2"
+        );
+        let fresh = fetch_all!(&mut *snapshot, (String,), &fresh, tenant.as_str(), since)?;
+        let mut counts = BTreeMap::new();
+        let mut singly = |body: &str| -> Result<(), StoreError> {
+            for line in line::decode(body)?.iter().filter(|line| line.at >= since) {
+                *counts.entry(line.at / span * span).or_default() += 1;
+            }
+            Ok(())
+        };
+        for (body,) in &fresh {
+            singly(body)?;
+        }
+        let segments = format!(
+            "SELECT position, first_at, last_at, records FROM {schema}.activity_segments
+              WHERE tenant_id = $1 AND first_at >= $2 AND last_at >= $3
+              ORDER BY first_at DESC, position DESC LIMIT $4"
+        );
+        let begin = hour_of(since);
+        let segments = fetch_all!(
+            &mut *snapshot,
+            Whole,
+            &segments,
+            tenant.as_str(),
+            begin,
+            since,
+            SEGMENTS
+        )?;
+        let (mut whole, mut examined) = (Vec::new(), 0);
+        for (position, first_at, last_at, records) in segments {
+            let within = first_at >= since && first_at / span == last_at / span;
+            if within || examined >= COUNTED {
+                whole.push((first_at.max(since) / span * span, records));
+                continue;
+            }
+            examined += records;
+            let body = format!("SELECT body FROM {schema}.activity_segments WHERE position = $1");
+            let (body,) = fetch_one!(&mut *snapshot, (String,), &body, position)?;
+            singly(&body)?;
+        }
+        for (span, records) in whole {
+            *counts.entry(span).or_default() += records;
+        }
+        Ok(counts)
     }
 
     /// How many requests were denied in each span of so many seconds since a moment, for each reason.
@@ -89,11 +152,10 @@ impl TokenLog {
         span_seconds: i64,
     ) -> Result<Vec<Count>, StoreError> {
         let schema = self.schema();
-        // So that the index without the bulk is seen to fit.
         let records = format!(
             "SELECT (at / $3) * $3, reason, CAST(SUM(times) AS BIGINT) FROM (
                 SELECT at, reason, times FROM {schema}.activity
-                 WHERE tenant_id = $1 AND kind = 'token_denied' AND kind <> 'token_issued' AND at >= $2
+                 WHERE tenant_id = $1 AND kind = 'token_denied' AND at >= $2
                  ORDER BY at DESC, position DESC LIMIT $4
              ) AS newest GROUP BY 1, 2 ORDER BY 1, 2"
         );
@@ -125,17 +187,44 @@ impl TokenLog {
         limit: u32,
     ) -> Result<Vec<(String, i64)>, StoreError> {
         let schema = self.schema();
+        let mut snapshot = self.database().snapshot().await?;
+        let since = since.micros() / HOUR;
+        let unfolded = Uses::unfolded(&mut snapshot, schema, tenant).await?;
+        let tenant = tenant.to_string();
+        let mut more: BTreeMap<&str, i64> = BTreeMap::new();
+        for ((_, hour), used) in &unfolded.0 {
+            if *hour >= since {
+                *more.entry(used.client.as_str()).or_default() += used.count;
+            }
+        }
+        // Whoever is not among those of whom more is known is among the first of the rest.
         let busiest = format!(
             "SELECT client_id, CAST(SUM(uses) AS BIGINT) FROM {schema}.credential_use
               WHERE tenant_id = $1 AND hour >= $2 GROUP BY client_id ORDER BY 2 DESC, 1 LIMIT $3"
         );
-        fetch_all!(
-            self.database(),
+        let folded = fetch_all!(
+            &mut snapshot,
             (String, i64),
             &busiest,
-            tenant.to_string(),
-            batch::hour(since),
+            tenant.as_str(),
+            since,
             i64::from(limit)
-        )
+        )?;
+        let mut counts: BTreeMap<String, i64> = folded.into_iter().collect();
+        let one = format!(
+            "SELECT CAST(COALESCE(SUM(uses), 0) AS BIGINT) FROM {schema}.credential_use
+              WHERE tenant_id = $1 AND client_id = $2 AND hour >= $3"
+        );
+        for (client, times) in more {
+            let folded = match counts.get(client) {
+                Some(folded) => *folded,
+                None => fetch_one!(&mut snapshot, (i64,), &one, tenant.as_str(), client, since)?.0,
+            };
+            counts.insert(client.to_owned(), folded + times);
+        }
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_by(|(a, more), (b, less)| less.cmp(more).then_with(|| a.cmp(b)));
+        counts.truncate(limit as usize);
+        Ok(counts)
     }
 }

@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 
 use chancery_domain::{ClientId, TenantId, Timestamp};
-use chancery_event_store::{Connection, Reads, StoreError};
+use chancery_event_store::{Connection, Reads, Snapshot, StoreError};
 use sqlx::{Database, Encode, Type, query::QueryAs};
 
-use crate::log::TokenLog;
+use crate::{
+    log::TokenLog,
+    segments::unfolded::{Column, Uses},
+};
 
 /// When something was last used, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +33,7 @@ impl TokenLog {
         tenant: TenantId,
         credentials: &[String],
     ) -> Result<HashMap<String, LastUse>, StoreError> {
-        self.latest(tenant, "credential_id", credentials).await
+        self.latest(tenant, Column::Credential, credentials).await
     }
 
     /// The last use of any credential of each of these clients of the tenant; a client that was never
@@ -44,7 +47,7 @@ impl TokenLog {
         clients: &[ClientId],
     ) -> Result<HashMap<ClientId, LastUse>, StoreError> {
         let texts: Vec<_> = clients.iter().map(ToString::to_string).collect();
-        let mut found = self.latest(tenant, "client_id", &texts).await?;
+        let mut found = self.latest(tenant, Column::Client, &texts).await?;
         let of = |(client, text)| found.remove(text).map(|last| (client, last));
         Ok(clients.iter().copied().zip(&texts).filter_map(of).collect())
     }
@@ -52,32 +55,50 @@ impl TokenLog {
     async fn latest(
         &self,
         tenant: TenantId,
-        column: &str,
+        column: Column,
         ids: &[String],
     ) -> Result<HashMap<String, LastUse>, StoreError> {
+        let mut snapshot = self.database().snapshot().await?;
+        let unfolded = Uses::unfolded(&mut snapshot, self.schema(), tenant).await?;
         let mut found = HashMap::new();
         for ids in ids.chunks(AT_ONCE) {
-            let sql = query(self.schema(), column, ids.len());
-            let rows: Vec<(String, Option<i64>, Option<String>)> =
-                match self.database().source().connection().await? {
-                    Connection::Postgres(mut held) => {
-                        bind(sqlx::query_as(&sql), tenant, ids)
-                            .fetch_all(&mut *held)
-                            .await?
-                    }
-                    Connection::Sqlite(mut held) => {
-                        bind(sqlx::query_as(&sql), tenant, ids)
-                            .fetch_all(&mut *held)
-                            .await?
-                    }
-                };
+            let sql = query(self.schema(), column.name(), ids.len());
+            let rows = folded(&mut snapshot, &sql, tenant, ids).await?;
             found.extend(rows.into_iter().filter_map(|(id, at, address)| {
                 let at = Timestamp::from_micros(at?);
                 Some((id, LastUse { at, address }))
             }));
         }
+        for id in ids {
+            let Some(last) = unfolded.latest(column, id) else {
+                continue;
+            };
+            let at = Timestamp::from_micros(last.last_at);
+            if found.get(id).is_none_or(|folded| folded.at <= at) {
+                let address = last.last_address.clone();
+                found.insert(id.clone(), LastUse { at, address });
+            }
+        }
         Ok(found)
     }
+}
+
+async fn folded(
+    snapshot: &mut Snapshot,
+    sql: &str,
+    tenant: TenantId,
+    ids: &[String],
+) -> Result<Vec<(String, Option<i64>, Option<String>)>, StoreError> {
+    Ok(match snapshot.source().connection().await? {
+        Connection::Postgres(mut held) => {
+            let query = bind(sqlx::query_as(sql), tenant, ids);
+            query.fetch_all(&mut *held).await?
+        }
+        Connection::Sqlite(mut held) => {
+            let query = bind(sqlx::query_as(sql), tenant, ids);
+            query.fetch_all(&mut *held).await?
+        }
+    })
 }
 
 /// One look at the end of an index for each id, however long it has been used.

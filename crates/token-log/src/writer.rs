@@ -1,6 +1,7 @@
 //! The one task that writes: it takes whatever waits, writes it as one batch, and answers each.
 
 use std::{
+    collections::HashMap,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -20,6 +21,8 @@ use crate::{
     counted::Counted,
     denials::Denials,
     operation::{Answer, Operation, RecordError},
+    segments::due::Due,
+    work::Work,
 };
 
 /// The most operations in one batch.
@@ -29,13 +32,9 @@ pub(crate) const BATCH: usize = 512;
 const COUNTED: Duration = Duration::from_secs(10);
 
 /// What comes through the queue.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every message is the large one"
-)]
 pub(crate) enum Message {
     /// To be written, and answered where somebody waits.
-    Write(Operation, Option<Answering>),
+    Write(Work, Option<Answering>),
     /// To be answered when everything before it is written.
     Drain(oneshot::Sender<()>),
 }
@@ -47,11 +46,12 @@ pub(crate) struct Writer {
     pub(crate) denials: Arc<Denials>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) counted: Arc<Counted>,
+    pub(crate) due: Due,
 }
 
 impl Writer {
     /// Runs until nobody can ask any more and everything is written.
-    pub(crate) async fn run(self, mut queue: mpsc::Receiver<Message>) {
+    pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Message>) {
         let mut messages = Vec::with_capacity(BATCH);
         let mut counted = interval(COUNTED);
         counted.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -65,26 +65,28 @@ impl Writer {
                     self.take(&mut messages).await;
                 }
                 _ = counted.tick() => {
-                    let due = self.denials.due(self.clock.now());
-                    self.write(due.into_iter().map(unasked).collect()).await;
+                    let now = self.clock.now();
+                    let due = self.denials.due(now);
+                    self.write(unasked(due).collect()).await;
+                    self.due.tick(now);
                 }
             }
         }
         let all = self.denials.all();
-        self.write(all.into_iter().map(unasked).collect()).await;
+        self.write(unasked(all).collect()).await;
     }
 
-    async fn take(&self, messages: &mut Vec<Message>) {
+    async fn take(&mut self, messages: &mut Vec<Message>) {
         let mut batch = Vec::with_capacity(messages.len());
         let mut drains = Vec::new();
         for message in messages.drain(..) {
             match message {
-                Message::Write(operation, answering) => batch.push((operation, answering)),
+                Message::Write(work, answering) => batch.push((work, answering)),
                 Message::Drain(done) => drains.push(done),
             }
         }
         if !drains.is_empty() {
-            batch.extend(self.denials.all().into_iter().map(unasked));
+            batch.extend(unasked(self.denials.all()));
         }
         self.write(batch).await;
         for done in drains {
@@ -92,43 +94,48 @@ impl Writer {
         }
     }
 
-    async fn write(&self, batch: Vec<(Operation, Option<Answering>)>) {
+    async fn write(&mut self, batch: Vec<(Work, Option<Answering>)>) {
         if batch.is_empty() {
             return;
         }
-        let operations: Vec<_> = batch.iter().map(|(operation, _)| operation).collect();
-        let outcomes = self.outcomes(&operations).await;
-        for ((operation, answering), outcome) in batch.into_iter().zip(outcomes) {
+        let works: Vec<_> = batch.iter().map(|(work, _)| work).collect();
+        let outcomes = self.outcomes(&works).await;
+        let mut written: HashMap<_, (i64, _)> = HashMap::new();
+        for ((work, answering), outcome) in batch.into_iter().zip(outcomes) {
+            if outcome == Ok(Answer::Recorded) && work.line().is_some() {
+                written.entry(work.tenant()).or_insert((0, work.at())).0 += 1;
+            }
             match (answering, outcome) {
                 // Whoever has gone away meanwhile issues nothing.
                 (Some(answering), outcome) => drop(answering.send(outcome)),
                 (None, Ok(_)) => {}
                 (None, Err(error)) => {
                     self.counted.dropped.one();
-                    let kind = operation.entry.kind.as_str();
+                    let kind = work.kind();
                     tracing::warn!(%error, kind, "a record of activity was lost");
                 }
             }
         }
+        for (tenant, (records, at)) in written {
+            self.due.wrote(tenant, records, at);
+        }
     }
 
-    async fn outcomes(&self, operations: &[&Operation]) -> Vec<Result<Answer, RecordError>> {
-        match self.attempt(operations).await {
+    async fn outcomes(&self, works: &[&Work]) -> Vec<Result<Answer, RecordError>> {
+        match self.attempt(works).await {
             Ok(answers) => answers.into_iter().map(Ok).collect(),
-            Err(error) if operations.len() == 1 || !one_may_be_to_blame(&error) => {
-                tracing::warn!(%error, operations = operations.len(), "a batch of activity was not written");
+            Err(error) if works.len() == 1 || !one_may_be_to_blame(&error) => {
+                tracing::warn!(%error, operations = works.len(), "a batch of activity was not written");
                 let refused = || Err(RecordError::Store(error.clone()));
-                std::iter::repeat_with(refused)
-                    .take(operations.len())
-                    .collect()
+                std::iter::repeat_with(refused).take(works.len()).collect()
             }
             Err(error) => {
-                tracing::warn!(%error, operations = operations.len(), "a batch of activity failed; its records are written one by one");
-                let mut outcomes = Vec::with_capacity(operations.len());
-                for operation in operations {
-                    let outcome = self.attempt(&[*operation]).await;
+                tracing::warn!(%error, operations = works.len(), "a batch of activity failed; its records are written one by one");
+                let mut outcomes = Vec::with_capacity(works.len());
+                for work in works {
+                    let outcome = self.attempt(&[*work]).await;
                     if let Err(error) = &outcome {
-                        tracing::error!(%error, kind = operation.entry.kind.as_str(), "a record of activity was refused");
+                        tracing::error!(%error, kind = work.kind(), "a record of activity was refused");
                     }
                     let first = |answers: Vec<_>| answers.first().copied();
                     outcomes.push(match outcome.map(first) {
@@ -143,15 +150,15 @@ impl Writer {
     }
 
     /// A panic below is a defect of one batch and must not end the task on which every token waits.
-    async fn attempt(&self, operations: &[&Operation]) -> Result<Vec<Answer>, StoreError> {
+    async fn attempt(&self, works: &[&Work]) -> Result<Vec<Answer>, StoreError> {
         let begun = Instant::now();
-        let answers = AssertUnwindSafe(self.target.write(operations))
+        let answers = AssertUnwindSafe(self.target.write(works))
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(StoreError::Misuse("writing a batch panicked".to_owned())));
-        self.counted.wrote(operations.len(), begun.elapsed());
+        self.counted.wrote(works.len(), begun.elapsed());
         let answers = answers.inspect_err(|_| self.counted.failures.one())?;
-        if answers.len() == operations.len() {
+        if answers.len() == works.len() {
             Ok(answers)
         } else {
             Err(unanswered())
@@ -163,8 +170,11 @@ fn unanswered() -> StoreError {
     StoreError::Misuse("an operation of a batch got no answer".to_owned())
 }
 
-fn unasked(entry: Entry) -> (Operation, Option<Answering>) {
-    (Operation::of(entry), None)
+fn unasked(entries: Vec<Entry>) -> impl Iterator<Item = (Work, Option<Answering>)> {
+    let works = entries
+        .into_iter()
+        .map(|entry| Work::of(Operation::of(entry)));
+    works.flatten().map(|work| (work, None))
 }
 
 /// Whether the others may succeed without one of them. While the store is away none does, and asking

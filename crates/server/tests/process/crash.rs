@@ -170,15 +170,21 @@ async fn recorded(directory: &std::path::Path, arguments: &[String]) -> BTreeSet
             || StoreLocation::Sqlite(directory.join("chancery-data/tokens.db")),
             |at| StoreLocation::Postgres(arguments[at + 1].clone()),
         );
-    let table = match location {
-        StoreLocation::Sqlite(_) => "activity",
-        StoreLocation::Postgres(_) => "token_log.activity",
+    let records = match location {
+        StoreLocation::Sqlite(_) => {
+            "SELECT record.value->>6 FROM (SELECT body FROM activity_fresh UNION ALL SELECT body FROM activity_segments),
+                    json_each(body) AS record"
+        }
+        StoreLocation::Postgres(_) => {
+            "SELECT record.value->>6 FROM (SELECT body FROM token_log.activity_fresh
+                    UNION ALL SELECT body FROM token_log.activity_segments) AS all_of_them,
+                    json_array_elements(body::json) AS record (value)"
+        }
     };
     let log = Database::connect(&StoreConfig::new(location))
         .await
         .unwrap();
-    let sql = format!("SELECT jti FROM {table} WHERE jti IS NOT NULL");
-    let rows = fetch_all!(&log, (String,), &sql).unwrap();
+    let rows = fetch_all!(&log, (String,), records).unwrap();
     rows.into_iter().map(|(jti,)| jti).collect()
 }
 

@@ -224,7 +224,9 @@ async fn a_collector_gets_the_spans_of_a_request_and_no_secret() {
     let recorded = fetch_all!(
         &tokens,
         (String,),
-        "SELECT trace_id FROM activity WHERE kind = 'token_issued'"
+        "SELECT record.value->>11 FROM (SELECT body FROM activity_fresh UNION ALL SELECT body FROM activity_segments),
+                json_each(body) AS record
+          WHERE record.value->>1 = 'token_issued' AND record.value->>11 IS NOT NULL"
     );
     assert!(recorded.unwrap().contains(&(TRACE.to_owned(),)));
     let roll = database("chancery.db").await;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use chancery_event_store::{Backend, Database, execute};
+use chancery_domain::Timestamp;
+use chancery_event_store::{Backend, Database, execute, fetch_all};
 use chancery_testkit::{clock::TestClock, stores::TestStore};
 
-use super::*;
-use crate::{log::TokenLogConfig, usage};
+use super::{rows::query, *};
+use crate::{activity::Kind, log::TokenLogConfig, usage};
 
 /// 2026-09-21T14:13:20Z, when every test begins, in microseconds.
 const START: i64 = 1_790_000_000_000_000;
@@ -15,7 +16,8 @@ const RECORDS: i64 = 100_000;
 /// What one page holds.
 const PAGE: usize = 50;
 
-/// A log of five days: of a thousand records one is a denial and one a reading, and a client in a hundred.
+/// A log of five days, of rows alone: of a thousand one is a denial and one a reading, and a client in a
+/// hundred.
 async fn long_log(store: &TestStore) -> TokenLog {
     let config = TokenLogConfig::beside(store.database().location());
     let clock = Arc::new(TestClock::default());
@@ -35,7 +37,7 @@ async fn long_log(store: &TestStore) -> TokenLog {
         format!(
             "INSERT INTO {schema}.activity (at, tenant_id, kind, client_id, credential_id, jti, reason, trace_id)
              SELECT {at}, $1,
-                    CASE n % 1000 WHEN 1 THEN 'token_denied' WHEN 2 THEN 'roll_read' ELSE 'token_issued' END,
+                    CASE n % 1000 WHEN 1 THEN 'token_denied' WHEN 2 THEN 'roll_read' ELSE 'token_introspected' END,
                     'client_' || (n % 100), CASE WHEN n % 1000 <> 1 THEN 'secret_' || (n % 100) END, 'jti-' || n,
                     CASE WHEN n % 1000 = 1 THEN 'mismatch' END, 'trace-' || n FROM {numbers}"
         ),
@@ -65,12 +67,6 @@ fn tenant() -> TenantId {
 
 fn any() -> ActivityFilter {
     ActivityFilter::default()
-}
-
-/// A token's id of this moment.
-fn token(micros: i64) -> String {
-    let millis = format!("{:012x}", micros / 1_000);
-    format!("{}-{}-7000-8000-000000000000", &millis[..8], &millis[8..])
 }
 
 /// Everything that is asked by an index alone.
@@ -107,10 +103,6 @@ fn indexed() -> Vec<ActivityFilter> {
             jti: Some("jti-1".to_owned()),
             ..any()
         },
-        ActivityFilter {
-            jti: Some(token(START + 1_000_000)),
-            ..any()
-        },
     ];
     singly
         .into_iter()
@@ -118,17 +110,13 @@ fn indexed() -> Vec<ActivityFilter> {
         .collect()
 }
 
-/// What is bound to a statement beside the places: what it looks for, and when it begins and ends.
-type Bound = (Option<String>, Option<i64>, Option<i64>);
-
-/// The statements of a filter, with what is bound to them.
-fn statements(schema: &str, filter: &ActivityFilter) -> Vec<(String, Bound)> {
+/// The statements of a filter, with what they look for.
+fn statements(schema: &str, filter: &ActivityFilter) -> Vec<(String, Option<String>)> {
     let mut statements = Vec::new();
     for leg in filter.legs() {
-        for walked in [(false, false), (true, false), (true, true)] {
-            let (since, until) = filter.times(leg);
-            let bound = (leg.condition().1.map(ToOwned::to_owned), since, until);
-            statements.push((query(schema, leg, walked, filter), bound));
+        for ends in [false, true] {
+            let bound = leg.condition().1.map(ToOwned::to_owned);
+            statements.push((query(schema, leg, ends), bound));
         }
     }
     statements
@@ -143,7 +131,7 @@ async fn sqlite_searches_one_index_for_whatever_is_asked_and_sorts_nothing() {
         .flat_map(|filter| statements("main", filter))
         .map(|(sql, _)| sql)
         .collect();
-    asked.push(newest("main"));
+    asked.extend(newest_of("main").into_iter().skip(2));
     for sql in asked {
         let plan = format!("EXPLAIN QUERY PLAN {sql}");
         let plan = fetch_all!(log.database(), (i64, i64, i64, String), &plan).unwrap();
@@ -171,7 +159,7 @@ async fn postgres_visits_no_more_than_a_page_for_whatever_an_index_knows() {
     let log = long_log(&store).await;
     let middle = START + RECORDS * 2_000_000;
     for filter in indexed() {
-        for (sql, (bound, since, until)) in statements(log.schema(), &filter) {
+        for (sql, bound) in statements(log.schema(), &filter) {
             let sql = format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {sql}");
             let plan = fetch_all!(
                 log.database(),
@@ -182,8 +170,6 @@ async fn postgres_visits_no_more_than_a_page_for_whatever_an_index_knows() {
                 middle,
                 0_i64,
                 bound,
-                since,
-                until,
                 middle + 86_400_000_000,
                 0_i64,
             );

@@ -87,6 +87,14 @@ impl World {
         }
     }
 
+    /// A token revoked by its client: what is rare, and so a row.
+    pub fn revoked(&self, jti: &str) -> Entry {
+        Entry {
+            kind: Kind::TokenRevoked,
+            ..self.issued(jti)
+        }
+    }
+
     pub async fn all(&self, tenant: TenantId) -> Vec<Activity> {
         self.find(tenant, ActivityFilter::default()).await
     }
@@ -122,7 +130,7 @@ impl World {
         if let Tx::Postgres(_) = tx {
             execute!(
                 &mut tx,
-                "LOCK TABLE token_log.activity IN ACCESS EXCLUSIVE MODE"
+                "LOCK TABLE token_log.activity, token_log.activity_fresh IN ACCESS EXCLUSIVE MODE"
             )
             .unwrap();
         }

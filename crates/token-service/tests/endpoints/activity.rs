@@ -31,7 +31,7 @@ impl Node {
         if let Tx::Postgres(_) = tx {
             execute!(
                 &mut tx,
-                "LOCK TABLE token_log.activity IN ACCESS EXCLUSIVE MODE"
+                "LOCK TABLE token_log.activity, token_log.activity_fresh IN ACCESS EXCLUSIVE MODE"
             )
             .unwrap();
         }

@@ -1,0 +1,393 @@
+//! However records are put together, they are read as they were written, and uses are counted once.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
+mod common;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chancery_domain::Timestamp;
+use chancery_event_store::{Backend, fetch_all, fetch_one};
+use chancery_testkit::{on_both_stores, stores::TestStore};
+use chancery_token_log::{Activity, ActivityFilter, Entry, Kind, TokenLog};
+use futures_util::future::join_all;
+
+use common::{World, client, operation, record, tenant};
+
+const HOUR: i64 = 3_600;
+
+/// Numbers that look like chance and are the same in every run (xorshift).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+
+    fn of<T: Clone>(&mut self, all: &[T]) -> T {
+        all[usize::try_from(self.below(all.len() as u64)).unwrap()].clone()
+    }
+}
+
+/// Something that happens: mostly a token that leaves, and the clocks of nodes differ by seconds.
+fn happening(world: &World, chance: &mut Chance, number: usize) -> Entry {
+    let kinds = [
+        Kind::TokenIssued,
+        Kind::TokenIssued,
+        Kind::TokenIssued,
+        Kind::TokenRefreshed,
+        Kind::TokenDenied,
+        Kind::RollRead,
+    ];
+    let kind = chance.of(&kinds);
+    let skew = i64::try_from(chance.below(10)).unwrap() - 5;
+    let who = u8::try_from(chance.below(3)).unwrap();
+    let is_bulk = matches!(kind, Kind::TokenIssued | Kind::TokenRefreshed);
+    Entry {
+        kind,
+        at: world.now().plus_seconds(skew),
+        client: Some(client(who).to_string()),
+        credential: is_bulk.then(|| format!("secret_{who}{}", chance.below(2))),
+        reason: chance.of(&[None, None, Some("mismatch")]),
+        trace_id: chance.of(&[None, Some("a".repeat(32)), Some("b".repeat(32))]),
+        jti: Some(format!("jti-{number}")),
+        // Of denials, more than so many from one address would be counted.
+        address: Some(std::net::Ipv4Addr::from(u32::try_from(number).unwrap()).into()),
+        ..world.issued("")
+    }
+}
+
+fn filters(world: &World) -> Vec<ActivityFilter> {
+    let any = ActivityFilter::default;
+    vec![
+        any(),
+        ActivityFilter {
+            client: Some(client(1).to_string()),
+            ..any()
+        },
+        ActivityFilter {
+            credential: Some("secret_11".to_owned()),
+            ..any()
+        },
+        ActivityFilter {
+            reason: Some("mismatch".to_owned()),
+            ..any()
+        },
+        ActivityFilter {
+            trace_id: Some("a".repeat(32)),
+            ..any()
+        },
+        ActivityFilter {
+            kinds: vec![Kind::TokenRefreshed],
+            ..any()
+        },
+        ActivityFilter {
+            kinds: vec![Kind::TokenDenied],
+            ..any()
+        },
+        ActivityFilter {
+            kinds: vec![Kind::TokenRefreshed, Kind::RollRead],
+            client: Some(client(2).to_string()),
+            ..any()
+        },
+        ActivityFilter {
+            since: Some(world.now().plus_seconds(-HOUR)),
+            until: Some(world.now().plus_seconds(2)),
+            ..any()
+        },
+        ActivityFilter {
+            credential: Some("nobody".to_owned()),
+            ..any()
+        },
+    ]
+}
+
+fn passes(filter: &ActivityFilter, entry: &Entry) -> bool {
+    let is =
+        |asked: &Option<String>, found: Option<&str>| asked.is_none() || asked.as_deref() == found;
+    (filter.kinds.is_empty() || filter.kinds.contains(&entry.kind))
+        && is(&filter.client, entry.client.as_deref())
+        && is(&filter.credential, entry.credential.as_deref())
+        && is(&filter.reason, entry.reason)
+        && is(&filter.trace_id, entry.trace_id.as_deref())
+        && filter.since.is_none_or(|since| since <= entry.at)
+        && filter.until.is_none_or(|until| entry.at < until)
+}
+
+/// Page after page, while somebody else puts together what is read.
+async fn walk(
+    world: &World,
+    filter: &ActivityFilter,
+    limit: u32,
+    chance: &mut Chance,
+) -> Vec<Activity> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = world
+            .log
+            .page(tenant(1), (after, None), limit, filter)
+            .await
+            .unwrap();
+        all.extend(page.records);
+        if !page.has_next {
+            return all;
+        }
+        after = page.end;
+        if chance.below(8) == 0 {
+            world.log.compact(tenant(1)).await.unwrap();
+        }
+    }
+}
+
+/// What is to be counted: of each credential and hour how many uses, and the last of them.
+type Counts = BTreeMap<(String, i64), (i64, Timestamp)>;
+
+fn counts(written: &[Entry]) -> Counts {
+    let mut counts = Counts::new();
+    for entry in written {
+        let Some(credential) = &entry.credential else {
+            continue;
+        };
+        let hour = entry.at.seconds() / HOUR;
+        let (count, last) = counts
+            .entry((credential.clone(), hour))
+            .or_insert((0, entry.at));
+        *count += 1;
+        *last = entry.at.max(*last);
+    }
+    counts
+}
+
+async fn counted(world: &World) -> Counts {
+    let sql = format!(
+        "SELECT credential_id, hour, uses, last_at FROM {}",
+        world.table("credential_use")
+    );
+    let rows = fetch_all!(&world.raw, (String, i64, i64, i64), &sql).unwrap();
+    let rows = rows.into_iter();
+    rows.map(|(id, hour, uses, at)| ((id, hour), (uses, Timestamp::from_micros(at))))
+        .collect()
+}
+
+/// What readers are told agrees with what was written, at any moment.
+async fn numbers_agree(world: &World, written: &[Entry]) {
+    let counts = counts(written);
+    let ids = ["secret_00", "secret_11", "secret_21", "nobody"].map(str::to_owned);
+    let last = world.log.last_uses(tenant(1), &ids).await.unwrap();
+    for id in &ids {
+        let of = || {
+            counts
+                .iter()
+                .filter(|((credential, _), _)| credential == id)
+        };
+        assert_eq!(
+            last.get(id).map(|last| last.at),
+            of().map(|(_, (_, at))| *at).max(),
+            "{id}"
+        );
+        let since = world.now().plus_seconds(-2 * HOUR);
+        let expected: i64 = of()
+            .filter(|((_, hour), _)| *hour >= since.seconds() / HOUR)
+            .map(|(_, (count, _))| count)
+            .sum();
+        assert_eq!(
+            world
+                .log
+                .uses_since_the_hour(tenant(1), id, since)
+                .await
+                .unwrap(),
+            expected,
+            "{id}"
+        );
+        let used = written
+            .iter()
+            .filter(|entry| entry.credential.as_ref() == Some(id) && entry.at >= since);
+        let expected = i64::try_from(used.count()).unwrap();
+        assert_eq!(
+            world.log.uses_since(tenant(1), id, since).await.unwrap(),
+            expected,
+            "{id}"
+        );
+    }
+    let since = world.now().plus_seconds(-3 * HOUR);
+    for span in [60, HOUR, 2 * HOUR] {
+        let from = if span < HOUR {
+            since.seconds()
+        } else {
+            since.seconds() / HOUR * HOUR
+        };
+        let mut expected = BTreeMap::new();
+        for entry in written
+            .iter()
+            .filter(|entry| entry.credential.is_some() && entry.at.seconds() >= from)
+        {
+            *expected
+                .entry(entry.at.seconds() / span * span)
+                .or_insert(0) += 1;
+        }
+        let found = world
+            .log
+            .issued_since(tenant(1), since, span)
+            .await
+            .unwrap();
+        let found: BTreeMap<_, _> = found
+            .into_iter()
+            .map(|count| (count.begin.seconds(), count.times))
+            .collect();
+        assert_eq!(found, expected, "spans of {span} seconds");
+    }
+    let mut busiest = BTreeMap::new();
+    let from = since.seconds() / HOUR * HOUR;
+    for entry in written
+        .iter()
+        .filter(|entry| entry.credential.is_some() && entry.at.seconds() >= from)
+    {
+        *busiest.entry(entry.client.clone().unwrap()).or_insert(0) += 1;
+    }
+    let mut busiest: Vec<(String, i64)> = busiest.into_iter().collect();
+    busiest.sort_by(|(a, more), (b, less)| less.cmp(more).then(a.cmp(b)));
+    busiest.truncate(2);
+    assert_eq!(
+        world.log.busiest_since(tenant(1), since, 2).await.unwrap(),
+        busiest
+    );
+}
+
+async fn any_interleaving(world: &World, other: &TokenLog, seed: u64) {
+    let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut written = Vec::new();
+    for _ in 0..40 {
+        match chance.below(6) {
+            0..=2 => {
+                let log = chance.of(&[world.log.clone(), other.clone()]);
+                for _ in 0..=chance.below(25) {
+                    let entry = happening(world, &mut chance, written.len());
+                    log.queue(entry.clone()).unwrap();
+                    written.push(entry);
+                }
+                log.drain().await;
+            }
+            3 => {
+                let both = [world.log.compact(tenant(1)), other.compact(tenant(1))];
+                assert!(join_all(both).await.into_iter().all(|made| made.is_ok()));
+            }
+            4 => world.clock.advance(chance.of(&[1, 60, HOUR / 2, 2 * HOUR])),
+            _ => numbers_agree(world, &written).await,
+        }
+    }
+    for filter in filters(world) {
+        let limit = chance.of(&[1, 3, 7, 1_000]);
+        let found = walk(world, &filter, limit, &mut chance).await;
+        assert!(
+            found
+                .windows(2)
+                .all(|two| two[0].id < two[1].id && two[0].at <= two[1].at),
+            "{filter:?}"
+        );
+        let mut found: Vec<_> = found
+            .into_iter()
+            .map(|found| (found.at, found.jti.unwrap()))
+            .collect();
+        found.sort();
+        let expected = written.iter().filter(|entry| passes(&filter, entry));
+        let mut expected: Vec<_> = expected
+            .map(|entry| (entry.at, entry.jti.clone().unwrap()))
+            .collect();
+        expected.sort();
+        assert_eq!(found, expected, "{filter:?}, seed {seed}");
+    }
+    world.log.compact(tenant(1)).await.unwrap();
+    numbers_agree(world, &written).await;
+    assert_eq!(counted(world).await, counts(&written));
+}
+
+on_both_stores! {
+    async fn each_record_is_read_once_and_each_use_counted_once_whatever_is_put_together_when(store: TestStore) {
+        let world = World::on(store).await;
+        let other = world.another().await;
+        any_interleaving(&world, &other, 1).await;
+    }
+
+    async fn another_interleaving(store: TestStore) {
+        let world = World::on(store).await;
+        let other = world.another().await;
+        any_interleaving(&world, &other, 7).await;
+    }
+
+    async fn two_that_put_together_at_once_count_nothing_twice(store: TestStore) {
+        let world = World::on(store).await;
+        let other = world.another().await;
+        for number in 0..50 {
+            record(&world.log, operation(world.issued(&number.to_string()), None)).await;
+        }
+        let ids = world.all(tenant(1)).await;
+        let both = (0..8).map(|number| {
+            let log = if number % 2 == 0 { world.log.clone() } else { other.clone() };
+            tokio::spawn(async move { log.compact(tenant(1)).await.unwrap() })
+        });
+        let made: usize = join_all(both).await.into_iter().map(Result::unwrap).sum();
+        assert_eq!(made, 1);
+        assert_eq!(world.all(tenant(1)).await, ids, "each has the id that it had");
+        let uses: i64 = counted(&world).await.values().map(|(uses, _)| uses).sum();
+        assert_eq!(uses, 50);
+    }
+
+    async fn what_fails_half_way_has_done_nothing(store: TestStore) {
+        let world = World::on(store).await;
+        for number in 0..5 {
+            record(&world.log, operation(world.issued(&number.to_string()), None)).await;
+        }
+        let before = world.all(tenant(1)).await;
+        let table = world.table("activity_segments");
+        let (refuse, allow) = match world.raw.backend() {
+            Backend::Postgres => (
+                format!("ALTER TABLE {table} ADD CONSTRAINT refused CHECK (records < 0)"),
+                format!("ALTER TABLE {table} DROP CONSTRAINT refused"),
+            ),
+            Backend::Sqlite => (
+                format!("CREATE TRIGGER refused BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'refused'); END"),
+                "DROP TRIGGER refused".to_owned(),
+            ),
+        };
+        world.run(&refuse).await;
+        assert!(world.log.compact(tenant(1)).await.is_err());
+        assert_eq!(world.all(tenant(1)).await, before);
+        assert_eq!(counted(&world).await, Counts::new());
+        world.run(&allow).await;
+        assert_eq!(world.log.compact(tenant(1)).await, Ok(1));
+        assert_eq!(world.all(tenant(1)).await, before);
+        assert_eq!(counted(&world).await.values().map(|(uses, _)| uses).sum::<i64>(), 5);
+    }
+
+    async fn what_is_enough_is_put_together_by_itself(store: TestStore) {
+        let world = World::on(store).await;
+        for number in 0..1_100 {
+            world.log.queue(world.issued(&number.to_string())).unwrap();
+        }
+        world.log.drain().await;
+        let table = world.table("activity_segments");
+        let sql = format!("SELECT COUNT(*) FROM {table}");
+        let made = async {
+            while fetch_one!(&world.raw, (i64,), &sql).unwrap().0 == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), made).await.unwrap();
+        assert_eq!(world.all(tenant(1)).await.len(), 1_100);
+    }
+
+    async fn small_segments_of_an_hour_grow_together(store: TestStore) {
+        let world = World::on(store).await;
+        for number in 0..64 {
+            record(&world.log, operation(world.issued(&number.to_string()), None)).await;
+            world.log.compact(tenant(1)).await.unwrap();
+        }
+        let table = world.table("activity_segments");
+        let (segments,) = fetch_one!(&world.raw, (i64,), &format!("SELECT COUNT(*) FROM {table}")).unwrap();
+        assert!(segments <= 7, "{segments} of 64 records");
+        let expected: Vec<_> = (0..64).map(|number| number.to_string()).collect();
+        assert_eq!(world.jtis().await, expected);
+    }
+}
