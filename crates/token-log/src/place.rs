@@ -24,9 +24,12 @@ impl Place {
 
     /// The place after this one.
     pub(crate) const fn next(self) -> Self {
+        if self.position >= NUMBER.cast_signed() {
+            return Self::start(self.at + 1);
+        }
         Self {
             at: self.at,
-            position: self.position.saturating_add(1),
+            position: self.position + 1,
         }
     }
 
@@ -101,6 +104,7 @@ mod tests {
             );
             assert_eq!(place.next().previous(), place);
         }
+        assert_eq!(Place::start(5).previous().next(), Place::start(5));
         assert_eq!(Place::BEGIN.previous(), Place::BEGIN);
     }
 

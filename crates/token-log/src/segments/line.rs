@@ -38,8 +38,8 @@ pub(crate) struct Line<'a> {
     trace_id: Option<Text<'a>>,
 }
 
-fn text<'a>(of: &'a Option<Text<'_>>) -> Option<&'a str> {
-    of.as_ref().map(|Text(text)| &**text)
+fn text<'a>(of: Option<&'a Text<'_>>) -> Option<&'a str> {
+    of.map(|Text(text)| &**text)
 }
 
 /// The record's line.
@@ -80,19 +80,19 @@ impl Line<'_> {
     }
 
     pub(crate) fn client(&self) -> Option<&str> {
-        text(&self.client)
+        text(self.client.as_ref())
     }
 
     pub(crate) fn credential(&self) -> Option<&str> {
-        text(&self.credential)
+        text(self.credential.as_ref())
     }
 
     pub(crate) fn address(&self) -> Option<&str> {
-        text(&self.address)
+        text(self.address.as_ref())
     }
 
     pub(crate) fn trace_id(&self) -> Option<&str> {
-        text(&self.trace_id)
+        text(self.trace_id.as_ref())
     }
 
     /// Whether it is one of few, which have an index of their own.
@@ -105,8 +105,8 @@ impl Line<'_> {
             kind: self.kind()?,
             client: self.client(),
             credential: self.credential(),
-            reason: text(&self.reason),
-            jti: text(&self.jti),
+            reason: text(self.reason.as_ref()),
+            jti: text(self.jti.as_ref()),
             trace_id: self.trace_id(),
         })
     }
@@ -121,16 +121,16 @@ impl Line<'_> {
             id: place.into(),
             at: Timestamp::from_micros(self.at),
             kind: self.kind()?,
-            client: owned(&self.client),
-            credential: owned(&self.credential),
-            scopes: words(text(&self.scopes)),
-            audience: words(text(&self.audience)),
-            jti: owned(&self.jti),
+            client: owned(self.client.as_ref()),
+            credential: owned(self.credential.as_ref()),
+            scopes: words(text(self.scopes.as_ref())),
+            audience: words(text(self.audience.as_ref())),
+            jti: owned(self.jti.as_ref()),
             expires_at: self.expires_at.map(Timestamp::from_micros),
-            address: owned(&self.address),
-            user_agent: owned(&self.user_agent),
-            reason: owned(&self.reason),
-            trace_id: owned(&self.trace_id),
+            address: owned(self.address.as_ref()),
+            user_agent: owned(self.user_agent.as_ref()),
+            reason: owned(self.reason.as_ref()),
+            trace_id: owned(self.trace_id.as_ref()),
             times: 1,
         })
     }
