@@ -150,6 +150,12 @@ fn look_ups() -> Vec<Case> {
                 .unwrap()
                 .is_some()
         )),
+        case!("clients::of_tenant", A_PAGE, |store| {
+            clients::of_tenant(store, tenant(), &some_clients())
+                .await
+                .unwrap()
+                .len()
+        }),
         case!("clients::platform_tenant_of", 4, |store| usize::from(
             clients::platform_tenant_of(store, client(7))
                 .await
