@@ -185,3 +185,24 @@ story! {
         told.verify(&first).await.unwrap();
     }
 }
+
+story! {
+    /// What is shown of a key is true: the one of an algorithm that was just chosen waits, and the one before
+    /// it signs, until the hour has passed.
+    async fn a_key_of_a_newly_chosen_algorithm_waits_until_that_signs(world: World) {
+        let acme = world.acme().await;
+        let token = async || world.token("acme", &acme.client, &acme.secret).send().await.token();
+        world.clock.advance(1);
+        let input = json!({"tenant": "acme", "policy": {"signingAlgorithm": "EDDSA"}});
+        world.operator().await.mutation("updateTenant", "replayed", input).await.data();
+        let begins = world.now().plus_seconds(3_600);
+        let made = keys(&world, "id state activatesAt").await;
+        assert_eq!((&made[0]["state"], &made[1]["state"]), (&json!("ACTIVE"), &json!("PUBLISHED")));
+        assert_eq!(made[1]["activatesAt"], json!(begins.to_string()));
+        assert_eq!(kid(&token().await), made[0]["id"].as_str().unwrap());
+        world.clock.advance(3_600);
+        let made = keys(&world, "id state").await;
+        assert_eq!((&made[0]["state"], &made[1]["state"]), (&json!("RETIRING"), &json!("ACTIVE")));
+        assert_eq!(kid(&token().await), made[1]["id"].as_str().unwrap());
+    }
+}

@@ -21,7 +21,7 @@ pub(crate) struct SigningKeyNode {
     public_jwk: Json,
     /// When it was made.
     created_at: DateTime,
-    /// From when on it signs, where its algorithm is in use.
+    /// From when on it signs. Where nobody signs with its algorithm yet, not before somebody does.
     activates_at: DateTime,
     /// When it leaves the key set: when the last token that it can have signed has ended; of a revoked key
     /// when it was. Null while it signs or waits to.
@@ -32,7 +32,8 @@ pub(crate) struct SigningKeyNode {
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "KeyState", remote = "chancery_domain::key_ring::KeyState")]
 pub(crate) enum KeyStateName {
-    /// In the key set, so that everybody knows it before it signs.
+    /// In the key set, so that everybody knows it before it signs: it waits for its time, or for somebody to
+    /// sign with its algorithm.
     Published,
     /// Signing.
     Active,
@@ -56,7 +57,7 @@ impl SigningKeyNode {
                 state: ring.state(*id, now)?.into(),
                 public_jwk: Json(key.public_jwk.members().clone().into()),
                 created_at: key.generated_at.into(),
-                activates_at: key.begins_at().into(),
+                activates_at: ring.signs_from(*id, now)?.into(),
                 retires_at: ring.retires_at(*id).map(Into::into),
             })
         };

@@ -100,6 +100,24 @@ impl Algorithms {
         self.published.get(&algorithm).copied()
     }
 
+    /// Whether somebody signs with it at this moment.
+    pub(super) fn signs(&self, algorithm: SigningAlgorithm, now: Timestamp) -> bool {
+        let own = |choices: &Choices| choices.at(now) == Some(algorithm);
+        self.of_tenant(now) == Some(algorithm) || self.of_apis.values().any(own)
+    }
+
+    /// When somebody begins to sign with it, where nobody does at this moment.
+    pub(super) fn begins(&self, algorithm: SigningAlgorithm, now: Timestamp) -> Option<Timestamp> {
+        if self.signs(algorithm, now) {
+            return None;
+        }
+        let all = self.of_apis.values().chain([&self.of_tenant]);
+        all.flat_map(|choices| &choices.0)
+            .filter(|choice| choice.algorithm == Some(algorithm) && choice.from > now)
+            .map(|choice| choice.from)
+            .min()
+    }
+
     /// Whether somebody signs with it, or will.
     pub fn is_in_use(&self, algorithm: SigningAlgorithm, now: Timestamp) -> bool {
         self.of_tenant.has(algorithm, now)

@@ -9,7 +9,7 @@ const DAY: i64 = 86_400;
 /// Where a key is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
-    /// In the key set, but not signing yet.
+    /// In the key set, but not signing yet: its time has not come, or nobody signs with its algorithm yet.
     Published,
     /// Signing.
     Active,
@@ -111,6 +111,15 @@ impl KeyRing {
             .map(|(begins, _)| begins)
     }
 
+    /// From when on a key of the ring signs, or signed: where nobody signs with its algorithm yet, not before
+    /// somebody does. `None` for one that is not on the ring.
+    pub fn signs_from(&self, id: KeyId, now: Timestamp) -> Option<Timestamp> {
+        let key = self.keys.get(&id)?;
+        let begins = key.begins_at();
+        let algorithm = self.algorithms.begins(key.algorithm, now);
+        Some(algorithm.map_or(begins, |from| from.max(begins)))
+    }
+
     /// From when on it signs no more.
     fn stops_at(&self, id: KeyId, key: &SigningKey) -> Option<Timestamp> {
         let left = self.algorithms.left_at(key.algorithm);
@@ -137,7 +146,7 @@ impl KeyRing {
             KeyState::Retired
         } else if passed(self.stops_at(id, key)) {
             KeyState::Retiring
-        } else if key.begins_at() > now {
+        } else if key.begins_at() > now || !self.algorithms.signs(key.algorithm, now) {
             KeyState::Published
         } else {
             KeyState::Active
@@ -294,6 +303,37 @@ mod tests {
                 assert_eq!(silent.state(key, at(seconds)), told.state(key, at(seconds)));
             }
         }
+    }
+
+    #[test]
+    fn a_key_of_another_algorithm_is_published_until_that_signs() {
+        use KeyState::{Active, Published, Retiring};
+        let other = SigningAlgorithm::EdDsa;
+        let KeyRingEvent::KeyGenerated { public_jwk, .. } = made(2, 10, 10) else {
+            panic!("a key is generated");
+        };
+        let second = KeyRingEvent::KeyGenerated {
+            key: id(2),
+            algorithm: other,
+            public_jwk,
+            generated_at: at(10),
+            activates_at: at(10),
+            rotation_days: None,
+        };
+        let choose = KeyRingEvent::AlgorithmChosen {
+            api: None,
+            algorithm: Some(other),
+            chosen_at: at(10),
+            signs_from: Some(at(3_610)),
+        };
+        let made_only = ring(&[made(1, 0, 0), second.clone()]);
+        assert_eq!(made_only.state(id(2), at(9_000)), Some(Published));
+        let ring = ring(&[made(1, 0, 0), second, choose]);
+        let states = |seconds| [1, 2].map(|number| ring.state(id(number), at(seconds)).unwrap());
+        assert_eq!(states(3_609), [Active, Published]);
+        assert_eq!(states(3_610), [Retiring, Active]);
+        let from = |number, seconds| ring.signs_from(id(number), at(seconds)).unwrap();
+        assert_eq!((from(1, 20), from(2, 20)), (at(0), at(3_610)));
     }
 
     #[test]
