@@ -180,3 +180,25 @@ story! {
         }
     }
 }
+
+story! {
+    /// A limit that only a token can lift must not refuse that token for a month; the preview says so first.
+    async fn no_rate_limit_shuts_the_operators_out(world: World) {
+        let operator = world.operator().await;
+        let limits = |client: serde_json::Value, tenant: serde_json::Value| json!({"tenant": "system", "policy": {"rateLimit": {"client": client, "tenant": tenant}}});
+        let limit = |requests: u32, seconds: u32| json!({"requests": requests, "windowSeconds": seconds, "enforce": true});
+        let off = || serde_json::Value::Null;
+        for wrong in [limits(limit(1, 2_678_400), off()), limits(off(), limit(1, 2_678_400))] {
+            let preview = "query P($input: PreviewTenantPolicyInput!) { previewTenantPolicy(input: $input) { refusal } }";
+            let preview = operator.send("previewTenantPolicy", preview, json!({"input": wrong.clone()})).await.data();
+            assert_eq!(preview["refusal"], "SYSTEM_RATE_LIMIT");
+            let refused = operator.mutation("updateTenant", "replayed", wrong).await;
+            assert_eq!((refused.code(), refused.refusal()), ("REFUSED", "SYSTEM_RATE_LIMIT"));
+        }
+        operator.mutation("updateTenant", "replayed", limits(limit(10, 60), off())).await.data();
+        let ask = || world.token("system", world.operator["client_id"].as_str().unwrap(), world.operator["client_secret"].as_str().unwrap()).send();
+        while ask().await.status == 200 {}
+        world.clock.advance(60);
+        assert_eq!(ask().await.status, 200, "a minute later the operator is in again");
+    }
+}

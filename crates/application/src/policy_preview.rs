@@ -157,7 +157,8 @@ async fn preview(
     let locks_out = before.slug.is_system()
         && operators::lasting(on, tenant, &before.policy, now).await?
         && !operators::lasting(on, tenant, &after, now).await?;
-    let closed = before.open().err().map(|refusal| refusal.rule());
+    let forbidden = before.open().and_then(|tenant| tenant.may_have(&after));
+    let forbidden = forbidden.err().map(|refusal| refusal.rule());
     let mut breaks = Vec::new();
     for tightened in Tightened::all(&before.policy, &after, now) {
         let found = policy_reach::find(&mut *on, tenant, tightened.reach, now, show).await?;
@@ -185,7 +186,7 @@ async fn preview(
     }
     Ok(PolicyPreview {
         policy: after,
-        refusal: closed.or(locks_out.then_some(operators::LAST_OPERATOR)),
+        refusal: forbidden.or(locks_out.then_some(operators::LAST_OPERATOR)),
         breaks,
     })
 }

@@ -78,6 +78,8 @@ refusals! {
         Closed = "TENANT_CLOSED",
         #[error("the system tenant cannot be suspended or closed")]
         IsSystem = "SYSTEM_TENANT",
+        #[error("a limit that is enforced on the system tenant must leave its operators a way in: give each client at least 10 requests in a window of at most 60 seconds, and do not enforce the limit of the tenant, which one client can use up for all")]
+        SystemRateLimit = "SYSTEM_RATE_LIMIT",
     }
 }
 
@@ -91,6 +93,19 @@ impl Tenant {
             TenantState::Active | TenantState::Suspended => Ok(self),
             TenantState::Closed => Err(TenantRefusal::Closed),
         }
+    }
+
+    /// Whether the tenant may have this policy, which is valid by itself.
+    ///
+    /// # Errors
+    /// [`TenantRefusal::SystemRateLimit`].
+    pub fn may_have(&self, policy: &TenantPolicy) -> Result<(), TenantRefusal> {
+        let limits = &policy.rate_limit;
+        let stays = *limits == self.policy.rate_limit;
+        if self.slug.is_system() && !stays && !limits.leave_a_way_in() {
+            return Err(TenantRefusal::SystemRateLimit);
+        }
+        Ok(())
     }
 }
 

@@ -41,6 +41,7 @@ impl Command for UpdateTenant {
     fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Refusal> {
         let tenant = read.tenant(self.tenant)?.open()?;
         let policy = self.policy.over(&tenant.policy).map_err(Refusal::Invalid)?;
+        tenant.may_have(&policy)?;
         let algorithm = policy.signing_algorithm;
         let mut change = ChangeSet::default();
         if algorithm != tenant.policy.signing_algorithm {
@@ -77,8 +78,9 @@ mod tests {
     use super::*;
     use crate::{
         key_ring::{KeyRingEvent, KeyRingRefusal},
-        tenant::{SigningAlgorithm, TenantRefusal},
-        testing::{self, ACME, NOW, acme, closed, new_key, policy, suspended},
+        tenant::{RateLimit, SigningAlgorithm, TenantRefusal},
+        testing::{self, ACME, NOW, SYSTEM, acme, closed, new_key, policy, suspended, system},
+        value::Patch,
     };
 
     fn nothing() -> UpdateTenant {
@@ -199,6 +201,47 @@ mod tests {
             .refused(KeyRingRefusal::NoActiveKey { algorithm: EdDsa });
         // A tenant that keeps its algorithm keeps it, whatever became of its keys.
         with_key().when(&signed_with(Es256)).then_nothing();
+    }
+
+    #[test]
+    fn a_limit_of_the_system_tenant_shuts_its_operators_out_for_a_minute_at_most() {
+        let limit = |requests, window_seconds, enforce| {
+            Patch::Set(RateLimit {
+                requests,
+                window_seconds,
+                enforce,
+            })
+        };
+        let limited = |tenant, client: &Patch<_>, whole: &Patch<_>| UpdateTenant {
+            tenant,
+            policy: PolicyChange {
+                client_rate_limit: client.clone(),
+                tenant_rate_limit: whole.clone(),
+                ..PolicyChange::default()
+            },
+            ..nothing()
+        };
+        let (off, kept) = (Patch::Clear, Patch::Keep);
+        for (client, whole, right) in [
+            (&limit(1, 2_678_400, true), &kept, false),
+            (&limit(10, 61, true), &kept, false),
+            (&limit(9, 60, true), &kept, false),
+            (&limit(10, 60, true), &kept, true),
+            (&limit(1, 2_678_400, false), &kept, true),
+            (&off, &kept, true),
+            (&kept, &limit(1_000_000, 1, true), false),
+            (&kept, &limit(1, 2_678_400, false), true),
+        ] {
+            let when = testing::given(system()).when(&limited(SYSTEM, client, whole));
+            if right {
+                when.change();
+            } else {
+                when.refused(TenantRefusal::SystemRateLimit);
+            }
+            testing::given(acme())
+                .when(&limited(ACME, client, whole))
+                .change();
+        }
     }
 
     #[test]
