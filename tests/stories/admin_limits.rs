@@ -96,3 +96,25 @@ story! {
         }
     }
 }
+
+story! {
+    /// Which of two values counts is every reader's own choice, so neither is taken.
+    async fn a_member_that_stands_twice_is_refused(world: World) {
+        let operator = world.operator().await;
+        let post = async |body: String| {
+            let request = world.http.post(format!("{}/graphql", world.url)).bearer_auth(operator.token());
+            let answer = request.header("content-type", "application/json").body(body).send().await.unwrap();
+            (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+        };
+        let literal = json!({"query": "mutation { createTenant(input: {slug: \"one\", displayName: \"A\", displayName: \"B\"}) { tenant { id } } }"});
+        let variables = r#"{"query": "mutation M($i: CreateTenantInput!) { createTenant(input: $i) { tenant { id } } }", "variables": {"i": {"slug": "one", "displayName": "A", "displayName": "B"}}}"#;
+        for (body, expected) in [(literal.to_string(), 200), (variables.to_owned(), 400)] {
+            let (status, answer) = post(body).await;
+            let error = &answer["errors"][0];
+            assert_eq!((status, &error["extensions"]["code"]), (expected, &json!("INVALID_INPUT")), "{answer:#}");
+            assert!(error["message"].as_str().unwrap().contains("twice"), "{answer:#}");
+        }
+        let made = operator.query("tenant", "{ tenant(slug: \"one\") { id } }").await;
+        assert_eq!(made.code(), "NOT_FOUND");
+    }
+}

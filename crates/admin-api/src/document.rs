@@ -1,6 +1,8 @@
 //! A GraphQL document before GraphQL sees it: what could overload the server is refused while
 //! that is still cheap, and what GraphQL's library would misread is put right.
 
+mod members;
+
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::{
@@ -39,6 +41,12 @@ pub(crate) fn prepare(
     if nesting(query) > MAX_NESTING {
         return Err(refused(format!(
             "brackets may be nested at most {MAX_NESTING} levels deep"
+        ))
+        .into());
+    }
+    if let Some(name) = members::repeated(query) {
+        return Err(refused(format!(
+            "`{name}` stands twice in one input object or list of arguments; give it once"
         ))
         .into());
     }
@@ -142,14 +150,22 @@ fn nesting(query: &str) -> usize {
                 depth = depth.saturating_sub(1);
                 after
             }
-            b'#' => past(after, &[], &[b"\n", b"\r"]),
-            // In a block string only three quotes can be escaped, not a backslash.
-            b'"' if after.starts_with(b"\"\"") => past(&after[2..], &[b"\\\"\"\""], &[b"\"\"\""]),
-            b'"' => past(after, &[b"\\\\", b"\\\""], &[b"\"", b"\n", b"\r"]),
-            _ => after,
+            _ => after_ignored(rest).unwrap_or(after),
         };
     }
     deepest
+}
+
+/// What comes after the string or the comment that begins here; `None` where none does.
+fn after_ignored(text: &[u8]) -> Option<&[u8]> {
+    let (byte, after) = text.split_first()?;
+    match byte {
+        b'#' => Some(past(after, &[], &[b"\n", b"\r"])),
+        // In a block string only three quotes can be escaped, not a backslash.
+        b'"' if after.starts_with(b"\"\"") => Some(past(&after[2..], &[b"\\\"\"\""], &[b"\"\"\""])),
+        b'"' => Some(past(after, &[b"\\\\", b"\\\""], &[b"\"", b"\n", b"\r"])),
+        _ => None,
+    }
 }
 
 /// What comes after the first of these ends that is not part of an escape.

@@ -25,7 +25,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     auth, document,
     error::{self, Code},
-    explorer,
+    explorer, repeated,
     schema::{self, AdminSchema},
     session::Session,
     socket::{self, Sockets},
@@ -177,6 +177,11 @@ impl Body {
             }
             _ => return Err("the body must be a JSON object with the member `query`".to_owned()),
         }
+        if let Some((line, column)) = repeated::member(bytes) {
+            return Err(format!(
+                "an object in the body has a member twice, at line {line}, column {column}; give each member once"
+            ));
+        }
         serde_json::from_slice(bytes).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             let wrong = if error.is_data() {
@@ -278,13 +283,23 @@ mod tests {
             "{",
             "{}",
             r#"{"query": 1}"#,
-            r#"{"query": "{a}", "query": "{b}"}"#,
             r#"{"query": "{a}", "variables": []}"#,
             r#"{"query": "\ud800"}"#,
         ] {
             assert!(refused(wrong).contains("query"), "{wrong}");
         }
         assert!(Body::parse(b"{\"query\": \"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn a_member_that_stands_twice_is_refused_wherever_it_stands() {
+        for twice in [
+            r#"{"query": "{a}", "query": "{b}"}"#,
+            r#"{"query": "{a}", "variables": {"input": {"reason": "a", "reason": "b"}}}"#,
+            r#"{"query": "{a}", "extensions": {"a": 1, "a": 1}}"#,
+        ] {
+            assert!(refused(twice).contains("twice"), "{twice}");
+        }
     }
 
     #[test]

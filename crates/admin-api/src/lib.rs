@@ -15,6 +15,7 @@ mod http;
 mod input;
 mod last_use;
 mod page;
+mod repeated;
 mod roll;
 mod scalars;
 mod schema;
