@@ -74,7 +74,7 @@ mod tests {
             ("query Q($v: I = {a: 1, # {\n a: 2}) { f }", "a"),
             ("{ f(a: 1, b: 2, a: 3) }", "a"),
             ("query ($v: Int, $v: Int) { f }", "v"),
-            (r#"{ f @include(if: true, if: true) }"#, "if"),
+            ("{ f @include(if: true, if: true) }", "if"),
             (r#"{ f(i: {a: "", ä: 1, a: """ " """}) }"#, "a"),
         ] {
             assert_eq!(repeated(query), Some(name), "{query}");
