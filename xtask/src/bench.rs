@@ -12,6 +12,9 @@ use crate::run::{cargo, run};
 /// Where results are kept.
 const RESULTS: &str = "docs/benchmarks";
 
+/// What `all` measures: those that start a server, and know `--quick`.
+const ALL: [&str; 3] = ["tokens", "lifecycle", "scale"];
+
 /// Builds the server and the benchmarks in release, and runs one of them against a PostgreSQL that
 /// was started for it and keeps what it commits, as one in production does.
 pub(crate) fn bench(
@@ -36,24 +39,26 @@ pub(crate) fn bench(
     }
     let mut cluster = Cluster::start_durable(interrupts)?;
     eprintln!("{cluster}");
-    let mut bench = cargo();
-    bench
-        .args([
-            "run",
-            "--release",
-            "--quiet",
-            "-p",
-            "chancery-bench",
-            "--",
-            what,
-        ])
-        .args(["--server", "target/release/chancery", "--output", RESULTS])
-        .args(options);
-    if cluster.run(&mut bench, interrupts)?.success() {
-        Ok(())
-    } else {
-        Err(Error::Failed("the benchmark has no result".into()))
+    let which: &[&str] = if what == "all" { &ALL } else { &[what] };
+    for what in which {
+        let mut bench = cargo();
+        bench
+            .args([
+                "run",
+                "--release",
+                "--quiet",
+                "-p",
+                "chancery-bench",
+                "--",
+                what,
+            ])
+            .args(["--server", "target/release/chancery", "--output", RESULTS])
+            .args(options);
+        if !cluster.run(&mut bench, interrupts)?.success() {
+            return Err(Error::Failed("the benchmark has no result".into()));
+        }
     }
+    Ok(())
 }
 
 /// The SDK's own: it needs no server.

@@ -63,14 +63,18 @@ enum Task {
     },
     /// Measure, against a control in the same run.
     #[command(after_help = "Examples:\n  \
-        cargo xtask bench tokens            every algorithm on both stores, some ten minutes\n  \
-        cargo xtask bench tokens --quick    ES256 on both stores, two minutes\n  \
+        cargo xtask bench tokens            every algorithm on both stores, a quarter of an hour\n  \
+        cargo xtask bench tokens --quick    ES256 on both stores, three minutes\n  \
+        cargo xtask bench lifecycle         changes through GraphQL, against the store without a server\n  \
+        cargo xtask bench scale             1,000 to 100,000 clients: tokens, changes, lists\n  \
+        cargo xtask bench scale --clients 1000,100000,1000000\n  \
         cargo xtask bench sdk               what the SDK adds to the check of a signature\n  \
-        cargo xtask bench console           every page at 10,000 clients and a million events, ten minutes\n  \
-        cargo xtask bench roll              verifying, replaying and rebuilding a million events, ten minutes\n\n\
+         cargo xtask bench console           every page at 10,000 clients and a million events, ten minutes\n  \
+        cargo xtask bench roll              verifying, replaying and rebuilding a million events, ten minutes\n  \
+        cargo xtask bench all --quick       tokens, lifecycle and scale in five minutes\n\n\
         Tables and JSON are written to docs/benchmarks/.")]
     Bench {
-        /// What to measure: `tokens`, `console`, `sdk` or `roll`.
+        /// What to measure: `tokens`, `lifecycle`, `scale`, `telemetry`, `console`, `sdk`, `roll`, or `all` of the first three.
         what: String,
         /// Options of the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

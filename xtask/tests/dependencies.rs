@@ -130,10 +130,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "chancery",
         ],
     ),
-    // Speaks with the server over the network, signs as it does, and writes rolls to read and rebuild.
+    // Speaks with the server over the network, signs as it does, and writes rolls to read and rebuild, and
+    // installations of a size that nobody would make over the network.
     (
         "chancery-bench",
-        &["chancery-crypto", "chancery-event-store", "chancery-roll"],
+        &[
+            "chancery-domain",
+            "chancery-crypto",
+            "chancery-roll",
+            "chancery-event-store",
+            "chancery-projections",
+            "chancery-application",
+            "chancery-telemetry",
+        ],
     ),
     // Builds before anything else does.
     ("xtask", &[]),

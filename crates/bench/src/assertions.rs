@@ -1,15 +1,18 @@
 //! Clients that authenticate with a key of their own: each request brings an assertion that was never used.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use chancery_crypto::{Algorithm, Entropy, SigningKey, SystemEntropy};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    load::Requests,
+    machine::now,
+    tenant::{client_credentials, post},
+};
 
 /// How long an assertion may be used, in seconds; the server takes no more than 300.
-const LIFE: u64 = 290;
+const LIFE: i64 = 290;
 
 /// A key of clients, and its public side as they register it.
 pub(crate) struct ClientKey {
@@ -30,7 +33,6 @@ impl ClientKey {
     }
 
     /// Token requests of these clients in turn, over HTTP/1.1, each good for once.
-    #[expect(clippy::disallowed_methods, reason = "a program of its own")]
     pub(crate) fn requests(
         &self,
         clients: &[String],
@@ -38,11 +40,9 @@ impl ClientKey {
         issuer: &str,
         host: &str,
         path: &str,
-    ) -> Result<Vec<Vec<u8>>, Error> {
+    ) -> Result<Requests, Error> {
         let entropy: &dyn Entropy = &SystemEntropy::new();
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+        let now = now().micros() / 1_000_000;
         let header = Header::new(jsonwebtoken::Algorithm::ES256);
         let request = |client: &String| {
             let jti = format!("{:032x}", u128::from_be_bytes(entropy.bytes()));
@@ -51,16 +51,12 @@ impl ClientKey {
             let assertion = jsonwebtoken::encode(&header, &claims, &self.key)
                 .map_err(|error| Error::Wrong(error.to_string()))?;
             let body = format!(
-                "grant_type=client_credentials&scope=orders%3Aread+orders%3Awrite\
-                 &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
-                 &client_assertion={assertion}"
+                "{}&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
+                 &client_assertion={assertion}",
+                client_credentials()
             );
-            Ok(format!(
-                "POST {path} HTTP/1.1\r\nhost: {host}\r\n\
-                 content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
-                body.len()
-            )
-            .into_bytes())
+            let content = "application/x-www-form-urlencoded";
+            Ok(post(host, path, "", content, &body))
         };
         clients.iter().cycle().take(count).map(request).collect()
     }

@@ -78,7 +78,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         key,
         entropy: SystemEntropy::new(),
     });
-    let router = Router::new().route("/token", post(token)).with_state(state);
+    // The server's path, so that both get the same requests.
+    let router = Router::new()
+        .route("/t/{slug}/oauth2/token", post(token))
+        .with_state(state);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -18,9 +18,17 @@ pub(crate) enum Error {
     /// An answer of the preparation could not be read.
     #[error("an answer is not what was expected: {0}")]
     Json(#[from] serde_json::Error),
+    /// The store did not do what it was asked.
+    #[error(transparent)]
+    Store(#[from] chancery_event_store::StoreError),
 }
 
 impl Error {
+    /// What somebody else says is wrong.
+    pub(crate) fn wrong(said: impl std::fmt::Display) -> Self {
+        Self::Wrong(said.to_string())
+    }
+
     /// Says what was tried.
     pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let doing = doing.into();

@@ -8,6 +8,7 @@ use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,19 +20,61 @@ use tokio::{
 
 use crate::error::Error;
 
+/// Whole requests over HTTP/1.1.
+pub(crate) type Requests = Arc<[Vec<u8>]>;
+
+/// The next request of a connection, made from the answer to its last; none when the answer is not right.
+pub(crate) type Follow = Arc<dyn Fn(usize, &[u8]) -> Option<Vec<u8>> + Send + Sync>;
+
 /// What is sent, and how.
-pub(crate) struct Load<'a> {
+#[derive(Clone)]
+pub(crate) struct Load {
     pub(crate) address: SocketAddr,
-    /// Whole requests, sent in turn.
-    pub(crate) requests: &'a [Vec<u8>],
+    /// Sent in turn.
+    pub(crate) requests: Requests,
     pub(crate) connections: usize,
     pub(crate) lasts: Duration,
     /// Requests a second of an open loop; none: a closed loop.
     pub(crate) rate: Option<f64>,
-    /// How an answer begins.
-    pub(crate) expected: &'static [u8],
+    pub(crate) expected: Expected,
     /// Whether a request is good for once: then the load is over when there is none left.
     pub(crate) once: bool,
+    /// Where each connection begins with the request of its number, and every further one follows from an
+    /// answer.
+    pub(crate) follow: Option<Follow>,
+}
+
+/// What an answer has to be, or the run ends: a fast error is not a token.
+#[derive(Clone, Copy)]
+pub(crate) struct Expected {
+    pub(crate) begins: &'static str,
+    /// What is somewhere in it.
+    pub(crate) holds: &'static str,
+}
+
+impl Expected {
+    /// 200.
+    pub(crate) const OK: Self = Self::ok_with("");
+
+    /// 200, with this somewhere in it.
+    pub(crate) const fn ok_with(holds: &'static str) -> Self {
+        Self {
+            begins: "HTTP/1.1 200 OK",
+            holds,
+        }
+    }
+
+    /// The answer to a wrong secret: 401, and soon 429.
+    pub(crate) const REFUSAL: Self = Self {
+        begins: "HTTP/1.1 4",
+        holds: "",
+    };
+
+    fn is(self, answer: &[u8]) -> bool {
+        let holds = self.holds.as_bytes();
+        answer.starts_with(self.begins.as_bytes())
+            && (holds.is_empty() || answer.windows(holds.len()).any(|part| part == holds))
+    }
 }
 
 /// What a load saw.
@@ -70,7 +113,21 @@ impl Seen {
     }
 }
 
-impl Load<'_> {
+impl Load {
+    /// A closed loop of requests that are answered 200.
+    pub(crate) fn of(address: SocketAddr, requests: Requests, connections: usize) -> Self {
+        Self {
+            address,
+            requests,
+            connections,
+            lasts: Duration::ZERO,
+            rate: None,
+            expected: Expected::OK,
+            once: false,
+            follow: None,
+        }
+    }
+
     /// Sends it from a thread of its own.
     pub(crate) fn send(&self) -> Result<Seen, Error> {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -90,14 +147,12 @@ impl Load<'_> {
             last: self.once.then_some(self.requests.len()),
         });
         let took = Rc::new(RefCell::new(Vec::with_capacity(1 << 20)));
-        let requests: Rc<[Vec<u8>]> = self.requests.into();
         let connections: Vec<_> = (0..self.connections)
-            .map(|_| {
+            .map(|number| {
                 let connection = Connection {
-                    address: self.address,
-                    expected: self.expected,
+                    number,
+                    load: self.clone(),
                     pace: pace.clone(),
-                    requests: requests.clone(),
                     took: took.clone(),
                 };
                 tokio::task::spawn_local(connection.run())
@@ -150,21 +205,28 @@ impl Pace {
 }
 
 struct Connection {
-    address: SocketAddr,
-    expected: &'static [u8],
+    number: usize,
+    load: Load,
     pace: Rc<Pace>,
-    requests: Rc<[Vec<u8>]>,
     took: Rc<RefCell<Vec<Duration>>>,
 }
 
 impl Connection {
     async fn run(self) -> Result<(), Error> {
-        let broken = || Error::io(format!("speak with {}", self.address));
-        let mut stream = TcpStream::connect(self.address).await.map_err(broken())?;
+        let load = &self.load;
+        let broken = || Error::io(format!("speak with {}", load.address));
+        let mut stream = TcpStream::connect(load.address).await.map_err(broken())?;
         stream.set_nodelay(true).map_err(broken())?;
         let mut answer = Vec::with_capacity(8_192);
-        while let Some((number, due)) = self.pace.next().await {
-            let request = &self.requests[number % self.requests.len()];
+        let mut following: Option<Vec<u8>> = None;
+        while let Some((turn, due)) = self.pace.next().await {
+            let turn = if load.follow.is_some() {
+                self.number
+            } else {
+                turn
+            };
+            let in_turn = &load.requests[turn % load.requests.len()];
+            let request = following.as_ref().unwrap_or(in_turn);
             stream.write_all(request).await.map_err(broken())?;
             answer.clear();
             while !is_whole(&answer) {
@@ -172,12 +234,13 @@ impl Connection {
                     return Err(Error::Wrong("a connection was closed in an answer".into()));
                 }
             }
-            if !answer.starts_with(self.expected) {
-                let text = String::from_utf8_lossy(&answer);
-                let line = text.lines().next().unwrap_or_default();
-                return Err(Error::Wrong(format!("an answer was wrong: {line}")));
-            }
             self.took.borrow_mut().push(due.elapsed());
+            let next = load.follow.as_ref().map(|follow| follow(turn, &answer));
+            if !load.expected.is(&answer) || next == Some(None) {
+                let text = String::from_utf8_lossy(&answer);
+                return Err(Error::Wrong(format!("an answer was wrong: {text}")));
+            }
+            following = next.flatten();
         }
         Ok(())
     }

@@ -1,6 +1,11 @@
 //! What a result was measured on.
 
-use std::fs;
+use std::{
+    fs,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use chancery_domain::Timestamp;
 
 use serde::Serialize;
 
@@ -56,4 +61,13 @@ impl Machine {
         } = self;
         format!("{processor}, {cores} cores, {memory_gib} GiB, Linux {kernel}")
     }
+}
+
+/// The present.
+#[expect(clippy::disallowed_methods, reason = "a program of its own")]
+pub(crate) fn now() -> Timestamp {
+    let micros = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_micros());
+    Timestamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
 }

@@ -4,12 +4,17 @@ mod assertions;
 mod console;
 mod control;
 mod error;
+mod installation;
+mod lifecycle;
 mod load;
 mod machine;
 mod process;
 mod rebuild;
 mod report;
 mod roll;
+mod scale;
+mod seed;
+mod telemetry;
 mod tenant;
 mod tokens;
 
@@ -32,6 +37,12 @@ struct Arguments {
 enum Bench {
     /// Tokens a second, and how long each takes, against a control that stores nothing.
     Tokens(tokens::Options),
+    /// What a token, a change and a list cost among ever more clients.
+    Scale(scale::Options),
+    /// Changes through GraphQL, against the same work on the store without a server.
+    Lifecycle(lifecycle::Options),
+    /// What counting and tracing cost where nothing is exported.
+    Telemetry(telemetry::Options),
     /// Verifying and replaying a long roll, against the bare hash of its lines; rebuilding from it.
     Roll(roll::Options),
     /// How long each page of the console takes, of a tenant with ten thousand clients and a long roll.
@@ -47,6 +58,9 @@ enum Bench {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().bench {
         Bench::Tokens(options) => tokens::run(&options),
+        Bench::Scale(options) => scale::run(&options),
+        Bench::Lifecycle(options) => lifecycle::run(&options),
+        Bench::Telemetry(options) => telemetry::run(&options),
         Bench::Roll(options) => roll::run(&options),
         Bench::Console(options) => console::run(&options),
         Bench::Hash(options) => roll::hash(&options),
@@ -59,4 +73,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// For what is prepared.
+fn runtime() -> Result<tokio::runtime::Runtime, error::Error> {
+    tokio::runtime::Runtime::new().map_err(error::Error::io("start a runtime"))
 }

@@ -41,6 +41,21 @@ impl Process {
         Ok(process)
     }
 
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn stop(mut self) -> Result<(), Error> {
+        let id = self.child.id().to_string();
+        Command::new("kill")
+            .args(["-TERM", &id])
+            .status()
+            .map_err(Error::io("stop a process"))?;
+        let status = self.child.wait().map_err(Error::io("wait"))?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(Error::Wrong(format!("a process ended with {status}")))
+        }
+    }
+
     /// The processor time that it has used.
     pub(crate) fn cpu(&self) -> Result<Duration, Error> {
         // The fields 14 and 15.
@@ -88,6 +103,13 @@ pub(crate) fn cpu_of_children() -> Result<Duration, Error> {
     let stat = fs::read_to_string("/proc/self/stat").map_err(Error::io("read /proc/self/stat"))?;
     // The fields 16 and 17.
     Ok(ticks(&stat, 13))
+}
+
+/// The processor time that this process has used, and its resident memory in MiB.
+pub(crate) fn this() -> Result<(Duration, f64), Error> {
+    let read = |path| fs::read_to_string(path).map_err(Error::io(format!("read {path}")));
+    let cpu = ticks(&read("/proc/self/stat")?, 11);
+    Ok((cpu, mib(&read("/proc/self/status")?, "VmRSS:")))
 }
 
 /// The most resident memory that a process has had, in MiB; none when it has ended.

@@ -7,7 +7,6 @@ use std::{
     time::Instant,
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_event_store::{
     Provenance, Store, StoreConfig, StoreError, StoreLocation, Versions, entries_page, execute,
 };
@@ -15,7 +14,7 @@ use chancery_roll::testing::Sample;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{error::Error, process};
+use crate::{error::Error, installation::master_key, process};
 
 /// How many entries are written in one transaction, and read at once.
 const BATCH: usize = 1_000;
@@ -157,7 +156,7 @@ impl Plan<'_> {
                 address,
             ])
             // It asks for one on PostgreSQL and opens nothing with it.
-            .env("CHANCERY_MASTER_KEY", STANDARD.encode([7; 32]))
+            .env("CHANCERY_MASTER_KEY", master_key())
             .current_dir(directory)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());

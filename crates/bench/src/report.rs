@@ -4,20 +4,33 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use serde::Serialize;
 
-use crate::{error::Error, load::Seen, machine::Machine};
+use crate::{
+    error::Error,
+    load::{Load, Seen},
+    machine::Machine,
+    process::Process,
+};
 
-/// One measurement of one process.
+/// One measurement of one process: of its answers.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Sample {
-    pub(crate) tokens_per_second: f64,
+    pub(crate) per_second: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) p999_ms: f64,
-    pub(crate) cpu_microseconds_per_token: f64,
+    pub(crate) cpu_microseconds: f64,
     pub(crate) memory_mib: f64,
 }
 
 impl Sample {
+    /// What this process does with this load.
+    pub(crate) fn take(process: &Process, load: &Load) -> Result<Self, Error> {
+        let before = process.cpu()?;
+        let seen = load.send()?;
+        let used = process.cpu()?.saturating_sub(before);
+        Ok(Self::of(&seen, used, process.memory()?))
+    }
+
     pub(crate) fn of(seen: &Seen, cpu: std::time::Duration, memory_mib: f64) -> Self {
         #[expect(
             clippy::cast_precision_loss,
@@ -25,13 +38,21 @@ impl Sample {
         )]
         let answers = seen.took.len().max(1) as f64;
         Self {
-            tokens_per_second: seen.rate(),
+            per_second: seen.rate(),
             p50_ms: seen.quantile(0.5),
             p99_ms: seen.quantile(0.99),
             p999_ms: seen.quantile(0.999),
-            cpu_microseconds_per_token: cpu.as_secs_f64() * 1e6 / answers,
+            cpu_microseconds: cpu.as_secs_f64() * 1e6 / answers,
             memory_mib,
         }
+    }
+
+    /// Rate, latencies and processor time for a row of a table.
+    pub(crate) fn cells(&self) -> String {
+        format!(
+            "{:.0} | {:.2} | {:.2} | {:.2} | {:.1}",
+            self.per_second, self.p50_ms, self.p99_ms, self.p999_ms, self.cpu_microseconds
+        )
     }
 }
 
@@ -50,7 +71,7 @@ impl Comparison {
             .control
             .iter()
             .zip(&self.server)
-            .map(|(control, server)| server.tokens_per_second / control.tokens_per_second)
+            .map(|(control, server)| server.per_second / control.per_second)
             .collect();
         ratios.sort_by(f64::total_cmp);
         let at = |index: usize| ratios.get(index).copied().unwrap_or_default();
@@ -80,6 +101,16 @@ pub(crate) struct Beside {
     pub(crate) wrong_per_second: f64,
 }
 
+/// A server that has just started, and so has read no client and verified no secret: each client once, and
+/// then each once more.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Cold {
+    pub(crate) name: String,
+    pub(crate) clients: usize,
+    pub(crate) first: Sample,
+    pub(crate) again: Sample,
+}
+
 /// Everything that one run has measured.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -93,9 +124,11 @@ pub(crate) struct Report {
     pub(crate) open_loop: Vec<FixedRate>,
     pub(crate) beside_wrong_secrets: Vec<Beside>,
     pub(crate) assertions: Vec<FixedRate>,
+    pub(crate) introspection: Vec<(String, Sample)>,
+    pub(crate) cold: Vec<Cold>,
 }
 
-fn median(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {
+pub(crate) fn median(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {
     let mut values: Vec<f64> = samples.iter().map(of).collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
@@ -125,13 +158,13 @@ impl Report {
                 text,
                 "| {} | {:.0} | {:.0} | **{ratio:.2}** ({least:.2} to {greatest:.2}) | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} | {:.0} |",
                 comparison.name,
-                control(|sample| sample.tokens_per_second),
-                server(|sample| sample.tokens_per_second),
+                control(|sample| sample.per_second),
+                server(|sample| sample.per_second),
                 server(|sample| sample.p50_ms),
                 server(|sample| sample.p99_ms),
                 server(|sample| sample.p999_ms),
-                control(|sample| sample.cpu_microseconds_per_token),
-                server(|sample| sample.cpu_microseconds_per_token),
+                control(|sample| sample.cpu_microseconds),
+                server(|sample| sample.cpu_microseconds),
                 server(|sample| sample.memory_mib),
             );
         }
@@ -153,11 +186,11 @@ impl Report {
             ..
         } in &self.beside_wrong_secrets
         {
-            let kept = among.tokens_per_second / alone.tokens_per_second;
+            let kept = among.per_second / alone.per_second;
             let _ = writeln!(
                 text,
                 "| {name} | {:.0} | {:.0} | **{kept:.2}** | {:.2} | {:.2} | {wrong_per_second:.0} |",
-                alone.tokens_per_second, among.tokens_per_second, alone.p99_ms, among.p99_ms
+                alone.per_second, among.per_second, alone.p99_ms, among.p99_ms
             );
         }
         text.push_str("\n`private_key_jwt` (ES256) at a quarter of the peak, each assertion used once.\n\n| | rate | p50 ms | p99 ms | p99.9 ms | CPU µs/token |\n| --- | --- | --- | --- | --- | --- |\n");
@@ -165,21 +198,57 @@ impl Report {
             let _ = writeln!(
                 text,
                 "| {name} | {rate:.0} | {:.2} | {:.2} | {:.2} | {:.1} |",
-                sample.p50_ms, sample.p99_ms, sample.p999_ms, sample.cpu_microseconds_per_token
+                sample.p50_ms, sample.p99_ms, sample.p999_ms, sample.cpu_microseconds
             );
+        }
+        text.push_str("\nIntrospection of tokens that are active, by a client that serves their API: closed loop. It verifies a \
+             signature, signs nothing and writes nothing; there is no control.\n\n\
+             | | answers/s | p50 ms | p99 ms | p99.9 ms | CPU µs |\n| --- | --- | --- | --- | --- | --- |\n");
+        for (name, sample) in &self.introspection {
+            let _ = writeln!(text, "| {name} | {} |", sample.cells());
+        }
+        text.push_str("\nThe first token of each client after a start, which reads the client and hashes its secret (Argon2id, \
+             8 MiB), and then the second. Closed loop; the time includes the wait for the other connections' hashes.\n\n\
+             | | clients | | tokens/s | p50 ms | p99 ms | p99.9 ms | CPU µs |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n");
+        for Cold {
+            name,
+            clients,
+            first,
+            again,
+        } in &self.cold
+        {
+            let _ = writeln!(text, "| {name} | {clients} | first | {} |", first.cells());
+            let _ = writeln!(text, "| {name} | {clients} | second | {} |", again.cells());
         }
         text
     }
 
     /// Writes `{name}.md` and `{name}.json`.
     pub(crate) fn write(&self, directory: &Path, name: &str) -> Result<(), Error> {
-        fs::create_dir_all(directory)
-            .map_err(Error::io(format!("make {}", directory.display())))?;
-        let write = |extension: &str, text: String| {
-            let file = directory.join(name).with_extension(extension);
-            fs::write(&file, text).map_err(Error::io(format!("write {}", file.display())))
-        };
-        write("md", format!("# Tokens\n\n{}", self.table()))?;
-        write("json", format!("{}\n", serde_json::to_string_pretty(self)?))
+        write(
+            directory,
+            name,
+            &format!("# Tokens\n\n{}", self.table()),
+            self,
+        )
     }
+}
+
+/// Writes `{name}.md` with this text and `{name}.json` with these numbers.
+pub(crate) fn write(
+    directory: &Path,
+    name: &str,
+    text: &str,
+    numbers: &impl Serialize,
+) -> Result<(), Error> {
+    fs::create_dir_all(directory).map_err(Error::io(format!("make {}", directory.display())))?;
+    let write = |extension: &str, text: &str| {
+        let file = directory.join(name).with_extension(extension);
+        fs::write(&file, text).map_err(Error::io(format!("write {}", file.display())))
+    };
+    write("md", text)?;
+    write(
+        "json",
+        &format!("{}\n", serde_json::to_string_pretty(numbers)?),
+    )
 }

@@ -26,6 +26,7 @@ use crate::{
     machine::Machine,
     process,
     rebuild::{self, Plan, Rebuilt},
+    report,
 };
 
 /// How many clients the tenant has at a time.
@@ -269,16 +270,7 @@ impl Report {
     }
 
     fn write(&self, directory: &Path) -> Result<(), Error> {
-        fs::create_dir_all(directory)
-            .map_err(Error::io(format!("make {}", directory.display())))?;
-        let write = |name: &str, text: String| {
-            let file = directory.join(name);
-            fs::write(&file, text).map_err(Error::io(format!("write {}", file.display())))
-        };
-        write("roll.md", format!("# The roll\n\n{}", self.table()))?;
-        write(
-            "roll.json",
-            format!("{}\n", serde_json::to_string_pretty(self)?),
-        )
+        let text = format!("# The roll\n\n{}", self.table());
+        report::write(directory, "roll", &text, self)
     }
 }

@@ -2,8 +2,6 @@
 
 use std::{
     fs,
-    net::SocketAddr,
-    path::Path,
     time::{Duration, Instant},
 };
 
@@ -11,12 +9,34 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 
-use crate::{error::Error, process::PATIENCE};
+use crate::{error::Error, installation::Installation, load::Requests, process::PATIENCE};
 
 /// How many clients are made at a time.
 const AT_ONCE: usize = 32;
 
+/// What every client asks for.
+pub(crate) const SCOPES: &str = "orders:read orders:write";
+
+/// Whose scopes they are.
+const API: &str = "https://orders.example";
+
+/// A tenant with its one API, which has no limits.
+pub(crate) struct Tenant {
+    pub(crate) slug: String,
+    pub(crate) id: String,
+    /// The API's id.
+    pub(crate) api: String,
+}
+
+impl Tenant {
+    /// Where its clients ask.
+    pub(crate) fn endpoint(&self, name: &str) -> String {
+        format!("/t/{}/oauth2/{name}", self.slug)
+    }
+}
+
 /// A client of the tenant.
+#[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) id: String,
     pub(crate) secret: String,
@@ -25,26 +45,57 @@ pub(crate) struct Client {
 impl Client {
     /// A token request over HTTP/1.1, whole.
     pub(crate) fn request(&self, host: &str, path: &str) -> Vec<u8> {
-        self.request_with(&self.secret, host, path)
+        self.post(host, path, &client_credentials())
     }
 
     /// A token request with a secret that was never issued.
     pub(crate) fn wrong_request(&self, host: &str, path: &str) -> Vec<u8> {
         let (kept, last) = self.secret.split_at(self.secret.len() - 1);
         let other = if last == "a" { "b" } else { "a" };
-        self.request_with(&format!("{kept}{other}"), host, path)
+        let wrong = Self {
+            id: self.id.clone(),
+            secret: format!("{kept}{other}"),
+        };
+        wrong.request(host, path)
     }
 
-    fn request_with(&self, secret: &str, host: &str, path: &str) -> Vec<u8> {
-        let basic = STANDARD.encode(format!("{}:{secret}", self.id));
-        let body = "grant_type=client_credentials&scope=orders%3Aread+orders%3Awrite";
-        format!(
-            "POST {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Basic {basic}\r\n\
-             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
+    /// This form, by this client.
+    pub(crate) fn post(&self, host: &str, path: &str, form: &str) -> Vec<u8> {
+        let basic = STANDARD.encode(format!("{}:{}", self.id, self.secret));
+        post(
+            host,
+            path,
+            &format!("authorization: Basic {basic}\r\n"),
+            "application/x-www-form-urlencoded",
+            form,
         )
-        .into_bytes()
     }
+}
+
+/// Token requests of these clients in turn.
+pub(crate) fn requests(clients: &[Client], host: &str, path: &str) -> Requests {
+    clients
+        .iter()
+        .map(|client| client.request(host, path))
+        .collect()
+}
+
+/// The form of a token request, but for who asks.
+pub(crate) fn client_credentials() -> String {
+    url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("grant_type", "client_credentials")
+        .append_pair("scope", SCOPES)
+        .finish()
+}
+
+/// A request over HTTP/1.1, whole. `headers` are lines.
+pub(crate) fn post(host: &str, path: &str, headers: &str, content: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: {host}\r\n{headers}content-type: {content}\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
 }
 
 /// The operator of a server that was just started.
@@ -56,8 +107,9 @@ pub(crate) struct Operator {
 
 impl Operator {
     /// With the credential that the server leaves in its data directory, which is there when it is ready.
-    pub(crate) async fn of(data_dir: &Path, address: SocketAddr) -> Result<Self, Error> {
+    pub(crate) async fn of(installation: &Installation) -> Result<Self, Error> {
         let http = reqwest::Client::new();
+        let address = installation.address;
         let ready = format!("http://{address}/readyz");
         let begin = Instant::now();
         while !http.get(&ready).send().await?.status().is_success() {
@@ -66,10 +118,10 @@ impl Operator {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let file = data_dir.join("operator.json");
-        let text = fs::read(&file).map_err(Error::io(format!("read {}", file.display())))?;
-        let credential: Value = serde_json::from_slice(&text)?;
-        let field = |name: &str| credential[name].as_str().unwrap_or_default().to_owned();
+        let file = installation.directory().join("operator.json");
+        let read = fs::read(&file).map_err(Error::io(format!("read {}", file.display())))?;
+        let credential: Value = serde_json::from_slice(&read)?;
+        let field = |name: &str| text(&credential[name]);
         let issued: Value = http
             .post(field("token_endpoint"))
             .basic_auth(field("client_id"), Some(field("client_secret")))
@@ -84,61 +136,77 @@ impl Operator {
         Ok(Self {
             http,
             graphql: field("graphql_endpoint"),
-            token: issued["access_token"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
+            token: text(&issued["access_token"]),
         })
     }
 
-    /// A tenant that signs with this algorithm and sets no limits, and so many clients of it.
-    pub(crate) async fn tenant(
+    /// A tenant with this policy beside that of no limits.
+    pub(crate) async fn tenant(&self, slug: &str, mut policy: Value) -> Result<Tenant, Error> {
+        policy["rateLimit"] = json!({"client": null});
+        let tenant = json!({"slug": slug, "displayName": slug, "policy": policy});
+        let tenant = self
+            .mutation("createTenant", "tenant { id }", tenant)
+            .await?;
+        let scopes: Vec<_> = SCOPES
+            .split(' ')
+            .map(|name| json!({"name": name}))
+            .collect();
+        let api = json!({"tenant": slug, "identifier": API, "name": "Orders", "scopes": scopes});
+        let api = self.mutation("createApi", "api { id }", api).await?;
+        Ok(Tenant {
+            slug: slug.to_owned(),
+            id: text(&tenant["tenant"]["id"]),
+            api: text(&api["api"]["id"]),
+        })
+    }
+
+    /// So many clients with a secret.
+    pub(crate) async fn clients(
         &self,
-        slug: &str,
-        algorithm: &str,
+        tenant: &Tenant,
         clients: usize,
     ) -> Result<Vec<Client>, Error> {
-        let policy = json!({"signingAlgorithm": algorithm, "rateLimit": {"client": null}});
-        let tenant = json!({"slug": slug, "displayName": slug, "policy": policy});
-        self.mutation("createTenant", "tenant { id }", tenant)
-            .await?;
-        let scopes = json!([{"name": "orders:read"}, {"name": "orders:write"}]);
-        let api = json!({"tenant": slug, "identifier": "https://orders.example", "name": "Orders", "scopes": scopes});
-        self.mutation("createApi", "api { id }", api).await?;
-        let mut made = Vec::with_capacity(clients);
-        for number in 0..clients {
-            let grants = json!([{"api": "https://orders.example", "scopes": ["orders:read", "orders:write"]}]);
-            let client =
-                json!({"tenant": slug, "name": format!("client {number}"), "grants": grants});
-            let created = self
-                .mutation("createClient", "client { id } secret { plaintext }", client)
-                .await?;
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            made.push(Client {
-                id: text(&created["client"]["id"]),
-                secret: text(&created["secret"]["plaintext"]),
-            });
-        }
-        Ok(made)
+        self.create(tenant, clients, &json!({})).await
+    }
+
+    /// A client that serves the API, and so may ask about its tokens.
+    pub(crate) async fn serving(&self, tenant: &Tenant) -> Result<Client, Error> {
+        let mut made = self.create(tenant, 1, &json!({"serves": [API]})).await?;
+        made.pop()
+            .ok_or_else(|| Error::Wrong("no client was made".into()))
     }
 
     /// So many clients with this key and no secret, which cost no hash: those that are there and are not
     /// asked for, or those that authenticate with the key.
     pub(crate) async fn with_key(
         &self,
-        slug: &str,
+        tenant: &Tenant,
         jwks: &Value,
         clients: usize,
     ) -> Result<Vec<String>, Error> {
+        let more = json!({"authMethod": "PRIVATE_KEY_JWT", "jwks": jwks});
+        let made = self.create(tenant, clients, &more).await?;
+        Ok(made.into_iter().map(|client| client.id).collect())
+    }
+
+    async fn create(
+        &self,
+        tenant: &Tenant,
+        clients: usize,
+        more: &Value,
+    ) -> Result<Vec<Client>, Error> {
         let create = async |number: usize| {
-            let grants = json!([{"api": "https://orders.example", "scopes": ["orders:read", "orders:write"]}]);
-            let client = json!({"tenant": slug, "name": format!("key {number}"), "grants": grants,
-                "authMethod": "PRIVATE_KEY_JWT", "jwks": jwks});
+            let mut client = new_client(&tenant.slug, &format!("client {number}"));
+            for (name, value) in more.as_object().into_iter().flatten() {
+                client[name] = value.clone();
+            }
             let created = self
-                .mutation("createClient", "client { id }", client)
+                .mutation("createClient", "client { id } secret { plaintext }", client)
                 .await?;
-            let id = created["client"]["id"].as_str().unwrap_or_default();
-            Ok::<_, Error>(id.to_owned())
+            Ok::<_, Error>(Client {
+                id: text(&created["client"]["id"]),
+                secret: text(&created["secret"]["plaintext"]),
+            })
         };
         stream::iter(0..clients)
             .map(create)
@@ -148,21 +216,53 @@ impl Operator {
     }
 
     async fn mutation(&self, name: &str, fields: &str, input: Value) -> Result<Value, Error> {
-        let kind = format!("{}{}Input", name[..1].to_uppercase(), &name[1..]);
-        let query =
-            format!("mutation M($input: {kind}!) {{ {name}(input: $input) {{ {fields} }} }}");
+        let mut data = self.ask(&mutation(name, fields, &input)).await?;
+        Ok(data[name].take())
+    }
+
+    /// What GraphQL answers to `{"query", "variables"}`.
+    pub(crate) async fn ask(&self, question: &Value) -> Result<Value, Error> {
         let mut answer: Value = self
             .http
             .post(&self.graphql)
             .bearer_auth(&self.token)
-            .json(&json!({"query": query, "variables": {"input": input}}))
+            .json(question)
             .send()
             .await?
             .json()
             .await?;
         if let Some(errors) = answer.get("errors") {
-            return Err(Error::Wrong(format!("{name}: {errors}")));
+            return Err(Error::Wrong(format!("{}: {errors}", question["query"])));
         }
-        Ok(answer["data"][name].take())
+        Ok(answer["data"].take())
     }
+
+    /// The same as a request over HTTP/1.1, whole.
+    pub(crate) fn request(&self, host: &str, question: &Value) -> Vec<u8> {
+        let bearer = format!("authorization: Bearer {}\r\n", self.token);
+        post(
+            host,
+            "/graphql",
+            &bearer,
+            "application/json",
+            &question.to_string(),
+        )
+    }
+}
+
+/// The input of `createClient` for a client that may ask for everything.
+pub(crate) fn new_client(slug: &str, name: &str) -> Value {
+    let scopes: Vec<_> = SCOPES.split(' ').collect();
+    json!({"tenant": slug, "name": name, "grants": [{"api": API, "scopes": scopes}]})
+}
+
+/// A mutation as it is sent to GraphQL.
+pub(crate) fn mutation(name: &str, fields: &str, input: &Value) -> Value {
+    let kind = format!("{}{}Input", name[..1].to_uppercase(), &name[1..]);
+    let query = format!("mutation M($input: {kind}!) {{ {name}(input: $input) {{ {fields} }} }}");
+    json!({"query": query, "variables": {"input": input}})
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
