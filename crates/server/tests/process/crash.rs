@@ -159,7 +159,10 @@ fn created(directory: &std::path::Path, arguments: &[String], kept: &[String]) -
 }
 
 /// The ids of the tokens that the log has, as the next start finds it.
-async fn recorded(directory: &std::path::Path, arguments: &[String]) -> BTreeSet<String> {
+pub(crate) async fn recorded(
+    directory: &std::path::Path,
+    arguments: &[String],
+) -> BTreeSet<String> {
     let server = Server::start(directory, arguments);
     assert_eq!(server.get("/readyz").await.status().as_u16(), 200);
     server.terminate();
@@ -188,7 +191,7 @@ async fn recorded(directory: &std::path::Path, arguments: &[String]) -> BTreeSet
     rows.into_iter().map(|(jti,)| jti).collect()
 }
 
-fn jti(token: &str) -> String {
+pub(crate) fn jti(token: &str) -> String {
     let payload = URL_SAFE_NO_PAD
         .decode(token.split('.').nth(1).unwrap())
         .unwrap();

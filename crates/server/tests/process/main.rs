@@ -11,6 +11,7 @@ mod audit;
 mod auditor;
 mod crash;
 mod demo;
+mod drain;
 mod examples;
 mod export;
 mod first_start;

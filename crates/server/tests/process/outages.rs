@@ -2,16 +2,19 @@
 
 use std::{
     net::SocketAddr,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use chancery_event_store::{Backend, StoreLocation};
 use chancery_testkit::stores::TestDatabase;
-use reqwest::Response;
+use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, SqliteConnection};
+use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
 
 use crate::{
+    crash::{jti, recorded},
     proxy::{Proxy, Way},
     server::{Server, arguments},
 };
@@ -144,6 +147,93 @@ impl<'a> Outside<'a> {
     }
 }
 
+/// Tokens that are asked for all the while, a hundred times a second.
+struct Load {
+    issued: Arc<Mutex<Vec<String>>>,
+    stop: watch::Sender<bool>,
+    asking: Vec<JoinHandle<()>>,
+}
+
+impl Load {
+    async fn start(outside: &Outside<'_>) -> Self {
+        let unlimited = "mutation { updateTenant(input: {tenant: \"system\", policy: {rateLimit: {client: null}}}) { tenant { id } } }";
+        let answer: Value = outside.graphql(unlimited).await.json().await.unwrap();
+        assert!(answer["errors"].is_null(), "{answer}");
+        let issued = Arc::new(Mutex::new(Vec::new()));
+        let (stop, stopped) = watch::channel(false);
+        let asking = (0..4).map(|_| {
+            let text = |name: &str| outside.server.operator[name].as_str().unwrap().to_owned();
+            let request = outside
+                .http
+                .post(format!("{}/t/system/oauth2/token", outside.server.url))
+                .basic_auth(text("client_id"), Some(text("client_secret")))
+                .form(&[
+                    ("grant_type", "client_credentials"),
+                    ("audience", "urn:chancery:admin"),
+                ]);
+            tokio::spawn(ask(request, Arc::clone(&issued), stopped.clone()))
+        });
+        Self {
+            asking: asking.collect(),
+            issued,
+            stop,
+        }
+    }
+
+    fn issued(&self) -> usize {
+        self.issued.lock().unwrap().len()
+    }
+
+    /// Whoever asked all the while gets tokens again.
+    async fn goes_on(&self, before: usize) {
+        let since = Instant::now();
+        while self.issued() < before + 20 {
+            assert!(since.elapsed() < PATIENCE, "no tokens under load");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The ids of all tokens that left.
+    async fn stop(self) -> Vec<String> {
+        self.stop.send_replace(true);
+        for asking in self.asking {
+            asking.await.unwrap();
+        }
+        let issued = self.issued.lock().unwrap();
+        issued.iter().map(|token| jti(token)).collect()
+    }
+}
+
+/// Asks 25 times a second. Every answer is a token, or says that there is none now and when to come again.
+async fn ask(
+    request: RequestBuilder,
+    issued: Arc<Mutex<Vec<String>>>,
+    stopped: watch::Receiver<bool>,
+) {
+    let mut pace = tokio::time::interval(Duration::from_millis(40));
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while !*stopped.borrow() {
+        pace.tick().await;
+        let answer = request.try_clone().unwrap().send().await.unwrap();
+        let (status, retry) = (
+            answer.status(),
+            answer.headers().contains_key("retry-after"),
+        );
+        let answer: Value = answer.json().await.unwrap();
+        match status.as_u16() {
+            200 => issued
+                .lock()
+                .unwrap()
+                .push(answer["access_token"].as_str().unwrap().to_owned()),
+            503 => assert!(
+                retry && answer["error"] == "temporarily_unavailable",
+                "{answer}"
+            ),
+            _ => panic!("{status}: {answer}"),
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_away_for_30_seconds_is_said_to_be_and_found_again() {
     let directory = tempfile::tempdir().unwrap();
@@ -161,19 +251,30 @@ async fn a_database_that_is_away_for_30_seconds_is_said_to_be_and_found_again() 
     let server = Server::start(directory.path(), &arguments);
     let outside = Outside::of(&server).await;
     outside.works_again("before").await;
+    let load = Load::start(&outside).await;
     for (way, slug) in [(Way::Cut, "after-the-cut"), (Way::Lost, "after-the-loss")] {
         proxy.set(way);
         let since = Instant::now();
         while since.elapsed() < AWAY {
             outside.nothing_works().await;
         }
+        let during = load.issued();
         proxy.set(Way::Open);
         outside.works_again(slug).await;
+        load.goes_on(during).await;
     }
-    server.kill();
+    let issued = load.stop().await;
+    assert_eq!(server.terminate(), 0);
     let log = server.log();
     assert!(log.contains("store"), "the log says why");
     assert!(!log.contains("panicked"), "{log}");
+    let recorded = recorded(directory.path(), &arguments).await;
+    for jti in &issued {
+        assert!(
+            recorded.contains(jti),
+            "a token left without its record: {jti}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,15 +1,19 @@
 use std::{
     fs,
-    io::{self, BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Output, Stdio},
-    sync::Mutex,
+    process::{Child, ChildStderr, Command, Output, Stdio},
+    sync::{Arc, Condvar, Mutex},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use chancery_event_store::StoreLocation;
 use chancery_testkit::stores::TestDatabase;
 use serde_json::{Value, json};
+
+/// How long a server may take to say what it is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running `chancery serve` in a directory of its own.
 pub(crate) struct Server {
@@ -19,7 +23,27 @@ pub(crate) struct Server {
     pub(crate) address: String,
     pub(crate) operator: Value,
     http: reqwest::Client,
-    log: Mutex<Option<JoinHandle<io::Result<String>>>>,
+    log: Arc<Log>,
+    reader: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What a server has logged since it listened.
+#[derive(Default)]
+struct Log {
+    text: Mutex<String>,
+    grown: Condvar,
+}
+
+impl Log {
+    /// Takes in everything, to the end: it has to go somewhere, or the server would wait for a reader.
+    fn follow(&self, from: BufReader<ChildStderr>) {
+        for line in from.lines() {
+            let mut text = self.text.lock().unwrap();
+            text.push_str(&line.unwrap());
+            text.push('\n');
+            self.grown.notify_all();
+        }
+    }
 }
 
 /// The binary with a clean environment.
@@ -113,10 +137,10 @@ impl Server {
                 break (url.to_owned(), format!("http://{address}"));
             }
         };
-        // The rest of the log has to go somewhere, or the server would wait for a reader.
-        let rest = std::thread::spawn(move || {
-            let mut rest = String::new();
-            log.read_to_string(&mut rest).map(|_| rest)
+        let rest = Arc::new(Log::default());
+        let reader = std::thread::spawn({
+            let rest = Arc::clone(&rest);
+            move || rest.follow(log)
         });
         let operator = fs::read(directory.join("chancery-data/operator.json")).unwrap();
         let operator = serde_json::from_slice(&operator).unwrap();
@@ -126,7 +150,8 @@ impl Server {
             address,
             operator,
             http: reqwest::Client::new(),
-            log: Mutex::new(Some(rest)),
+            log: rest,
+            reader: Mutex::new(Some(reader)),
         }
     }
 
@@ -199,27 +224,36 @@ impl Server {
 
     /// Tells the server to stop, and waits.
     pub(crate) fn terminate(&self) -> i32 {
-        let mut child = self.child.lock().unwrap();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &child.id().to_string()])
-                .status()
-                .unwrap()
-                .success()
-        );
-        child.wait().unwrap().code().unwrap()
+        self.tell_to_stop();
+        self.ended()
+    }
+
+    pub(crate) fn tell_to_stop(&self) {
+        let id = self.child.lock().unwrap().id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        assert!(told.success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn ended(&self) -> i32 {
+        self.child.lock().unwrap().wait().unwrap().code().unwrap()
     }
 
     /// What was logged since it listened, when it has ended.
     pub(crate) fn log(&self) -> String {
-        self.log
-            .lock()
-            .unwrap()
-            .take()
-            .unwrap()
-            .join()
-            .unwrap()
-            .unwrap()
+        if let Some(reader) = self.reader.lock().unwrap().take() {
+            reader.join().unwrap();
+        }
+        self.log.text.lock().unwrap().clone()
+    }
+
+    /// Waits until this is in the log of the server, which runs on.
+    pub(crate) fn logs(&self, told: &str) {
+        let text = self.log.text.lock().unwrap();
+        let missing = |text: &mut String| !text.contains(told);
+        let wait = self.log.grown.wait_timeout_while(text, PATIENCE, missing);
+        let (text, timeout) = wait.unwrap();
+        assert!(!timeout.timed_out(), "`{told}` is not logged: {text}");
     }
 
     /// `kill -9`, while others may still talk to it.
