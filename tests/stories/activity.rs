@@ -146,6 +146,7 @@ story! {
             assert!(record["client"].as_str().unwrap().starts_with("client_"), "{record}");
             assert!(record["credentialId"].as_str().unwrap().starts_with("secret_"), "{record}");
             assert_eq!(record["traceId"].as_str().unwrap().len(), 32, "{record}");
+            assert_eq!(record["address"], "127.0.0.1", "{record}");
         }
         let own = nodes(&activity(&operator, json!({"tenant": "system", "filter": {"since": since}})).await);
         assert!(own.iter().all(|record| record["kind"] == "token_issued"), "{own:?}");

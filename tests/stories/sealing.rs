@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use chancery::platform::{Platform, Settings};
-use chancery_application::{ExportFailure, Patrol, SealError};
+use chancery_application::{ExportFailure, NotAccepted, Patrol, SealError};
 use chancery_crypto::{MasterKey, Sealer, SystemEntropy};
 use chancery_domain::{TenantId, value::Slug};
 use chancery_event_store::Backend;
@@ -84,17 +84,23 @@ fn verified(export: &str) -> Vec<&str> {
     lines
 }
 
-/// A second node on the same store.
+/// A second node on the same store, which has seen nothing yet.
 async fn another(world: &World) -> Platform {
+    another_with(world, |_| {}).await
+}
+
+async fn another_with(world: &World, set: impl FnOnce(&mut Settings)) -> Platform {
     let key = MasterKey::from_base64(&world.master_key).unwrap();
     let settings = Settings::new(
         &world.url,
         world.clock.clone(),
         Arc::new(SystemEntropy::new()),
     );
+    let mut settings = settings.unwrap();
+    set(&mut settings);
     let store = world.store.another().await;
     let sealer = Arc::new(Sealer::new(key, None));
-    Platform::open(store, sealer, settings.unwrap(), |_| unreachable!())
+    Platform::open(store, sealer, settings, |_| unreachable!())
         .await
         .unwrap()
 }
@@ -248,7 +254,7 @@ async fn what_was_changed_long_ago_is_found(world: &World, second: &Platform, ap
             .await
             .unwrap();
     }
-    let stopped = world.platform.application.stopped_seals().await.unwrap();
+    let stopped = world.platform.application.stopped_seals(100).await.unwrap();
     assert_eq!(
         stopped.get(&id).map(|fault| &**fault),
         Some("entry 20 is not the one that was sealed")
@@ -297,7 +303,7 @@ async fn what_was_changed_long_ago_is_found(world: &World, second: &Platform, ap
         world
             .platform
             .application
-            .stopped_seals()
+            .stopped_seals(100)
             .await
             .unwrap()
             .is_empty()
@@ -433,28 +439,170 @@ story! {
             let again = exported(&world.platform, &slug, 1).await;
             assert!(matches!(again, Err(ExportFailure::Tampered(_))), "{sql}: {again:?}");
         }
-        assert_eq!(world.platform.application.stopped_seals().await.unwrap().len(), 5);
+        assert_eq!(world.platform.application.stopped_seals(100).await.unwrap().len(), 5);
+    }
+}
+
+/// Takes the seal and the tiles as they are now, to put them back later.
+async fn keep_a_copy(world: &World) {
+    for table in ["seals", "tiles"] {
+        run_sql(
+            world.store.database(),
+            &format!("CREATE TABLE {table}_then AS SELECT * FROM {table}"),
+        )
+        .await;
+    }
+}
+
+/// Puts the copy back, as somebody would who wants later entries to be sealed anew.
+async fn put_it_back(world: &World, id: TenantId) {
+    for table in ["seals", "tiles"] {
+        let gone = format!("DELETE FROM {table} WHERE tenant_id = '{id}'");
+        run_sql(world.store.database(), &gone).await;
+        let back =
+            format!("INSERT INTO {table} SELECT * FROM {table}_then WHERE tenant_id = '{id}'");
+        run_sql(world.store.database(), &back).await;
+    }
+    let unsealed = format!("UPDATE tenant_log SET unsealed_since = 1 WHERE tenant_id = '{id}'");
+    run_sql(world.store.database(), &unsealed).await;
+}
+
+fn is_stopped<T: std::fmt::Debug>(outcome: &Result<T, SealError>, with: &str) {
+    assert!(
+        matches!(outcome, Err(SealError::Stopped(fault)) if fault.contains(with)),
+        "{with}: {outcome:?}"
+    );
+}
+
+story! {
+    async fn a_seal_that_was_put_back_is_refused_by_who_has_seen_more(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let application = &world.platform.application;
+        let id = tenant_id(&operator, "acme").await;
+        application.seal_roll(id).await.unwrap();
+        keep_a_copy(&world).await;
+        rename(&operator, &acme.api, 3).await;
+        let kept = checkpoint(&operator, "acme").await;
+        let size: u64 = kept["size"].as_str().unwrap().parse().unwrap();
+
+        // Back to the earlier seal, and a later entry is another one now.
+        put_it_back(&world, id).await;
+        tamper(&world, &format!("UPDATE events SET payload = '{{\"name\":\"Another\"}}' WHERE tenant_id = '{id}' AND tenant_seq = {size}")).await;
+        // Nobody has asked and nothing has changed since: the patrol finds it.
+        application.patrol(&mut Patrol::default()).await.unwrap();
+        let stopped = application.stopped_seals(100).await.unwrap();
+        let seen = format!("this node has seen one of {size}");
+        assert!(stopped[&id].contains(&seen) && stopped[&id].contains("chancery audit accept"), "{stopped:?}");
+        is_stopped(&application.seal_roll(id).await, &seen);
+        let refused = exported(&world.platform, "acme", 1).await;
+        assert!(matches!(&refused, Err(ExportFailure::Tampered(_))), "{refused:?}");
+        // What is published is what was signed last.
+        assert_eq!(checkpoint(&operator, "acme").await, kept);
+        assert_eq!(get(&world, "/t/acme/roll/checkpoint").await.2, kept["note"].as_str().unwrap());
+        assert_eq!(get(&world, "/t/acme/roll/key").await.2.trim(), kept["key"].as_str().unwrap());
+
+        // The alarm is taken away too, and a node that remembers nothing seals what it finds.
+        let alarm = format!("UPDATE seals SET fault = NULL WHERE tenant_id = '{id}'");
+        run_sql(world.store.database(), &alarm).await;
+        let forgetful = another(&world).await;
+        let forged = forgetful.application.seal_roll(id).await.unwrap();
+        assert_eq!((forged.checkpoint.size, forged.checkpoint.root.to_string() == kept["root"]), (size, false));
+        is_stopped(&application.sealed_roll(id).await, "does not go on from");
+        run_sql(world.store.database(), &alarm).await;
+        rename(&operator, &acme.api, 2).await;
+        assert!(forgetful.application.seal_roll(id).await.unwrap().checkpoint.size > size);
+        is_stopped(&application.seal_roll(id).await, "does not go on from");
+        is_stopped(&forgetful.application.seal_roll(id).await, "does not go on from");
+        assert_eq!(checkpoint(&operator, "acme").await, kept);
+        let ready: Value = world.http.get(format!("{}/readyz", world.url)).send().await.unwrap().json().await.unwrap();
+        assert_eq!(ready["rolls"], 1, "{ready}");
     }
 }
 
 story! {
-    async fn a_roll_that_was_changed_and_sealed_anew_has_another_key(world: World) {
+    async fn an_older_copy_is_taken_when_somebody_says_so(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let application = &world.platform.application;
+        let id = tenant_id(&operator, "acme").await;
+        let slug = Slug::parse("acme").unwrap();
+        application.seal_roll(id).await.unwrap();
+        assert_eq!(application.accept_seals(Some(&slug)).await.unwrap(), [], "there is nothing to accept");
+        keep_a_copy(&world).await;
+        rename(&operator, &acme.api, 3).await;
+        let kept = checkpoint(&operator, "acme").await;
+        put_it_back(&world, id).await;
+        is_stopped(&application.seal_roll(id).await, "this node has seen");
+
+        // Of a copy that is not whole there is nothing to accept.
+        let change = |from: &str, to: &str| format!("UPDATE events SET actor_id = '{to}' WHERE tenant_id = '{id}' AND tenant_seq = 1 AND actor_id LIKE '{from}'");
+        let (actor,) = chancery_event_store::fetch_one!(&*world.store, (String,), &format!("SELECT actor_id FROM events WHERE tenant_id = '{id}' AND tenant_seq = 1")).unwrap();
+        tamper(&world, &change("%", "nobody")).await;
+        let refused = application.accept_seals(Some(&slug)).await;
+        assert!(matches!(&refused, Err(NotAccepted::NotWhole { fault, .. }) if fault.contains("1 of ")), "{refused:?}");
+        tamper(&world, &change("nobody", &actor)).await;
+
+        let accepted = application.accept_seals(None).await.unwrap();
+        assert_eq!(accepted.len(), 1);
+        assert_eq!((accepted[0].tenant, &*accepted[0].given_up), (id, kept["note"].as_str().unwrap()));
+        assert!(application.stopped_seals(100).await.unwrap().is_empty());
+        let sealed = application.seal_roll(id).await.unwrap();
+        assert_eq!(sealed.key.to_string(), kept["key"].as_str().unwrap());
+        verified(&exported(&world.platform, "acme", 1).await.unwrap());
+    }
+}
+
+story! {
+    async fn a_roll_that_has_lost_its_seal_gets_no_other_key(world: World) {
         let acme = world.acme().await;
         let operator = world.operator().await;
         rename(&operator, &acme.api, 3).await;
         let kept = checkpoint(&operator, "acme").await;
         let id = tenant_id(&operator, "acme").await;
-        tamper(&world, &format!("UPDATE events SET payload = '{{\"name\":\"Another\"}}' WHERE tenant_id = '{id}' AND tenant_seq = {}", kept["size"].as_str().unwrap())).await;
+        let then: u64 = kept["size"].as_str().unwrap().parse().unwrap();
+        tamper(&world, &format!("UPDATE events SET payload = '{{\"name\":\"Another\"}}' WHERE tenant_id = '{id}' AND tenant_seq = {then}")).await;
+        let forgetful = another(&world).await;
         for table in ["seals", "tiles"] {
             tamper(&world, &format!("DELETE FROM {table} WHERE tenant_id = '{id}'")).await;
+            // Who has seen it knows, and who has not finds what is left of it.
+            is_stopped(&world.platform.application.seal_roll(id).await, "this node has seen");
+            let outcome = forgetful.application.seal_roll(id).await;
+            is_stopped(&outcome, "a new key is never made for a roll that had one");
+            let stopped = forgetful.application.stopped_seals(100).await.unwrap();
+            assert!(stopped.contains_key(&id), "the database has no place for it any more: {stopped:?}");
         }
-        // By itself the new export is right: only who kept something can tell.
-        let export = exported(&world.platform, "acme", 1).await.unwrap();
+        // Nobody has asked: the patrol finds it.
+        let another_one = another(&world).await;
+        another_one.application.patrol(&mut Patrol::default()).await.unwrap();
+        assert!(another_one.application.stopped_seals(100).await.unwrap().contains_key(&id));
+
+        // With the key gone too, only who kept something can tell: this node, or an auditor.
+        tamper(&world, &format!("DELETE FROM sealed_keys WHERE tenant_id = '{id}' AND purpose = 'note-key'")).await;
+        let export = exported(&forgetful, "acme", 1).await.unwrap();
         let lines = verified(&export);
-        let now = checkpoint(&operator, "acme").await;
-        assert_eq!(now["size"], kept["size"]);
-        assert_ne!(now["key"], kept["key"]);
-        let then: u64 = kept["size"].as_str().unwrap().parse().unwrap();
+        let header: Value = serde_json::from_str(export.lines().next().unwrap()).unwrap();
+        assert_ne!(header["key"], kept["key"]);
         assert_ne!(Hash::parse_hash(kept["root"].as_str().unwrap()).unwrap(), Theirs::of(&lines).root(then));
+        is_stopped(&world.platform.application.seal_roll(id).await, "as the key of this roll");
+        assert_eq!(checkpoint(&operator, "acme").await, kept);
+    }
+}
+
+story! {
+    async fn a_command_does_not_name_the_log_of_a_roll(world: World) {
+        let operator = world.operator().await;
+        let id = tenant_id(&operator, "system").await;
+        for table in ["seals", "sealed_keys WHERE purpose = 'note-key'", "tiles"] {
+            run_sql(world.store.database(), &format!("DELETE FROM {table}")).await;
+        }
+        let command = another_with(&world, |settings| settings.begins_seals = false).await;
+        let outcome = command.application.seal_roll(id).await;
+        assert!(matches!(outcome, Err(SealError::NotBegun)), "{outcome:?}");
+        // A tenant's log has its name as soon as there is a tenant.
+        world.acme().await;
+        let acme = tenant_id(&operator, "acme").await;
+        let sealed = command.application.seal_roll(acme).await.unwrap();
+        assert!(sealed.checkpoint.origin.ends_with("/t/acme/roll"));
     }
 }

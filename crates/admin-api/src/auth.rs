@@ -1,7 +1,7 @@
 //! Who sent the request: the bearer token (RFC 6750), and what the answer is without a usable one.
 
 use axum::response::Response;
-use chancery_application::{Application, BearerRefused, Caller};
+use chancery_application::{Application, BearerRefused, Caller, ClientAddress};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
@@ -34,9 +34,10 @@ pub(crate) async fn caller(
     application: &Application,
     token: &str,
     trace_id: &str,
+    address: Option<ClientAddress>,
 ) -> Result<Caller, Box<Response>> {
     let refused = match application.authenticate(token).await {
-        Ok(caller) => return Ok(caller),
+        Ok(caller) => return Ok(caller.from_address(address)),
         Err(refused) => refused,
     };
     Err(Box::new(match refused {

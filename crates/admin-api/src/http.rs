@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use chancery_application::Application;
+use chancery_application::{Application, ClientAddress};
 use chancery_telemetry::TraceContext;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -104,6 +104,7 @@ impl AdminApi {
         trace: &TraceContext,
     ) -> Result<Response, Box<Response>> {
         let token = auth::token(request.headers())?;
+        let address = request.extensions().get().copied();
         if !is_json(request.headers()) {
             let message = "send the request as JSON, with `Content-Type: application/json`";
             return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into());
@@ -111,7 +112,7 @@ impl AdminApi {
         let body = Bytes::from_request(request, &())
             .await
             .map_err(|rejection| unread(&rejection))?;
-        let answer = self.execute(&token, &body, trace);
+        let answer = self.execute(&token, &body, trace, address);
         tokio::time::timeout(self.options.patience, answer)
             .await
             .unwrap_or_else(|_| {
@@ -128,8 +129,9 @@ impl AdminApi {
         token: &str,
         body: &[u8],
         trace: &TraceContext,
+        address: Option<ClientAddress>,
     ) -> Result<Response, Box<Response>> {
-        let caller = auth::caller(&self.application, token, trace.trace_id()).await?;
+        let caller = auth::caller(&self.application, token, trace.trace_id(), address).await?;
         let body =
             Body::parse(body).map_err(|message| refused(StatusCode::BAD_REQUEST, &message))?;
         let session = Session::new(

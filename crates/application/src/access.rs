@@ -1,7 +1,7 @@
 //! Who may do what. Every command has its line in the table at the end; one without it cannot be
 //! executed.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use chancery_domain::{
     Actor, ChangeSet, ClientId, Command, CredentialId, ReadSet, StreamId, TenantId,
@@ -31,7 +31,14 @@ pub struct Caller {
     audits_every_tenant: bool,
     /// The W3C trace in which they ask.
     trace_id: Option<String>,
+    /// From where they ask.
+    address: Option<IpAddr>,
 }
+
+/// From where a request comes, as far as it is to be believed: an extension of each request, by whoever
+/// knows which proxies are trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
 
 /// Whom a token named, so that it can be looked at again.
 #[derive(Clone, Debug)]
@@ -75,6 +82,7 @@ impl Caller {
             scopes: held,
             audits_every_tenant,
             trace_id: None,
+            address: None,
         }
     }
 
@@ -86,6 +94,7 @@ impl Caller {
             scopes: AdminScope::ALL.iter().copied().collect(),
             audits_every_tenant: true,
             trace_id: None,
+            address: None,
         }
     }
 
@@ -97,6 +106,7 @@ impl Caller {
             scopes: AdminScope::ALL.iter().copied().collect(),
             audits_every_tenant: true,
             trace_id: None,
+            address: None,
         }
     }
 
@@ -105,6 +115,18 @@ impl Caller {
     pub fn in_trace(mut self, trace_id: &str) -> Self {
         self.trace_id = Some(trace_id.to_owned());
         self
+    }
+
+    /// The same, who asks from here: what they read is recorded with it.
+    #[must_use]
+    pub fn from_address(mut self, address: Option<ClientAddress>) -> Self {
+        self.address = address.map(|ClientAddress(address)| address);
+        self
+    }
+
+    /// From where they ask, where that is known.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// The W3C trace in which they ask, where there is one.

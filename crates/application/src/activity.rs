@@ -128,6 +128,7 @@ impl Application {
         let entry = Entry {
             client: Some(caller.actor().id()),
             credential: credential.map(|credential| credential.to_string()),
+            address: caller.address(),
             trace_id: caller.trace_id().map(ToOwned::to_owned),
             ..Entry::new(tenant, self.now(), kind)
         };

@@ -219,6 +219,9 @@ impl Work {
         };
         tx.commit().instrument(stage!("commit")).await?;
         if let Some(last) = recorded.last() {
+            if recorded.first().is_some_and(|first| first.tenant_seq == 1) {
+                self.application.begin_sealing(tenant).await;
+            }
             self.application.heads.announce(tenant, last.tenant_seq);
             self.application.unsealed.notify_one();
         }

@@ -15,6 +15,7 @@ mod execute;
 mod follow;
 mod install;
 mod issuer;
+mod kept_check;
 mod keys;
 mod master_key;
 mod mint;
@@ -32,7 +33,7 @@ mod tenants;
 
 use std::sync::Arc;
 
-pub use access::{Caller, Needs};
+pub use access::{Caller, ClientAddress, Needs};
 pub use activity::ActivityPlace;
 pub use activity_summary::{ActivitySummary, Span};
 pub use advice::{CredentialAdvice, SecretRevoked, Verdict};
@@ -49,6 +50,7 @@ pub use error::Error;
 pub use execute::{InputDigest, Remember, Request};
 pub use install::{Installation, OpenError};
 pub use issuer::{InvalidPublicUrl, PublicUrl};
+pub use kept_check::KeptChecked;
 pub use master_key::{ResealError, Resealed, reseal};
 pub use mint::IssuedSecret;
 pub use moment::Moment;
@@ -57,8 +59,8 @@ pub use page::{Page, PageRequest};
 pub use policy_preview::{BrokenClient, PolicyBreak, PolicyPreview};
 pub use roll::{EntryNumber, RollQuery};
 pub use sealing::{
-    ConsistencyProof, ExportFailure, Exported, InclusionProof, Patrol, SealError, SealRound,
-    SealedRoll,
+    Accepted, ConsistencyProof, ExportFailure, Exported, InclusionProof, NotAccepted, Patrol,
+    SealError, SealRound, SealedRoll, Seen, Witness, WitnessError,
 };
 pub use secrets::{NewSecretInput, SecretIssued};
 pub use sessions::{LinkCode, Session, SessionToken};
@@ -95,6 +97,11 @@ pub struct Parts {
     pub hasher: SecretHasher,
     /// The base of every issuer.
     pub public_url: PublicUrl,
+    /// What this node has seen of seals, outside the database.
+    pub witness: Witness,
+    /// Whether it may make the first seal of a roll, which fixes the log's name by `public_url` for ever:
+    /// servers may, whose public URL is the one that everybody uses.
+    pub begins_seals: bool,
     /// Where the admin API is, if not below the base of every issuer: scheme and authority.
     pub admin_url: Option<String>,
 }

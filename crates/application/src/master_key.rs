@@ -146,7 +146,7 @@ pub async fn reseal(
 }
 
 /// Where a value belongs: what its seal is bound to.
-fn context(which: Sealings, row: &Sealing) -> SealContext {
+pub(crate) fn context(which: Sealings, row: &Sealing) -> SealContext {
     match (which, &*row.purpose) {
         (Sealings::Installation, _) => SealContext::installation_key(&row.id),
         (Sealings::Secrets, _) => SealContext::client_secret(&row.tenant, &row.id),

@@ -93,7 +93,7 @@ impl Application {
 }
 
 /// The domain's name of an algorithm as the cryptography's.
-fn crypto_algorithm(algorithm: SigningAlgorithm) -> Algorithm {
+pub(crate) fn crypto_algorithm(algorithm: SigningAlgorithm) -> Algorithm {
     match algorithm {
         SigningAlgorithm::Es256 => Algorithm::Es256,
         SigningAlgorithm::Rs256 => Algorithm::Rs256,

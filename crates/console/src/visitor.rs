@@ -60,7 +60,9 @@ impl FromRequestParts<Console> for Visitor {
         };
         let trace = parts.extensions.get::<TraceContext>().copied();
         let trace = trace.ok_or(Stop::Unreadable("The request has no trace."))?;
+        let address = parts.extensions.get().copied();
         let caller = session.caller.clone().in_trace(trace.trace_id());
+        let caller = caller.from_address(address);
         Ok(Self {
             console: console.clone(),
             session: Session { caller, ..session },

@@ -49,7 +49,7 @@ pub use store::Store;
 pub use throwaway::ThrowawaySchema;
 pub use tx::Tx;
 pub use unique::{UNIQUE_RULES, UniqueRule};
-pub use vault::{InstallationKey, SealedKey, SealedSecret, Verifier};
+pub use vault::{InstallationKey, SealedKey, SealedSecret, VaultTable, Verifier, vault_rows};
 pub use versions::Versions;
 
 /// For the macros, and for `#[derive(FromRow)]` on the rows that they return.

@@ -139,6 +139,39 @@ impl Store {
             .collect()
     }
 
+    /// Whether there is anything of a seal that the tenant's roll had: its key in the vault, or a tile.
+    pub async fn was_sealed(&self, tenant: TenantId) -> Result<bool, StoreError> {
+        let found = fetch_optional!(
+            self,
+            (i64,),
+            "SELECT CAST(1 AS BIGINT) FROM sealed_keys WHERE tenant_id = $1 AND purpose = $2
+             UNION ALL SELECT CAST(1 AS BIGINT) FROM tiles WHERE tenant_id = $1 LIMIT 1",
+            tenant.to_string(),
+            NOTE_KEY
+        )?;
+        Ok(found.is_some())
+    }
+
+    /// So many tenants past this one that have a key for seals and no seal.
+    pub async fn platform_seals_gone(
+        &self,
+        after: Option<TenantId>,
+        limit: u32,
+    ) -> Result<Vec<TenantId>, StoreError> {
+        let rows = fetch_all!(
+            self,
+            (String,),
+            "SELECT DISTINCT k.tenant_id FROM sealed_keys k
+              WHERE k.purpose = $1 AND k.tenant_id > $2
+                AND NOT EXISTS (SELECT 1 FROM seals s WHERE s.tenant_id = k.tenant_id)
+              ORDER BY k.tenant_id LIMIT $3",
+            NOTE_KEY,
+            after.map(|tenant| tenant.to_string()).unwrap_or_default(),
+            i64::from(limit)
+        )?;
+        rows.iter().map(|(tenant,)| tenant_id(tenant)).collect()
+    }
+
     /// So many tenants past this one whose rolls are sealed, with how far.
     pub async fn platform_sealed(
         &self,
@@ -186,21 +219,25 @@ impl Tx {
         Ok(true)
     }
 
-    /// From a checkpoint of one size to a later one, and with it the lock of the tenant's seal. False:
+    /// From a seal that was read to a later checkpoint, and with it the lock of the tenant's seal. False:
     /// somebody else has moved it, or sealing was stopped.
     pub async fn advance_seal(
         &mut self,
         tenant: TenantId,
-        (from, to): (i64, i64),
+        from: &Seal,
+        to: i64,
         note: &str,
     ) -> Result<bool, StoreError> {
         let moved = execute!(
             self,
-            "UPDATE seals SET size = $3, note = $4 WHERE tenant_id = $1 AND size = $2 AND fault IS NULL",
+            "UPDATE seals SET size = $4, note = $5
+              WHERE tenant_id = $1 AND size = $2 AND note = $3 AND verifier_key = $6 AND fault IS NULL",
             tenant.to_string(),
-            from,
+            from.size,
+            &*from.note,
             to,
-            note
+            note,
+            &*from.verifier_key
         )?;
         if moved == 0 {
             return Ok(false);

@@ -3,7 +3,9 @@
 
 use chancery_domain::{ClientId, KeyId, SecretId, TenantId, VaultRow};
 
-use crate::{error::StoreError, execute, fetch_all, fetch_optional, store::Store, tx::Tx};
+use crate::{
+    error::StoreError, execute, fetch_all, fetch_optional, query::Reads, store::Store, tx::Tx,
+};
 
 /// What a tenant's signing keys are sealed for: part of what the seal is bound to.
 const SIGNING_KEY: &str = "signing-key";
@@ -170,6 +172,58 @@ impl Store {
             purpose
         )
     }
+}
+
+/// The tables of the vault whose rows belong to tenants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VaultTable {
+    /// Hashes of secrets.
+    Verifiers,
+    /// Secrets that key assertions.
+    Secrets,
+    /// Keys that sign tokens.
+    Keys,
+}
+
+impl VaultTable {
+    /// Every table.
+    pub const ALL: [Self; 3] = [Self::Verifiers, Self::Secrets, Self::Keys];
+
+    /// Its name in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Verifiers => "secret_verifiers",
+            Self::Secrets => "sealed_secrets",
+            Self::Keys => "sealed_keys",
+        }
+    }
+
+    /// The column of its key.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Verifiers | Self::Secrets => "secret_id",
+            Self::Keys => "key_id",
+        }
+    }
+}
+
+/// Which rows the vault has of a tenant, by id, each with the client that it belongs to, if it does to one.
+/// The key that signs checkpoints is not among them.
+pub async fn vault_rows(
+    on: impl Reads<'_>,
+    tenant: TenantId,
+    which: VaultTable,
+) -> Result<Vec<(String, Option<String>)>, StoreError> {
+    let (table, id) = (which.name(), which.id());
+    let sql = match which {
+        VaultTable::Keys => format!(
+            "SELECT {id}, CAST(NULL AS TEXT) FROM {table} WHERE tenant_id = $1 AND purpose <> '{NOTE_KEY}'"
+        ),
+        VaultTable::Verifiers | VaultTable::Secrets => {
+            format!("SELECT {id}, client_id FROM {table} WHERE tenant_id = $1")
+        }
+    };
+    fetch_all!(on, (String, Option<String>), &sql, tenant.to_string())
 }
 
 impl Tx {

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use chancery_domain::TenantId;
-use chancery_event_store::{Connection, Reads, Snapshot, Store, StoreError, fetch_all, sqlx};
+use chancery_event_store::{
+    Connection, Reads, Snapshot, Store, StoreError, VaultTable, fetch_all, sqlx,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -12,6 +14,7 @@ use crate::{
     model::{Model, cells, columns},
     models::for_each_model,
     side::{self, for_each_side},
+    vault,
     watch::Watch,
 };
 
@@ -47,6 +50,21 @@ pub enum How {
         /// What its events add up to.
         folded: Option<String>,
     },
+    /// It is there, and it does not do what it is for.
+    Unusable {
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl Difference {
+    /// Whether a rebuild puts it right. What is in the vault, and what was sealed, follows from no event.
+    pub fn is_rebuilt(&self) -> bool {
+        let kept = VaultTable::ALL
+            .iter()
+            .any(|table| table.name() == self.table);
+        !kept && !matches!(self.how, How::Unusable { .. })
+    }
 }
 
 impl fmt::Display for Difference {
@@ -55,6 +73,7 @@ impl fmt::Display for Difference {
         match &self.how {
             How::RowMissing => f.write_str("there are events and no row"),
             How::EventsMissing => f.write_str("there is a row and no events for it"),
+            How::Unusable { reason } => f.write_str(reason),
             How::Member {
                 member,
                 stored,
@@ -82,8 +101,8 @@ pub struct Checked {
     pub rows: u64,
 }
 
-/// Folds the tenant's roll and compares every row of every read model with it, as both are at one
-/// moment. Writers go on meanwhile. `watch` hears of every difference.
+/// Folds the tenant's roll and compares every row of every read model with it, and which rows the vault has,
+/// as all are at one moment. Writers go on meanwhile. `watch` hears of every difference.
 ///
 /// # Errors
 /// [`StoreError`]; an event that cannot be read, or that is missing, ends the check.
@@ -94,10 +113,9 @@ pub async fn check(
 ) -> Result<Checked, StoreError> {
     let mut rows = TenantRows::new(tenant);
     let mut snapshot = fold_to_snapshot(store, &mut rows, watch).await?;
-    compare(&mut snapshot, &rows, &mut |difference| {
-        watch.differs(difference);
-    })
-    .await?;
+    let found = &mut |difference| watch.differs(difference);
+    compare(&mut snapshot, &rows, found).await?;
+    vault::compare(&mut snapshot, &rows, found).await?;
     Ok(Checked {
         events: rows.head().unsigned_abs(),
         rows: rows.count() as u64,

@@ -21,6 +21,7 @@ mod search;
 mod side;
 pub mod tenant_list;
 pub mod tenants;
+mod vault;
 mod walk;
 mod watch;
 

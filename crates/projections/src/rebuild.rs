@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use chancery_domain::{StreamId, TenantId, Timestamp};
-use chancery_event_store::{Store, StoreError, Tx, UniqueRule, execute, fetch_all, fetch_one};
+use chancery_event_store::{
+    Store, StoreError, Tx, UniqueRule, VaultTable, execute, fetch_all, fetch_one,
+};
 use serde::Serialize;
 
 use crate::{
@@ -110,6 +112,12 @@ pub async fn platform_check(store: &Store, watch: &mut dyn Watch) -> Result<Chec
     }
     for_each_model!(Model => strays(store, Model::TABLE, Model::ID, watch).await?);
     for_each_side!(Side => strays(store, Side::TABLE, "tenant_id", watch).await?);
+    for table in VaultTable::ALL {
+        strays(store, table.name(), table.id(), watch).await?;
+    }
+    for table in ["seals", "tiles"] {
+        strays(store, table, "tenant_id", watch).await?;
+    }
     Ok(sum)
 }
 

@@ -11,6 +11,7 @@ use chancery_roll::{
     export::{ExportError, ExportReader, ExportWriter, Header, HeaderError, Next, OpenError},
     line::{self, Line},
     testing::{Sample, checkpoint, export},
+    verify::{Fault, Known, VerifyError, verify},
 };
 
 fn entries(count: usize) -> Vec<Entry> {
@@ -90,10 +91,21 @@ fn a_file_that_is_no_export_says_what_it_is_not() {
     let unreadable =
         |file: &str| assert!(matches!(fault(file), HeaderError::Unreadable(_)), "{file}");
     unreadable(header);
-    unreadable(&file.replace("\"from\":1", "\"from\":0"));
-    unreadable(&file.replace("\"from\":1", "\"from\":9"));
-    unreadable(&file.replace("\"from\":1", "\"from\":2"));
-    unreadable(&file.replace("\"to\":8", "\"to\":9223372036854775808"));
+    // One that can be read and cannot be true is a fault of the file, for whoever verifies it.
+    for (is, was) in [
+        ("\"from\":0", "\"from\":1"),
+        ("\"from\":9", "\"from\":1"),
+        ("\"from\":2", "\"from\":1"),
+        ("\"to\":9223372036854775808", "\"to\":8"),
+    ] {
+        let file = file.replace(was, is);
+        assert!(ExportReader::open(file.as_bytes()).is_ok(), "{is}");
+        let verified = verify(file.as_bytes(), &Known::default(), |_| {});
+        assert!(
+            matches!(verified, Err(VerifyError::Fault(Fault::Header(_)))),
+            "{is}: {verified:?}"
+        );
+    }
     unreadable(&file.replace('+', "-"));
     unreadable(&file.replacen("\"key\"", "\"other\"", 1));
 }

@@ -78,6 +78,11 @@ impl Failure {
         }
     }
 
+    /// What is said.
+    pub(crate) fn sentence(&self) -> &str {
+        &self.sentence
+    }
+
     /// Says it on standard error.
     pub(crate) fn report(&self) -> ExitCode {
         eprintln!("chancery: {}", self.sentence);

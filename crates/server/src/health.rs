@@ -1,6 +1,7 @@
 //! Liveness and readiness.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,6 +16,8 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
+use chancery_application::{Application, Error};
+use chancery_domain::TenantId;
 use chancery_event_store::Store;
 use chancery_token_log::TokenLog;
 use serde_json::{Value, json};
@@ -33,6 +36,7 @@ const ALARMS: u32 = 1_000;
 struct Health {
     store: Store,
     log: TokenLog,
+    application: Application,
     /// When it was last tried whether the store takes writes, and what came of it.
     trial: Mutex<Option<(Instant, Result<(), &'static str>)>>,
     /// How many rolls were not as they were sealed when somebody last asked.
@@ -40,10 +44,11 @@ struct Health {
 }
 
 /// `/healthz`: the process answers. `/readyz`: it can do its work.
-pub(crate) fn routes(store: Store, log: TokenLog) -> Router {
+pub(crate) fn routes(store: Store, log: TokenLog, application: Application) -> Router {
     let health = Arc::new(Health {
         store,
         log,
+        application,
         trial: Mutex::new(None),
         alarmed: AtomicUsize::new(0),
     });
@@ -66,8 +71,8 @@ pub(crate) async fn nothing_here() -> impl IntoResponse {
 
 async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
     let looked = async {
-        health.store.ping().await?;
-        health.store.platform_seal_faults(ALARMS).await
+        health.store.ping().await.map_err(Error::from)?;
+        health.application.stopped_seals(ALARMS).await
     };
     let stopped = match tokio::time::timeout(PATIENCE, looked).await {
         Ok(Ok(stopped)) => stopped,
@@ -111,7 +116,7 @@ impl Health {
     }
 
     /// Whoever asks may be anybody, so they hear how many rolls there are, and the log hears which.
-    fn alarm(&self, stopped: &[(chancery_domain::TenantId, String)]) -> (StatusCode, Json<Value>) {
+    fn alarm(&self, stopped: &BTreeMap<TenantId, String>) -> (StatusCode, Json<Value>) {
         let count = stopped.len();
         if self.alarmed.swap(count, Ordering::Relaxed) != count {
             for (tenant, fault) in stopped {

@@ -1,13 +1,18 @@
 //! The whole server but its socket: what the binary serves, and what tests serve in their own
 //! process with a clock of their own.
 
-use std::{io, num::NonZeroUsize, sync::Arc, time::Instant};
+use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Instant};
 
-use axum::{Router, middleware};
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request, State},
+    middleware::{self, Next},
+    response::Response,
+};
 use chancery_admin_api::Sockets;
 use chancery_application::{
-    Application, Error, Installation, InvalidPublicUrl, OpenError, OperatorCredential, Parts,
-    PublicUrl,
+    Application, ClientAddress, Error, Installation, InvalidPublicUrl, OpenError,
+    OperatorCredential, Parts, PublicUrl, Witness,
 };
 use chancery_crypto::{Entropy, HashParameters, Sealer, SecretHasher};
 use chancery_directory::{Capacity, Directory};
@@ -31,6 +36,10 @@ pub struct Settings {
     pub public_url: PublicUrl,
     /// Where the admin API is, if not below the base of every issuer: scheme and authority.
     pub admin_url: Option<String>,
+    /// What this node has seen of seals.
+    pub witness: Witness,
+    /// Whether this is a server, which names the logs of new rolls by its public URL.
+    pub begins_seals: bool,
     /// When a token may leave.
     pub durability: Durability,
     /// After how many days activity is deleted.
@@ -64,6 +73,8 @@ impl Settings {
         Ok(Self {
             public_url,
             admin_url: None,
+            witness: Witness::default(),
+            begins_seals: true,
             durability: Durability::default(),
             activity_days: 90,
             token_service,
@@ -147,6 +158,8 @@ pub(crate) fn application(
         hasher: hasher.clone(),
         public_url: settings.public_url.clone(),
         admin_url: settings.admin_url.clone(),
+        witness: settings.witness.clone(),
+        begins_seals: settings.begins_seals,
     })
 }
 
@@ -194,6 +207,7 @@ impl Platform {
                 &*settings.entropy,
                 Capacity::default(),
             ));
+            let proxies = settings.token_service.trusted_proxies.clone();
             let token_service = TokenService::new(
                 settings.token_service,
                 directory.clone(),
@@ -219,11 +233,15 @@ impl Platform {
                 lags: Arc::default(),
             });
             let sockets = Sockets::default();
-            let health = health::routes(store.clone(), log.clone());
+            let health = health::routes(store.clone(), log.clone(), application.clone());
             let complete = |router: Router| {
                 router
                     .merge(health.clone())
                     .fallback(health::nothing_here)
+                    .layer(middleware::from_fn_with_state(
+                        proxies.clone(),
+                        say_from_where,
+                    ))
                     .layer(middleware::from_fn_with_state(http.clone(), layer))
             };
             // For clients, and for operators.
@@ -263,6 +281,19 @@ impl Platform {
         self.log.close().await;
         self.store.close().await;
     }
+}
+
+/// Says with each request from where it comes: for whom it is recorded who has read.
+async fn say_from_where(
+    State(proxies): State<TrustedProxies>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
+        let address = proxies.client(peer.ip(), request.headers());
+        request.extensions_mut().insert(ClientAddress(address));
+    }
+    next.run(request).await
 }
 
 /// One hash at a time for each core.

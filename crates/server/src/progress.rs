@@ -59,6 +59,8 @@ pub(crate) struct Watching {
     progress: Progress,
     /// How many differences there were.
     pub(crate) differing: u64,
+    /// How many of them a rebuild puts right.
+    pub(crate) rebuilt: u64,
     /// The first of them.
     pub(crate) differences: Vec<Difference>,
 }
@@ -69,6 +71,7 @@ impl Watching {
         Self {
             progress: Progress::new(what, events.unsigned_abs()),
             differing: 0,
+            rebuilt: 0,
             differences: Vec::new(),
         }
     }
@@ -81,6 +84,7 @@ impl Watch for Watching {
 
     fn differs(&mut self, difference: Difference) {
         self.differing += 1;
+        self.rebuilt += u64::from(difference.is_rebuilt());
         if self.differences.len() < KEPT {
             self.differences.push(difference);
         }

@@ -15,6 +15,9 @@ const GATHER: Duration = Duration::from_millis(200);
 /// How many sweeps there are between two reminders of an alarm: ten minutes.
 const REMIND: u64 = 120;
 
+/// Of how many tenants it is reminded.
+const STOPPED: u32 = 100;
+
 /// Seals for ever. Nothing waits for it, and several nodes may do it at once.
 pub(crate) async fn run(application: Application) {
     let mut sweeps = interval(SWEEP);
@@ -53,7 +56,7 @@ async fn seal(application: &Application) {
 
 /// An alarm that was raised long ago, or on another node, is still one.
 async fn remind(application: &Application) {
-    match application.stopped_seals().await {
+    match application.stopped_seals(STOPPED).await {
         Ok(stopped) => {
             for (tenant, fault) in stopped {
                 tracing::error!(%tenant, fault, "ALARM: the sealing of this roll has stopped; see `chancery audit export`");

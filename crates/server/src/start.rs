@@ -2,7 +2,7 @@
 
 use std::{io, num::NonZeroU32, path::Path, sync::Arc};
 
-use chancery_application::{Application, Installation};
+use chancery_application::{Application, Installation, Witness};
 use chancery_crypto::{Sealer, SystemEntropy};
 use chancery_domain::value::Slug;
 use chancery_event_store::{SchemaStatus, Store, StoreConfig, StoreError, StoreLocation};
@@ -66,8 +66,15 @@ pub(crate) async fn existing(config: &Config) -> Result<Store, Failure> {
 /// The application of an installation that is there, with its master key. Of the roll nothing is
 /// made and nothing is migrated; its token log is opened as ever.
 pub(crate) async fn application(config: &Config) -> Result<Application, Failure> {
+    with_store(config).await.map(|(application, _)| application)
+}
+
+/// The same, with its store.
+pub(crate) async fn with_store(config: &Config) -> Result<(Application, Store), Failure> {
     let store = existing(config).await?;
-    let settings = settings(config)?;
+    let mut settings = settings(config)?;
+    // A command may be told another public URL than the servers have, and the log's name is for ever.
+    settings.begins_seals = false;
     let keys = config
         .master_keys(&*settings.entropy)
         .map_err(Failure::input)?;
@@ -84,14 +91,9 @@ pub(crate) async fn application(config: &Config) -> Result<Application, Failure>
     let log = platform::token_log(&store, &settings)
         .await
         .map_err(|error| Failure::store(&error))?;
-    Ok(platform::application(
-        &store,
-        &log,
-        &sealer,
-        &settings,
-        &installation,
-        &hasher,
-    ))
+    let application =
+        platform::application(&store, &log, &sealer, &settings, &installation, &hasher);
+    Ok((application, store))
 }
 
 /// What seals private keys: with every key that is configured, and those that come while it runs.
@@ -173,8 +175,12 @@ async fn rebuild_if_stale(store: &Store) -> Result<(), StoreError> {
 pub(crate) async fn platform(config: &Config, newer: Newer) -> Result<Platform, Failure> {
     let Opened { store, sealer } = open(config, newer).await?;
     let file = config.data_dir.join("operator.json");
-    let platform = Platform::open(store, sealer, settings(config)?, |operator| {
+    let settings = settings(config)?;
+    let witness = settings.witness.clone();
+    let platform = Platform::open(store, sealer, settings, |operator| {
         keep_aside(&file)?;
+        // A new installation has new tenants: what was seen of others does not contradict them.
+        witness.set_aside().map_err(io::Error::other)?;
         private_file::replace(&file, &serde_json::to_vec_pretty(operator)?)?;
         tracing::info!(file = %file.display(), "first start: the first operator's credential is made");
         Ok(())
@@ -229,6 +235,11 @@ fn settings(config: &Config) -> Result<Settings, Failure> {
     )
     .map_err(Failure::input)?;
     settings.admin_url = config.admin_url();
+    // A command on another machine has no directory of a node, and nothing to remember.
+    if config.data_dir.is_dir() {
+        settings.witness =
+            Witness::open(config.data_dir.join("seals-seen.ndjson")).map_err(Failure::input)?;
+    }
     settings.durability = config.activity.durability.0;
     settings.activity_days = config.activity.retention.0;
     settings.admin_api.introspection = config.introspection;

@@ -54,6 +54,11 @@ impl TrustedProxies {
         Self(Arc::new(is_trusted))
     }
 
+    /// The client's address of a request that this peer sent with these headers.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        client_address(peer, headers, self)
+    }
+
     fn trust(&self, address: IpAddr) -> bool {
         (self.0)(address)
     }

@@ -5,7 +5,7 @@ use async_graphql::{
     http::{WebSocket as Protocol, WebSocketProtocols, WsMessage},
 };
 use axum::extract::ws::{Message, WebSocket};
-use chancery_application::{BearerRefused, Caller};
+use chancery_application::{BearerRefused, Caller, ClientAddress};
 use futures_util::{Sink, SinkExt, Stream, StreamExt, future};
 use serde_json::Value;
 use tokio::{
@@ -30,11 +30,17 @@ const SILENCE: Duration = Duration::from_mins(1);
 /// How long the last word may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// From where a connection was opened, and in which trace.
+pub(super) struct From {
+    pub(super) trace_id: String,
+    pub(super) address: Option<ClientAddress>,
+}
+
 /// A caller, once it is known, with its place.
 type Authenticated = (Caller, OfCaller);
 
 /// Speaks with one client until one of both ends it.
-pub(super) async fn run(socket: WebSocket, api: AdminApi, place: Place, trace_id: String) {
+pub(super) async fn run(socket: WebSocket, api: AdminApi, place: Place, from: From) {
     let (mut sink, stream) = socket.split();
     let shared = Arc::new(Shared::new());
     let incoming = {
@@ -44,14 +50,14 @@ pub(super) async fn run(socket: WebSocket, api: AdminApi, place: Place, trace_id
     let subscriptions = Subscriptions {
         schema: api.schema.clone(),
         application: api.application.clone(),
-        trace_id: trace_id.clone(),
+        trace_id: from.trace_id.clone(),
     };
     let place = Arc::new(place);
     let (known, authenticated) = oneshot::channel();
     let init = {
         let (api, place, shared) = (api.clone(), Arc::clone(&place), Arc::clone(&shared));
         move |payload| async move {
-            match authenticate(&api, &place, &payload, &trace_id).await {
+            match authenticate(&api, &place, &payload, &from).await {
                 Ok((caller, of_caller)) => {
                     let mut data = Data::default();
                     data.insert(caller.clone());
@@ -135,20 +141,20 @@ async fn authenticate(
     api: &AdminApi,
     place: &Place,
     payload: &Value,
-    trace_id: &str,
+    from: &From,
 ) -> Result<Authenticated, Close> {
     let token = auth::token_of_init(payload).ok_or_else(|| {
         Close::forbidden("connection_init needs a payload like {\"authorization\": \"Bearer …\"}")
     })?;
     let caller = match api.application.authenticate(token).await {
-        Ok(caller) => caller,
+        Ok(caller) => caller.from_address(from.address),
         Err(BearerRefused::NotUsable(_)) => {
             return Err(Close::forbidden(
                 "the access token is malformed, expired, revoked or for another audience",
             ));
         }
         Err(BearerRefused::Failed(error)) => {
-            error::log(&error, trace_id);
+            error::log(&error, &from.trace_id);
             return Err(Close::later("it cannot be found out now who you are"));
         }
     };

@@ -13,6 +13,7 @@ use axum::{
     extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     response::Response,
 };
+use chancery_application::ClientAddress;
 use chancery_telemetry::TraceContext;
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 
@@ -33,6 +34,7 @@ const MAX_MESSAGE: usize = crate::http::MAX_BODY;
 pub(crate) async fn upgrade(
     State(api): State<AdminApi>,
     Extension(trace): Extension<TraceContext>,
+    address: Option<Extension<ClientAddress>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let refused = |message| refusal(StatusCode::BAD_REQUEST, Code::InvalidInput, message, None);
@@ -58,5 +60,9 @@ pub(crate) async fn upgrade(
         return response;
     };
     let trace_id = trace.trace_id().to_owned();
-    upgrade.on_upgrade(move |socket| connection::run(socket, api, place, trace_id))
+    let from = connection::From {
+        trace_id,
+        address: address.map(|Extension(address)| address),
+    };
+    upgrade.on_upgrade(move |socket| connection::run(socket, api, place, from))
 }

@@ -46,6 +46,9 @@ pub enum ExportFailure {
         "the roll is not as it was sealed: {0}; nothing vouches for it any more. Restore a backup, and compare it with a checkpoint that was kept elsewhere"
     )]
     Tampered(String),
+    /// It was never sealed, and no server has begun.
+    #[error(transparent)]
+    NotBegun(SealError),
     /// The export cannot be written.
     #[error(transparent)]
     Write(std::io::Error),
@@ -58,6 +61,7 @@ impl From<SealError> for ExportFailure {
     fn from(error: SealError) -> Self {
         match error {
             SealError::NoRoll => Self::NoTenant,
+            begun @ SealError::NotBegun => Self::NotBegun(begun),
             SealError::Stopped(fault) => Self::Tampered(fault),
             SealError::Failed(error) => Self::Failed(error),
         }
@@ -125,7 +129,7 @@ impl Application {
             }),
             Err(ExportError::Root(_)) => {
                 // Which entry it is, the tiles know.
-                self.inspect_all(tenant, &mut |_| {}).await?;
+                self.inspect_or_alarm(&sealed, &mut |_| {}).await?;
                 Err(ExportFailure::Tampered(
                     "its entries do not add up to the root that was signed".to_owned(),
                 ))
@@ -137,14 +141,11 @@ impl Application {
     /// Where sealing was stopped, everything that is sealed is looked at once more: when all of it is as
     /// it was sealed, because a backup was restored, sealing goes on.
     async fn clear_alarm(&self, tenant: chancery_domain::TenantId) -> Result<(), ExportFailure> {
-        let fault = match self.sealed_roll(tenant).await {
-            Ok(sealed) => sealed.and_then(|sealed| sealed.fault),
-            Err(error) => return Err(error.into()),
-        };
-        if fault.is_none() {
+        let sealed = self.sealed_roll(tenant).await?;
+        let Some(sealed) = sealed.filter(|sealed| sealed.fault.is_some()) else {
             return Ok(());
-        }
-        self.inspect_all(tenant, &mut |_| {}).await?;
+        };
+        self.inspect_or_alarm(&sealed, &mut |_| {}).await?;
         let mut tx = self.parts.store.begin().await.map_err(Error::from)?;
         let resumed = tx.resume_sealing(tenant).await.map_err(Error::from)?;
         tx.commit().await.map_err(Error::from)?;
@@ -152,6 +153,21 @@ impl Application {
             tracing::warn!(%tenant, "every sealed entry is as it was sealed again; sealing goes on");
         }
         Ok(())
+    }
+
+    /// Looks at everything that is sealed, and stops the sealing where it is not as it was.
+    pub(crate) async fn inspect_or_alarm(
+        &self,
+        sealed: &SealedRoll,
+        each: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<(), SealError> {
+        match self.inspect_all(sealed, each).await {
+            Err(SealError::Stopped(fault)) => {
+                self.stop_sealing(sealed.tenant, &fault).await?;
+                Err(SealError::Stopped(fault))
+            }
+            inspected => inspected,
+        }
     }
 }
 

@@ -2,21 +2,35 @@
 
 use chancery_crypto::{NoteKey, SealContext, Sealed};
 use chancery_domain::{KeyId, TenantId};
-use chancery_event_store::{Seal, SealedKey, seal};
+use chancery_event_store::{Seal, SealedKey};
 use chancery_projections::tenants;
 use chancery_roll::{
     Hash,
     checkpoint::{Checkpoint, origin},
 };
 
-use super::SealError;
+use super::{SealError, SealedRoll};
 use crate::{Application, error::Error};
 
 impl Application {
-    /// The tenant's seal; its first one when there is none yet.
-    pub(super) async fn seal_or_begin(&self, tenant: TenantId) -> Result<Seal, SealError> {
-        if let Some(seal) = seal(&self.parts.store, tenant).await? {
-            return Ok(seal);
+    /// Fixes origin and key of the roll of a tenant that was made just now, by the server that made it.
+    /// Where that does not succeed, the sealer will.
+    pub(crate) async fn begin_sealing(&self, tenant: TenantId) {
+        if let Err(error) = self.seal_or_begin(tenant).await {
+            tracing::warn!(%tenant, %error, "the first seal of a roll could not be made yet; the sealer tries again");
+        }
+    }
+
+    /// The tenant's seal; its first one when it never had one.
+    pub(super) async fn seal_or_begin(
+        &self,
+        tenant: TenantId,
+    ) -> Result<(Seal, SealedRoll), SealError> {
+        if let Some(attested) = self.attested(tenant).await? {
+            return Ok(attested);
+        }
+        if !self.parts.begins_seals {
+            return Err(SealError::NotBegun);
         }
         let row = tenants::get(&self.parts.store, tenant).await?;
         let slug = row.ok_or(SealError::NoRoll)?.state.slug;
@@ -53,16 +67,16 @@ impl Application {
         let mut tx = self.parts.store.begin().await?;
         if tx.begin_seal(tenant, &first, &sealed).await? {
             tx.commit().await?;
-            return Ok(first);
+        } else {
+            // Another node was faster: its key is the roll's.
+            tx.rollback().await?;
         }
-        tx.rollback().await?;
-        // Another node was faster: its key is the roll's.
-        let seal = seal(&self.parts.store, tenant).await?;
-        seal.ok_or_else(|| SealError::Failed(Error::Conflict))
+        let attested = self.attested(tenant).await?;
+        attested.ok_or(SealError::Failed(Error::Conflict))
     }
 
     /// The key that signs the roll's checkpoints, out of the vault.
-    pub(super) async fn note_key(
+    pub(crate) async fn note_key(
         &self,
         tenant: TenantId,
         seal: &Seal,

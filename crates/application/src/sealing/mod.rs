@@ -5,25 +5,30 @@
 //! time too: the first one writes, the others compare. What does not fit what was sealed before stops
 //! the sealing of that tenant, until somebody has found out why.
 
+mod accept;
+mod attest;
 mod export;
 mod key;
 mod patrol;
 mod proofs;
 mod step;
 mod tree;
+mod witness;
 
 use std::collections::BTreeMap;
 
 use chancery_crypto::VerifierKey;
 use chancery_domain::TenantId;
-use chancery_event_store::{Seal, StoreError, seal};
+use chancery_event_store::StoreError;
 use chancery_roll::checkpoint::{Checkpoint, SignedCheckpoint};
 
 use crate::{Application, error::Error};
 
+pub use accept::{Accepted, NotAccepted};
 pub use export::{ExportFailure, Exported};
 pub use patrol::Patrol;
 pub use proofs::{ConsistencyProof, InclusionProof};
+pub use witness::{Seen, Witness, WitnessError};
 
 /// How many tenants a round seals before the next look for what is not sealed.
 const ROUND: u32 = 100;
@@ -63,6 +68,11 @@ pub enum SealError {
     /// What is stored is not what was sealed: an alarm. Nothing more is sealed in this roll.
     #[error("sealing has stopped, because the roll is not as it was sealed: {0}")]
     Stopped(String),
+    /// It was never sealed, and it is not this process that may begin.
+    #[error(
+        "the roll was never sealed. Its first seal fixes the name of its log, which follows from the server's public URL, so a server makes it: start `chancery serve`, and try again"
+    )]
+    NotBegun,
     /// It could not be done now.
     #[error(transparent)]
     Failed(#[from] Error),
@@ -83,7 +93,9 @@ impl From<SealError> for Error {
         match error {
             SealError::NoRoll => Self::NotFound { what: "tenant" },
             SealError::Failed(error) => error,
-            stopped @ SealError::Stopped(_) => Self::Internal(Box::new(stopped)),
+            stopped @ (SealError::Stopped(_) | SealError::NotBegun) => {
+                Self::Internal(Box::new(stopped))
+            }
         }
     }
 }
@@ -127,7 +139,9 @@ impl Application {
                     round.more = true;
                 }
                 Ok(Step::Overtaken) => round.more = true,
-                Err(SealError::Stopped(_) | SealError::NoRoll) => round.failed += 1,
+                Err(SealError::Stopped(_) | SealError::NoRoll | SealError::NotBegun) => {
+                    round.failed += 1
+                }
                 Err(SealError::Failed(error)) => {
                     tracing::warn!(%tenant, %error, "the roll could not be sealed; the next round tries again");
                     round.failed += 1;
@@ -159,15 +173,6 @@ impl Application {
         }
     }
 
-    /// A roll as far as it is sealed; none before its first seal.
-    ///
-    /// # Errors
-    /// [`SealError::Stopped`], when the stored checkpoint is not one of this roll.
-    pub async fn sealed_roll(&self, tenant: TenantId) -> Result<Option<SealedRoll>, SealError> {
-        let stored = seal(&self.parts.store, tenant).await?;
-        stored.map(|seal| verified(tenant, &seal)).transpose()
-    }
-
     /// One step, and the alarm when there is cause for it.
     async fn seal_some(&self, tenant: TenantId) -> Result<Step, SealError> {
         match self.seal_step(tenant).await {
@@ -179,57 +184,34 @@ impl Application {
         }
     }
 
-    /// Nothing more is sealed in this roll, on any node.
-    async fn stop_sealing(&self, tenant: TenantId, fault: &str) -> Result<(), Error> {
+    /// Nothing more is sealed in this roll, on any node. Gives whether nobody has said so before.
+    async fn stop_sealing(&self, tenant: TenantId, fault: &str) -> Result<bool, Error> {
         let mut tx = self.parts.store.begin().await?;
         let first = tx.stop_sealing(tenant, fault).await?;
         tx.commit().await?;
         if first {
-            tracing::error!(
-                %tenant,
-                fault,
-                "ALARM: a roll is not as it was sealed; nothing more is sealed in it. Verify an export with a checkpoint that you kept"
-            );
+            alarm(tenant, fault);
         }
-        Ok(())
+        Ok(first)
     }
 
-    /// Tenants whose sealing was stopped, each with what was found, at most a hundred: for readiness.
+    /// So many tenants whose sealing was stopped, each with what was found: what the database says, and
+    /// what this node has found that contradicts what it has seen.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn stopped_seals(&self) -> Result<BTreeMap<TenantId, String>, Error> {
-        let faults = self.parts.store.platform_seal_faults(ROUND).await?;
-        Ok(faults.into_iter().collect())
+    pub async fn stopped_seals(&self, limit: u32) -> Result<BTreeMap<TenantId, String>, Error> {
+        let stored = self.parts.store.platform_seal_faults(limit).await?;
+        let mut faults: BTreeMap<_, _> = stored.into_iter().collect();
+        faults.extend(self.parts.witness.faults());
+        Ok(faults)
     }
 }
 
-/// What is stored of a seal, when it is one.
-fn verified(tenant: TenantId, seal: &Seal) -> Result<SealedRoll, SealError> {
-    let stopped = |what: &str| SealError::Stopped(what.to_owned());
-    let key: VerifierKey = seal
-        .verifier_key
-        .parse()
-        .map_err(|_| stopped("the stored verifier key is none"))?;
-    let note = SignedCheckpoint::parse(&seal.note)
-        .map_err(|_| stopped("the stored checkpoint is none"))?;
-    let checkpoint = note
-        .verify(&key)
-        .map_err(|_| stopped("the stored checkpoint is not signed with the roll's key"))?
-        .clone();
-    if checkpoint.origin != seal.origin
-        || key.name() != seal.origin
-        || i64::try_from(checkpoint.size) != Ok(seal.size)
-    {
-        return Err(stopped(
-            "the stored checkpoint is of another roll or another size",
-        ));
-    }
-    Ok(SealedRoll {
-        tenant,
-        key,
-        checkpoint,
-        note,
-        fault: seal.fault.clone(),
-    })
+fn alarm(tenant: TenantId, fault: &str) {
+    tracing::error!(
+        %tenant,
+        fault,
+        "ALARM: a roll is not as it was sealed; nothing more is sealed in it. Verify an export with a checkpoint that you kept"
+    );
 }

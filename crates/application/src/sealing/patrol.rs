@@ -12,12 +12,19 @@ use crate::{Application, error::Error};
 /// How many tiles of leaves one round looks at.
 const ROUND: usize = 8;
 
+/// How many seals one round compares with what this node has seen.
+const SEEN: usize = 50;
+
 /// Where a patrol is. It goes round for ever, from tenant to tenant.
 #[derive(Clone, Debug, Default)]
 pub struct Patrol {
     tenant: Option<TenantId>,
     /// The next tile of this tenant, when it is not through with it.
     tile: Option<u64>,
+    /// The tenant whose seal was last compared with what this node has seen.
+    seen: Option<TenantId>,
+    /// The last tenant that was found without its seal.
+    gone: Option<TenantId>,
 }
 
 impl Application {
@@ -27,12 +34,13 @@ impl Application {
     /// # Errors
     /// [`Error`] when the store cannot be read; the next round tries again.
     pub async fn patrol(&self, at: &mut Patrol) -> Result<(), Error> {
+        self.compare_seen(at).await?;
         for _ in 0..ROUND {
             let (Some(tenant), Some(tile)) = (at.tenant, at.tile) else {
                 let next = self.parts.store.platform_sealed(at.tenant, 1).await?;
                 let Some((tenant, _)) = next.first() else {
                     // Round again, the next time.
-                    *at = Patrol::default();
+                    (at.tenant, at.tile) = (None, None);
                     return Ok(());
                 };
                 (at.tenant, at.tile) = (Some(*tenant), Some(0));
@@ -41,28 +49,51 @@ impl Application {
             at.tile = match self.inspect_or_stop(tenant, tile).await {
                 Ok(more) => more.then_some(tile + 1),
                 Err(SealError::Failed(error)) => return Err(error),
-                Err(SealError::Stopped(_) | SealError::NoRoll) => None,
+                Err(SealError::Stopped(_) | SealError::NoRoll | SealError::NotBegun) => None,
             };
         }
         Ok(())
     }
 
-    /// Looks at everything that is sealed of a roll.
+    /// Compares some of the seals that this node has seen with those that are stored, and looks for rolls
+    /// that have lost theirs, whether they grow or not.
+    async fn compare_seen(&self, at: &mut Patrol) -> Result<(), Error> {
+        let seen = self.parts.witness.after(at.seen, SEEN);
+        at.seen = seen.last().filter(|_| seen.len() == SEEN).copied();
+        let limit = u32::try_from(SEEN).unwrap_or(u32::MAX);
+        let gone = self.parts.store.platform_seals_gone(at.gone, limit).await?;
+        at.gone = gone.last().filter(|_| gone.len() == SEEN).copied();
+        for tenant in seen.into_iter().chain(gone) {
+            match self.sealed_roll(tenant).await {
+                // What is found is told where it is found.
+                Ok(_) | Err(SealError::Stopped(_) | SealError::NoRoll | SealError::NotBegun) => {}
+                Err(SealError::Failed(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at everything that is sealed of a roll; `each` hears of how many entries.
     pub(super) async fn inspect_all(
         &self,
-        tenant: TenantId,
+        sealed: &SealedRoll,
         each: &mut (dyn FnMut(u64) + Send),
     ) -> Result<(), SealError> {
-        let mut tile = 0;
-        while self.inspect_or_stop(tenant, tile).await? {
+        for tile in 0.. {
+            let more = self.inspect(sealed, tile).await?;
             each(Tile::HASHES as u64);
-            tile += 1;
+            if !more {
+                break;
+            }
         }
         Ok(())
     }
 
     async fn inspect_or_stop(&self, tenant: TenantId, tile: u64) -> Result<bool, SealError> {
-        match self.inspect(tenant, tile).await {
+        let Some(sealed) = self.sealed_roll(tenant).await? else {
+            return Ok(false);
+        };
+        match self.inspect(&sealed, tile).await {
             Err(SealError::Stopped(fault)) => {
                 self.stop_sealing(tenant, &fault).await?;
                 Err(SealError::Stopped(fault))
@@ -73,10 +104,8 @@ impl Application {
 
     /// Compares the entries of one tile of leaves with it, and it with the signed root. Gives whether
     /// there are more.
-    async fn inspect(&self, tenant: TenantId, number: u64) -> Result<bool, SealError> {
-        let Some(SealedRoll { checkpoint, .. }) = self.sealed_roll(tenant).await? else {
-            return Ok(false);
-        };
+    async fn inspect(&self, sealed: &SealedRoll, number: u64) -> Result<bool, SealError> {
+        let (tenant, checkpoint) = (sealed.tenant, &sealed.checkpoint);
         let id = TileId {
             level: 0,
             index: number,

@@ -116,20 +116,28 @@ impl Application {
         let Some((tenant, _)) = tenants::by_slug(&self.parts.store, slug).await? else {
             return Ok(None);
         };
-        match self.sealed_roll(tenant).await? {
-            Some(sealed) if sealed.checkpoint.size > 0 => Ok(Some(sealed)),
-            _ => self.sealed_now(tenant).await.map(Some),
+        match self.sealed_roll(tenant).await {
+            Ok(Some(sealed)) if sealed.checkpoint.size > 0 => Ok(Some(sealed)),
+            Ok(_) | Err(SealError::Stopped(_)) => self.sealed_now(tenant).await.map(Some),
+            Err(error) => Err(error.into()),
         }
     }
 
-    /// As far as one step goes; where sealing was stopped, as far as it went.
+    /// As far as one step goes; where sealing was stopped, as far as it went; where what is stored
+    /// contradicts what this node has seen, what it has seen.
     async fn sealed_now(&self, tenant: TenantId) -> Result<SealedRoll, Error> {
         match self.seal_some(tenant).await {
             Ok(_) | Err(SealError::Stopped(_)) => {}
             Err(error) => return Err(error.into()),
         }
-        let sealed = self.sealed_roll(tenant).await?;
-        sealed.ok_or(Error::NotFound { what: "tenant" })
+        let sealed = match self.sealed_roll(tenant).await {
+            Err(SealError::Stopped(fault)) => match self.last_good(tenant, &fault).await? {
+                Some(seen) => Ok(Some(seen)),
+                None => Err(SealError::Stopped(fault)),
+            },
+            sealed => sealed,
+        };
+        sealed?.ok_or(Error::NotFound { what: "tenant" })
     }
 
     async fn require_size(&self, tenant: TenantId, path: &str, size: u64) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use chancery_roll::{
     tree::{GrowingTree, Plan, Tile, TileId},
 };
 
-use super::{SealError, SealedRoll, Step, key::internal, tree, verified};
+use super::{SealError, SealedRoll, Step, key::internal, tree};
 use crate::Application;
 
 /// How many entries are sealed in one transaction.
@@ -28,11 +28,10 @@ impl Application {
             .await?
             .ok_or(SealError::NoRoll)?
             .unsigned_abs();
-        let seal = self.seal_or_begin(tenant).await?;
+        let (seal, sealed) = self.seal_or_begin(tenant).await?;
         if let Some(fault) = seal.fault {
             return Err(SealError::Stopped(fault));
         }
-        let sealed = verified(tenant, &seal)?;
         let size = sealed.checkpoint.size;
         if head <= size {
             return Ok(Step::Nothing);
@@ -47,6 +46,8 @@ impl Application {
         };
         let note = checkpoint.sign(&key).map_err(internal)?;
         if self.write(tenant, &seal, &mut tree, &note).await? {
+            // Read again as everybody reads it, and remembered.
+            self.sealed_roll(tenant).await?;
             Ok(if tree.size() == head {
                 Step::Whole
             } else {
@@ -135,9 +136,11 @@ impl Application {
         note: &str,
     ) -> Result<bool, SealError> {
         let mut tx = self.parts.store.begin().await?;
-        let sizes = (seal.size, tree.size().cast_signed());
         // With this comes the lock of the tenant's seal, so what is compared now stays so.
-        if !tx.advance_seal(tenant, sizes, note).await? {
+        if !tx
+            .advance_seal(tenant, seal, tree.size().cast_signed(), note)
+            .await?
+        {
             tx.rollback().await?;
             return Ok(false);
         }

@@ -77,6 +77,13 @@ pub struct SigningKey {
     pub revoked_at: Option<Timestamp>,
 }
 
+impl SigningKey {
+    /// Whether nothing of its end is recorded yet. As long as that is so, the vault has its private side.
+    pub fn is_open(&self) -> bool {
+        self.revoked_at.is_none() && self.retired_at.is_none()
+    }
+}
+
 /// A key that was made and sealed before the command that adds it.
 #[derive(Clone)]
 pub struct NewKey {

@@ -209,8 +209,9 @@ impl Secret {
         end.map_or(i64::MAX, |end| end.micros().saturating_sub(begin.micros()))
     }
 
-    /// Whether nothing of its end is recorded yet: whoever has no clock takes it for live.
-    fn is_open(&self) -> bool {
+    /// Whether nothing of its end is recorded yet: whoever has no clock takes it for live. As long as that is
+    /// so, the vault has what the secret is compared with.
+    pub fn is_open(&self) -> bool {
         self.revoked.is_none() && self.ended.is_none()
     }
 }

@@ -83,16 +83,18 @@ impl Header {
         if format != FORMAT {
             return Err(HeaderError::OtherFormat(format));
         }
-        let header: Self = serde_json::from_slice(line)
-            .map_err(|error| HeaderError::Unreadable(error.to_string()))?;
-        let unreadable = |what: &str| Err(HeaderError::Unreadable(what.to_owned()));
-        if header.from == 0 || header.to < header.from || header.to > crate::tree::MAX_SIZE {
-            return unreadable("`from` and `to` are not the numbers of a first and a last entry");
+        serde_json::from_slice(line).map_err(|error| HeaderError::Unreadable(error.to_string()))
+    }
+
+    /// What in a header that can be read cannot be true.
+    pub(crate) fn contradiction(&self) -> Option<&'static str> {
+        if self.from == 0 || self.to < self.from || self.to > crate::tree::MAX_SIZE {
+            return Some("`from` and `to` are not the numbers of a first and a last entry");
         }
-        if header.prefix.len() != (header.from - 1).count_ones() as usize {
-            return unreadable("`prefix` has not as many hashes as `from` needs");
+        if self.prefix.len() != (self.from - 1).count_ones() as usize {
+            return Some("`prefix` has not as many hashes as `from` needs");
         }
-        Ok(header)
+        None
     }
 
     /// The line, without a newline.

@@ -81,6 +81,9 @@ pub fn verify(
 ) -> Result<Report, VerifyError> {
     let mut walk = Walk::open(file)?;
     let header = walk.header().clone();
+    if let Some(what) = header.contradiction() {
+        return Err(Fault::Header(what).into());
+    }
     let sealed = sealed(&header, known)?;
     let kept = comparable(&header, known)?;
 

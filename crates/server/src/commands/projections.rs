@@ -10,9 +10,9 @@ use crate::{config::Config, exit::Failure, progress::Watching, start};
 /// What can be done about the read models.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProjectionsCommand {
-    /// Compare every row of every read model with what its events add up to
+    /// Compare every row with what its events add up to, and what is kept beside it: seals, sealed keys, secrets
     #[command(
-        after_help = "Example: chancery projections check --json\n\nExit status 1: a row differs, or the roll itself cannot be read. Works beside a running server."
+        after_help = "Example: chancery projections check --json\n\nEvery row of every read model against the roll; which hashes of secrets and sealed keys there are, and that they\nopen under the master key and fit their public keys; every seal against its key, its tiles and its entries.\nExit status 1: something differs, each named, or the roll itself cannot be read. Works beside a running server."
     )]
     Check {
         /// As a JSON object
@@ -21,7 +21,7 @@ pub(crate) enum ProjectionsCommand {
     },
     /// Put every row right that is not what its events add up to
     #[command(
-        after_help = "Example: chancery projections rebuild\n\nTenant by tenant, each in one transaction, beside a running server. Exit status 1: the roll itself cannot be read."
+        after_help = "Example: chancery projections rebuild\n\nTenant by tenant, each in one transaction, beside a running server. Sealed keys, hashes of secrets and seals follow\nfrom no event and are left as they are. Exit status 1: the roll itself cannot be read."
     )]
     Rebuild {
         /// As a JSON object
@@ -32,36 +32,28 @@ pub(crate) enum ProjectionsCommand {
 
 /// Runs one of them.
 pub(crate) async fn run(config: &Config, command: &ProjectionsCommand) -> Result<(), Failure> {
-    let store = start::existing(config).await?;
-    let events = store
-        .platform_event_count()
+    match command {
+        ProjectionsCommand::Check { json } => check(config, *json).await,
+        ProjectionsCommand::Rebuild { json } => rebuild(config, *json).await,
+    }
+}
+
+async fn check(config: &Config, json: bool) -> Result<(), Failure> {
+    let (application, store) = start::with_store(config).await?;
+    let events = store.platform_event_count().await;
+    let mut watch = Watching::new("comparing", events.map_err(|error| fault(&error))?);
+    let checked = platform_check(&store, &mut watch)
         .await
         .map_err(|error| fault(&error))?;
-    let (report, sentence, differing, as_json) = match command {
-        ProjectionsCommand::Check { json } => {
-            let mut watch = Watching::new("comparing", events);
-            let checked = platform_check(&store, &mut watch)
-                .await
-                .map_err(|error| fault(&error))?;
-            let sentence = format!("{} events add up to {} rows", checked.events, checked.rows);
-            (report(&checked, &watch)?, sentence, Some(watch), *json)
-        }
-        ProjectionsCommand::Rebuild { json } => {
-            let mut watch = Watching::new("rebuilding", events);
-            let rebuilt = platform_rebuild(&store, &mut watch)
-                .await
-                .map_err(|error| fault(&error))?;
-            let sentence = format!(
-                "{} events add up to {} rows; {} were put right",
-                rebuilt.events, rebuilt.rows, rebuilt.mended
-            );
-            (report(&rebuilt, &watch)?, sentence, None, *json)
-        }
-    };
+    let kept = application.platform_check_kept(&mut watch).await;
+    let kept = kept.map_err(|error| Failure::application(&error))?;
     store.close().await;
-    if as_json {
+    let sentence = format!("{} events add up to {} rows", checked.events, checked.rows);
+    if json {
+        let mut report = report(&checked, &watch)?;
+        report["kept"] = serde_json::to_value(kept).map_err(Failure::system)?;
         print(&format!("{report:#}\n"))?;
-    } else if let Some(watch) = &differing {
+    } else {
         let lines: Vec<_> = watch
             .differences
             .iter()
@@ -69,18 +61,46 @@ pub(crate) async fn run(config: &Config, command: &ProjectionsCommand) -> Result
             .collect();
         print(&lines.concat())?;
         if watch.differing == 0 {
-            print(&format!("{sentence}, each equal to the one that is kept\n"))?;
+            print(&format!(
+                "{sentence}, each equal to the one that is kept; {} sealed values open, and {} entries are as they were sealed\n",
+                kept.opened, kept.sealed
+            ))?;
         }
-    } else {
-        print(&format!("{sentence}\n"))?;
     }
-    match differing {
-        Some(watch) if watch.differing > 0 => Err(Failure::refused(format!(
-            "{sentence}, and there are {} differences from what is kept; `chancery projections rebuild` puts them right",
-            watch.differing
-        ))),
-        _ => Ok(()),
+    if watch.differing == 0 {
+        return Ok(());
     }
+    let of_rows = match watch.rebuilt {
+        0 => String::new(),
+        count => format!("; `chancery projections rebuild` puts {count} of them right"),
+    };
+    let of_kept = match watch.differing - watch.rebuilt {
+        0 => "",
+        _ => {
+            "; what is wrong with seals, with sealed values and with hashes of secrets follows from no event, and only a backup has it"
+        }
+    };
+    Err(Failure::refused(format!(
+        "{sentence}, and there are {} differences from what is kept{of_rows}{of_kept}",
+        watch.differing
+    )))
+}
+
+async fn rebuild(config: &Config, json: bool) -> Result<(), Failure> {
+    let store = start::existing(config).await?;
+    let events = store.platform_event_count().await;
+    let mut watch = Watching::new("rebuilding", events.map_err(|error| fault(&error))?);
+    let rebuilt = platform_rebuild(&store, &mut watch)
+        .await
+        .map_err(|error| fault(&error))?;
+    store.close().await;
+    if json {
+        return print(&format!("{:#}\n", report(&rebuilt, &watch)?));
+    }
+    print(&format!(
+        "{} events add up to {} rows; {} were put right\n",
+        rebuilt.events, rebuilt.rows, rebuilt.mended
+    ))
 }
 
 /// What was done, and the first thousand differences.

@@ -62,7 +62,7 @@ impl Lags {
     ) -> Result<(), Error> {
         let unsealed = store.platform_unsealed_since().await?;
         self.sealing.store(age(unsealed, now), Ordering::Relaxed);
-        let stopped = store.platform_seal_faults(STOPPED).await?;
+        let stopped = application.stopped_seals(STOPPED).await?;
         self.stopped.store(stopped.len() as u64, Ordering::Relaxed);
         let steward = application.steward_lag().await?.unsigned_abs();
         self.steward.store(steward, Ordering::Relaxed);

@@ -111,6 +111,7 @@ fn refused(failure: &ExportFailure) -> Failure {
     match failure {
         ExportFailure::NoTenant | ExportFailure::Beyond { .. } => Failure::input(failure),
         ExportFailure::Tampered(_) => Failure::refused(failure),
+        ExportFailure::NotBegun(_) => Failure::system(failure),
         ExportFailure::Write(error) => {
             Failure::system(format!("the export cannot be written: {error}"))
         }

@@ -1,6 +1,7 @@
 //! `chancery audit`: what auditors do with a roll. What is done with a file needs neither a server nor
 //! a database nor a configuration.
 
+mod accept;
 mod diff;
 mod export;
 mod replay;
@@ -37,6 +38,9 @@ pub(crate) enum AuditCommand {
         #[arg(long, requires = "output")]
         json: bool,
     },
+    /// Say on a node that a backup was put back, so that it takes older seals than it has seen
+    #[command(after_help = accept::HELP)]
+    Accept(accept::Accept),
     /// Show that an exported roll is whole, unchanged and signed; name the first faulty entry
     #[command(after_help = verify::HELP)]
     Verify(verify::Verify),
@@ -51,7 +55,7 @@ pub(crate) enum AuditCommand {
 /// Runs what needs no configuration; none: this one does.
 pub(crate) fn offline(command: &AuditCommand) -> Option<Result<(), Failure>> {
     match command {
-        AuditCommand::Export { .. } => None,
+        AuditCommand::Export { .. } | AuditCommand::Accept(_) => None,
         AuditCommand::Verify(verify) => Some(verify.run()),
         AuditCommand::Replay(replay) => replay.offline(),
         AuditCommand::Diff(diff) => diff.offline(),
@@ -67,6 +71,7 @@ pub(crate) async fn run(config: &Config, command: &AuditCommand) -> Result<(), F
             output,
             json,
         } => export::run(config, tenant, *from, output.as_deref(), *json).await,
+        AuditCommand::Accept(accept) => accept.run(config).await,
         AuditCommand::Verify(verify) => verify.run(),
         AuditCommand::Replay(replay) => replay.run(config).await,
         AuditCommand::Diff(diff) => diff.run(config).await,

@@ -6,7 +6,7 @@ use std::{
 use chancery_crypto::VerifierKey;
 use chancery_roll::{
     checkpoint::SignedCheckpoint,
-    verify::{Kept, Known, Report, VerifyError, Vouched, verify},
+    verify::{Fault, Kept, Known, Report, VerifyError, Vouched, verify},
 };
 use clap::Args;
 use serde::Serialize;
@@ -59,6 +59,48 @@ struct Found {
 
 impl Verify {
     pub(super) fn run(&self) -> Result<(), Failure> {
+        let (found, failure) = match self.verified() {
+            Ok(Ok(report)) => {
+                let verdict = Verdict {
+                    verified: true,
+                    report: Some(report),
+                    fault: None,
+                };
+                return print(&verdict, self.json);
+            }
+            Ok(Err(fault)) => {
+                let (first_entry, last_entry) = fault.entries().unzip();
+                let found = Found {
+                    kind: fault.kind(),
+                    first_entry,
+                    last_entry,
+                    message: fault.to_string(),
+                };
+                (found, Failure::refused(format!("not verified: {fault}")))
+            }
+            Err(failure) => {
+                let found = Found {
+                    kind: "unusable",
+                    first_entry: None,
+                    last_entry: None,
+                    message: failure.sentence().to_owned(),
+                };
+                (found, failure)
+            }
+        };
+        if self.json {
+            let verdict = Verdict {
+                verified: false,
+                report: None,
+                fault: Some(found),
+            };
+            print(&verdict, true)?;
+        }
+        Err(failure)
+    }
+
+    /// The report or the first fault of what was given, where it can be read.
+    fn verified(&self) -> Result<Result<Report, Fault>, Failure> {
         let known = Known {
             key: self.key.as_deref().map(key).transpose()?,
             checkpoints: self
@@ -71,32 +113,8 @@ impl Verify {
             verify(file, &known, progress)
         })?;
         match verified {
-            Ok(report) => print(
-                &Verdict {
-                    verified: true,
-                    report: Some(report),
-                    fault: None,
-                },
-                self.json,
-            ),
-            Err(VerifyError::Fault(fault)) => {
-                let (first_entry, last_entry) = fault.entries().unzip();
-                let found = Found {
-                    kind: fault.kind(),
-                    first_entry,
-                    last_entry,
-                    message: fault.to_string(),
-                };
-                if self.json {
-                    let verdict = Verdict {
-                        verified: false,
-                        report: None,
-                        fault: Some(found),
-                    };
-                    print(&verdict, true)?;
-                }
-                Err(Failure::refused(format!("not verified: {fault}")))
-            }
+            Ok(report) => Ok(Ok(report)),
+            Err(VerifyError::Fault(fault)) => Ok(Err(fault)),
             Err(error) => Err(source::unusable(&self.file, &error)),
         }
     }

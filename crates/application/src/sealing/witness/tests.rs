@@ -1,0 +1,151 @@
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use chancery_crypto::NoteKey;
+use chancery_domain::TenantId;
+use chancery_roll::{
+    Hash,
+    checkpoint::{Checkpoint, SignedCheckpoint},
+};
+
+use super::{Seen, Witness, WitnessError};
+
+fn tenant(number: u8) -> TenantId {
+    TenantId::from_bytes([number; 16])
+}
+
+fn key() -> NoteKey {
+    NoteKey::generate("example.com/t/acme/roll").unwrap().0
+}
+
+fn seen(key: &NoteKey, size: u64) -> Seen {
+    let checkpoint = Checkpoint {
+        origin: "example.com/t/acme/roll".to_owned(),
+        size,
+        root: Hash::leaf(&size.to_be_bytes()),
+    };
+    Seen {
+        key: key.verifier().clone(),
+        note: SignedCheckpoint::parse(&checkpoint.sign(key).unwrap()).unwrap(),
+    }
+}
+
+async fn size(witness: &Witness, number: u8) -> Option<u64> {
+    let seen = witness.recall(tenant(number)).await.unwrap();
+    seen.map(|seen| seen.checkpoint().size)
+}
+
+#[tokio::test]
+async fn the_furthest_is_remembered_by_every_process_and_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("seen.ndjson");
+    let key = key();
+    let (one, other) = (
+        Witness::open(path.clone()).unwrap(),
+        Witness::open(path.clone()).unwrap(),
+    );
+    one.keep(tenant(1), seen(&key, 5)).await.unwrap();
+    other.keep(tenant(1), seen(&key, 3)).await.unwrap();
+    other.keep(tenant(2), seen(&key, 9)).await.unwrap();
+    one.keep(tenant(3), seen(&key, 1)).await.unwrap();
+    let third = Witness::open(path.clone()).unwrap();
+    for witness in [&one, &other, &third] {
+        assert_eq!(size(witness, 1).await, Some(5));
+        assert_eq!(size(witness, 2).await, Some(9));
+        assert_eq!(size(witness, 3).await, Some(1));
+        assert_eq!(size(witness, 4).await, None);
+    }
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn what_is_accepted_goes_back_or_is_forgotten_everywhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("seen.ndjson");
+    let key = key();
+    let (server, command) = (
+        Witness::open(path.clone()).unwrap(),
+        Witness::open(path.clone()).unwrap(),
+    );
+    for number in [1, 2] {
+        server.keep(tenant(number), seen(&key, 8)).await.unwrap();
+    }
+    assert!(server.found(tenant(1), Some("it went back")));
+    let back = seen(&key, 4);
+    command.accept(tenant(1), Some(back)).await.unwrap();
+    command.accept(tenant(2), None).await.unwrap();
+    let later = Witness::open(path).unwrap();
+    for witness in [&server, &command, &later] {
+        assert_eq!(size(witness, 1).await, Some(4));
+        assert_eq!(size(witness, 2).await, None);
+    }
+}
+
+#[tokio::test]
+async fn the_file_is_bounded_by_the_tenants() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("seen.ndjson");
+    let key = key();
+    let (one, other) = (
+        Witness::open(path.clone()).unwrap(),
+        Witness::open(path.clone()).unwrap(),
+    );
+    one.keep(tenant(2), seen(&key, 7)).await.unwrap();
+    for at in 1..=2_500 {
+        one.keep(tenant(1), seen(&key, at)).await.unwrap();
+    }
+    let lines = fs::read_to_string(&path).unwrap().lines().count();
+    assert!(lines < 1_100, "{lines}");
+    // The other one has only ever seen the file that is gone.
+    assert_eq!(size(&other, 1).await, Some(2_500));
+    assert_eq!(size(&other, 2).await, Some(7));
+    other.keep(tenant(2), seen(&key, 8)).await.unwrap();
+    assert_eq!(size(&one, 2).await, Some(8));
+}
+
+#[tokio::test]
+async fn a_line_that_was_not_finished_never_counted_and_any_other_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("seen.ndjson");
+    let key = key();
+    let witness = Witness::open(path.clone()).unwrap();
+    witness.keep(tenant(1), seen(&key, 5)).await.unwrap();
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, [&whole[..], &whole[..whole.len() / 2]].concat()).unwrap();
+    let witness = Witness::open(path.clone()).unwrap();
+    assert_eq!(size(&witness, 1).await, Some(5));
+    witness.keep(tenant(1), seen(&key, 6)).await.unwrap();
+    assert_eq!(
+        size(&Witness::open(path.clone()).unwrap(), 1).await,
+        Some(6)
+    );
+
+    for broken in ["{}\n", "nonsense\n"] {
+        fs::write(&path, [&whole[..], broken.as_bytes()].concat()).unwrap();
+        assert!(matches!(
+            Witness::open(path.clone()),
+            Err(WitnessError::Line { line: 2, .. })
+        ));
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_taken_away_is_made_again_by_who_still_knows() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("seen.ndjson");
+    let key = key();
+    let witness = Witness::open(path.clone()).unwrap();
+    witness.keep(tenant(1), seen(&key, 5)).await.unwrap();
+    fs::remove_file(&path).unwrap();
+    assert_eq!(size(&witness, 1).await, Some(5));
+    witness.keep(tenant(2), seen(&key, 6)).await.unwrap();
+    let again = Witness::open(path.clone()).unwrap();
+    assert_eq!(
+        (size(&again, 1).await, size(&again, 2).await),
+        (Some(5), Some(6))
+    );
+
+    witness.set_aside().unwrap();
+    assert_eq!(size(&witness, 1).await, None);
+    assert!(directory.path().join("seen.before.ndjson").exists());
+}
