@@ -98,6 +98,14 @@ impl Application {
         seen: Option<&Seen>,
     ) -> Result<SealedRoll, SealError> {
         let sealed = verified(tenant, seal)?;
+        // The head comes after the seal, and only grows.
+        let head = self.parts.store.head(tenant).await?.unwrap_or_default();
+        if head < seal.size {
+            return Err(SealError::Stopped(format!(
+                "its seal covers {} entries, and the roll says that it has {head}",
+                seal.size
+            )));
+        }
         let Some(seen) = seen else {
             return Ok(sealed);
         };

@@ -83,8 +83,8 @@ impl Application {
     ) -> Result<NoteKey, SealError> {
         let stored = self.parts.store.note_key(tenant, seal.key).await?;
         let stored = stored.ok_or_else(|| {
-            internal(format!(
-                "the key {} that seals the roll of {tenant} is not in the vault",
+            SealError::Stopped(format!(
+                "its key {} is not in the vault; put the row of `sealed_keys` back from a backup",
                 seal.key
             ))
         })?;

@@ -23,11 +23,8 @@ impl Application {
     /// once more.
     pub(super) async fn seal_step(&self, tenant: TenantId) -> Result<Step, SealError> {
         let store = &self.parts.store;
-        let head = store
-            .head(tenant)
-            .await?
-            .ok_or(SealError::NoRoll)?
-            .unsigned_abs();
+        let head = store.head(tenant).await?.unwrap_or_default();
+        let head = head.unsigned_abs();
         let (seal, sealed) = self.seal_or_begin(tenant).await?;
         if let Some(fault) = seal.fault {
             return Err(SealError::Stopped(fault));

@@ -77,7 +77,7 @@ on_both_stores! {
         assert!(server.get("/t/system/roll/checkpoint").await.status().is_success());
         assert_eq!(server.terminate(), 0);
         assert_rows_are_folds(directory, arguments);
-        for table in ["sealed_keys", "secret_verifiers", "seals", "tiles"] {
+        for table in ["sealed_keys", "secret_verifiers", "seals", "tiles", "tenant_log"] {
             run(directory, arguments, &format!("CREATE TABLE {table}_then AS SELECT * FROM {table}")).await;
         }
         let put_back = async |table: &str| {
@@ -96,13 +96,14 @@ on_both_stores! {
             ("seals", "DELETE FROM seals", "its seal is not in the database"),
             ("seals", "UPDATE seals SET note = REPLACE(note, 'roll', 'role')", "the stored checkpoint is"),
             ("seals", "UPDATE seals SET size = size + 1", "the stored checkpoint is of another roll or another size"),
+            ("sealed_keys", "DELETE FROM sealed_keys WHERE purpose = 'note-key'", "is not in the vault"),
+            ("tenant_log", "UPDATE tenant_log SET head = head - 1", "and the roll says that it has"),
             ("tiles", "DELETE FROM tiles", "not stored as far as it was sealed"),
         ] {
             run(directory, arguments, change).await;
             let (status, stdout, stderr) = projections(directory, arguments, &["check"]);
             assert_eq!(status, 1, "{change}: {stdout}{stderr}");
-            let seals = if table == "tiles" { "seals" } else { table };
-            assert!(stdout.contains(&format!("{seals} ")) && stdout.contains(said), "{change}: {stdout}{stderr}");
+            assert!(stdout.contains(said), "{change}: {stdout}{stderr}");
             assert!(stderr.contains("only a backup has it") && !stderr.contains("rebuild"), "{change}: {stderr}");
             put_back(table).await;
             // An alarm stays until the whole roll was found as it was sealed; this one goes with the row.

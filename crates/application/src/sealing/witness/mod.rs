@@ -82,11 +82,6 @@ impl Witness {
         })))
     }
 
-    /// Where it remembers, if not in its process alone.
-    pub fn path(&self) -> Option<&std::path::Path> {
-        self.0.path.as_deref()
-    }
-
     /// Puts what is remembered aside, since it is of another database than the one that was made now.
     ///
     /// # Errors
