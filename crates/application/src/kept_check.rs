@@ -1,7 +1,7 @@
 //! What is kept beside the roll and follows from no event: whether sealed values open and are what they are
 //! for, and whether every seal is one of its roll.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use chancery_crypto::{Sealed, SigningKey};
 use chancery_domain::{KeyId, Row, TenantId, key_ring::KeyRing};
@@ -106,11 +106,10 @@ impl Application {
         else {
             return Ok(Some("its id or its tenant's is none".to_owned()));
         };
-        let ring = match rings.get(&tenant) {
-            Some(ring) => ring,
-            None => {
-                let ring = key_rings::get(&self.parts.store, tenant).await?;
-                rings.entry(tenant).or_insert(ring)
+        let ring = match rings.entry(tenant) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                unknown.insert(key_rings::get(&self.parts.store, tenant).await?)
             }
         };
         let Some(on_ring) = ring.as_ref().and_then(|ring| ring.state.keys.get(&key)) else {

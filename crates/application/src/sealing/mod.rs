@@ -140,7 +140,7 @@ impl Application {
                 }
                 Ok(Step::Overtaken) => round.more = true,
                 Err(SealError::Stopped(_) | SealError::NoRoll | SealError::NotBegun) => {
-                    round.failed += 1
+                    round.failed += 1;
                 }
                 Err(SealError::Failed(error)) => {
                     tracing::warn!(%tenant, %error, "the roll could not be sealed; the next round tries again");
