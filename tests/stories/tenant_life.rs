@@ -129,7 +129,7 @@ story! {
             let input = json!({"tenant": slug, "policy": {"signingAlgorithm": "EDDSA"}});
             let keys = operator.mutation("updateTenant", fields, input).await.data();
             assert_eq!(keys["tenant"]["signingKeys"], json!([
-                {"algorithm": "ES256", "state": "ACTIVE"}, {"algorithm": "EDDSA", "state": "ACTIVE"},
+                {"algorithm": "ES256", "state": "ACTIVE"}, {"algorithm": "EDDSA", "state": "PUBLISHED"},
             ]));
         }
         let algorithm = |token: &str| {

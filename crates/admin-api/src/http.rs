@@ -179,20 +179,19 @@ impl Body {
             }
             _ => return Err("the body must be a JSON object with the member `query`".to_owned()),
         }
-        if let Some((line, column)) = repeated::member(bytes) {
-            return Err(format!(
+        let readable = |error: repeated::Unread| match error {
+            repeated::Unread::Twice { line, column } => format!(
                 "an object in the body has a member twice, at line {line}, column {column}; give each member once"
-            ));
-        }
+            ),
+            repeated::Unread::NotJson { line, column } => format!(
+                "the body is not JSON, or nested too deeply, at line {line}, column {column}; it must have the member `query`"
+            ),
+        };
+        repeated::check(bytes).map_err(readable)?;
         serde_json::from_slice(bytes).map_err(|error| {
             let (line, column) = (error.line(), error.column());
-            let wrong = if error.is_data() {
-                "is not a GraphQL request"
-            } else {
-                "is not JSON"
-            };
             format!(
-                "the body {wrong}, at line {line}, column {column}; it must have the member `query`"
+                "the body is not a GraphQL request, at line {line}, column {column}; it must have the member `query`"
             )
         })
     }

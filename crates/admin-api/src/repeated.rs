@@ -7,11 +7,27 @@ use serde::{
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
 
-/// Where an object gives a member for the second time: line and column. `None` too where the text is no JSON,
-/// which whoever reads it says better.
-pub(crate) fn member(json: &[u8]) -> Option<(usize, usize)> {
-    let error = serde_json::from_slice::<Once>(json).err()?;
-    error.is_data().then(|| (error.line(), error.column()))
+/// Why a text was not looked through to its end, and where: line and column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// An object gives a member for the second time.
+    Twice { line: usize, column: usize },
+    /// It is no JSON, or its values are nested too deeply. Another reader may pass over those, so what comes
+    /// after them is not known to be right.
+    NotJson { line: usize, column: usize },
+}
+
+/// Whether no object gives a member twice.
+pub(crate) fn check(json: &[u8]) -> Result<(), Unread> {
+    let Err(error) = serde_json::from_slice::<Once>(json) else {
+        return Ok(());
+    };
+    let (line, column) = (error.line(), error.column());
+    Err(if error.is_data() {
+        Unread::Twice { line, column }
+    } else {
+        Unread::NotJson { line, column }
+    })
 }
 
 /// Any JSON value in which no object gives a member twice.
@@ -76,31 +92,41 @@ impl<'de> Visitor<'de> for Walk {
 mod tests {
     use super::*;
 
+    fn twice(json: &str) -> Option<usize> {
+        match check(json.as_bytes()) {
+            Err(Unread::Twice { line, .. }) => Some(line),
+            _ => None,
+        }
+    }
+
     #[test]
     fn a_member_stands_once_in_each_object() {
         for right in [
             r#"{"a": {"a": 1, "b": [{"c": -1}, {"c": 1.5}]}, "b": null, "c": true}"#,
             "[1, 1]",
         ] {
-            assert_eq!(member(right.as_bytes()), None, "{right}");
+            assert_eq!(check(right.as_bytes()), Ok(()), "{right}");
         }
         for wrong in [
             r#"{"a": 1, "a": 1}"#,
             r#"{"a": 1, "\u0061": 2}"#,
             r#"{"v": {"input": [{"x": null, "x": "y"}]}}"#,
         ] {
-            assert!(member(wrong.as_bytes()).is_some(), "{wrong}");
+            assert_eq!(twice(wrong), Some(1), "{wrong}");
         }
-        assert_eq!(
-            member(b"{\n  \"a\": 1,\n  \"a\": 2}").map(|(line, _)| line),
-            Some(3)
-        );
+        assert_eq!(twice("{\n  \"a\": 1,\n  \"a\": 2}"), Some(3));
     }
 
     #[test]
-    fn what_is_no_json_is_for_others_to_say() {
-        for text in ["", "{", "{\"a\": 1, \"a\"", "nonsense"] {
-            assert_eq!(member(text.as_bytes()), None, "{text}");
+    fn what_cannot_be_looked_through_is_not_right() {
+        let deep = format!(
+            r#"{{"x": {}1{}, "a": 1, "a": 2}}"#,
+            "[".repeat(200),
+            "]".repeat(200)
+        );
+        for text in ["", "{", "{\"a\": 1, \"a\"", "nonsense", &deep] {
+            let found = check(text.as_bytes());
+            assert!(matches!(found, Err(Unread::NotJson { .. })), "{text}");
         }
     }
 }

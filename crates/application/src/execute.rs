@@ -219,11 +219,11 @@ impl Work {
         };
         tx.commit().instrument(stage!("commit")).await?;
         if let Some(last) = recorded.last() {
+            self.application.heads.announce(tenant, last.tenant_seq);
+            self.application.unsealed.notify_one();
             if recorded.first().is_some_and(|first| first.tenant_seq == 1) {
                 self.application.begin_sealing(tenant).await;
             }
-            self.application.heads.announce(tenant, last.tenant_seq);
-            self.application.unsealed.notify_one();
         }
         let after = read.after(&change);
         Ok(Outcome::Committed(Done { recorded, after }))

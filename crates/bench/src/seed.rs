@@ -238,5 +238,8 @@ pub(crate) async fn write(
     for secret in change.erased() {
         tx.erase(tenant, *secret).await?;
     }
+    for key in change.erased_keys() {
+        tx.erase_key(tenant, *key).await?;
+    }
     Ok(())
 }

@@ -22,6 +22,8 @@ pub(crate) enum Stop {
     Unreadable(&'static str),
     /// There is nothing at this address.
     NothingHere,
+    /// As many do it already as may at once.
+    Busy,
 }
 
 impl From<Error> for Stop {
@@ -152,6 +154,11 @@ impl IntoResponse for Stop {
                 StatusCode::NOT_FOUND,
                 "Nothing here",
                 "The console has no such page.",
+            ),
+            Self::Busy => Fault::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Others are at it",
+                "As many exports are under way as may be at once. Try it again in a minute, or use `chancery audit export`.",
             ),
         };
         let mut response = fault.status.into_response();

@@ -25,17 +25,20 @@ enum View {
 impl Store {
     /// The store as it is at the first read. No statement in it is stopped for being slow.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        self.database.snapshot().await
+        self.database.view(postgres::BEGIN_SNAPSHOT).await
     }
 }
 
 impl Database {
-    /// The database as it is at the first read: see [`Store::snapshot`].
+    /// The database as it is at the first read, for a page: each statement in it is stopped where it is slow,
+    /// like any other.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.view(postgres::BEGIN_VIEW).await
+    }
+
+    async fn view(&self, begin: &'static str) -> Result<Snapshot, StoreError> {
         Ok(Snapshot(match &self.pools {
-            Pools::Postgres(pool) => {
-                View::Postgres(pool.begin_with(postgres::BEGIN_SNAPSHOT).await?)
-            }
+            Pools::Postgres(pool) => View::Postgres(pool.begin_with(begin).await?),
             Pools::Sqlite { readers, .. } => View::Sqlite(readers.begin().await?),
         }))
     }

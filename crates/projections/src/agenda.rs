@@ -208,7 +208,7 @@ pub async fn upcoming(
         "SELECT at, kind, subject, client_id FROM agenda
           WHERE tenant_id = $1 AND at <= $2 AND (at, kind, subject) > ($3, $4, $5)
             AND (at > $6 OR kind IN ('secret.rotates', 'key.rotates'))
-            AND COALESCE((SELECT state FROM clients WHERE clients.client_id = agenda.client_id), '') <> 'deleted'
+            AND COALESCE((SELECT state FROM clients WHERE clients.tenant_id = agenda.tenant_id AND clients.client_id = agenda.client_id), '') <> 'deleted'
           ORDER BY at, kind, subject LIMIT $7",
         tenant.to_string(),
         until.micros(),

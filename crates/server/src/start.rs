@@ -1,6 +1,11 @@
 //! What every command that needs the database does first.
 
-use std::{io, num::NonZeroU32, path::Path, sync::Arc};
+use std::{
+    io,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use chancery_application::{Application, Installation, Witness};
 use chancery_crypto::{Sealer, SystemEntropy};
@@ -177,10 +182,16 @@ pub(crate) async fn platform(config: &Config, newer: Newer) -> Result<Platform, 
     let file = config.data_dir.join("operator.json");
     let settings = settings(config)?;
     let witness = settings.witness.clone();
+    let seen = seen_file(config);
     let platform = Platform::open(store, sealer, settings, |operator| {
+        // Whoever can empty the database must not make this node forget what it has seen of it.
+        if !witness.is_empty() {
+            return Err(io::Error::other(format!(
+                "the database is empty, and this node has seen seals of another; restore that one, or, where it is given up for ever, move {} away and start again",
+                seen.display()
+            )));
+        }
         keep_aside(&file)?;
-        // A new installation has new tenants: what was seen of others does not contradict them.
-        witness.set_aside().map_err(io::Error::other)?;
         private_file::replace(&file, &serde_json::to_vec_pretty(operator)?)?;
         tracing::info!(file = %file.display(), "first start: the first operator's credential is made");
         Ok(())
@@ -227,6 +238,11 @@ fn keep_endpoints(file: &Path, application: &Application) -> io::Result<()> {
 }
 
 /// The settings of a configured server, with the system's clock and chance.
+/// What this node has seen of seals.
+fn seen_file(config: &Config) -> PathBuf {
+    config.data_dir.join("seals-seen.ndjson")
+}
+
 fn settings(config: &Config) -> Result<Settings, Failure> {
     let mut settings = Settings::new(
         config.public_url.as_str(),
@@ -237,8 +253,7 @@ fn settings(config: &Config) -> Result<Settings, Failure> {
     settings.admin_url = config.admin_url();
     // A command on another machine has no directory of a node, and nothing to remember.
     if config.data_dir.is_dir() {
-        settings.witness =
-            Witness::open(config.data_dir.join("seals-seen.ndjson")).map_err(Failure::input)?;
+        settings.witness = Witness::open(seen_file(config)).map_err(Failure::input)?;
     }
     settings.durability = config.activity.durability.0;
     settings.activity_days = config.activity.retention.0;

@@ -25,9 +25,9 @@ const FORGIVING: i64 = 60;
 
 impl TokenLog {
     /// Makes room for the coming days, puts together what was written in hours that are over, and deletes
-    /// what is too old: activity beyond its retention (a segment when all of it is), assertion ids that could not come again, refresh tokens, revocations and quotas that have
-    /// ended, hours of use that nobody asks for. To be called
-    /// every hour or so; gives how many rows (and days on PostgreSQL) were deleted.
+    /// what is too old: activity beyond its retention (a segment when all of it is), assertion ids that could
+    /// not come again, refresh tokens, revocations and quotas that have ended, hours of use that nobody asks
+    /// for. To be called every hour or so; gives how many rows (and days on PostgreSQL) were deleted.
     ///
     /// # Errors
     /// [`StoreError`]. What is left is deleted the next time.
@@ -38,7 +38,10 @@ impl TokenLog {
         self.prepare_days().await?;
         let compactor = self.compactor();
         for tenant in compactor.platform_tenants().await? {
-            compactor.compact(tenant, false).await?;
+            // What cannot be put together for one tenant keeps nobody else's from going.
+            if let Err(error) = compactor.compact(tenant, false).await {
+                tracing::warn!(%tenant, %error, "activity could not be put together");
+            }
         }
         let mut deleted = self.delete_activity(cutoff).await?;
         let segments = format!(

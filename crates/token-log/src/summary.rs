@@ -131,8 +131,11 @@ impl TokenLog {
                 continue;
             }
             examined += records;
-            let body = format!("SELECT body FROM {schema}.activity_segments WHERE position = $1");
-            let (body,) = fetch_one!(&mut *snapshot, (String,), &body, position)?;
+            let body = format!(
+                "SELECT body FROM {schema}.activity_segments WHERE tenant_id = $1 AND position = $2"
+            );
+            let tenant = tenant.as_str();
+            let (body,) = fetch_one!(&mut *snapshot, (String,), &body, tenant, position)?;
             singly(&body)?;
         }
         for (span, records) in whole {

@@ -56,10 +56,21 @@ pub(crate) const KNOWN: [&str; 10] = [
 
 /// U+0000 is refused in what nobody reads too, as it is in a form.
 fn no_nul(name: &str, value: &Value) -> Result<(), Malformed> {
-    if name.contains('\0') || value.as_str().is_some_and(|text| text.contains('\0')) {
+    if name.contains('\0') || has_nul(value) {
         return Err(Malformed::Nul);
     }
     Ok(())
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| name.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn known(name: &str) -> Option<&'static str> {
@@ -155,6 +166,8 @@ mod tests {
             (br#"{"scope":"a\u0000"}"#, Malformed::Nul),
             (br#"{"other":"a\u0000"}"#, Malformed::Nul),
             (br#"{"other\u0000":1}"#, Malformed::Nul),
+            (br#"{"other":[{"a":"\u0000"}]}"#, Malformed::Nul),
+            (br#"{"other":{"a\u0000":1}}"#, Malformed::Nul),
             (br#"{"scope":"\ud800"}"#, Malformed::Json),
             (b"{\"scope\":\"\xff\"}", Malformed::Json),
             (br#"{"scope":"a"} {}"#, Malformed::Json),

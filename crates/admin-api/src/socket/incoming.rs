@@ -11,7 +11,7 @@ use serde::{Deserialize, de::Error as _};
 use tokio::time::Instant;
 
 use super::close::Close;
-use crate::repeated;
+use crate::repeated::{self, Unread};
 
 /// How many subscriptions one connection has.
 pub(super) const PER_CONNECTION: usize = 16;
@@ -74,11 +74,13 @@ impl Shared {
             }
             Err(error) => return Some(state.refuse(of_transport(&error))),
         };
-        if repeated::member(text.as_bytes()).is_some() {
+        let whole = repeated::check(text.as_bytes());
+        if let Err(Unread::Twice { .. }) = whole {
             let reason = "an object in the message has a member twice; give each member once";
             return Some(state.refuse(Close::bad_message(reason)));
         }
-        let Ok(message) = serde_json::from_str(&text) else {
+        let message = whole.ok().and_then(|()| serde_json::from_str(&text).ok());
+        let Some(message) = message else {
             // What is wrong with it is not repeated: there may be a token in it.
             let reason = "this is no message of graphql-transport-ws";
             return Some(state.refuse(Close::bad_message(reason)));

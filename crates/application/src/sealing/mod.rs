@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 use chancery_crypto::VerifierKey;
 use chancery_domain::TenantId;
-use chancery_event_store::StoreError;
+use chancery_event_store::{StoreError, seal};
 use chancery_roll::checkpoint::{Checkpoint, SignedCheckpoint};
 
 use crate::{Application, error::Error};
@@ -186,6 +186,11 @@ impl Application {
 
     /// Nothing more is sealed in this roll, on any node. Gives whether nobody has said so before.
     async fn stop_sealing(&self, tenant: TenantId, fault: &str) -> Result<bool, Error> {
+        // Whoever asks for a checkpoint may be anybody, and must not make the server write again and again.
+        let stored = seal(&self.parts.store, tenant).await?;
+        if stored.is_none_or(|seal| seal.fault.is_some()) {
+            return Ok(false);
+        }
         let mut tx = self.parts.store.begin().await?;
         let first = tx.stop_sealing(tenant, fault).await?;
         tx.commit().await?;

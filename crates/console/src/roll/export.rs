@@ -2,7 +2,8 @@
 
 use std::{
     io::{self, Write},
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -12,6 +13,7 @@ use axum::{
 use chancery_domain::value::Slug;
 use futures_util::stream;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use tokio::sync::Semaphore;
 
 use crate::{stop::Stop, within::Within};
 
@@ -19,16 +21,26 @@ use crate::{stop::Stop, within::Within};
 const PIECE: usize = 64 * 1024;
 /// How many pieces wait for a slow reader; then the export waits.
 const WAITING: usize = 4;
+/// How many exports go out at once. Each holds a thread, and tokens need threads too.
+const AT_ONCE: usize = 4;
+/// How long an export waits for its reader to take anything.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long between two looks whether it has.
+const LOOK: Duration = Duration::from_millis(10);
+
+static EXPORTS: Semaphore = Semaphore::const_new(AT_ONCE);
 
 pub(crate) async fn download(within: Within) -> Result<Response, Stop> {
     let application = within.visitor.application().clone();
     let caller = within.visitor.session.caller.clone();
     let slug = Slug::parse(&within.slug).map_err(|_| Stop::NothingHere)?;
     application.may_export(&caller, within.tenant).await?;
+    let under_way = EXPORTS.try_acquire().map_err(|_| Stop::Busy)?;
     let (sender, receiver) = sync_channel(WAITING);
     let runtime = tokio::runtime::Handle::current();
     let disposition = format!("attachment; filename=\"{slug}.roll.ndjson\"");
     tokio::task::spawn_blocking(move || {
+        let _under_way = under_way;
         let mut pieces = Pieces {
             sender,
             piece: Vec::with_capacity(PIECE),
@@ -39,9 +51,7 @@ pub(crate) async fn download(within: Within) -> Result<Response, Stop> {
         if let Err(error) = exported {
             // What has gone out lacks its end: the reader sees a torn download, and no verifier takes it.
             tracing::warn!(%error, tenant = %slug, "an export ended early");
-            let _ = pieces
-                .sender
-                .send(Err(io::Error::other("the export ended early")));
+            let _ = pieces.send(Err(io::Error::other("the export ended early")));
         } else if let Err(error) = flushed {
             tracing::debug!(%error, tenant = %slug, "nobody waits for the export any more");
         }
@@ -70,6 +80,24 @@ struct Pieces {
     piece: Vec<u8>,
 }
 
+impl Pieces {
+    /// Waits for the reader, but not for one who has stopped reading.
+    fn send(&self, mut piece: Piece) -> io::Result<()> {
+        let patient_until = Instant::now() + PATIENCE;
+        loop {
+            piece = match self.sender.try_send(piece) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Disconnected(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
+                Err(TrySendError::Full(_)) if Instant::now() > patient_until => {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                Err(TrySendError::Full(piece)) => piece,
+            };
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
 impl Write for Pieces {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.piece.extend_from_slice(bytes);
@@ -84,7 +112,6 @@ impl Write for Pieces {
             return Ok(());
         }
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
-        let sent = self.sender.send(Ok(piece.into()));
-        sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.send(Ok(piece.into()))
     }
 }

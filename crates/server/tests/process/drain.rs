@@ -1,7 +1,5 @@
 //! A server that is told to stop finishes what it has begun.
 
-use std::path::Path;
-
 use base64::{Engine, engine::general_purpose::STANDARD};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

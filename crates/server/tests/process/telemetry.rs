@@ -150,6 +150,12 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The traces of the tokens in the activity log.
+const RECORDED: &str = "SELECT record.value->>11
+      FROM (SELECT body FROM activity_fresh UNION ALL SELECT body FROM activity_segments),
+           json_each(body) AS record
+     WHERE record.value->>1 = 'token_issued' AND record.value->>11 IS NOT NULL";
+
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -221,13 +227,7 @@ async fn a_collector_gets_the_spans_of_a_request_and_no_secret() {
         Database::connect(&config).await.unwrap()
     };
     let tokens = database("tokens.db").await;
-    let recorded = fetch_all!(
-        &tokens,
-        (String,),
-        "SELECT record.value->>11 FROM (SELECT body FROM activity_fresh UNION ALL SELECT body FROM activity_segments),
-                json_each(body) AS record
-          WHERE record.value->>1 = 'token_issued' AND record.value->>11 IS NOT NULL"
-    );
+    let recorded = fetch_all!(&tokens, (String,), RECORDED);
     assert!(recorded.unwrap().contains(&(TRACE.to_owned(),)));
     let roll = database("chancery.db").await;
     let recorded = fetch_all!(

@@ -178,10 +178,11 @@ impl<'a> Walk<'a> {
         found: &mut Found,
     ) -> Result<(), StoreError> {
         let sql = format!(
-            "SELECT runs, body FROM {}.activity_segments WHERE position = $1",
+            "SELECT runs, body FROM {}.activity_segments WHERE tenant_id = $1 AND position = $2",
             self.schema
         );
-        let (runs, body) = fetch_one!(snapshot, (String, String), &sql, position)?;
+        let tenant = self.tenant.as_str();
+        let (runs, body) = fetch_one!(snapshot, (String, String), &sql, tenant, position)?;
         let numbers = numbers(&runs)?;
         self.keep(&body, numbers.into_iter(), found)
     }

@@ -180,8 +180,9 @@ pub(super) fn remember(
         let _alone = lock(path).map_err(io)?;
         refresh(path, state)?;
         let text = line(tenant, seen.as_ref(), accepted).map_err(io)?;
-        // Where somebody took the file away, what this process knows goes into the next one.
-        if !path.exists() || state.file.lines > 2 * state.seen.len() + OLD_LINES {
+        // Where somebody took the file away, or cut it, what this process knows goes into the next one.
+        let whole = std::fs::metadata(path).is_ok_and(|is| is.len() >= state.file.read);
+        if !whole || state.file.lines > 2 * state.seen.len() + OLD_LINES {
             state.file = write_anew(path, &state.seen, &text).map_err(io)?;
         } else {
             append(path, &mut state.file, &text).map_err(io)?;
@@ -237,15 +238,6 @@ fn write_anew(path: &Path, seen: &BTreeMap<TenantId, Seen>, last: &[u8]) -> io::
     fs::rename(&new, path)?;
     sync_directory(path)?;
     Ok(position)
-}
-
-/// Moves the file away, since what is in it is of another database.
-pub(super) fn set_aside(path: &Path) -> Result<(), WitnessError> {
-    match fs::rename(path, path.with_extension("before.ndjson")) {
-        Ok(()) => sync_directory(path).map_err(|error| failed(path, error)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(failed(path, error)),
-    }
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {

@@ -82,17 +82,9 @@ impl Witness {
         })))
     }
 
-    /// Puts what is remembered aside, since it is of another database than the one that was made now.
-    ///
-    /// # Errors
-    /// [`WitnessError`].
-    pub fn set_aside(&self) -> Result<(), WitnessError> {
-        let mut state = self.0.state();
-        if let Some(path) = &self.0.path {
-            file::set_aside(path)?;
-        }
-        *state = State::default();
-        Ok(())
+    /// Whether nothing is remembered: what a new installation must find.
+    pub fn is_empty(&self) -> bool {
+        self.0.state().seen.is_empty()
     }
 
     /// What was seen last of a tenant's roll.

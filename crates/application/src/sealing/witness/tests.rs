@@ -145,7 +145,13 @@ async fn a_file_that_was_taken_away_is_made_again_by_who_still_knows() {
         (Some(5), Some(6))
     );
 
-    witness.set_aside().unwrap();
-    assert_eq!(size(&witness, 1).await, None);
-    assert!(directory.path().join("seen.before.ndjson").exists());
+    // Cut, and not taken away.
+    fs::write(&path, "").unwrap();
+    witness.keep(tenant(2), seen(&key, 7)).await.unwrap();
+    let again = Witness::open(path.clone()).unwrap();
+    assert_eq!(
+        (size(&again, 1).await, size(&again, 2).await),
+        (Some(5), Some(7))
+    );
+    assert!(!again.is_empty());
 }

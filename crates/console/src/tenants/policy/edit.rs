@@ -1,13 +1,10 @@
 //! The form of a policy.
 
 use axum::response::Response;
-use chancery_domain::tenant::TenantPolicy;
+use chancery_domain::tenant::{SigningAlgorithm, TenantPolicy};
 use maud::html;
 
-use super::{
-    differences,
-    parse::{ALGORITHMS, WAYS},
-};
+use super::{differences, parse::WAYS};
 use crate::{
     fields::Fields,
     form::{Form, Line},
@@ -19,7 +16,7 @@ use crate::{
 
 pub(super) fn show(within: &Within, given: &Fields, problem: Option<&Problem>) -> Response {
     let form = Form::new(&within.visitor, given, problem);
-    let algorithms: Vec<_> = ALGORITHMS
+    let algorithms: Vec<_> = SigningAlgorithm::ALL
         .iter()
         .map(|algorithm| (algorithm.as_str(), algorithm.as_str()))
         .collect();

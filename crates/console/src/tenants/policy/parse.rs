@@ -29,12 +29,6 @@ pub(super) const WAYS: &[(TokenAuthMethod, &str)] = &[
     ),
 ];
 
-pub(super) const ALGORITHMS: &[SigningAlgorithm] = &[
-    SigningAlgorithm::Es256,
-    SigningAlgorithm::Rs256,
-    SigningAlgorithm::EdDsa,
-];
-
 /// The texts of a policy.
 pub(super) fn fields_of(policy: &TenantPolicy) -> Fields {
     let optional = |number: Option<u32>| number.map(|n| n.to_string()).unwrap_or_default();
@@ -124,9 +118,8 @@ pub(super) fn change(fields: &Fields) -> Result<(DisplayName, PolicyChange), Fau
     let change = PolicyChange {
         access_token_seconds: number("accessTokenSeconds"),
         refresh_token_seconds: patch(number("refreshTokenSeconds")),
-        signing_algorithm: ALGORITHMS
-            .iter()
-            .copied()
+        signing_algorithm: SigningAlgorithm::ALL
+            .into_iter()
             .find(|algorithm| fields.has("signingAlgorithm", algorithm.as_str())),
         allowed_auth_methods: Some(ways),
         require_client_name: Some(fields.has("requireClientName", "yes")),
