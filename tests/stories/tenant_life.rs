@@ -196,7 +196,7 @@ story! {
             assert_eq!((refused.code(), refused.refusal()), ("REFUSED", "SYSTEM_RATE_LIMIT"));
         }
         operator.mutation("updateTenant", "replayed", limits(limit(10, 60), off())).await.data();
-        let ask = || world.token("system", world.operator["client_id"].as_str().unwrap(), world.operator["client_secret"].as_str().unwrap()).send();
+        let ask = || world.token("system", world.operator["client_id"].as_str().unwrap(), world.operator["client_secret"].as_str().unwrap()).with("audience", "urn:chancery:admin").send();
         while ask().await.status == 200 {}
         world.clock.advance(60);
         assert_eq!(ask().await.status, 200, "a minute later the operator is in again");
