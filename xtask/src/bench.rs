@@ -37,6 +37,10 @@ pub(crate) fn bench(
     if !run(&mut build, interrupts, |_| ())?.success() {
         return Err(Error::Failed("the release binaries cannot be built".into()));
     }
+    // Whole, since the benchmarks start it in directories of their own.
+    let server = Path::new("target/release/chancery")
+        .canonicalize()
+        .map_err(Error::io("find the release binary"))?;
     let mut cluster = Cluster::start_durable(interrupts)?;
     eprintln!("{cluster}");
     let which: &[&str] = if what == "all" { &ALL } else { &[what] };
@@ -52,7 +56,9 @@ pub(crate) fn bench(
                 "--",
                 what,
             ])
-            .args(["--server", "target/release/chancery", "--output", RESULTS])
+            .arg("--server")
+            .arg(&server)
+            .args(["--output", RESULTS])
             .args(options);
         if !cluster.run(&mut bench, interrupts)?.success() {
             return Err(Error::Failed("the benchmark has no result".into()));
