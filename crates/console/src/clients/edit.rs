@@ -57,7 +57,8 @@ fn given(client: &Client) -> Fields {
         .with("expiresAt", text(client.expires_at.map(show::in_field)))
 }
 
-/// What is different from what stood in the form: what nobody touched is not judged anew by the policy.
+/// What is different from the client as it is now: what nobody touched is not judged anew by the policy. What
+/// somebody else has changed since the page was made is different too, and is changed back.
 fn parse(client: ClientId, before: &Client, fields: &Fields) -> Result<ClientChange, Faults> {
     let given = given(before);
     let differs = |name: &str| fields.asks(name) && !fields.all(name).eq(given.all(name));

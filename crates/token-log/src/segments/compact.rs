@@ -155,7 +155,9 @@ impl Compactor {
         Ok(Some(Parts { fresh, segments }))
     }
 
-    /// Whether this was the one that did it.
+    /// Whether this was the one that did it. A segment keeps the least number of its parts, so another may
+    /// stand where this one read an older. It was made of the same first fresh row then, which is gone: fewer
+    /// rows are deleted than were read, and nothing is done.
     async fn replace(
         &self,
         tenant: TenantId,
