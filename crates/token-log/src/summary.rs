@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use chancery_domain::{TenantId, Timestamp};
-use chancery_event_store::{Snapshot, StoreError, fetch_all, fetch_one};
+use chancery_event_store::{Backend, Snapshot, StoreError, fetch_all, fetch_one};
 
 use crate::{
     log::TokenLog,
@@ -193,41 +193,32 @@ impl TokenLog {
         let mut snapshot = self.database().snapshot().await?;
         let since = since.micros() / HOUR;
         let unfolded = Uses::unfolded(&mut snapshot, schema, tenant).await?;
-        let tenant = tenant.to_string();
-        let mut more: BTreeMap<&str, i64> = BTreeMap::new();
-        for ((_, hour), used) in &unfolded.0 {
-            if *hour >= since {
-                *more.entry(used.client.as_str()).or_default() += used.count;
-            }
-        }
-        // Whoever is not among those of whom more is known is among the first of the rest.
+        let recent = unfolded.0.iter().filter(|((_, hour), _)| *hour >= since);
+        let recent: Vec<_> = recent
+            .map(|(_, used)| (used.client.as_str(), used.count))
+            .collect();
+        let recent = serde_json::to_string(&recent)
+            .map_err(|error| StoreError::Misuse(format!("a count is no JSON: {error}")))?;
+        let each = match self.database().backend() {
+            Backend::Postgres => "json_array_elements($3::json) AS used (value)",
+            Backend::Sqlite => "json_each($3)",
+        };
         let busiest = format!(
-            "SELECT client_id, CAST(SUM(uses) AS BIGINT) FROM {schema}.credential_use
-              WHERE tenant_id = $1 AND hour >= $2 GROUP BY client_id ORDER BY 2 DESC, 1 LIMIT $3"
+            "SELECT client_id, CAST(SUM(uses) AS BIGINT) FROM (
+                SELECT client_id, uses FROM {schema}.credential_use
+                 WHERE tenant_id = $1 AND hour >= $2
+                 UNION ALL
+                SELECT value->>0, CAST(value->>1 AS BIGINT) FROM {each}
+             ) AS used GROUP BY client_id ORDER BY 2 DESC, 1 LIMIT $4"
         );
-        let folded = fetch_all!(
+        fetch_all!(
             &mut snapshot,
             (String, i64),
             &busiest,
-            tenant.as_str(),
+            tenant.to_string(),
             since,
+            recent,
             i64::from(limit)
-        )?;
-        let mut counts: BTreeMap<String, i64> = folded.into_iter().collect();
-        let one = format!(
-            "SELECT CAST(COALESCE(SUM(uses), 0) AS BIGINT) FROM {schema}.credential_use
-              WHERE tenant_id = $1 AND client_id = $2 AND hour >= $3"
-        );
-        for (client, times) in more {
-            let folded = match counts.get(client) {
-                Some(folded) => *folded,
-                None => fetch_one!(&mut snapshot, (i64,), &one, tenant.as_str(), client, since)?.0,
-            };
-            counts.insert(client.to_owned(), folded + times);
-        }
-        let mut counts: Vec<_> = counts.into_iter().collect();
-        counts.sort_by(|(a, more), (b, less)| less.cmp(more).then_with(|| a.cmp(b)));
-        counts.truncate(limit as usize);
-        Ok(counts)
+        )
     }
 }

@@ -67,13 +67,15 @@ impl Writer {
                 _ = counted.tick() => {
                     let now = self.clock.now();
                     let due = self.denials.due(now);
-                    self.write(unasked(due).collect()).await;
+                    let due = self.unasked(due);
+                    self.write(due).await;
                     self.due.tick(now);
                 }
             }
         }
         let all = self.denials.all();
-        self.write(unasked(all).collect()).await;
+        let all = self.unasked(all);
+        self.write(all).await;
     }
 
     async fn take(&mut self, messages: &mut Vec<Message>) {
@@ -86,12 +88,25 @@ impl Writer {
             }
         }
         if !drains.is_empty() {
-            batch.extend(unasked(self.denials.all()));
+            batch.extend(self.unasked(self.denials.all()));
         }
         self.write(batch).await;
         for done in drains {
             let _ = done.send(());
         }
+    }
+
+    /// What nobody waits for, to be written. What cannot be is lost, and counted.
+    fn unasked(&self, entries: Vec<Entry>) -> Vec<(Work, Option<Answering>)> {
+        let works = entries.into_iter().filter_map(|entry| {
+            let work = Work::of(Operation::of(entry));
+            work.inspect_err(|error| {
+                self.counted.dropped.one();
+                tracing::warn!(%error, "a record of activity was lost");
+            })
+            .ok()
+        });
+        works.map(|work| (work, None)).collect()
     }
 
     async fn write(&mut self, batch: Vec<(Work, Option<Answering>)>) {
@@ -168,13 +183,6 @@ impl Writer {
 
 fn unanswered() -> StoreError {
     StoreError::Misuse("an operation of a batch got no answer".to_owned())
-}
-
-fn unasked(entries: Vec<Entry>) -> impl Iterator<Item = (Work, Option<Answering>)> {
-    let works = entries
-        .into_iter()
-        .map(|entry| Work::of(Operation::of(entry)));
-    works.flatten().map(|work| (work, None))
 }
 
 /// Whether the others may succeed without one of them. While the store is away none does, and asking

@@ -191,6 +191,21 @@ on_both_stores! {
         }
         assert_eq!(world.jtis().await.len(), 8);
     }
+
+    async fn what_is_of_no_tenant_keeps_nobodys_activity_from_being_put_together(store: TestStore) {
+        let world = World::on(store).await;
+        record(&world.log, operation(world.issued("one"), None)).await;
+        let fresh = world.table("activity_fresh");
+        world.run(&format!(
+            "INSERT INTO {fresh} (tenant_id, position, first_at, last_at, records, body)
+             SELECT '-', 1, first_at, last_at, records, body FROM {fresh}"
+        )).await;
+        world.clock.advance(2 * 3_600);
+        world.log.keep_house().await.unwrap();
+        let left = fetch_all!(&world.raw, (String,), &format!("SELECT tenant_id FROM {fresh}")).unwrap();
+        assert_eq!(left, [("-".to_owned(),)], "it is left for whoever finds out");
+        assert_eq!(world.jtis().await, ["one"]);
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ mod common;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use chancery_domain::Timestamp;
+use chancery_domain::{TenantId, Timestamp};
 use chancery_event_store::{Backend, fetch_all, fetch_one};
 use chancery_testkit::{on_both_stores, stores::TestStore};
 use chancery_token_log::{Activity, ActivityFilter, Entry, Kind, TokenLog};
@@ -31,6 +31,12 @@ impl Chance {
     }
 }
 
+/// Two tenants whose clients, credentials and traces have the same names: what is of one is never told to
+/// the other.
+fn tenants() -> [TenantId; 2] {
+    [tenant(1), tenant(2)]
+}
+
 /// Something that happens: mostly a token that leaves, and the clocks of nodes differ by seconds.
 fn happening(world: &World, chance: &mut Chance, number: usize) -> Entry {
     let kinds = [
@@ -46,6 +52,7 @@ fn happening(world: &World, chance: &mut Chance, number: usize) -> Entry {
     let who = u8::try_from(chance.below(3)).unwrap();
     let is_bulk = matches!(kind, Kind::TokenIssued | Kind::TokenRefreshed);
     Entry {
+        tenant: chance.of(&tenants()),
         kind,
         at: world.now().plus_seconds(skew),
         client: Some(client(who).to_string()),
@@ -104,10 +111,11 @@ fn filters(world: &World) -> Vec<ActivityFilter> {
     ]
 }
 
-fn passes(filter: &ActivityFilter, entry: &Entry) -> bool {
+fn passes(tenant: TenantId, filter: &ActivityFilter, entry: &Entry) -> bool {
     let is =
         |asked: &Option<String>, found: Option<&str>| asked.is_none() || asked.as_deref() == found;
-    (filter.kinds.is_empty() || filter.kinds.contains(&entry.kind))
+    entry.tenant == tenant
+        && (filter.kinds.is_empty() || filter.kinds.contains(&entry.kind))
         && is(&filter.client, entry.client.as_deref())
         && is(&filter.credential, entry.credential.as_deref())
         && is(&filter.reason, entry.reason)
@@ -119,6 +127,7 @@ fn passes(filter: &ActivityFilter, entry: &Entry) -> bool {
 /// Page after page, while somebody else puts together what is read.
 async fn walk(
     world: &World,
+    tenant: TenantId,
     filter: &ActivityFilter,
     limit: u32,
     chance: &mut Chance,
@@ -127,7 +136,7 @@ async fn walk(
     loop {
         let page = world
             .log
-            .page(tenant(1), (after, None), limit, filter)
+            .page(tenant, (after, None), limit, filter)
             .await
             .unwrap();
         all.extend(page.records);
@@ -136,7 +145,7 @@ async fn walk(
         }
         after = page.end;
         if chance.below(8) == 0 {
-            world.log.compact(tenant(1)).await.unwrap();
+            world.log.compact(tenant).await.unwrap();
         }
     }
 }
@@ -144,9 +153,9 @@ async fn walk(
 /// What is to be counted: of each credential and hour how many uses, and the last of them.
 type Counts = BTreeMap<(String, i64), (i64, Timestamp)>;
 
-fn counts(written: &[Entry]) -> Counts {
+fn counts(tenant: TenantId, written: &[Entry]) -> Counts {
     let mut counts = Counts::new();
-    for entry in written {
+    for entry in written.iter().filter(|entry| entry.tenant == tenant) {
         let Some(credential) = &entry.credential else {
             continue;
         };
@@ -160,22 +169,24 @@ fn counts(written: &[Entry]) -> Counts {
     counts
 }
 
-async fn counted(world: &World) -> Counts {
+async fn counted(world: &World, tenant: TenantId) -> Counts {
     let sql = format!(
-        "SELECT credential_id, hour, uses, last_at FROM {}",
+        "SELECT credential_id, hour, uses, last_at FROM {} WHERE tenant_id = $1",
         world.table("credential_use")
     );
-    let rows = fetch_all!(&world.raw, (String, i64, i64, i64), &sql).unwrap();
+    let tenant = tenant.to_string();
+    let rows = fetch_all!(&world.raw, (String, i64, i64, i64), &sql, tenant).unwrap();
     let rows = rows.into_iter();
     rows.map(|(id, hour, uses, at)| ((id, hour), (uses, Timestamp::from_micros(at))))
         .collect()
 }
 
 /// What readers are told agrees with what was written, at any moment.
-async fn numbers_agree(world: &World, written: &[Entry]) {
-    let counts = counts(written);
+async fn numbers_agree(world: &World, tenant: TenantId, written: &[Entry]) {
+    let counts = counts(tenant, written);
+    let written = || written.iter().filter(|entry| entry.tenant == tenant);
     let ids = ["secret_00", "secret_11", "secret_21", "nobody"].map(str::to_owned);
-    let last = world.log.last_uses(tenant(1), &ids).await.unwrap();
+    let last = world.log.last_uses(tenant, &ids).await.unwrap();
     for id in &ids {
         let of = || {
             counts
@@ -195,18 +206,17 @@ async fn numbers_agree(world: &World, written: &[Entry]) {
         assert_eq!(
             world
                 .log
-                .uses_since_the_hour(tenant(1), id, since)
+                .uses_since_the_hour(tenant, id, since)
                 .await
                 .unwrap(),
             expected,
             "{id}"
         );
-        let used = written
-            .iter()
-            .filter(|entry| entry.credential.as_ref() == Some(id) && entry.at >= since);
+        let used =
+            written().filter(|entry| entry.credential.as_ref() == Some(id) && entry.at >= since);
         let expected = i64::try_from(used.count()).unwrap();
         assert_eq!(
-            world.log.uses_since(tenant(1), id, since).await.unwrap(),
+            world.log.uses_since(tenant, id, since).await.unwrap(),
             expected,
             "{id}"
         );
@@ -219,19 +229,14 @@ async fn numbers_agree(world: &World, written: &[Entry]) {
             since.seconds() / HOUR * HOUR
         };
         let mut expected = BTreeMap::new();
-        for entry in written
-            .iter()
-            .filter(|entry| entry.credential.is_some() && entry.at.seconds() >= from)
+        for entry in
+            written().filter(|entry| entry.credential.is_some() && entry.at.seconds() >= from)
         {
             *expected
                 .entry(entry.at.seconds() / span * span)
                 .or_insert(0) += 1;
         }
-        let found = world
-            .log
-            .issued_since(tenant(1), since, span)
-            .await
-            .unwrap();
+        let found = world.log.issued_since(tenant, since, span).await.unwrap();
         let found: BTreeMap<_, _> = found
             .into_iter()
             .map(|count| (count.begin.seconds(), count.times))
@@ -240,9 +245,7 @@ async fn numbers_agree(world: &World, written: &[Entry]) {
     }
     let mut busiest = BTreeMap::new();
     let from = since.seconds() / HOUR * HOUR;
-    for entry in written
-        .iter()
-        .filter(|entry| entry.credential.is_some() && entry.at.seconds() >= from)
+    for entry in written().filter(|entry| entry.credential.is_some() && entry.at.seconds() >= from)
     {
         *busiest.entry(entry.client.clone().unwrap()).or_insert(0) += 1;
     }
@@ -250,7 +253,7 @@ async fn numbers_agree(world: &World, written: &[Entry]) {
     busiest.sort_by(|(a, more), (b, less)| less.cmp(more).then(a.cmp(b)));
     busiest.truncate(2);
     assert_eq!(
-        world.log.busiest_since(tenant(1), since, 2).await.unwrap(),
+        world.log.busiest_since(tenant, since, 2).await.unwrap(),
         busiest
     );
 }
@@ -270,37 +273,49 @@ async fn any_interleaving(world: &World, other: &TokenLog, seed: u64) {
                 log.drain().await;
             }
             3 => {
-                let both = [world.log.compact(tenant(1)), other.compact(tenant(1))];
+                let both =
+                    tenants().map(|tenant| [world.log.compact(tenant), other.compact(tenant)]);
+                let both = both.into_iter().flatten();
                 assert!(join_all(both).await.into_iter().all(|made| made.is_ok()));
             }
             4 => world.clock.advance(chance.of(&[1, 60, HOUR / 2, 2 * HOUR])),
-            _ => numbers_agree(world, &written).await,
+            _ => numbers_agree(world, chance.of(&tenants()), &written).await,
         }
     }
+    for tenant in tenants() {
+        let chance = &mut chance;
+        pages_agree(world, tenant, &written, chance).await;
+        world.log.compact(tenant).await.unwrap();
+        numbers_agree(world, tenant, &written).await;
+        assert_eq!(counted(world, tenant).await, counts(tenant, &written));
+    }
+}
+
+/// Every page of every filter holds what was written of the tenant, once, in order.
+async fn pages_agree(world: &World, tenant: TenantId, written: &[Entry], chance: &mut Chance) {
     for filter in filters(world) {
         let limit = chance.of(&[1, 3, 7, 1_000]);
-        let found = walk(world, &filter, limit, &mut chance).await;
-        assert!(
+        let found = walk(world, tenant, &filter, limit, chance).await;
+        let (ordered, mut found) = (
             found
                 .windows(2)
                 .all(|two| two[0].id < two[1].id && two[0].at <= two[1].at),
-            "{filter:?}"
+            found
+                .into_iter()
+                .map(|found| (found.at, found.jti.unwrap()))
+                .collect::<Vec<_>>(),
         );
-        let mut found: Vec<_> = found
-            .into_iter()
-            .map(|found| (found.at, found.jti.unwrap()))
-            .collect();
+        assert!(ordered, "{filter:?}");
         found.sort();
-        let expected = written.iter().filter(|entry| passes(&filter, entry));
+        let expected = written
+            .iter()
+            .filter(|entry| passes(tenant, &filter, entry));
         let mut expected: Vec<_> = expected
             .map(|entry| (entry.at, entry.jti.clone().unwrap()))
             .collect();
         expected.sort();
-        assert_eq!(found, expected, "{filter:?}, seed {seed}");
+        assert_eq!(found, expected, "{tenant}, {filter:?}");
     }
-    world.log.compact(tenant(1)).await.unwrap();
-    numbers_agree(world, &written).await;
-    assert_eq!(counted(world).await, counts(&written));
 }
 
 on_both_stores! {
@@ -314,6 +329,32 @@ on_both_stores! {
         let world = World::on(store).await;
         let other = world.another().await;
         any_interleaving(&world, &other, 7).await;
+    }
+
+    async fn two_tenants_in_one_batch_are_two_rows_and_each_is_put_together_alone(store: TestStore) {
+        let world = World::on(store).await;
+        // One waits for the lock, so that the rest is one batch.
+        let held = world.hold().await;
+        for number in 0..40 {
+            let tenant = tenants()[number % 2];
+            let entry = Entry { tenant, ..world.issued(&number.to_string()) };
+            world.log.queue(entry).unwrap();
+        }
+        drop(held);
+        world.log.drain().await;
+        let fresh = format!("SELECT tenant_id, CAST(SUM(records) AS BIGINT) FROM {} GROUP BY tenant_id ORDER BY 1", world.table("activity_fresh"));
+        let left = async || fetch_all!(&world.raw, (String, i64), &fresh).unwrap();
+        assert_eq!(left().await, tenants().map(|tenant| (tenant.to_string(), 20)));
+        let (one, other) = (world.all(tenant(1)).await, world.all(tenant(2)).await);
+        assert_eq!(world.log.compact(tenant(2)).await, Ok(1));
+        assert_eq!(left().await, [(tenant(1).to_string(), 20)]);
+        assert_eq!((world.all(tenant(1)).await, world.all(tenant(2)).await), (one.clone(), other.clone()));
+        assert_eq!(world.log.compact(tenant(1)).await, Ok(1));
+        assert_eq!((world.all(tenant(1)).await, world.all(tenant(2)).await), (one, other));
+        for tenant in tenants() {
+            let uses: Vec<_> = counted(&world, tenant).await.into_values().map(|(uses, _)| uses).collect();
+            assert_eq!(uses, [20]);
+        }
     }
 
     async fn two_that_put_together_at_once_count_nothing_twice(store: TestStore) {
@@ -330,7 +371,7 @@ on_both_stores! {
         let made: usize = join_all(both).await.into_iter().map(Result::unwrap).sum();
         assert_eq!(made, 1);
         assert_eq!(world.all(tenant(1)).await, ids, "each has the id that it had");
-        let uses: i64 = counted(&world).await.values().map(|(uses, _)| uses).sum();
+        let uses: i64 = counted(&world, tenant(1)).await.values().map(|(uses, _)| uses).sum();
         assert_eq!(uses, 50);
     }
 
@@ -354,11 +395,11 @@ on_both_stores! {
         world.run(&refuse).await;
         assert!(world.log.compact(tenant(1)).await.is_err());
         assert_eq!(world.all(tenant(1)).await, before);
-        assert_eq!(counted(&world).await, Counts::new());
+        assert_eq!(counted(&world, tenant(1)).await, Counts::new());
         world.run(&allow).await;
         assert_eq!(world.log.compact(tenant(1)).await, Ok(1));
         assert_eq!(world.all(tenant(1)).await, before);
-        assert_eq!(counted(&world).await.values().map(|(uses, _)| uses).sum::<i64>(), 5);
+        assert_eq!(counted(&world, tenant(1)).await.values().map(|(uses, _)| uses).sum::<i64>(), 5);
     }
 
     async fn what_is_enough_is_put_together_by_itself(store: TestStore) {

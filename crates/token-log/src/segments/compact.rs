@@ -1,5 +1,8 @@
 //! Fresh segments of a tenant become one, and the use of its credentials is counted, in one transaction.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use chancery_domain::{Clock, TenantId};
@@ -93,20 +96,25 @@ impl Compactor {
         }
     }
 
-    /// Whose fresh segments there are.
+    /// Whose fresh segments there are. What is nobody's is reported and left where it is: it keeps nobody
+    /// else's waiting.
     pub(crate) async fn platform_tenants(&self) -> Result<Vec<TenantId>, StoreError> {
         let sql = format!(
             "SELECT DISTINCT tenant_id FROM {}.activity_fresh",
             self.schema
         );
         let rows = fetch_all!(&self.database, (String,), &sql)?;
-        rows.iter()
-            .map(|(tenant,)| {
-                let unknown =
-                    |_| StoreError::Corrupt(format!("activity of `{tenant}`, which is no tenant"));
-                tenant.parse().map_err(unknown)
-            })
-            .collect()
+        let known = rows.iter().filter_map(|(tenant,)| {
+            let parsed = tenant.parse();
+            if parsed.is_err() {
+                tracing::error!(
+                    tenant,
+                    "there is activity of what is no tenant; it stays as it is"
+                );
+            }
+            parsed.ok()
+        });
+        Ok(known.collect())
     }
 
     /// What is to be put together next.
@@ -156,8 +164,9 @@ impl Compactor {
     }
 
     /// Whether this was the one that did it. A segment keeps the least number of its parts, so another may
-    /// stand where this one read an older. It was made of the same first fresh row then, which is gone: fewer
-    /// rows are deleted than were read, and nothing is done.
+    /// stand where this one read an older. That one holds more, for records are only ever added: so a row
+    /// is known by its number and how many records it has, and where fewer are deleted than were read,
+    /// nothing is done.
     async fn replace(
         &self,
         tenant: TenantId,
@@ -168,9 +177,9 @@ impl Compactor {
         let tenant = tenant.to_string();
         let each = match self.database.backend() {
             Backend::Postgres => {
-                "SELECT CAST(value AS BIGINT) FROM json_array_elements_text($2::json)"
+                "SELECT CAST(value->>0 AS BIGINT), CAST(value->>1 AS BIGINT) FROM json_array_elements($2::json)"
             }
-            Backend::Sqlite => "SELECT value FROM json_each($2)",
+            Backend::Sqlite => "SELECT value->>0, value->>1 FROM json_each($2)",
         };
         let mut tx = self.database.begin().await?;
         for (table, gone) in [
@@ -181,11 +190,11 @@ impl Compactor {
                 continue;
             }
             let sql = format!(
-                "DELETE FROM {schema}.{table} WHERE tenant_id = $1 AND position IN ({each})"
+                "DELETE FROM {schema}.{table} WHERE tenant_id = $1 AND (position, records) IN ({each})"
             );
-            let positions: Vec<_> = gone.iter().map(|part| part.position).collect();
-            let positions = json(&positions)?;
-            let deleted = execute!(&mut tx, &sql, tenant.as_str(), positions)?;
+            let rows = gone.iter().map(|part| (part.position, part.records));
+            let rows = json(&rows.collect::<Vec<_>>())?;
+            let deleted = execute!(&mut tx, &sql, tenant.as_str(), rows)?;
             if usize::try_from(deleted) != Ok(gone.len()) {
                 tx.rollback().await?;
                 return Ok(false);
