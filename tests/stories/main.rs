@@ -17,6 +17,7 @@ mod client_keys;
 mod client_life;
 mod concurrency;
 mod console;
+mod emergencies;
 mod first_token;
 mod introspection;
 mod keys_in_use;

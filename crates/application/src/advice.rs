@@ -20,7 +20,7 @@ const LISTED: u32 = 1_000;
 /// What is to be thought of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The client has no other: without it, it obtains no tokens.
+    /// The client has no other that stays: without it, it obtains no tokens.
     OnlyOne,
     /// The newest: the one that the others make room for.
     Newest,
@@ -73,8 +73,20 @@ pub struct SecretRevoked {
     pub tokens: Vec<Activity>,
 }
 
-/// A credential that is accepted, with when it was issued.
-type Accepted = (String, Timestamp);
+/// A credential that is accepted.
+struct Accepted {
+    id: String,
+    issued_at: Timestamp,
+    /// When another takes its place.
+    retires_at: Option<Timestamp>,
+}
+
+/// Which of them stays: the newest that does not retire. Where all do, nothing takes their place, and it is
+/// the one that lasts longest. They are in the order in which they were issued.
+fn keeper(accepted: &[Accepted]) -> Option<&Accepted> {
+    let last = |at: Option<Timestamp>| (at.is_none(), at);
+    accepted.iter().max_by_key(|it| last(it.retires_at))
+}
 
 fn ago(seconds: i64) -> String {
     let of =
@@ -108,7 +120,9 @@ fn sentence(verdict: Verdict, idle: Option<i64>, last: Option<&LastUse>, last_ho
         |idle| format!("last used {} ago{from}", ago(idle)),
     );
     match verdict {
-        Verdict::OnlyOne => format!("{used}; the client has no other: rotate before it goes"),
+        Verdict::OnlyOne => {
+            format!("{used}; the client has no other that stays: rotate before it goes")
+        }
         Verdict::Newest => format!("{used}; it is the newest, and the others make room for it"),
         Verdict::InUse => format!("{used}, {last_hour} times in the last hour: it is in use"),
         Verdict::RecentlyUsed => format!("{used}: somebody may need it still"),
@@ -143,18 +157,27 @@ impl Application {
         let mut accepted: Vec<Accepted> = row
             .state
             .live_keys()
-            .map(|(id, key)| (id.to_string(), key.registered_at))
+            .map(|(id, key)| Accepted {
+                id: id.to_string(),
+                issued_at: key.registered_at,
+                retires_at: None,
+            })
             .collect();
+        accepted.sort_by(|one, other| (one.issued_at, &one.id).cmp(&(other.issued_at, &other.id)));
+        // By what it authenticates with, a client has keys or secrets.
         if let Some(secrets) = client_secrets::get(store, tenant, client).await? {
-            let live = secrets.state.live(now);
-            let live = live.filter(|(_, secret)| secret.state(now).is_accepted());
-            accepted.extend(live.map(|(id, secret)| (id.to_string(), secret.issued_at)));
+            let all = secrets.state.in_order().into_iter();
+            let accepted_now = all.filter(|(_, secret)| secret.state(now).is_accepted());
+            accepted.extend(accepted_now.map(|(id, secret)| Accepted {
+                id: id.to_string(),
+                issued_at: secret.issued_at,
+                retires_at: secret.retires_at,
+            }));
         }
-        accepted.sort_by(|one, other| (one.1, &one.0).cmp(&(other.1, &other.0)));
-        let Some(newest) = accepted.last().cloned() else {
+        let Some(keeper) = keeper(&accepted) else {
             return Ok(Vec::new());
         };
-        let ids: Vec<_> = accepted.iter().map(|(id, _)| id.clone()).collect();
+        let ids: Vec<_> = accepted.iter().map(|it| it.id.clone()).collect();
         let mut uses = log.last_uses(tenant, &ids).await?;
         let mut advice = Vec::with_capacity(accepted.len());
         for credential in ids {
@@ -165,8 +188,10 @@ impl Application {
                 .uses_since(tenant, &credential, now.plus_seconds(-HOUR))
                 .await?;
             let last_day = by_hour(now.plus_seconds(-DAY)).await?;
-            let since_newest = by_hour(newest.1).await?;
-            let verdict = verdict(accepted.len() == 1, credential == newest.0, idle);
+            let since_newest = by_hour(keeper.issued_at).await?;
+            let stays = credential == keeper.id;
+            let alone = stays && (accepted.len() == 1 || keeper.retires_at.is_some());
+            let verdict = verdict(alone, stays, idle);
             advice.push(CredentialAdvice {
                 sentence: sentence(verdict, idle, last.as_ref(), last_hour),
                 verdict,
@@ -282,6 +307,27 @@ mod tests {
         ] {
             assert_eq!(verdict(alone, newest, idle), expected);
         }
+    }
+
+    #[test]
+    fn the_newest_that_does_not_retire_stays_whatever_clocks_and_ids_say() {
+        let at = |seconds| Timestamp::from_micros(0).plus_seconds(seconds);
+        let accepted = |id: &str, issued, retires: Option<i64>| Accepted {
+            id: id.to_owned(),
+            issued_at: at(issued),
+            retires_at: retires.map(at),
+        };
+        let keeper = |all: &[Accepted]| keeper(all).map(|it| it.id.clone());
+        let retiring = accepted("z", 9, Some(100));
+        assert_eq!(keeper(&[]), None);
+        assert_eq!(
+            keeper(&[retiring, accepted("a", 9, None)]).as_deref(),
+            Some("a")
+        );
+        let (one, other) = (accepted("z", 1, None), accepted("a", 1, None));
+        assert_eq!(keeper(&[one, other]).as_deref(), Some("a"), "the later one");
+        let last = [accepted("a", 1, Some(200)), accepted("z", 2, Some(100))];
+        assert_eq!(keeper(&last).as_deref(), Some("a"), "nothing else stays");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_crypto::sha256;
 use chancery_domain::{
-    ClientId, CredentialId, SecretId, TenantId, Timestamp,
+    ClientId, CredentialId, TenantId, Timestamp,
     access::AdminScope,
     client::{Client, ClientState},
     secret_rotation::SecretRotation,
@@ -333,18 +333,21 @@ fn accepted(
     }
 }
 
-/// The newest credential with which the client could obtain a token now.
+/// The newest credential with which the client could obtain a token now; one that retires only where no other
+/// is left.
 fn newest(client: &Client, secrets: &SecretRotation, now: Timestamp) -> Option<CredentialId> {
     let accepted_now = |id: CredentialId| accepted(client, secrets, id, now);
-    let secret = secrets
-        .secrets
-        .iter()
-        .map(|(id, secret): (&SecretId, _)| (secret.issued_at, CredentialId::from(*id)));
-    let keys = client
-        .keys
-        .iter()
-        .map(|(id, key)| (key.registered_at, CredentialId::from(*id)));
-    secret
+    let secrets = secrets.secrets.iter().map(|(id, secret)| {
+        let stays = secret.retires_at.is_none();
+        ((stays, secret.number), CredentialId::from(*id))
+    });
+    // By what it authenticates with, a client has keys or secrets.
+    let mut keys: Vec<_> = client.keys.iter().collect();
+    keys.sort_by_key(|(id, key)| (key.registered_at, **id));
+    let keys = (1..)
+        .zip(keys)
+        .map(|(number, (id, _))| ((true, number), CredentialId::from(*id)));
+    secrets
         .chain(keys)
         .filter(|(_, id)| accepted_now(*id))
         .max()

@@ -54,6 +54,7 @@ const STEPS: &[Migration] = migrations!("":
     3 = "0003_seals",
     4 = "0004_agenda",
     5 = "0005_console",
+    6 = "0006_secret_numbers",
 );
 
 /// The schema of this binary.

@@ -199,10 +199,9 @@ impl ClientNode {
         let session = Session::of(ctx)?;
         let rotation = session.secrets(self.view, self.row.tenant, self.id).await?;
         let of = (self.view, self.row.tenant);
-        Ok(rotation
-            .secrets
-            .iter()
-            .map(|(id, secret)| SecretNode::new(session, of, *id, secret))
+        let secrets = rotation.in_order().into_iter();
+        Ok(secrets
+            .map(|(id, secret)| SecretNode::new(session, of, id, secret))
             .collect())
     }
 

@@ -8,7 +8,7 @@ use crate::{error::Failure, scalars::DateTime, session::Session};
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "RotationVerdict", remote = "chancery_application::Verdict")]
 pub(crate) enum VerdictName {
-    /// The client has no other: without it, it obtains no tokens.
+    /// The client has no other that stays: without it, it obtains no tokens.
     OnlyOne,
     /// The newest: the one that the others make room for.
     Newest,

@@ -188,6 +188,7 @@ mod tests {
         Secret {
             label: None,
             hint: "wxyz".to_owned(),
+            number: 1,
             issued_at: NOW,
             not_before: None,
             expires_at: None,

@@ -109,6 +109,7 @@ fn only_a_secret_that_is_accepted_now() {
     let usual = Secret {
         label: None,
         hint: "wxyz".to_owned(),
+        number: 1,
         issued_at: NOW,
         not_before: None,
         expires_at: None,

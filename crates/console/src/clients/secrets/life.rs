@@ -23,8 +23,8 @@ pub(super) fn end(secret: &Secret) -> Option<Timestamp> {
 
 /// The newest secrets first.
 pub(super) fn newest_first(secrets: &SecretRotation) -> Vec<(SecretId, &Secret)> {
-    let mut sorted: Vec<_> = secrets.secrets.iter().map(|(id, s)| (*id, s)).collect();
-    sorted.sort_by_key(|(_, secret)| std::cmp::Reverse(secret.issued_at));
+    let mut sorted = secrets.in_order();
+    sorted.reverse();
     sorted
 }
 
