@@ -201,6 +201,9 @@ fn named(faults: &Faults, prefix: &str, extensions: &mut ErrorExtensionValues) -
 /// Completes an error before it is sent: GraphQL's own errors get their code, and what is not the
 /// caller's doing is written to the log and can be found there by its trace.
 pub(crate) fn complete(error: &mut ServerError, trace_id: &str) {
+    if let Some(sentence) = of_syntax(&error.message) {
+        error.message = sentence;
+    }
     if let Some((end, _)) = error.message.char_indices().nth(MAX_MESSAGE) {
         error.message.truncate(end);
         error.message.push('…');
@@ -220,6 +223,16 @@ pub(crate) fn complete(error: &mut ServerError, trace_id: &str) {
         }
         Some(_) => {}
     }
+}
+
+/// What cannot be parsed comes as a drawing of several lines, whose last says what was expected; the place
+/// stands in `locations`.
+fn of_syntax(message: &str) -> Option<String> {
+    let drawn = message.trim_start().strip_prefix("-->")?;
+    let expected = drawn.lines().last()?.trim_start().strip_prefix("= ")?;
+    Some(format!(
+        "the text of the query cannot be read at the place in `locations`: {expected}"
+    ))
 }
 
 /// Writes what is not the caller's doing to the log, with its causes.
@@ -347,6 +360,21 @@ mod tests {
                 .len(),
             MAX_FAULTS
         );
+    }
+
+    #[test]
+    fn a_query_that_cannot_be_read_is_told_in_one_sentence() {
+        for query in ["query {", "{ a(b: ) }", "nonsense", "{a}}"] {
+            let error = async_graphql::parser::parse_query(query).unwrap_err();
+            let mut error = ServerError::from(error);
+            complete(&mut error, "4bf92f35");
+            let message = error.message;
+            assert!(
+                !message.contains('\n') && message.contains("expected"),
+                "{message}"
+            );
+        }
+        assert_eq!(of_syntax("Unknown field \"a\" on type \"Query\"."), None);
     }
 
     #[test]

@@ -184,14 +184,14 @@ impl Body {
                 "an object in the body has a member twice, at line {line}, column {column}; give each member once"
             ),
             repeated::Unread::NotJson { line, column } => format!(
-                "the body is not JSON, or nested too deeply, at line {line}, column {column}; it must have the member `query`"
+                "the body is not JSON, or nested too deeply, at line {line}, column {column}; send an object with the member `query`"
             ),
         };
         repeated::check(bytes).map_err(readable)?;
         serde_json::from_slice(bytes).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             format!(
-                "the body is not a GraphQL request, at line {line}, column {column}; it must have the member `query`"
+                "the body is not a GraphQL request, at line {line}, column {column}: its member `query` must be a text, and `variables`, where there are any, an object"
             )
         })
     }

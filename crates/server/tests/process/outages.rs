@@ -353,3 +353,53 @@ async fn a_database_that_takes_no_writes_is_not_ready() {
     becomes(&outside, 200, "ready").await;
     outside.works_again("after").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_take_no_writes_are_said_to_and_can_still_be_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start_on_a_small_disk(directory.path());
+    let outside = Outside::of(&server).await;
+    outside.works_again("before").await;
+    let load = Load::start(&outside).await;
+    load.goes_on(0).await;
+
+    server.may_write(false);
+    becomes(&outside, 503, "takes no writes").await;
+    assert_eq!(outside.get("/healthz").await.status(), 200);
+    assert_eq!(outside.ask_for_token().await.status(), 503);
+    let during = load.issued();
+    for _ in 0..10 {
+        // No token without a record, no change without an event, and everybody is told to come again.
+        let (token, changed) = tokio::join!(outside.ask_for_token(), outside.creates("lost"));
+        assert_eq!(token.status(), 503);
+        assert!(token.headers().contains_key("retry-after"));
+        let token: Value = token.json().await.unwrap();
+        assert_eq!(token["error"], "temporarily_unavailable", "{token}");
+        assert_eq!(
+            changed.1["errors"][0]["extensions"]["code"], "UNAVAILABLE",
+            "{}",
+            changed.1
+        );
+        let read = outside.graphql("{ tenant(slug: \"before\") { id } }").await;
+        assert_eq!(read.status(), 200);
+        let read: Value = read.json().await.unwrap();
+        assert!(read["data"]["tenant"].is_object(), "{read}");
+        let keys = outside.get("/t/system/oauth2/jwks").await;
+        assert_eq!(keys.status(), 200, "verifiers go on");
+    }
+    assert_eq!(load.issued(), during, "nobody got a token");
+
+    server.may_write(true);
+    outside.works_again("after").await;
+    load.goes_on(during).await;
+    let issued = load.stop().await;
+    assert_eq!(server.terminate(), 0);
+    assert!(!server.log().contains("panicked"));
+    let recorded = recorded(directory.path(), &[]).await;
+    for jti in &issued {
+        assert!(
+            recorded.contains(jti),
+            "a token left without its record: {jti}"
+        );
+    }
+}

@@ -114,7 +114,27 @@ pub(crate) fn arguments(directory: &Path, database: &TestDatabase) -> Vec<String
 impl Server {
     /// Starts the server on a free port and waits until it listens.
     pub(crate) fn start(directory: &Path, arguments: &[String]) -> Self {
-        let mut child = chancery(directory)
+        Self::start_by(chancery(directory), directory, arguments)
+    }
+
+    /// The same, so that a write beyond the size that its files may have fails, as on a full disk, and does
+    /// not end it: see [`Server::may_write`].
+    pub(crate) fn start_on_a_small_disk(directory: &Path) -> Self {
+        let binary = chancery(directory);
+        let mut shell = Command::new("/bin/sh");
+        shell.current_dir(directory).env_clear();
+        shell.envs(
+            binary
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);
+        shell.arg(binary.get_program());
+        Self::start_by(shell, directory, &[])
+    }
+
+    fn start_by(mut command: Command, directory: &Path, arguments: &[String]) -> Self {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
             .args(arguments)
             .env("CHANCERY_LOG__LEVEL", "trace")
@@ -254,6 +274,17 @@ impl Server {
         let wait = self.log.grown.wait_timeout_while(text, PATIENCE, missing);
         let (text, timeout) = wait.unwrap();
         assert!(!timeout.timed_out(), "`{told}` is not logged: {text}");
+    }
+
+    /// From now on whatever it writes into files fails, or does not any more.
+    pub(crate) fn may_write(&self, may: bool) {
+        let size = if may { "unlimited" } else { "0" };
+        let status = Command::new("prlimit")
+            .arg(format!("--pid={}", self.child.lock().unwrap().id()))
+            .arg(format!("--fsize={size}:"))
+            .status()
+            .unwrap();
+        assert!(status.success());
     }
 
     /// `kill -9`, while others may still talk to it.
