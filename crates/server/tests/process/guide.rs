@@ -25,6 +25,11 @@ fn operators_guide() -> String {
     fs::read_to_string(repository().join("docs/operators.md")).unwrap()
 }
 
+/// How a backup is made and restored.
+fn operations() -> String {
+    fs::read_to_string(repository().join("docs/operations.md")).unwrap()
+}
+
 pub(crate) fn integrators_guide() -> String {
     fs::read_to_string(repository().join("docs/tokens.md")).unwrap()
 }
@@ -146,6 +151,7 @@ on_both_stores! {
         // How SQLite is backed up is for SQLite.
         let steps: Vec<_> = steps(&guide)
             .into_iter()
+            .chain(steps(&operations()))
             .filter(|step| on_sqlite || !step.run.contains("sqlite3") && !step.run.contains("restored"))
             .collect();
         assert!(steps.len() > 30, "{} steps", steps.len());
