@@ -1,6 +1,6 @@
 //! The short names by which the activity log knows why no token was issued.
 
-use chancery_domain::secret_rotation::SecretState;
+use chancery_domain::{SecretId, secret_rotation::SecretState};
 
 use crate::{
     client_auth::{Denial, assertion::Unproved},
@@ -36,6 +36,16 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// The credential that was sent and is not accepted.
+    pub(crate) fn credential(&self) -> Option<SecretId> {
+        match self {
+            Self::Client(denial) => denial.credential(),
+            _ => None,
+        }
+    }
+}
+
 impl Whose {
     /// What stands beside a token that left although this limit is used up.
     pub(crate) fn not_enforced(self) -> &'static str {
@@ -58,7 +68,7 @@ impl Denial {
             Self::NoTenant => "no_such_tenant",
             Self::NoClient => "no_such_client",
             Self::NoSecret => "no_such_secret",
-            Self::SecretState(state) => match state {
+            Self::SecretState(_, state) => match state {
                 SecretState::Pending => "secret_pending",
                 SecretState::Retired => "secret_retired",
                 SecretState::Expired => "secret_expired",

@@ -18,7 +18,8 @@ pub(crate) struct ActivityNode {
     /// Who it was, by id. Of a client that there is not, what was sent as its id, cut at 64 characters.
     /// Null: nothing was sent, or what happened was counted (`times`).
     client: Option<String>,
-    /// The id of the secret or key that proved it. Null: none did.
+    /// The id of the secret or key that proved it; of a denial, of the client's secret that was sent and is not
+    /// accepted. Null: none.
     credential_id: Option<String>,
     /// The scopes of the token.
     scopes: Vec<String>,

@@ -6,7 +6,7 @@ mod proof;
 
 use chancery_crypto::PresentedAssertion;
 use chancery_domain::{
-    ClientId, Timestamp,
+    ClientId, SecretId, Timestamp,
     client::{Client, ClientState},
     secret_rotation::SecretState,
     tenant::{AuthMethod, Tenant, TenantState, TokenAuthMethod},
@@ -43,8 +43,8 @@ pub(crate) enum Denial {
     NoClient,
     #[error("the client has no such secret any more")]
     NoSecret,
-    #[error("the secret is not accepted: {0:?}")]
-    SecretState(SecretState),
+    #[error("the secret is not accepted: {1:?}")]
+    SecretState(SecretId, SecretState),
     #[error("the secret does not match its verifier")]
     Mismatch,
     #[error("the tenant is suspended")]
@@ -78,7 +78,7 @@ impl Denial {
             | Self::NoTenant
             | Self::NoClient
             | Self::NoSecret
-            | Self::SecretState(_)
+            | Self::SecretState(..)
             | Self::TenantSuspended
             | Self::TenantClosed
             | Self::ClientDisabled
@@ -86,6 +86,14 @@ impl Denial {
             | Self::ClientDeleted
             | Self::MethodNotRegistered
             | Self::MethodNotAllowed(_) => true,
+        }
+    }
+
+    /// The secret that was sent and is not accepted: one that was issued to the client, which its tag proves.
+    pub(crate) fn credential(self) -> Option<SecretId> {
+        match self {
+            Self::SecretState(secret, _) => Some(secret),
+            _ => None,
         }
     }
 
@@ -114,7 +122,7 @@ impl Denial {
             | Self::NoTenant
             | Self::NoClient
             | Self::NoSecret
-            | Self::SecretState(_)
+            | Self::SecretState(..)
             | Self::Mismatch => {
                 "client authentication failed; check the tenant in the URL, the client_id and the \
                  client_secret"

@@ -211,7 +211,7 @@ fn secret(client: &ClientEntry, id: SecretId, now: Timestamp) -> Result<(), Deni
     if state.is_accepted() {
         Ok(())
     } else {
-        Err(Denial::SecretState(state))
+        Err(Denial::SecretState(id, state))
     }
 }
 

@@ -164,10 +164,22 @@ fn only_a_secret_that_is_accepted_now() {
     let accepted = |number| proof::verifier(&entry, id(number), NOW).map(Verifier::as_str);
     assert_eq!(accepted(0), Ok("0"));
     assert_eq!(accepted(1), Ok("1"));
-    assert_eq!(accepted(2), Err(Denial::SecretState(SecretState::Retired)));
-    assert_eq!(accepted(3), Err(Denial::SecretState(SecretState::Expired)));
-    assert_eq!(accepted(4), Err(Denial::SecretState(SecretState::Pending)));
-    assert_eq!(accepted(5), Err(Denial::SecretState(SecretState::Revoked)));
+    assert_eq!(
+        accepted(2),
+        Err(Denial::SecretState(id(2), SecretState::Retired))
+    );
+    assert_eq!(
+        accepted(3),
+        Err(Denial::SecretState(id(3), SecretState::Expired))
+    );
+    assert_eq!(
+        accepted(4),
+        Err(Denial::SecretState(id(4), SecretState::Pending))
+    );
+    assert_eq!(
+        accepted(5),
+        Err(Denial::SecretState(id(5), SecretState::Revoked))
+    );
     assert_eq!(accepted(6), Err(Denial::NoSecret));
     assert_eq!(accepted(7), Err(Denial::NoSecret));
 }
@@ -179,8 +191,8 @@ fn what_would_need_a_look_up_is_denied_in_one_sentence() {
         Denial::NoTenant,
         Denial::NoClient,
         Denial::NoSecret,
-        Denial::SecretState(SecretState::Revoked),
-        Denial::SecretState(SecretState::Expired),
+        Denial::SecretState(SecretId::from_bytes([1; 16]), SecretState::Revoked),
+        Denial::SecretState(SecretId::from_bytes([1; 16]), SecretState::Expired),
         Denial::Mismatch,
     ];
     for denial in denials {

@@ -88,6 +88,7 @@ impl Request<'_> {
         let nobody = TenantId::from_bytes([0; 16]);
         let entry = Entry {
             client: seen.sent.take(),
+            credential: refusal.credential().map(|secret| secret.to_string()),
             reason: Some(reason),
             ..self.entry(nobody, self.service.clock().now(), Kind::TokenDenied)
         };

@@ -1,5 +1,5 @@
 use axum::body::to_bytes;
-use chancery_domain::{secret_rotation::SecretState, value::Scope};
+use chancery_domain::{SecretId, secret_rotation::SecretState, value::Scope};
 use serde_json::Value;
 
 use super::*;
@@ -18,7 +18,7 @@ fn refusals() -> Vec<(Refusal, u16, &'static str, Option<&'static str>)> {
         (Malformed::TooLarge.into(), 400, "invalid_request", None),
         (Denial::NoCredential.into(), 401, "invalid_client", None),
         (
-            Denial::SecretState(SecretState::Revoked).into(),
+            Denial::SecretState(SecretId::from_bytes([1; 16]), SecretState::Revoked).into(),
             401,
             "invalid_client",
             None,
