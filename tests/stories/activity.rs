@@ -3,9 +3,12 @@
 
 use serde_json::{Value, json};
 
+use chancery_token_service::TrustedProxies;
+
 use crate::{
+    console::readers::holder as credential,
     roll_reading::holder,
-    support::{GraphQl, World, story},
+    support::{GraphQl, Socket, World, story},
 };
 
 async fn activity(caller: &GraphQl<'_>, variables: Value) -> Value {
@@ -150,6 +153,64 @@ story! {
         }
         let own = nodes(&activity(&operator, json!({"tenant": "system", "filter": {"since": since}})).await);
         assert!(own.iter().all(|record| record["kind"] == "token_issued"), "{own:?}");
+    }
+}
+
+story! {
+    /// However somebody reads: where they are is recorded, by a proxy that is believed and not by themselves.
+    async fn readers_are_recorded_with_their_address_however_they_read(world: World) {
+        world.acme().await;
+        let node = world
+            .another_node_with(|settings| {
+                settings.token_service.trusted_proxies = TrustedProxies::new(|peer| peer.is_loopback());
+            })
+            .await;
+        let auditor = holder(&world, "acme", &["audit:read"]).await;
+        let (client, secret) = credential(&world, "acme", "audit:read").await;
+        world.clock.advance(60);
+        let since = world.now().to_string();
+        // The last one is the proxy's word; what is before it anybody may have written.
+        let from = |number: u8| format!("198.51.100.99, 203.0.113.{number}");
+
+        let ask = async |number: u8, query: &str| {
+            let request = world.http.post(format!("{node}/graphql")).bearer_auth(auditor.token());
+            let request = request.header("x-forwarded-for", from(number));
+            let answer: Value = request.json(&json!({"query": query})).send().await.unwrap().json().await.unwrap();
+            assert!(answer.get("errors").is_none(), "{answer}");
+        };
+        ask(1, "{ events(tenant: \"acme\") { edges { cursor } } }").await;
+        ask(2, "{ activity(tenant: \"acme\") { edges { cursor } } }").await;
+        let mut socket = Socket::behind(&node, &from(3)).await;
+        socket.init(auditor.token()).await;
+        assert_eq!(socket.next().await["type"], "connection_ack");
+        socket.follow("acme", Some("0")).await;
+        socket.entry().await;
+
+        let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let fields = [("tenant", "acme"), ("client", &*client), ("secret", &*secret)];
+        let signed_in = browser.post(format!("{node}/console/sign-in")).header("x-forwarded-for", from(4));
+        let signed_in = signed_in.form(&fields).send().await.unwrap();
+        assert_eq!(signed_in.status().as_u16(), 303);
+        let cookie = signed_in.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let pages = ["roll", "roll/live?after=0", "roll/export", "past?entry=3", "difference", "activity/records", "activity"];
+        for (number, page) in (5..).zip(pages) {
+            let request = browser.get(format!("{node}/console/t/acme/{page}")).header("cookie", &cookie);
+            let answer = request.header("x-forwarded-for", from(number)).send().await.unwrap();
+            assert_eq!(answer.status().as_u16(), 200, "{page}");
+        }
+
+        let read = json!({"kinds": ["roll_read", "activity_read"], "since": since});
+        let records = activity(&world.operator().await, json!({"tenant": "acme", "filter": read, "first": 1_000})).await;
+        let mut seen: Vec<(String, String)> = nodes(&records)
+            .iter()
+            .map(|record| ["address", "kind"].map(|name| record[name].as_str().unwrap().to_owned()).into())
+            .filter(|(address, _)| address != "127.0.0.1")
+            .collect();
+        seen.dedup();
+        let (roll, log) = ("roll_read", "activity_read");
+        let expected = [(1, roll), (2, log), (3, roll), (5, roll), (6, roll), (7, roll), (8, roll), (9, roll), (10, log), (11, log)];
+        let expected = expected.map(|(number, kind)| (format!("203.0.113.{number}"), kind.to_owned()));
+        assert_eq!(seen, expected);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rotation as it is planned, put off, announced, and recorded by the steward.
 
+use chancery_projections::{Difference, Watch, platform_check};
 use serde_json::{Value, json};
 
 use crate::support::{World, dump, story};
@@ -26,6 +27,44 @@ async fn rotation(world: &World, client: &str) -> Value {
         .send("client", query, json!({"id": client}))
         .await
         .data()
+}
+
+/// What a check says of the rows and of the vault.
+#[derive(Default)]
+struct Differences(Vec<String>);
+
+impl Watch for Differences {
+    fn differs(&mut self, difference: Difference) {
+        self.0.push(difference.to_string());
+    }
+}
+
+story! {
+    /// A secret has ended by itself and its end is not recorded yet, when the client begins to authenticate in
+    /// another way: the vault has at every moment what the roll says that it has.
+    async fn the_vault_is_what_the_roll_says_while_a_client_changes_its_way(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let agrees = async |when: &str| {
+            let mut found = Differences::default();
+            platform_check(&world.store, &mut found).await.unwrap();
+            world.platform.application.platform_check_kept(&mut found).await.unwrap();
+            assert_eq!(found.0, [""; 0], "{when}");
+        };
+        let every = ["CLIENT_SECRET_BASIC", "CLIENT_SECRET_JWT", "PRIVATE_KEY_JWT"];
+        operator.mutation("updateTenant", "replayed", json!({"tenant": "acme", "policy": {"allowedAuthMethods": every}})).await.data();
+        for way in ["CLIENT_SECRET_JWT", "CLIENT_SECRET"] {
+            operator.mutation("rotateClientSecret", "replayed", json!({"client": acme.client, "overlapSeconds": 1})).await.data();
+            world.clock.advance(1);
+            agrees("it has retired, and nobody has recorded it").await;
+            operator.mutation("updateClient", "replayed", json!({"client": acme.client, "authMethod": way})).await.data();
+            agrees("the way is another one").await;
+            operator.mutation("rotateClientSecret", "replayed", json!({"client": acme.client, "overlapSeconds": 0})).await.data();
+            agrees("there is a new secret").await;
+        }
+        steward(&world).await;
+        agrees("all is recorded").await;
+    }
 }
 
 story! {

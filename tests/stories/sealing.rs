@@ -10,12 +10,13 @@ use chancery::platform::{Platform, Settings};
 use chancery_application::{ExportFailure, NotAccepted, Patrol, SealError};
 use chancery_crypto::{MasterKey, Sealer, SystemEntropy};
 use chancery_domain::{TenantId, value::Slug};
-use chancery_event_store::Backend;
+use chancery_event_store::{Backend, StoreLocation};
 use serde_json::{Value, json};
 use signed_note::{Note, StandardVerifier, VerifierList};
+use sqlx::Connection;
 use tlog_tiles::{Checkpoint, Hash, HashReader, check_record, check_tree, record_hash};
 
-use crate::support::{GraphQl, World, run_sql, story};
+use crate::support::{GraphQl, World, dump, dump_tokens, run_sql, story};
 
 /// A tree as another library has it.
 #[derive(Default)]
@@ -586,6 +587,136 @@ story! {
         assert_ne!(Hash::parse_hash(kept["root"].as_str().unwrap()).unwrap(), Theirs::of(&lines).root(then));
         is_stopped(&world.platform.application.seal_roll(id).await, "as the key of this roll");
         assert_eq!(checkpoint(&operator, "acme").await, kept);
+    }
+}
+
+/// What shows every write: what each row holds, and on PostgreSQL who has written it and where; on SQLite the
+/// number of commits.
+async fn written(world: &World) -> String {
+    let database = world.store.database();
+    let mut rows = dump(database).await + &dump_tokens(database).await;
+    let StoreLocation::Postgres(url) = database.location() else {
+        return rows;
+    };
+    let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+    for table in [
+        "events",
+        "tenant_log",
+        "seals",
+        "tiles",
+        "sealed_keys",
+        "commands",
+    ] {
+        let sql = format!(
+            "SELECT COALESCE(string_agg(ctid::text || ' ' || xmin::text, ', ' ORDER BY ctid), '') FROM {table}"
+        );
+        let (of_table,): (String,) = sqlx::query_as(&sql)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        rows.extend([table, " ", &of_table, "\n"]);
+    }
+    rows
+}
+
+story! {
+    /// Anybody may ask for a checkpoint and a key, so what is asked again and again writes nothing: not where a roll
+    /// is sealed, and not where there is an alarm of any kind.
+    async fn whoever_asks_for_a_checkpoint_again_makes_the_server_write_nothing(world: World) {
+        let operator = world.operator().await;
+        let mut ids = Vec::new();
+        for slug in ["whole", "changed", "back", "gone", "keyless"] {
+            let acme = world.tenant_like_acme(slug).await;
+            let id = tenant_id(&operator, slug).await;
+            checkpoint(&operator, slug).await;
+            ids.push((slug, id, acme.api));
+        }
+        let id = |slug: &str| ids.iter().find(|(of, ..)| *of == slug).unwrap().1;
+        keep_a_copy(&world).await;
+        rename(&operator, &ids[2].2, 2).await;
+        checkpoint(&operator, "back").await;
+        put_it_back(&world, id("back")).await;
+        tamper(&world, &format!("UPDATE events SET actor_id = 'nobody' WHERE tenant_id = '{}' AND tenant_seq = 3", id("changed"))).await;
+        rename(&operator, &ids[1].2, 1).await;
+        tamper(&world, &format!("DELETE FROM seals WHERE tenant_id = '{}'", id("gone"))).await;
+        tamper(&world, &format!("DELETE FROM sealed_keys WHERE tenant_id = '{}' AND purpose = 'note-key'", id("keyless"))).await;
+        rename(&operator, &ids[4].2, 1).await;
+
+        let ask = async || {
+            let mut answers = Vec::new();
+            for (slug, ..) in &ids {
+                for what in ["checkpoint", "key"] {
+                    answers.push(get(&world, &format!("/t/{slug}/roll/{what}")).await);
+                }
+            }
+            for nobody in ["/t/nobody/roll/checkpoint", "/t/nobody/roll/key"] {
+                answers.push(get(&world, nobody).await);
+            }
+            answers
+        };
+        // What is found the first time is written down, once.
+        world.platform.application.seal_rolls().await.unwrap();
+        let first = ask().await;
+        assert!(first[..10].iter().all(|(status, ..)| *status == 200), "{first:?}");
+        assert_eq!(world.platform.application.stopped_seals(100).await.unwrap().len(), 4);
+        let (before, mut commits) = (written(&world).await, Commits::of(&world).await);
+        for _ in 0..3 {
+            assert_eq!(ask().await, first);
+        }
+        assert_eq!(written(&world).await, before);
+        assert!(commits.are_none().await, "something was committed");
+        rename(&operator, &ids[0].2, 1).await;
+        assert_ne!(written(&world).await, before, "a change is seen to be written");
+        assert!(!commits.are_none().await || world.store.backend() == Backend::Postgres);
+    }
+}
+
+/// Whether others have committed anything to a SQLite database, as it says itself.
+struct Commits(Option<(sqlx::SqliteConnection, i64)>);
+
+impl Commits {
+    async fn of(world: &World) -> Self {
+        let StoreLocation::Sqlite(path) = world.store.database().location() else {
+            return Self(None);
+        };
+        let url = format!("sqlite://{}", path.display());
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        let version = data_version(&mut connection).await;
+        Self(Some((connection, version)))
+    }
+
+    async fn are_none(&mut self) -> bool {
+        match &mut self.0 {
+            None => true,
+            Some((connection, before)) => data_version(connection).await == *before,
+        }
+    }
+}
+
+async fn data_version(connection: &mut sqlx::SqliteConnection) -> i64 {
+    sqlx::query_scalar("PRAGMA data_version")
+        .fetch_one(connection)
+        .await
+        .unwrap()
+}
+
+story! {
+    /// What waits to be sealed is marked. Whoever takes the mark away keeps nothing from being sealed.
+    async fn what_is_not_marked_is_sealed_too(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let application = &world.platform.application;
+        let id = tenant_id(&operator, "acme").await;
+        let before = application.seal_roll(id).await.unwrap().checkpoint.size;
+        rename(&operator, &acme.api, 3).await;
+        run_sql(world.store.database(), "UPDATE tenant_log SET unsealed_since = NULL").await;
+        assert_eq!(application.seal_rolls().await.unwrap().sealed, 0, "nobody knows of it");
+        let mut patrol = Patrol::default();
+        for _ in 0..3 {
+            application.patrol(&mut patrol).await.unwrap();
+        }
+        let sealed = application.sealed_roll(id).await.unwrap().unwrap();
+        assert_eq!(sealed.checkpoint.size, before + 3);
     }
 }
 

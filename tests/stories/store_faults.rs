@@ -1,11 +1,11 @@
-//! What happens to a PostgreSQL that a server has to live with.
+//! What happens to a database that a server has to live with.
 
 use chancery_event_store::StoreLocation;
 use chancery_testkit::stores::TestStore;
 use serde_json::json;
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions};
 
-use crate::support::{Socket, World, run_sql};
+use crate::support::{Acme, GraphQl, Socket, World, run_sql};
 
 fn address(world: &World) -> &str {
     match world.store.database().location() {
@@ -47,21 +47,74 @@ async fn a_foreign_transaction_that_stays_open_holds_up_nobody() {
         .await
         .unwrap();
 
-    let mut socket = Socket::with_token(&other, operator.token()).await;
-    socket.follow("acme", Some("0")).await;
+    let seen = goes_on(&world, &operator, &other, &acme, Some("0")).await;
+    assert!(seen.iter().copied().eq((1..).take(seen.len())));
+    for connection in &mut open {
+        connection.execute("ROLLBACK").await.unwrap();
+    }
+}
+
+/// The same on SQLite, where whoever reads the files for long, a backup for example, keeps what they read as it was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_of_the_files_that_stays_open_holds_up_nobody() {
+    let world = World::start(TestStore::sqlite().await).await;
+    let acme = world.acme().await;
+    let (operator, other) = (world.operator().await, world.another_node().await);
+    let StoreLocation::Sqlite(roll) = world.store.database().location() else {
+        panic!("not SQLite")
+    };
+    let mut open = Vec::new();
+    for (path, table) in [
+        (roll.clone(), "events"),
+        (roll.with_file_name("tokens.db"), "activity_fresh"),
+    ] {
+        let options = SqliteConnectOptions::new().filename(path).read_only(true);
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        connection.execute("BEGIN").await.unwrap();
+        let before = count(&mut connection, table).await;
+        open.push((connection, table, before));
+    }
+    let seen = goes_on(&world, &operator, &other, &acme, Some("0")).await;
+    assert!(seen.iter().copied().eq((1..).take(seen.len())));
+    for (mut connection, table, before) in open {
+        assert_eq!(
+            count(&mut connection, table).await,
+            before,
+            "it was open all the while"
+        );
+        connection.execute("ROLLBACK").await.unwrap();
+        assert!(count(&mut connection, table).await > before);
+    }
+}
+
+async fn count(connection: &mut SqliteConnection, table: &str) -> i64 {
+    let sql = format!("SELECT COUNT(*) FROM {table}");
+    sqlx::query_scalar(&sql)
+        .fetch_one(connection)
+        .await
+        .unwrap()
+}
+
+/// Tokens, a revocation and somebody who follows, on two nodes: what came to the follower.
+async fn goes_on(
+    world: &World,
+    operator: &GraphQl<'_>,
+    other: &str,
+    acme: &Acme,
+    after: Option<&str>,
+) -> Vec<i64> {
+    let mut socket = Socket::with_token(other, operator.token()).await;
+    socket.follow("acme", after).await;
     let token = || world.token("acme", &acme.client, &acme.secret);
-    for node in [&world.url, &other] {
+    for node in [&*world.url, other] {
         token().at(node).send().await.token();
     }
+    let input = json!({"client": acme.client, "secret": acme.secret_id, "reason": "lost"});
     operator
-        .mutation(
-            "revokeClientSecret",
-            "replayed",
-            json!({"client": acme.client, "secret": acme.secret_id, "reason": "lost"}),
-        )
+        .mutation("revokeClientSecret", "replayed", input)
         .await
         .data();
-    for node in [&world.url, &other] {
+    for node in [&*world.url, other] {
         token().at(node).send().await.refused(401, "invalid_client");
     }
     let head = operator
@@ -69,11 +122,7 @@ async fn a_foreign_transaction_that_stays_open_holds_up_nobody() {
         .await
         .data();
     let head: usize = head["head"].as_str().unwrap().parse().unwrap();
-    let seen = socket.numbers(head).await;
-    assert_eq!(seen.len(), head);
-    for connection in &mut open {
-        connection.execute("ROLLBACK").await.unwrap();
-    }
+    socket.numbers(head).await
 }
 
 /// A dump that is restored into a younger cluster holds transaction ids that are yet to come there.
@@ -92,28 +141,9 @@ async fn after_a_restore_into_a_younger_cluster_nothing_is_lost() {
     }
     let world = world.restart().await;
     let (operator, other) = (world.operator().await, world.another_node().await);
-    let mut socket = Socket::with_token(&other, operator.token()).await;
-    socket.follow("acme", None).await;
-    let token = || world.token("acme", &acme.client, &acme.secret);
-    for node in [&world.url, &other] {
-        token().at(node).send().await.token();
-    }
-    let input = json!({"client": acme.client, "secret": acme.secret_id, "reason": "lost"});
-    operator
-        .mutation("revokeClientSecret", "replayed", input)
-        .await
-        .data();
-    for node in [&world.url, &other] {
-        token().at(node).send().await.refused(401, "invalid_client");
-    }
-    let head = operator
-        .query("tenant", "{ tenant(slug: \"acme\") { head } }")
-        .await
-        .data();
-    let head: usize = head["head"].as_str().unwrap().parse().unwrap();
-    let seen = socket.numbers(head).await;
-    let all: Vec<_> = (1..).take(head).collect();
-    assert_eq!(seen, all);
+    let seen = goes_on(&world, &operator, &other, &acme, None).await;
+    let head = seen.len();
+    assert!(seen.into_iter().eq((1..).take(head)));
     let slug = "acme".parse().unwrap();
     let mut file = Vec::new();
     let exported = world

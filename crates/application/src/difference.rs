@@ -38,6 +38,17 @@ pub struct DifferencePage {
     pub difference: Difference,
     /// Past which entry the next page begins; none: this is the last one.
     pub next: Option<EntryNumber>,
+    /// Whether more came to its end by the clock alone than one page looks at, so that something may be
+    /// different which is not here. A shorter time between the two moments shows it, and so does a file.
+    pub is_cut: bool,
+}
+
+/// What the clock alone may have made different.
+#[derive(Default)]
+struct ByTheClock {
+    things: BTreeSet<StreamId>,
+    /// Whether there is more of that.
+    is_cut: bool,
 }
 
 impl Application {
@@ -67,8 +78,10 @@ impl Application {
         let EntryNumber(after) = after.unwrap_or(EntryNumber(first));
         let after = after.clamp(first, last);
         let (mut things, upto) = self.touched(tenant, (after, last)).await?;
+        let mut by_the_clock = ByTheClock::default();
         if upto == last {
-            things.extend(self.by_the_clock(tenant, (from, to), last).await?);
+            by_the_clock = self.by_the_clock(tenant, (from, to), last).await?;
+            things.append(&mut by_the_clock.things);
         }
         let mut difference = self
             .compared(tenant, (from, to), (first, after, last), things)
@@ -78,6 +91,7 @@ impl Application {
         Ok(DifferencePage {
             difference,
             next: (upto < last).then_some(EntryNumber(upto)),
+            is_cut: by_the_clock.is_cut,
         })
     }
 
@@ -111,28 +125,35 @@ impl Application {
         tenant: TenantId,
         (from, to): (Timestamp, Timestamp),
         last: i64,
-    ) -> Result<BTreeSet<StreamId>, Error> {
+    ) -> Result<ByTheClock, Error> {
         let store = &self.parts.store;
+        // One more than is looked at tells whether there is more.
+        let (enough, limit) = (LATE as usize, LATE + 1);
         let filter = EventFilter {
             types: Some(BY_THE_CLOCK.into()),
             ..EventFilter::default()
         };
         let late = store
-            .select_events(tenant, &filter, (last, i64::MAX), LATE)
+            .select_events(tenant, &filter, (last, i64::MAX), limit)
             .await?;
         // The steward sees to it within seconds; whatever it recorded an hour later had its time later.
         let near = to.plus_seconds(3_600);
-        let late = late.iter().filter(|entry| entry.recorded_at <= near);
+        let late: Vec<_> = late
+            .into_iter()
+            .filter(|entry| entry.recorded_at <= near)
+            .collect();
+        let open = agenda::upcoming(store, tenant, (from, to), None, limit).await?;
+        let is_cut = late.len() > enough || open.len() > enough;
+        let late = late.iter().take(enough);
         let mut things: BTreeSet<_> = late.map(|entry| thing(entry.stream)).collect();
-        let open = agenda::upcoming(store, tenant, (from, to), None, LATE).await?;
-        let open = open.into_iter().map(|(_, item)| item);
+        let open = open.into_iter().take(enough).map(|(_, item)| item);
         let open =
             open.filter(|item| !matches!(item.what, What::SecretRotates | What::KeyRotates(_)));
         things.extend(open.map(|item| {
             item.client
                 .map_or(StreamId::KeyRing(tenant), StreamId::Client)
         }));
-        Ok(things)
+        Ok(ByTheClock { things, is_cut })
     }
 
     /// These things before and after, folded from their own entries alone.

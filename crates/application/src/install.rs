@@ -35,6 +35,11 @@ pub enum OpenError {
         "the master key does not fit this database: {0}. Give the key that it was created with; nothing was changed"
     )]
     WrongMasterKey(#[source] chancery_crypto::OpenError),
+    /// The key of the installation was taken out of a database that is not empty.
+    #[error(
+        "the key of this installation is not in the database, where its tenants are; put the row of `installation_keys` back from a backup: without it no secret of a client is accepted. Nothing was changed"
+    )]
+    KeyGone,
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] chancery_event_store::StoreError),
@@ -63,7 +68,15 @@ impl Installation {
     ) -> Result<Self, OpenError> {
         let context = SealContext::installation_key(ROW);
         let defect = |error: Box<dyn std::error::Error + Send + Sync>| OpenError::Key(error);
-        if let Some(row) = store.installation_key(ROW).await? {
+        let mut row = store.installation_key(ROW).await?;
+        if row.is_none() && !store.platform_heads(None, 1).await?.is_empty() {
+            // Another process may have made its first start between the two looks.
+            row = store.installation_key(ROW).await?;
+            if row.is_none() {
+                return Err(OpenError::KeyGone);
+            }
+        }
+        if let Some(row) = row {
             let stored = Sealed {
                 master_key_id: row.master_key_id,
                 bytes: row.sealed,

@@ -1,7 +1,7 @@
 //! What is kept beside the roll and follows from no event: whether sealed values open and are what they are
 //! for, and whether every seal is one of its roll.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use chancery_crypto::{Sealed, SigningKey};
 use chancery_domain::{KeyId, Row, TenantId, key_ring::KeyRing};
@@ -36,23 +36,41 @@ impl Application {
         for which in Sealings::ALL {
             checked.opened += self.check_sealed_values(which, watch).await?;
         }
-        let mut after = None;
+        let (mut after, mut with_roll) = (None, HashSet::new());
         loop {
             let tenants = self.parts.store.platform_heads(after, PAGE).await?;
             for (tenant, _) in &tenants {
-                match self.check_seal(*tenant, &mut checked.sealed).await {
-                    Err(SealError::Stopped(fault)) => {
-                        watch.differs(unusable("seals", tenant.to_string(), fault));
-                    }
-                    Err(SealError::NoRoll | SealError::NotBegun) | Ok(()) => {}
-                    Err(SealError::Failed(error)) => return Err(error),
-                }
+                self.check_seal(*tenant, &mut checked.sealed, watch).await?;
+                with_roll.insert(*tenant);
             }
             after = tenants.last().map(|(tenant, _)| *tenant);
             if tenants.len() < PAGE as usize {
-                return Ok(checked);
+                break;
             }
         }
+        // A tenant of which nothing is left in the database is still one that this node remembers.
+        for tenant in self.parts.witness.after(None, usize::MAX) {
+            if !with_roll.contains(&tenant) {
+                self.check_seal(tenant, &mut checked.sealed, watch).await?;
+            }
+        }
+        Ok(checked)
+    }
+
+    async fn check_seal(
+        &self,
+        tenant: TenantId,
+        entries: &mut u64,
+        watch: &mut dyn Watch,
+    ) -> Result<(), Error> {
+        match self.inspect_seal(tenant, entries).await {
+            Err(SealError::Stopped(fault)) => {
+                watch.differs(unusable("seals", tenant.to_string(), fault));
+            }
+            Err(SealError::NoRoll | SealError::NotBegun) | Ok(()) => {}
+            Err(SealError::Failed(error)) => return Err(error),
+        }
+        Ok(())
     }
 
     async fn check_sealed_values(
@@ -128,7 +146,7 @@ impl Application {
         })
     }
 
-    async fn check_seal(&self, tenant: TenantId, entries: &mut u64) -> Result<(), SealError> {
+    async fn inspect_seal(&self, tenant: TenantId, entries: &mut u64) -> Result<(), SealError> {
         let Some((seal, sealed)) = self.attested(tenant).await? else {
             return Ok(());
         };

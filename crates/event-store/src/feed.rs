@@ -137,6 +137,21 @@ impl Tx {
     }
 }
 
+/// When the tenant's last entry was recorded, as what numbers the entries remembers it; `None` where there is no
+/// roll. No later entry gets an earlier moment.
+pub async fn recorded_until(
+    on: impl Reads<'_>,
+    tenant: TenantId,
+) -> Result<Option<Timestamp>, StoreError> {
+    let at = fetch_optional!(
+        on,
+        (i64,),
+        "SELECT recorded_at FROM tenant_log WHERE tenant_id = $1",
+        tenant.to_string()
+    )?;
+    Ok(at.map(|(at,)| Timestamp::from_micros(at)))
+}
+
 /// Like [`Store::head`], wherever it is read.
 pub async fn head(on: impl Reads<'_>, tenant: TenantId) -> Result<Option<i64>, StoreError> {
     let head = fetch_optional!(

@@ -35,7 +35,7 @@ pub use commands::Remembered;
 pub use config::{Backend, StoreConfig, StoreLocation};
 pub use database::{Connections, Database};
 pub use error::{Cause, EventName, StoreError};
-pub use feed::{Named, Stamp, entries_page, events_page, head};
+pub use feed::{Named, Stamp, entries_page, events_page, head, recorded_until};
 pub use heads::{Heads, LOOK_AGAIN, Watch};
 pub use migrate::{Migration, Migrations, SchemaStatus, migrations};
 pub use numbers::Numbers;

@@ -12,7 +12,9 @@ mod common;
 use std::time::Duration;
 
 use chancery_domain::{Recorded, StreamId, TenantId};
-use chancery_event_store::{EventFilter, Heads, Store, StoreLocation, Tx, Versions, Watch};
+use chancery_event_store::{
+    Backend, EventFilter, Heads, Store, StoreLocation, Tx, Versions, Watch, entries_page, execute,
+};
 use chancery_testkit::{on_both_stores, stores::TestStore};
 use common::{
     NOW, append, assert_dense, by_steward, client, client_created, disabled, ids, metadata, roll,
@@ -119,53 +121,97 @@ async fn stranger(store: &TestStore, database: Option<&str>) -> PgConnection {
     PgConnection::connect(&url).await.unwrap()
 }
 
-/// A late commit: what was written first is committed last. In one roll the second writer waits, so it
-/// cannot be committed before; in another roll nobody waits.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_late_commit_reaches_everybody() {
-    let store = TestStore::postgres().await;
-    let heads = Heads::new((*store).clone());
-    let (mut first, mut second) = (
-        Follower::new(&store, &heads, tenant(1)),
-        Follower::new(&store, &heads, tenant(2)),
-    );
-    one(&store, 1, 1).await;
-    let late = begun(&store, 1, 2).await;
-    let waiting = tokio::spawn({
-        let store = (*store).clone();
-        async move { one(&store, 1, 3).await }
-    });
-    one(&store, 2, 4).await;
-    second.until(1).await;
-    first.until(1).await;
-    assert_eq!(first.read().await, 0, "what is not committed is not there");
-    late.commit().await.unwrap();
-    waiting.await.unwrap();
-    first.until(3).await;
-    let order = [1, 2, 3].map(|number| StreamId::Client(client(number)));
-    assert_eq!(all_of(&first.seen), order);
-    for filter in [
-        EventFilter::default(),
-        EventFilter {
+on_both_stores! {
+    /// A late commit: what was written first is committed last. In one roll the second writer waits, so it
+    /// cannot be committed before; in another roll nobody waits, but on SQLite, where one writes at a time.
+    async fn a_late_commit_reaches_everybody(store: TestStore) {
+        let heads = Heads::new((*store).clone());
+        let (mut first, mut second) = (
+            Follower::new(&store, &heads, tenant(1)),
+            Follower::new(&store, &heads, tenant(2)),
+        );
+        one(&store, 1, 1).await;
+        let late = begun(&store, 1, 2).await;
+        let writer = |of, aggregate| {
+            let store = (*store).clone();
+            tokio::spawn(async move { one(&store, of, aggregate).await })
+        };
+        let (waiting, elsewhere) = (writer(1, 3), writer(2, 4));
+        if store.backend() == Backend::Postgres {
+            second.until(1).await;
+        }
+        first.until(1).await;
+        assert_eq!(first.read().await, 0, "what is not committed is not there");
+        late.commit().await.unwrap();
+        waiting.await.unwrap();
+        elsewhere.await.unwrap();
+        first.until(3).await;
+        second.until(1).await;
+        let order = [1, 2, 3].map(|number| StreamId::Client(client(number)));
+        assert_eq!(all_of(&first.seen), order);
+        for filter in [
+            EventFilter::default(),
+            EventFilter {
+                types: Some(["ClientCreated"].into()),
+                ..EventFilter::default()
+            },
+            EventFilter {
+                streams: Some(order.into()),
+                ..EventFilter::default()
+            },
+            EventFilter {
+                actor: Some(chancery_event_store::ByActor::One(
+                    chancery_domain::Actor::Steward,
+                )),
+                ..EventFilter::default()
+            },
+        ] {
+            let later = store
+                .select_events(tenant(1), &filter, (1, i64::MAX), 10)
+                .await
+                .unwrap();
+            assert_eq!(all_of(&later), order[1..], "{filter:?}");
+        }
+    }
+
+    /// Where an entry stands in the table says nothing: here the later ones stand before the earlier ones, as after
+    /// an inversion, and whoever reads or follows gets them by their numbers.
+    async fn a_lower_place_of_a_later_entry_loses_nothing(store: TestStore) {
+        let other = store.another().await;
+        let heads = Heads::new((*store).clone());
+        let mut follower = Follower::new(&store, &heads, tenant(1));
+        one(&store, 1, 1).await;
+        follower.until(1).await;
+        for number in 2..=6 {
+            one(&other, 1, number).await;
+        }
+        let mut tx = store.begin().await.unwrap();
+        let lift = match store.backend() {
+            Backend::Sqlite => "DROP TRIGGER events_are_not_changed",
+            Backend::Postgres => "DROP TRIGGER events_are_final ON events",
+        };
+        execute!(&mut tx, lift).unwrap();
+        let always = match store.backend() {
+            Backend::Sqlite => "SELECT 1",
+            Backend::Postgres => "ALTER TABLE events ALTER COLUMN position SET GENERATED BY DEFAULT",
+        };
+        execute!(&mut tx, always).unwrap();
+        execute!(&mut tx, "UPDATE events SET position = -position").unwrap();
+        tx.commit().await.unwrap();
+        one(&store, 1, 7).await;
+        follower.until(7).await;
+        let order = [1, 2, 3, 4, 5, 6, 7].map(|number| StreamId::Client(client(number)));
+        assert_eq!(all_of(&follower.seen), order);
+        let types = EventFilter {
             types: Some(["ClientCreated"].into()),
             ..EventFilter::default()
-        },
-        EventFilter {
-            streams: Some(order.into()),
-            ..EventFilter::default()
-        },
-        EventFilter {
-            actor: Some(chancery_event_store::ByActor::One(
-                chancery_domain::Actor::Steward,
-            )),
-            ..EventFilter::default()
-        },
-    ] {
-        let later = store
-            .select_events(tenant(1), &filter, (1, i64::MAX), 10)
-            .await
-            .unwrap();
-        assert_eq!(all_of(&later), order[1..], "{filter:?}");
+        };
+        for filter in [EventFilter::default(), types] {
+            let read = store.select_events(tenant(1), &filter, (0, i64::MAX), 10).await.unwrap();
+            assert_eq!(all_of(&read), order, "{filter:?}");
+        }
+        let exported = entries_page(&*store, tenant(1), 0, 10).await.unwrap();
+        assert!(exported.iter().map(|entry| entry.tenant_seq).eq(1..=7));
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::{
     fold::TenantRows,
+    log,
     model::{Model, cells, columns},
     models::for_each_model,
     side::{self, for_each_side},
@@ -114,6 +115,7 @@ pub async fn check(
     let mut rows = TenantRows::new(tenant);
     let mut snapshot = fold_to_snapshot(store, &mut rows, watch).await?;
     let found = &mut |difference| watch.differs(difference);
+    log::compare(&mut snapshot, &rows, found).await?;
     compare(&mut snapshot, &rows, found).await?;
     vault::compare(&mut snapshot, &rows, found).await?;
     Ok(Checked {

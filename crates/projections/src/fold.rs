@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chancery_domain::{
-    ApiId, ClientId, Recorded, Row, StreamId, TenantId, api::Api, client::Client,
+    ApiId, ClientId, Recorded, Row, StreamId, TenantId, Timestamp, api::Api, client::Client,
     key_ring::KeyRing, secret_rotation::SecretRotation, tenant::Tenant,
 };
 use chancery_event_store::{Reads, StoreError, events_page, head};
@@ -16,6 +16,7 @@ const PAGE: u32 = 1_000;
 pub struct TenantRows {
     tenant: TenantId,
     head: i64,
+    recorded_at: Timestamp,
     pub(crate) tenants: BTreeMap<TenantId, Row<Tenant>>,
     pub(crate) key_rings: BTreeMap<TenantId, Row<KeyRing>>,
     pub(crate) apis: BTreeMap<ApiId, Row<Api>>,
@@ -29,6 +30,7 @@ impl TenantRows {
         Self {
             tenant,
             head: 0,
+            recorded_at: Timestamp::from_micros(0),
             tenants: BTreeMap::new(),
             key_rings: BTreeMap::new(),
             apis: BTreeMap::new(),
@@ -45,6 +47,11 @@ impl TenantRows {
     /// The number of the last event in them.
     pub fn head(&self) -> i64 {
         self.head
+    }
+
+    /// When the last event in them was recorded.
+    pub(crate) fn recorded_at(&self) -> Timestamp {
+        self.recorded_at
     }
 
     /// How many rows there are.
@@ -65,6 +72,7 @@ impl TenantRows {
             return Err(self.missing());
         }
         self.head = entry.tenant_seq;
+        self.recorded_at = entry.recorded_at;
         match entry.stream {
             StreamId::Tenant(id) => project(&mut self.tenants, id, entry),
             StreamId::KeyRing(id) => project(&mut self.key_rings, id, entry),

@@ -11,6 +11,7 @@ pub mod clients;
 pub mod counts;
 mod fold;
 pub mod key_rings;
+mod log;
 mod model;
 mod models;
 mod place;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::{
     check::{Checked, check, compare, fold_to_snapshot},
     fold::TenantRows,
+    log,
     model::{Model, replace},
     models::{for_each_model, table_of},
     side::{self, Side as _, for_each_side},
@@ -49,6 +50,10 @@ pub async fn rebuild(
     let mut rows = TenantRows::new(tenant);
     let mut wrong: BTreeSet<(&'static str, String)> = BTreeSet::new();
     let mut snapshot = fold_to_snapshot(store, &mut rows, watch).await?;
+    log::compare(&mut snapshot, &rows, &mut |difference| {
+        watch.differs(difference);
+    })
+    .await?;
     compare(&mut snapshot, &rows, &mut |difference| {
         wrong.insert((difference.table, difference.id.clone()));
         watch.differs(difference);
@@ -67,7 +72,7 @@ pub async fn rebuild(
         wrong.extend(moved);
     })
     .await?;
-    let mut mended = 0;
+    let mut mended = u64::from(log::mend(&mut tx, &rows).await?);
     for_each_model!(Model => {
         let ids = wrong.iter().filter(|(table, _)| *table == Model::TABLE);
         mended += replace::<Model>(&mut tx, &rows, ids.map(|(_, id)| id.clone())).await?;
@@ -96,6 +101,7 @@ fn key(stream: StreamId) -> (&'static str, String) {
 /// # Errors
 /// As [`check`].
 pub async fn platform_check(store: &Store, watch: &mut dyn Watch) -> Result<Checked, StoreError> {
+    log::every_roll_has_its_head(store).await?;
     let mut sum = Checked::default();
     let mut after = None;
     loop {
@@ -127,6 +133,7 @@ pub async fn platform_check(store: &Store, watch: &mut dyn Watch) -> Result<Chec
 /// As [`rebuild`]; the tenants before stay rebuilt.
 pub async fn platform_rebuild(store: &Store, watch: &mut dyn Watch) -> Result<Rebuilt, StoreError> {
     let mut sum = Rebuilt::default();
+    log::every_roll_has_its_head(store).await?;
     // Whatever has no roll may hold a slug that somebody else needs back.
     for_each_model!(Model => sum.mended += delete_strays(store, Model::TABLE, Model::ID, watch).await?);
     for_each_side!(Side => sum.mended += delete_strays(store, Side::TABLE, "tenant_id", watch).await?);

@@ -78,6 +78,10 @@ pub(crate) async fn application(config: &Config) -> Result<Application, Failure>
 pub(crate) async fn with_store(config: &Config) -> Result<(Application, Store), Failure> {
     let store = existing(config).await?;
     let mut settings = settings(config)?;
+    // A command on another machine has no directory of a node, and nothing to compare with.
+    if config.data_dir.is_dir() {
+        settings.witness = Witness::compare(seen_file(config)).map_err(Failure::input)?;
+    }
     // A command may be told another public URL than the servers have, and the log's name is for ever.
     settings.begins_seals = false;
     let keys = config
@@ -175,12 +179,26 @@ async fn rebuild_if_stale(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What needs the whole server but its socket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Process {
+    /// The server itself.
+    Server,
+    /// A command that changes something.
+    Command,
+}
+
 /// The whole server but its socket. On the first start it writes the first operator's credential to
 /// the data directory.
-pub(crate) async fn platform(config: &Config, newer: Newer) -> Result<Platform, Failure> {
+pub(crate) async fn platform(config: &Config, process: Process) -> Result<Platform, Failure> {
+    let (newer, witness): (_, fn(_) -> _) = match process {
+        Process::Server => (Newer::IssueTokens, Witness::open),
+        Process::Command => (Newer::Refuse, Witness::compare),
+    };
     let Opened { store, sealer } = open(config, newer).await?;
     let file = config.data_dir.join("operator.json");
-    let settings = settings(config)?;
+    let mut settings = settings(config)?;
+    settings.witness = witness(seen_file(config)).map_err(Failure::input)?;
     let witness = settings.witness.clone();
     let seen = seen_file(config);
     let platform = Platform::open(store, sealer, settings, |operator| {
@@ -237,12 +255,12 @@ fn keep_endpoints(file: &Path, application: &Application) -> io::Result<()> {
     private_file::replace(file, &serde_json::to_vec_pretty(&credential)?)
 }
 
-/// The settings of a configured server, with the system's clock and chance.
 /// What this node has seen of seals.
 fn seen_file(config: &Config) -> PathBuf {
     config.data_dir.join("seals-seen.ndjson")
 }
 
+/// The settings of a configured server, with the system's clock and chance.
 fn settings(config: &Config) -> Result<Settings, Failure> {
     let mut settings = Settings::new(
         config.public_url.as_str(),
@@ -251,10 +269,6 @@ fn settings(config: &Config) -> Result<Settings, Failure> {
     )
     .map_err(Failure::input)?;
     settings.admin_url = config.admin_url();
-    // A command on another machine has no directory of a node, and nothing to remember.
-    if config.data_dir.is_dir() {
-        settings.witness = Witness::open(seen_file(config)).map_err(Failure::input)?;
-    }
     settings.durability = config.activity.durability.0;
     settings.activity_days = config.activity.retention.0;
     settings.admin_api.introspection = config.introspection;

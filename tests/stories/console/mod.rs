@@ -13,7 +13,7 @@ mod life;
 mod links;
 mod pages;
 mod pictures;
-mod readers;
+pub(crate) mod readers;
 mod roll;
 mod secrets;
 mod sessions;

@@ -6,7 +6,7 @@ use super::life;
 use crate::support::{Browser, Page, World, story};
 
 /// The id and the secret of a client that holds one admin scope.
-async fn holder(world: &World, tenant: &str, scope: &str) -> (String, String) {
+pub(crate) async fn holder(world: &World, tenant: &str, scope: &str) -> (String, String) {
     let input = json!({"tenant": tenant, "name": scope, "grants": [{"api": "urn:chancery:admin", "scopes": [scope]}]});
     let created = world
         .operator()

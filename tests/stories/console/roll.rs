@@ -1,5 +1,7 @@
 //! The roll and the activity, as the console shows them.
 
+use serde_json::json;
+
 use crate::support::{Browser, World, story};
 
 story! {
@@ -40,6 +42,44 @@ story! {
         let difference = browser.open(&format!("/console/t/acme/difference?from={before}")).await;
         difference.shows("name billing renamed");
         browser.open(&format!("/console/t/acme/difference?from={before}&to={before}")).await.shows("Nothing is different");
+    }
+}
+
+story! {
+    /// What came to its end by the clock alone has no page of its own: where it is too much, the page says so.
+    async fn a_comparison_that_does_not_show_everything_says_so(world: World) {
+        const DAY: i64 = 86_400;
+        world.acme().await;
+        let ends = world.now().plus_seconds(3 * DAY).to_string();
+        let make = async |numbers: std::ops::Range<u32>| {
+            let operator = world.operator().await;
+            for number in numbers {
+                let input = json!({"tenant": "acme", "name": format!("ends {number}"), "expiresAt": ends});
+                operator.mutation("createClient", "replayed", input).await.data();
+            }
+        };
+        make(0..100).await;
+        world.clock.advance(DAY);
+        let from = world.now().to_string();
+        let compare = async |browser: &Browser<'_>| {
+            let to = world.now();
+            browser.open(&format!("/console/t/acme/difference?from={from}&to={to}")).await
+        };
+        let says = "This is not all: more came to its end by the clock alone than one page compares.";
+        make(100..101).await;
+        world.clock.advance(2 * DAY - 1);
+        let browser = Browser::operator(&world).await;
+        compare(&browser).await.shows_not(says);
+        world.clock.advance(1);
+        compare(&browser).await.shows(says);
+        // What the steward has recorded since then counts alike.
+        let to = world.now();
+        world.clock.advance(1);
+        world.platform.application.record_due().await.unwrap();
+        let browser = Browser::operator(&world).await;
+        let page = browser.open(&format!("/console/t/acme/difference?from={from}&to={to}")).await;
+        page.shows("ends 7");
+        page.shows(says);
     }
 }
 

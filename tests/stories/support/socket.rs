@@ -17,12 +17,21 @@ pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 impl Socket {
     /// Connects to a node, and says nothing yet.
     pub(crate) async fn open(node: &str) -> Self {
+        Self::behind(node, "").await
+    }
+
+    /// The same, behind a proxy that forwards this address, if any.
+    pub(crate) async fn behind(node: &str, forwarded: &str) -> Self {
         let url = format!("{}/graphql/ws", node.replace("http://", "ws://"));
         let mut request = url.into_client_request().unwrap();
         let protocol = "graphql-transport-ws".parse().unwrap();
         request
             .headers_mut()
             .insert("sec-websocket-protocol", protocol);
+        if !forwarded.is_empty() {
+            let headers = request.headers_mut();
+            headers.insert("x-forwarded-for", forwarded.parse().unwrap());
+        }
         let (socket, response) = connect_async(request).await.unwrap();
         assert_eq!(
             response.headers()["sec-websocket-protocol"],

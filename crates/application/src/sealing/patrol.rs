@@ -15,6 +15,9 @@ const ROUND: usize = 8;
 /// How many seals one round compares with what this node has seen.
 const SEEN: usize = 50;
 
+/// For how many tenants one round looks whether their seals are still there.
+const KEYS: u32 = 500;
+
 /// Where a patrol is. It goes round for ever, from tenant to tenant.
 #[derive(Clone, Debug, Default)]
 pub struct Patrol {
@@ -23,7 +26,7 @@ pub struct Patrol {
     tile: Option<u64>,
     /// The tenant whose seal was last compared with what this node has seen.
     seen: Option<TenantId>,
-    /// The last tenant that was found without its seal.
+    /// The last tenant whose seal was looked for.
     gone: Option<TenantId>,
 }
 
@@ -44,6 +47,10 @@ impl Application {
                     return Ok(());
                 };
                 (at.tenant, at.tile) = (Some(*tenant), Some(0));
+                // Whoever took the mark away that something waits to be sealed does not keep it from that.
+                if let Err(SealError::Failed(error)) = self.seal_some(*tenant).await {
+                    return Err(error);
+                }
                 continue;
             };
             at.tile = match self.inspect_or_stop(tenant, tile).await {
@@ -60,10 +67,11 @@ impl Application {
     async fn compare_seen(&self, at: &mut Patrol) -> Result<(), Error> {
         let seen = self.parts.witness.after(at.seen, SEEN);
         at.seen = seen.last().filter(|_| seen.len() == SEEN).copied();
-        let limit = u32::try_from(SEEN).unwrap_or(u32::MAX);
-        let gone = self.parts.store.platform_seals_gone(at.gone, limit).await?;
-        at.gone = gone.last().filter(|_| gone.len() == SEEN).copied();
-        for tenant in seen.into_iter().chain(gone) {
+        let keys = self.parts.store.platform_seals_gone(at.gone, KEYS).await?;
+        let is_full = keys.len() == KEYS as usize;
+        at.gone = keys.last().filter(|_| is_full).map(|(tenant, _)| *tenant);
+        let gone = keys.into_iter().filter(|(_, gone)| *gone);
+        for tenant in seen.into_iter().chain(gone.map(|(tenant, _)| tenant)) {
             match self.sealed_roll(tenant).await {
                 // What is found is told where it is found.
                 Ok(_) | Err(SealError::Stopped(_) | SealError::NoRoll | SealError::NotBegun) => {}

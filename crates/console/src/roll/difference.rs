@@ -48,6 +48,9 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
             ", also by the clock alone. What came and went in between is not here: the " a href=(within.at("/roll")) { "roll" } " has it."
         }
         (changes(&within, difference, found.next.is_some() || after.is_some()))
+        @if found.is_cut {
+            p.problem role="status" { "This is not all: more came to its end by the clock alone than one page compares. Choose moments that are nearer to each other." }
+        }
         @if let Some(number) = found.next {
             p.more {
                 a.button href={"?" (next(number))} rel="next" { "Go on" } " "

@@ -13,7 +13,7 @@ use axum::{
 use chancery_domain::value::Slug;
 use futures_util::stream;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{stop::Stop, within::Within};
 
@@ -35,7 +35,7 @@ pub(crate) async fn download(within: Within) -> Result<Response, Stop> {
     let caller = within.visitor.session.caller.clone();
     let slug = Slug::parse(&within.slug).map_err(|_| Stop::NothingHere)?;
     application.may_export(&caller, within.tenant).await?;
-    let under_way = EXPORTS.try_acquire().map_err(|_| Stop::Busy)?;
+    let under_way = begin()?;
     let (sender, receiver) = sync_channel(WAITING);
     let runtime = tokio::runtime::Handle::current();
     let disposition = format!("attachment; filename=\"{slug}.roll.ndjson\"");
@@ -44,6 +44,7 @@ pub(crate) async fn download(within: Within) -> Result<Response, Stop> {
         let mut pieces = Pieces {
             sender,
             piece: Vec::with_capacity(PIECE),
+            patience: PATIENCE,
         };
         let exported =
             runtime.block_on(application.export_roll(&slug, 1, &mut pieces, &mut |_, _| {}));
@@ -63,6 +64,11 @@ pub(crate) async fn download(within: Within) -> Result<Response, Stop> {
     Ok((headers, Body::from_stream(stream::unfold(receiver, next))).into_response())
 }
 
+/// Room for one more, for as long as this is held.
+fn begin() -> Result<SemaphorePermit<'static>, Stop> {
+    EXPORTS.try_acquire().map_err(|_| Stop::Busy)
+}
+
 type Piece = io::Result<Bytes>;
 
 /// The next piece, waited for where waiting is allowed.
@@ -78,12 +84,13 @@ async fn next(receiver: Receiver<Piece>) -> Option<(Piece, Receiver<Piece>)> {
 struct Pieces {
     sender: SyncSender<Piece>,
     piece: Vec<u8>,
+    patience: Duration,
 }
 
 impl Pieces {
     /// Waits for the reader, but not for one who has stopped reading.
     fn send(&self, mut piece: Piece) -> io::Result<()> {
-        let patient_until = Instant::now() + PATIENCE;
+        let patient_until = Instant::now() + self.patience;
         loop {
             piece = match self.sender.try_send(piece) {
                 Ok(()) => return Ok(()),
@@ -113,5 +120,66 @@ impl Write for Pieces {
         }
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
         self.send(Ok(piece.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn pieces(patience: Duration) -> (Pieces, Receiver<Piece>) {
+        let (sender, receiver) = sync_channel(WAITING);
+        let piece = Vec::new();
+        let pieces = Pieces {
+            sender,
+            piece,
+            patience,
+        };
+        (pieces, receiver)
+    }
+
+    #[test]
+    fn a_fifth_export_is_told_to_come_again_and_has_room_when_one_has_ended() {
+        let mut under_way: Vec<_> = (0..AT_ONCE).map(|_| begin().unwrap()).collect();
+        assert!(matches!(begin(), Err(Stop::Busy)));
+        let told = Stop::Busy.into_response();
+        assert_eq!(told.status(), http::StatusCode::SERVICE_UNAVAILABLE);
+        drop(under_way.pop());
+        under_way.push(begin().unwrap());
+        assert!(matches!(begin(), Err(Stop::Busy)));
+    }
+
+    #[test]
+    fn a_reader_who_takes_nothing_is_waited_for_so_long_and_no_longer() {
+        let (mut pieces, receiver) = pieces(Duration::ZERO);
+        let piece = vec![7; PIECE];
+        for _ in 0..WAITING {
+            pieces.write_all(&piece).unwrap();
+        }
+        let begun = Instant::now();
+        let error = pieces.write_all(&piece).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() < PATIENCE, "patience is what was given");
+        // What waits is no more than was said.
+        assert_eq!(receiver.try_iter().count(), WAITING);
+        drop(receiver);
+        let error = pieces.write_all(&piece).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn a_slow_reader_gets_every_byte() {
+        let (mut pieces, receiver) = pieces(PATIENCE);
+        let reader = thread::spawn(move || receiver.iter().map(|piece| piece.unwrap().len()).sum());
+        let line = vec![7; 1_000];
+        for _ in 0..1_000 {
+            pieces.write_all(&line).unwrap();
+        }
+        pieces.flush().unwrap();
+        drop(pieces);
+        let read: usize = reader.join().unwrap();
+        assert_eq!(read, 1_000_000);
     }
 }

@@ -39,20 +39,9 @@ impl Command for RecordDueSecrets {
         let stream = StreamId::SecretRotation(self.client);
         let mut change = ChangeSet::default();
         for (id, secret) in &rotation.secrets {
-            if secret.ended.is_some() {
-                continue;
-            }
-            let secret = *id;
-            match rotation.secrets[id].state(now) {
-                SecretState::Retired => {
-                    change.push(stream, SecretRotationEvent::SecretRetired { secret });
-                    change.erase(secret);
-                }
-                SecretState::Expired => {
-                    change.push(stream, SecretRotationEvent::SecretExpired { secret });
-                    change.erase(secret);
-                }
-                _ => {}
+            if let Some(ended) = secret.unrecorded(*id, now) {
+                change.push(stream, ended);
+                change.erase(*id);
             }
         }
         if let Some(next) = rotation.next_rotation()
@@ -66,6 +55,22 @@ impl Command for RecordDueSecrets {
 }
 
 impl Secret {
+    /// What time has done to it, where that is not recorded yet.
+    pub(super) fn unrecorded(
+        &self,
+        secret: SecretId,
+        now: Timestamp,
+    ) -> Option<SecretRotationEvent> {
+        if self.ended.is_some() {
+            return None;
+        }
+        match self.state(now) {
+            SecretState::Retired => Some(SecretRotationEvent::SecretRetired { secret }),
+            SecretState::Expired => Some(SecretRotationEvent::SecretExpired { secret }),
+            _ => None,
+        }
+    }
+
     /// How and when it ends by itself, unless that is recorded or it was revoked.
     fn unrecorded_end(&self, id: SecretId) -> Option<Due> {
         if self.revoked.is_some() || self.ended.is_some() {

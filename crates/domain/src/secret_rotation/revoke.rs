@@ -63,21 +63,27 @@ impl Command for RevokeSecret {
 }
 
 /// Ends all of a client's secrets, since it authenticates in another way from now on; where that way
-/// has no secrets, nobody need rotate them any more either.
+/// has no secrets, nobody need rotate them any more either. What has ended by itself is recorded as that: the
+/// vault has what a secret is compared with for as long as no end of it is recorded, and not a moment longer.
 pub(crate) fn all(
     client: ClientId,
     secrets: &SecretRotation,
     after: AuthMethod,
     now: Timestamp,
 ) -> ChangeSet {
-    let revoked = secrets
-        .live(now)
-        .map(|(secret, _)| SecretRotationEvent::SecretRevoked {
-            secret,
+    let open = secrets
+        .secrets
+        .iter()
+        .filter(|(_, secret)| secret.is_open());
+    let ended = open.map(|(id, secret)| {
+        let by_itself = secret.unrecorded(*id, now);
+        by_itself.unwrap_or_else(|| SecretRotationEvent::SecretRevoked {
+            secret: *id,
             reason: Reason::other_auth_method(),
             compromised: false,
-        });
-    let mut change = ChangeSet::of(StreamId::SecretRotation(client), revoked);
+        })
+    });
+    let mut change = ChangeSet::of(StreamId::SecretRotation(client), ended);
     if !after.has_secrets() {
         change.and(unscheduled(client, secrets));
     }

@@ -12,7 +12,7 @@ use nix::unistd::{Uid, User};
 use crate::{
     config::Config,
     exit::Failure,
-    start::{self, Newer},
+    start::{self, Process},
 };
 
 /// What can be done about operators.
@@ -79,7 +79,7 @@ pub(crate) async fn run(config: &Config, command: &OperatorCommand) -> Result<()
         ClientName::parse(name).map_err(|invalid| Failure::input(format!("--name {invalid}")))?;
 
     start::require_database(config)?;
-    let platform = start::platform(config, Newer::Refuse).await?;
+    let platform = start::platform(config, Process::Command).await?;
     let caller = Caller::at_the_command_line(&user()?);
     let credential = platform
         .application
@@ -120,7 +120,7 @@ async fn link(
 ) -> Result<(), Failure> {
     let slug = slug(tenant)?;
     start::require_database(config)?;
-    let platform = start::platform(config, Newer::Refuse).await?;
+    let platform = start::platform(config, Process::Command).await?;
     let caller = Caller::at_the_command_line(&user()?);
     let application = &platform.application;
     let made = application.sign_in_link(&caller, &slug, client).await;

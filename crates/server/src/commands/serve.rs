@@ -15,7 +15,7 @@ use crate::{
     exit::Failure,
     platform::Platform,
     sealing,
-    start::{self, Newer},
+    start::{self, Process},
     telemetry::{Collector, Lags, push},
     tls::Tls,
 };
@@ -50,7 +50,7 @@ pub(crate) async fn run(config: Config, collector: Option<Collector>) -> Result<
             _ = tokio::signal::ctrl_c() => {}
         }
     };
-    let platform = start::platform(&config, Newer::IssueTokens).await?;
+    let platform = start::platform(&config, Process::Server).await?;
     let keeping = tokio::spawn(keep_house(platform.application.clone()));
     let looking_after = tokio::spawn(look_after(platform.log.clone()));
     let lags = platform.sources.lags.clone();

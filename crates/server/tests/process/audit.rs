@@ -184,20 +184,31 @@ fn what_is_of_no_use_is_answered_with_2_and_a_sentence() {
         &desk.file.replace("chancery-roll/1", "chancery-roll/2"),
     );
     desk.put("part", &export(&desk.entries, 9, &desk.key));
-    for command in ["verify", "replay"] {
-        desk.refused(
-            2,
-            &[command, "text"],
-            "text: this is not an export of a roll",
-        );
-        desk.refused(2, &[command, "empty"], "empty: the file is empty");
-        desk.refused(
-            2,
-            &[command, "newer"],
-            "this export has the format chancery-roll/2",
-        );
-        desk.refused(2, &[command, "nowhere"], "nowhere cannot be read");
-        desk.refused(2, &[command, "."], ". cannot be read");
+    let between = [
+        "--from",
+        "2026-01-02T00:00:00Z",
+        "--to",
+        "2027-01-01T00:00:00Z",
+    ];
+    let cannot = [
+        ("text", "text: this is not an export of a roll"),
+        ("empty", "empty: the file is empty"),
+        ("newer", "this export has the format chancery-roll/2"),
+        ("nowhere", "nowhere cannot be read"),
+        (".", ". cannot be read"),
+    ];
+    for (file, says) in cannot {
+        desk.refused(2, &["verify", file], says);
+        desk.refused(2, &["replay", file], says);
+        desk.refused(2, &[&["diff", file][..], &between].concat(), says);
+        // A program reads the same on standard output.
+        let (status, stdout, stderr) = desk.audit(&["verify", file, "--json"]);
+        let report: Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!((status, &report["verified"]), (2, &false.into()), "{file}");
+        assert_eq!(report["fault"]["kind"], "unusable", "{file}");
+        let message = report["fault"]["message"].as_str().unwrap();
+        assert!(message.contains(says), "{file}: {message}");
+        assert!(stderr.contains(says), "{file}: {stderr}");
     }
     desk.refused(
         2,
@@ -222,6 +233,18 @@ fn what_is_of_no_use_is_answered_with_2_and_a_sentence() {
     );
     desk.put("cut", &desk.file[..desk.file.len() - 9]);
     desk.refused(2, &["replay", "cut"], "cut in the middle of entry 60");
+    desk.refused(
+        2,
+        &[&["diff", "cut"][..], &between].concat(),
+        "cut in the middle of entry 60",
+    );
+    let (status, stdout, _) = desk.audit(&["verify", "cut", "--json"]);
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(
+        (status, &report["fault"]["first_entry"]),
+        (1, &60.into()),
+        "what was one is not unusable"
+    );
     let times =
         |from: &'static str, to: &'static str| ["diff", "roll.ndjson", "--from", from, "--to", to];
     desk.refused(
@@ -237,6 +260,32 @@ fn what_is_of_no_use_is_answered_with_2_and_a_sentence() {
     let (status, _, stderr) = desk.audit(&["replay", "roll.ndjson", "--at", "yesterday"]);
     assert_eq!(status, 2);
     assert!(stderr.contains("RFC 3339"), "{stderr}");
+}
+
+#[test]
+fn keys_and_checkpoints_that_are_none_are_told_to_programs_too() {
+    let desk = Desk::new();
+    desk.put("text", "hello\n");
+    for words in [
+        ["--key", "nonsense"],
+        ["--checkpoint", "text"],
+        ["--checkpoint", "nowhere"],
+    ] {
+        let (status, stdout, _) =
+            desk.audit(&[&["verify", "roll.ndjson", "--json"][..], &words].concat());
+        let report: Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!(
+            (status, &report["fault"]["kind"]),
+            (2, &"unusable".into()),
+            "{words:?}"
+        );
+    }
+    let (status, stdout, _) = desk.audit(&["verify", "--json"]);
+    assert_eq!(
+        (status, &*stdout),
+        (2, ""),
+        "there is no file to say anything of"
+    );
 }
 
 #[test]

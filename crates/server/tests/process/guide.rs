@@ -142,6 +142,24 @@ fn follow(
     (wrong, complained)
 }
 
+/// A shell at the server's command line.
+fn beside(server: &Server, arguments: &[String]) -> Command {
+    let binary = Path::new(env!("CARGO_BIN_EXE_chancery")).parent().unwrap();
+    let mut bash = Command::new("bash");
+    bash.env_clear()
+        .env(
+            "PATH",
+            format!("{}:/usr/local/bin:/usr/bin:/bin", binary.display()),
+        )
+        .env("USER", "tester")
+        .env("CHANCERY_PUBLIC_URL", &server.url);
+    if let [_, url, _, key] = arguments {
+        bash.env("CHANCERY_DATABASE_URL", url)
+            .env("CHANCERY_MASTER_KEY_FILE", key);
+    }
+    bash
+}
+
 on_both_stores! {
     async fn every_block_of_the_operators_guide_says_what_the_guide_says(directory: &Path, arguments: &[String]) {
         let server = Server::start(directory, arguments);
@@ -155,18 +173,24 @@ on_both_stores! {
             .filter(|step| on_sqlite || !step.run.contains("sqlite3") && !step.run.contains("restored"))
             .collect();
         assert!(steps.len() > 30, "{} steps", steps.len());
-        let binary = Path::new(env!("CARGO_BIN_EXE_chancery")).parent().unwrap();
-        let mut bash = Command::new("bash");
-        bash.env_clear()
-            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", binary.display()))
-            .env("USER", "tester")
-            .env("CHANCERY_PUBLIC_URL", &server.url);
-        if let [_, url, _, key] = arguments {
-            bash.env("CHANCERY_DATABASE_URL", url).env("CHANCERY_MASTER_KEY_FILE", key);
-        }
+        let bash = beside(&server, arguments);
         let (wrong, complained) = follow(directory, &steps, &here, bash);
         assert!(wrong.is_empty(), "{}\n{complained}", wrong.join("\n"));
         assert_eq!(complained.replace("chancery: ", ""), "", "{complained}");
+    }
+}
+
+on_both_stores! {
+    async fn every_block_of_the_auditors_guide_says_what_the_guide_says(directory: &Path, arguments: &[String]) {
+        let server = Server::start(directory, arguments);
+        let authority = server.url.strip_prefix("http://").unwrap();
+        let here = |text: &str| text.replace("127.0.0.1:8080", authority);
+        let guide = fs::read_to_string(repository().join("docs/auditors.md")).unwrap();
+        let steps = steps(&guide);
+        assert!(steps.len() > 10, "{} steps", steps.len());
+        let (wrong, complained) = follow(directory, &steps, &here, beside(&server, arguments));
+        assert!(wrong.is_empty(), "{}\n{complained}", wrong.join("\n"));
+        assert_eq!(complained, "");
     }
 }
 

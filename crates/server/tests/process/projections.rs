@@ -3,7 +3,10 @@ use std::path::Path;
 use chancery_event_store::{Store, StoreConfig, StoreLocation, execute};
 use serde_json::Value;
 
-use crate::server::{Server, chancery, on_both_stores, output};
+use crate::{
+    export::audit,
+    server::{Server, chancery, on_both_stores, output},
+};
 
 /// Exit status, standard output, standard error.
 pub(crate) fn projections(
@@ -26,7 +29,7 @@ pub(crate) fn assert_rows_are_folds(directory: &Path, arguments: &[String]) {
     );
 }
 
-async fn run(directory: &Path, arguments: &[String], sql: &str) {
+pub(crate) async fn run(directory: &Path, arguments: &[String], sql: &str) {
     let location = match arguments {
         [_, url, ..] => StoreLocation::Postgres(url.clone()),
         _ => StoreLocation::Sqlite(directory.join("chancery-data/chancery.db")),
@@ -110,6 +113,83 @@ on_both_stores! {
             put_back("seals").await;
             assert_rows_are_folds(directory, arguments);
         }
+    }
+}
+
+on_both_stores! {
+    async fn what_was_taken_out_of_the_database_is_told_and_not_made_worse(directory: &Path, arguments: &[String]) {
+        let server = Server::start(directory, arguments);
+        let token = server.operator_token().await;
+        let acme = "mutation { createTenant(input: {slug: \"acme\", displayName: \"Acme\"}) { tenant { id } } }";
+        let made = server.graphql(&token, acme).await.unwrap();
+        let acme = made["data"]["createTenant"]["tenant"]["id"].as_str().unwrap().to_owned();
+        let (status, _, stderr) = audit(directory, arguments, &["export", "--tenant", "acme", "-o", "acme.ndjson"]);
+        assert_eq!(status, 0, "{stderr}");
+        assert!(server.get("/t/acme/roll/checkpoint").await.status().is_success(), "the server has seen it");
+        assert_eq!(server.terminate(), 0);
+        assert_rows_are_folds(directory, arguments);
+        let tables = ["tenant_log", "installation_keys"];
+        for table in tables {
+            run(directory, arguments, &format!("CREATE TABLE {table}_then AS SELECT * FROM {table}")).await;
+        }
+        let put_back = async |table: &str| {
+            run(directory, arguments, &format!("DELETE FROM {table}")).await;
+            run(directory, arguments, &format!("INSERT INTO {table} SELECT * FROM {table}_then")).await;
+            assert_rows_are_folds(directory, arguments);
+        };
+
+        // The moment before which nothing more is recorded, set ahead and set back.
+        for change in ["recorded_at + 86400000000", "1"] {
+            run(directory, arguments, &format!("UPDATE tenant_log SET recorded_at = {change} WHERE tenant_id = '{acme}'")).await;
+            let (status, stdout, stderr) = projections(directory, arguments, &["check"]);
+            assert_eq!(status, 1, "{stdout}{stderr}");
+            assert!(stdout.contains(&format!("tenant_log {acme}: `recorded_at` is ")), "{stdout}");
+            assert!(stderr.contains("`chancery projections rebuild` puts 1 of them right"), "{stderr}");
+            let (status, stdout, stderr) = projections(directory, arguments, &["rebuild"]);
+            assert_eq!(status, 0, "{stderr}");
+            assert!(stdout.contains("; 1 were put right"), "{stdout}");
+            assert_rows_are_folds(directory, arguments);
+        }
+
+        // A tenant without its head has not gone: nothing of it is deleted.
+        run(directory, arguments, &format!("DELETE FROM tenant_log WHERE tenant_id = '{acme}'")).await;
+        for word in ["check", "rebuild"] {
+            let (status, stdout, stderr) = projections(directory, arguments, &[word]);
+            assert_eq!((status, &*stdout), (1, ""), "{stderr}");
+            assert!(stderr.contains(&format!("the roll of {acme} has events, and no row in tenant_log")), "{stderr}");
+        }
+        put_back("tenant_log").await;
+
+        // An installation without its key is no new one.
+        run(directory, arguments, "DELETE FROM installation_keys").await;
+        let mut serve = chancery(directory);
+        serve.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
+        for (status, _, stderr) in [projections(directory, arguments, &["check"]), output(serve)] {
+            assert_eq!(status, 2, "{stderr}");
+            assert!(stderr.contains("the key of this installation is not in the database, where its tenants are"), "{stderr}");
+        }
+        put_back("installation_keys").await;
+
+        // Of a tenant that is taken away as a whole only this node knows, or who has kept a checkpoint.
+        for trigger in match arguments {
+            [] => &["events_are_not_deleted"][..],
+            _ => &["events_are_final ON events"],
+        } {
+            run(directory, arguments, &format!("DROP TRIGGER {trigger}")).await;
+        }
+        for table in [
+            "events", "tenant_log", "seals", "tiles", "sealed_keys", "sealed_secrets", "secret_verifiers", "tenants", "key_rings",
+            "apis", "clients", "client_secrets", "tenant_terms", "client_grants", "row_counts", "agenda",
+        ] {
+            run(directory, arguments, &format!("DELETE FROM {table} WHERE tenant_id = '{acme}'")).await;
+        }
+        let (status, stdout, stderr) = projections(directory, arguments, &["check"]);
+        assert_eq!(status, 1, "{stdout}{stderr}");
+        assert!(stdout.starts_with(&format!("seals {acme}: its seal is not in the database, and this node has seen one of ")), "{stdout}");
+        assert_eq!(stdout.lines().count(), 1, "{stdout}");
+        let server = Server::start(directory, arguments);
+        server.logs("its seal is not in the database, and this node has seen one of");
+        assert_eq!(server.terminate(), 0);
     }
 }
 

@@ -15,7 +15,7 @@ use chancery_domain::TenantId;
 use chancery_roll::checkpoint::SignedCheckpoint;
 use serde::{Deserialize, Serialize};
 
-use super::{Seen, State};
+use super::{Seen, State, owner::Owner};
 
 /// How many lines may be old before the file is written anew, beside one for each tenant.
 const OLD_LINES: usize = 1_000;
@@ -25,13 +25,26 @@ const OLD_LINES: usize = 1_000;
 pub enum WitnessError {
     /// The file or its directory fails.
     #[error(
-        "what this node remembers of the seals cannot be read or kept in {}: {error}; nothing is sealed without it. Give the directory to this user, or make room",
+        "what this node remembers of the seals cannot be read or kept in {}: {error}; nothing is sealed without it. Run this as the user who runs the server and owns the directory, or make room",
         path.display()
     )]
     Io {
         /// The file.
         path: PathBuf,
         /// Why.
+        error: io::Error,
+    },
+    /// What this user writes, the user who owns the file could not read any more.
+    #[error(
+        "{} belongs to the user {uid}, who could not read it any more if this user wrote it ({error}); nothing was changed. Run this as that user, or as root",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Its owner.
+        uid: u32,
+        /// Why it cannot be given to its owner.
         error: io::Error,
     },
     /// A line is none of ours.
@@ -177,13 +190,24 @@ pub(super) fn remember(
 ) -> Result<(), WitnessError> {
     if let Some(path) = path {
         let io = |error| failed(path, error);
-        let _alone = lock(path).map_err(io)?;
+        let owner = Owner::of(path).map_err(io)?;
+        let foreign = |error| WitnessError::Foreign {
+            path: path.to_owned(),
+            uid: owner.uid(),
+            error,
+        };
+        let alone = lock(path).map_err(io)?;
+        owner.give(&alone).map_err(foreign)?;
         refresh(path, state)?;
         let text = line(tenant, seen.as_ref(), accepted).map_err(io)?;
         // Where somebody took the file away, or cut it, what this process knows goes into the next one.
         let whole = std::fs::metadata(path).is_ok_and(|is| is.len() >= state.file.read);
         if !whole || state.file.lines > 2 * state.seen.len() + OLD_LINES {
-            state.file = write_anew(path, &state.seen, &text).map_err(io)?;
+            let new = path.with_extension("new");
+            let file = options().truncate(true).open(&new).map_err(io)?;
+            owner.give(&file).map_err(foreign)?;
+            owner.keep_mode(&file).map_err(io)?;
+            state.file = write_anew((&new, &file), path, &state.seen, &text).map_err(io)?;
         } else {
             append(path, &mut state.file, &text).map_err(io)?;
         }
@@ -217,11 +241,14 @@ fn append(path: &Path, position: &mut Position, text: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn write_anew(path: &Path, seen: &BTreeMap<TenantId, Seen>, last: &[u8]) -> io::Result<Position> {
-    let new = path.with_extension("new");
-    let file = options().truncate(true).open(&new)?;
+fn write_anew(
+    (new, file): (&Path, &File),
+    path: &Path,
+    seen: &BTreeMap<TenantId, Seen>,
+    last: &[u8],
+) -> io::Result<Position> {
     let mut position = Position::default();
-    let mut out = io::BufWriter::new(&file);
+    let mut out = io::BufWriter::new(file);
     let mut write = |text: &[u8]| {
         position.read += text.len() as u64;
         position.lines += 1;
@@ -235,7 +262,7 @@ fn write_anew(path: &Path, seen: &BTreeMap<TenantId, Seen>, last: &[u8]) -> io::
     drop(out);
     file.sync_all()?;
     position.which = which(&file.metadata()?);
-    fs::rename(&new, path)?;
+    fs::rename(new, path)?;
     sync_directory(path)?;
     Ok(position)
 }

@@ -6,6 +6,7 @@
 //! tenant: whoever has the database does not have that.
 
 mod file;
+mod owner;
 #[cfg(test)]
 mod tests;
 
@@ -56,6 +57,8 @@ pub struct Witness(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     path: Option<PathBuf>,
+    /// Whether it only compares with what others have remembered.
+    compares: bool,
     state: Mutex<State>,
 }
 
@@ -74,10 +77,25 @@ impl Witness {
     /// # Errors
     /// [`WitnessError`]: a memory that cannot be read must not be taken for none.
     pub fn open(path: PathBuf) -> Result<Self, WitnessError> {
+        Self::of(path, false)
+    }
+
+    /// What a server remembers in this file, for a command beside it: the command compares with that, and what
+    /// it sees itself teaches nobody. It may have been given a copy of the database, and the server's directory.
+    /// Only what somebody [accepts](crate::Application::accept_seals) is written.
+    ///
+    /// # Errors
+    /// [`WitnessError`].
+    pub fn compare(path: PathBuf) -> Result<Self, WitnessError> {
+        Self::of(path, true)
+    }
+
+    fn of(path: PathBuf, compares: bool) -> Result<Self, WitnessError> {
         let mut state = State::default();
         file::refresh(&path, &mut state)?;
         Ok(Self(Arc::new(Inner {
             path: Some(path),
+            compares,
             state: Mutex::new(state),
         })))
     }
@@ -100,6 +118,9 @@ impl Witness {
 
     /// Remembers a checkpoint that was found to follow from the one before. What is further stays.
     pub(super) async fn keep(&self, tenant: TenantId, seen: Seen) -> Result<(), Error> {
+        if self.0.compares {
+            return Ok(());
+        }
         let known = self.0.state().seen.get(&tenant).cloned();
         if known.is_some_and(|known| !file::is_further(&seen, &known)) {
             return Ok(());
@@ -119,7 +140,7 @@ impl Witness {
     }
 
     /// So many tenants past this one of which something was seen.
-    pub(super) fn after(&self, after: Option<TenantId>, limit: usize) -> Vec<TenantId> {
+    pub(crate) fn after(&self, after: Option<TenantId>, limit: usize) -> Vec<TenantId> {
         let state = self.0.state();
         let past = state.seen.keys();
         past.filter(|tenant| after.is_none_or(|after| **tenant > after))

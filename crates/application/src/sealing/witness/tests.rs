@@ -1,4 +1,7 @@
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+};
 
 use chancery_crypto::NoteKey;
 use chancery_domain::TenantId;
@@ -154,4 +157,99 @@ async fn a_file_that_was_taken_away_is_made_again_by_who_still_knows() {
         (Some(5), Some(7))
     );
     assert!(!again.is_empty());
+}
+
+#[tokio::test]
+async fn a_command_compares_and_teaches_nobody_until_somebody_accepts() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("seen.ndjson");
+    let key = key();
+    let command = Witness::compare(path.clone()).unwrap();
+    command.keep(tenant(1), seen(&key, 9)).await.unwrap();
+    assert!(!path.exists(), "nothing is made");
+    let server = Witness::open(path.clone()).unwrap();
+    server.keep(tenant(1), seen(&key, 5)).await.unwrap();
+    assert_eq!(size(&command, 1).await, Some(5));
+
+    let before = fs::read(&path).unwrap();
+    command.keep(tenant(1), seen(&key, 9)).await.unwrap();
+    command.keep(tenant(2), seen(&key, 9)).await.unwrap();
+    assert_eq!(fs::read(&path).unwrap(), before);
+    for witness in [&command, &server] {
+        assert_eq!(
+            (size(witness, 1).await, size(witness, 2).await),
+            (Some(5), None)
+        );
+    }
+
+    command
+        .accept(tenant(1), Some(seen(&key, 3)))
+        .await
+        .unwrap();
+    assert_eq!(size(&server, 1).await, Some(3));
+    // The file is written anew with what was read from it, and with nothing that the command has seen.
+    command.keep(tenant(2), seen(&key, 9)).await.unwrap();
+    fs::remove_file(&path).unwrap();
+    command
+        .accept(tenant(1), Some(seen(&key, 2)))
+        .await
+        .unwrap();
+    let again = Witness::open(path).unwrap();
+    assert_eq!(
+        (size(&again, 1).await, size(&again, 2).await),
+        (Some(2), None)
+    );
+}
+
+/// Every file of the memory, with its owner and mode.
+fn files(directory: &std::path::Path) -> Vec<(String, u32, u32)> {
+    let files = fs::read_dir(directory).unwrap().map(|entry| {
+        let entry = entry.unwrap();
+        let is = entry.metadata().unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        (name, is.uid(), is.mode() & 0o777)
+    });
+    let mut files: Vec<_> = files.collect();
+    files.sort();
+    files
+}
+
+#[tokio::test]
+async fn whoever_writes_the_file_stays_the_one_who_owns_it_and_who_reads_it_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("seen.ndjson");
+    let key = key();
+    let ours = fs::metadata(directory.path()).unwrap().uid();
+    // Only root can write what belongs to somebody else, and so only root could take it away from them.
+    let owner = if ours == 0 { 65_534 } else { ours };
+    chown(directory.path(), Some(owner), None).unwrap();
+    let witness = Witness::open(path.clone()).unwrap();
+    witness.keep(tenant(1), seen(&key, 5)).await.unwrap();
+    let made = |mode| {
+        [("seen.lock", 0o600), ("seen.ndjson", mode)]
+            .map(|(name, mode)| (name.to_owned(), owner, mode))
+    };
+    assert_eq!(
+        files(directory.path()),
+        made(0o600),
+        "a new one is its directory's"
+    );
+
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+    for size in 0..1_050 {
+        witness
+            .accept(tenant(1), Some(seen(&key, size)))
+            .await
+            .unwrap();
+    }
+    assert!(
+        fs::read_to_string(&path).unwrap().lines().count() < 1_000,
+        "it was written anew"
+    );
+    assert_eq!(files(directory.path()), made(0o640));
+    // The directory may be another's: the owner of the file counts.
+    chown(directory.path(), Some(ours), None).unwrap();
+    fs::remove_file(directory.path().join("seen.lock")).unwrap();
+    witness.accept(tenant(1), None).await.unwrap();
+    assert_eq!(files(directory.path()), made(0o640));
 }

@@ -147,6 +147,34 @@ fn another_way_ends_the_secrets_of_the_old_one() {
 }
 
 #[test]
+fn a_secret_that_has_ended_by_itself_is_not_revoked_but_recorded_as_ended() {
+    let rotate = RotateSecret {
+        tenant: ACME,
+        client: BILLING,
+        secret: new_secret(2),
+        label: None,
+        overlap_seconds: Some(0),
+    };
+    let rotated = testing::given(with_billing()).when(&rotate).change();
+    let change = testing::given(with_billing())
+        .and([all_allowed()])
+        .and_change(&rotated)
+        .when(&to(AuthMethod::ClientSecretJwt, None))
+        .change();
+    assert_eq!(
+        kinds(&change),
+        ["ClientAuthMethodChanged", "SecretRetired", "SecretRevoked"]
+    );
+    let both = [new_secret(1).secret, new_secret(2).secret];
+    assert_eq!(change.erased(), both);
+    let after = testing::given(with_billing())
+        .and_change(&rotated)
+        .and_change(&change)
+        .read();
+    assert_eq!(after.secrets(BILLING).open_count(), 0);
+}
+
+#[test]
 fn a_client_without_secrets_has_none_to_rotate() {
     let schedule = ScheduleRotation {
         tenant: ACME,
