@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt::Display, str::FromStr};
 
 use chancery_domain::{Fold, Invalid, Row, Timestamp};
-use chancery_event_store::{StoreError, Tx, execute, sqlx};
+use chancery_event_store::{Backend, StoreError, Tx, execute, sqlx};
 use sqlx::{Database, Encode, Type, query::Query};
 
 use crate::{
@@ -101,7 +101,7 @@ pub(crate) async fn save<M: Model>(
         .collect();
     let sql = format!(
         "{} ON CONFLICT ({}) DO UPDATE SET {}",
-        insert::<M>(1),
+        insert_into(backend(tx), M::TABLE, &columns::<M>(), 1),
         M::ID,
         follow.join(", ")
     );
@@ -109,7 +109,7 @@ pub(crate) async fn save<M: Model>(
 }
 
 /// How many rows one statement takes. PostgreSQL binds at most 65,535 values, SQLite 32,766.
-const ROWS_PER_INSERT: usize = 500;
+pub(crate) const ROWS_PER_INSERT: usize = 500;
 
 /// Puts these rows of the tenant where there may be others under the same ids: deletes, then inserts,
 /// so that two rows may exchange what must be unique. An id without a row is deleted only, and only
@@ -147,32 +147,35 @@ pub(crate) async fn replace<M: Model>(
     for rows in kept.chunks(ROWS_PER_INSERT) {
         let cells = rows.iter().flat_map(|(id, row)| cells::<M>(*id, row));
         let whole = rows.len() == ROWS_PER_INSERT;
-        run(tx, &insert::<M>(rows.len()), cells.collect(), whole).await?;
+        let sql = insert_into(backend(tx), M::TABLE, &columns::<M>(), rows.len());
+        run(tx, &sql, cells.collect(), whole).await?;
     }
     Ok(count)
 }
 
-fn backend(tx: &Tx) -> chancery_event_store::Backend {
+pub(crate) fn backend(tx: &Tx) -> Backend {
     match tx {
-        Tx::Postgres(_) => chancery_event_store::Backend::Postgres,
-        Tx::Sqlite(_) => chancery_event_store::Backend::Sqlite,
+        Tx::Postgres(_) => Backend::Postgres,
+        Tx::Sqlite(_) => Backend::Sqlite,
     }
 }
 
-fn insert<M: Model>(rows: usize) -> String {
-    let columns = columns::<M>();
+/// The statement that inserts so many rows. On SQLite its places have no numbers: numbered ones are names
+/// there, and for each of thousands all the names before it would be looked through.
+pub(crate) fn insert_into(backend: Backend, table: &str, columns: &[&str], rows: usize) -> String {
     let width = columns.len();
+    let place = |number: usize| match backend {
+        Backend::Postgres => format!("${number}"),
+        Backend::Sqlite => "?".to_owned(),
+    };
     let values: Vec<_> = (0..rows)
         .map(|row| {
-            let cells: Vec<_> = (1..=width)
-                .map(|n| format!("${}", row * width + n))
-                .collect();
+            let cells: Vec<_> = (1..=width).map(|n| place(row * width + n)).collect();
             format!("({})", cells.join(", "))
         })
         .collect();
     format!(
-        "INSERT INTO {} ({}) VALUES {}",
-        M::TABLE,
+        "INSERT INTO {table} ({}) VALUES {}",
         columns.join(", "),
         values.join(", ")
     )

@@ -8,7 +8,7 @@ use chancery_event_store::{Connection, StoreError, Tx, execute, fetch_all};
 use crate::{
     check::{Cells, Difference, How, compare_cell},
     fold::TenantRows,
-    model::{Cell, run},
+    model::{Cell, ROWS_PER_INSERT, backend, insert_into, run},
 };
 
 /// A side table.
@@ -113,36 +113,21 @@ pub(crate) async fn compare<S: Side>(
     Ok(())
 }
 
-/// How many rows one statement takes.
-const ROWS_PER_INSERT: usize = 500;
-
 /// Puts what the events add up to in place of all that the table holds for the tenant.
 pub(crate) async fn replace<S: Side>(tx: &mut Tx, rows: &TenantRows) -> Result<(), StoreError> {
     let tenant = rows.tenant().to_string();
     let delete = format!("DELETE FROM {} WHERE tenant_id = $1", S::TABLE);
     execute!(tx, &delete, &*tenant)?;
+    let columns: Vec<_> = ["tenant_id"].iter().chain(S::COLUMNS).copied().collect();
     let mut left = S::of(rows).into_iter().peekable();
     while left.peek().is_some() {
         let some: Vec<_> = left.by_ref().take(ROWS_PER_INSERT).collect();
-        let width = S::COLUMNS.len() + 1;
-        let values: Vec<_> = (0..some.len())
-            .map(|row| {
-                let cells: Vec<_> = (1..=width)
-                    .map(|n| format!("${}", row * width + n))
-                    .collect();
-                format!("({})", cells.join(", "))
-            })
-            .collect();
-        let sql = format!(
-            "INSERT INTO {} (tenant_id, {}) VALUES {}",
-            S::TABLE,
-            S::COLUMNS.join(", "),
-            values.join(", ")
-        );
+        let sql = insert_into(backend(tx), S::TABLE, &columns, some.len());
+        let whole = some.len() == ROWS_PER_INSERT;
         let cells = some
             .into_iter()
             .flat_map(|row| [Cell::text(&*tenant)].into_iter().chain(row));
-        run(tx, &sql, cells.collect(), false).await?;
+        run(tx, &sql, cells.collect(), whole).await?;
     }
     Ok(())
 }

@@ -41,6 +41,8 @@ pub struct Sample {
     now: Timestamp,
     sequences: HashMap<StreamId, i64>,
     due: VecDeque<(StreamId, &'static str, Value)>,
+    /// Secrets whose place another one took, and when they retire.
+    retiring: VecDeque<(Timestamp, StreamId, SecretId)>,
     apis: Vec<ApiId>,
     clients: Vec<Client>,
     most_clients: usize,
@@ -55,6 +57,7 @@ impl Sample {
             now: BEGIN,
             sequences: HashMap::new(),
             due: VecDeque::new(),
+            retiring: VecDeque::new(),
             apis: Vec::new(),
             clients: Vec::new(),
             most_clients,
@@ -189,9 +192,12 @@ impl Sample {
             0..40 => {
                 let (secret, issued) = self.issued();
                 let old = std::mem::replace(&mut self.clients[index].secret, secret);
-                let retires = json!([{"secret": old, "retires_at": self.now.plus_days(1)}]);
+                let retires_at = self.now.plus_days(1);
+                let retires = json!([{"secret": old, "retires_at": retires_at}]);
                 let rotated = json!({"issued": issued, "retires": retires});
-                self.push(StreamId::SecretRotation(id), "SecretRotated", rotated);
+                let secrets = StreamId::SecretRotation(id);
+                self.push(secrets, "SecretRotated", rotated);
+                self.retiring.push_back((retires_at, secrets, old));
             }
             40..50 => {
                 let (secret, issued) = self.issued();
@@ -246,7 +252,10 @@ impl Iterator for Sample {
             self.now.micros() + 1 + i64::try_from(self.random() % 60_000_000).unwrap(),
         );
         if self.due.is_empty() {
-            if self.clients.is_empty()
+            let retired = |(at, ..): &mut (Timestamp, _, _)| *at <= self.now;
+            if let Some((_, secrets, secret)) = self.retiring.pop_front_if(retired) {
+                self.push(secrets, "SecretRetired", json!({"secret": secret}));
+            } else if self.clients.is_empty()
                 || self.clients.len() < self.most_clients && self.below(4) == 0
             {
                 self.new_client();
