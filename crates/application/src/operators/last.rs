@@ -217,8 +217,7 @@ mod tests {
             let id = |number| chancery_domain::SecretId::new(NOW, [number; 10]);
             let secrets = SecretRotation {
                 secrets: (1..).map(id).zip(secrets).collect(),
-                schedule: None,
-                reminder: None,
+                ..SecretRotation::default()
             };
             reliable_until(&client, &secrets, NOW)
         };

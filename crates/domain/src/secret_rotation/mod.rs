@@ -36,8 +36,11 @@ use crate::{id::SecretId, tenant::MAX_OVERLAP_SECONDS, time::Timestamp};
 /// A client's secrets, by id.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SecretRotation {
-    /// Every secret that the client ever had.
+    /// Every secret that the client ever had; a replay leaves out those that have ended.
     pub secrets: BTreeMap<SecretId, Secret>,
+    /// How many the client ever had.
+    #[serde(default)]
+    pub issued: u32,
     /// How often they are to be rotated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
@@ -77,9 +80,8 @@ impl SecretRotation {
     }
 
     fn add(&mut self, issued: &IssuedSecret) {
-        // None is ever taken away, so they are numbered without a gap.
-        let number = u32::try_from(self.secrets.len()).map_or(u32::MAX, |had| had + 1);
-        self.secrets
-            .insert(issued.secret, Secret::of(issued, number));
+        self.issued = self.issued.saturating_add(1);
+        let secret = Secret::of(issued, self.issued);
+        self.secrets.insert(issued.secret, secret);
     }
 }

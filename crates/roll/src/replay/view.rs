@@ -210,6 +210,8 @@ impl Item {
             self.secrets.push(item);
         }
         let mut others = object(rotation);
+        // A count of what is shown one by one.
+        others.remove("issued");
         others.remove("secrets");
         if !others.is_empty() {
             self.fields.insert("rotation".to_owned(), others.into());

@@ -156,8 +156,7 @@ fn only_a_secret_that_is_accepted_now() {
             .collect(),
         secrets: SecretRotation {
             secrets: numbered.collect(),
-            schedule: None,
-            reminder: None,
+            ..SecretRotation::default()
         },
         assertion_keys: BTreeMap::new(),
     };

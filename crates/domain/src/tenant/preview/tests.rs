@@ -30,8 +30,7 @@ fn having(secrets: impl IntoIterator<Item = Secret>) -> SecretRotation {
     let id = |number| SecretId::new(NOW, [number; 10]);
     SecretRotation {
         secrets: (1..).map(id).zip(secrets).collect(),
-        schedule: None,
-        reminder: None,
+        ..SecretRotation::default()
     }
 }
 
