@@ -59,6 +59,14 @@ story! {
         operator.mutation("createClient", "client { id }", large).await.data();
         let larger = json!({"tenant": "acme", "name": "larger", "metadata": {"blob": "x".repeat(4_096 - 10)}});
         assert_eq!(operator.mutation("createClient", "client { id }", larger).await.fault_paths(), ["input.metadata"]);
+        // A name by which one of the readers here would take the object for another value.
+        for value in ["[1]", "z"] {
+            let private = json!({"note": {"$serde_json::private::RawValue": value}});
+            let asked = json!({"tenant": "acme", "name": "private", "metadata": private});
+            let answer = operator.mutation("createClient", "client { id }", asked).await;
+            assert_eq!(answer.status, 400);
+            assert!(answer.body.to_string().contains("give it another name"), "{}", answer.body);
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use axum::{
     routing::get,
 };
 use chancery_application::{Application, ClientAddress};
+use chancery_domain::json::RESERVED_NAMES;
 use chancery_telemetry::TraceContext;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -182,6 +183,9 @@ impl Body {
         let readable = |error: repeated::Unread| match error {
             repeated::Unread::Twice { line, column } => format!(
                 "an object in the body has a member twice, at line {line}, column {column}; give each member once"
+            ),
+            repeated::Unread::Reserved { line, column } => format!(
+                "a member's name begins with `{RESERVED_NAMES}`, at line {line}, column {column}; give it another name"
             ),
             repeated::Unread::NotJson { line, column } => format!(
                 "the body is not JSON, or nested too deeply, at line {line}, column {column}; send an object with the member `query`"

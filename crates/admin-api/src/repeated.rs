@@ -1,7 +1,9 @@
-//! JSON objects that give a member twice. Which of the two counts is every reader's own choice, so neither does.
+//! JSON objects that readers do not agree on: those that give a member twice, where which of the two counts is
+//! every reader's own choice, and those with a name that the next reader here keeps for itself.
 
 use std::{collections::HashSet, fmt};
 
+use chancery_domain::json::RESERVED_NAMES;
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, SeqAccess, Visitor},
@@ -12,25 +14,32 @@ use serde::{
 pub(crate) enum Unread {
     /// An object gives a member for the second time.
     Twice { line: usize, column: usize },
+    /// An object has a member of a name that [`RESERVED_NAMES`] is the beginning of.
+    Reserved { line: usize, column: usize },
     /// It is no JSON, or its values are nested too deeply. Another reader may pass over those, so what comes
     /// after them is not known to be right.
     NotJson { line: usize, column: usize },
 }
 
-/// Whether no object gives a member twice.
+/// Begins the message of what is found by the second of them.
+const RESERVED: &str = "a reserved name";
+
+/// Whether every reader reads the same.
 pub(crate) fn check(json: &[u8]) -> Result<(), Unread> {
     let Err(error) = serde_json::from_slice::<Once>(json) else {
         return Ok(());
     };
     let (line, column) = (error.line(), error.column());
-    Err(if error.is_data() {
-        Unread::Twice { line, column }
-    } else {
+    Err(if !error.is_data() {
         Unread::NotJson { line, column }
+    } else if error.to_string().starts_with(RESERVED) {
+        Unread::Reserved { line, column }
+    } else {
+        Unread::Twice { line, column }
     })
 }
 
-/// Any JSON value in which no object gives a member twice.
+/// Any JSON value that every reader reads alike.
 struct Once;
 
 impl<'de> Deserialize<'de> for Once {
@@ -80,6 +89,9 @@ impl<'de> Visitor<'de> for Walk {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Once, A::Error> {
         let mut names = HashSet::new();
         while let Some((name, Once)) = members.next_entry::<String, Once>()? {
+            if name.starts_with(RESERVED_NAMES) {
+                return Err(A::Error::custom(RESERVED));
+            }
             if !names.insert(name) {
                 return Err(A::Error::custom("a member stands here twice"));
             }
@@ -115,6 +127,21 @@ mod tests {
             assert_eq!(twice(wrong), Some(1), "{wrong}");
         }
         assert_eq!(twice("{\n  \"a\": 1,\n  \"a\": 2}"), Some(3));
+    }
+
+    #[test]
+    fn no_member_has_a_name_that_the_next_reader_keeps_for_itself() {
+        for wrong in [
+            r#"{"$serde_json::private::RawValue": "[1]"}"#,
+            r#"{"v": {"a": 1, "$serde_json::private::RawValue": "z"}}"#,
+            r#"{"v": [{"\u0024serde_json::private::Number": "1"}]}"#,
+        ] {
+            let found = check(wrong.as_bytes());
+            assert!(
+                matches!(found, Err(Unread::Reserved { line: 1, .. })),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

@@ -9,6 +9,10 @@ use crate::value::Invalid;
 /// The greatest integer that every JSON reader keeps exactly: 2⁵³ − 1.
 const GREATEST: i64 = 9_007_199_254_740_991;
 
+/// What the names begin with by which `serde_json` hands its own types through a reader. A reader takes such a
+/// member, where it comes first, for another value than the one that it is.
+pub const RESERVED_NAMES: &str = "$serde_json::private::";
+
 /// How deeply arrays and objects may be nested.
 pub const MAX_DEPTH: usize = 16;
 
@@ -25,7 +29,7 @@ pub fn canonical<T: Serialize>(value: &T) -> String {
 }
 
 /// Checks that a value can be stored and given back exactly: integers within ±(2⁵³−1), no U+0000,
-/// at most [`MAX_DEPTH`] levels.
+/// none of the [`RESERVED_NAMES`], at most [`MAX_DEPTH`] levels.
 pub fn check(value: &Value) -> Result<(), Invalid> {
     check_at(value, 1)
 }
@@ -48,6 +52,12 @@ fn check_at(value: &Value, depth: usize) -> Result<(), Invalid> {
         Value::Array(items) => items.iter().try_for_each(|item| check_at(item, depth + 1)),
         Value::Object(members) => members.iter().try_for_each(|(name, member)| {
             check_text(name)?;
+            if name.starts_with(RESERVED_NAMES) {
+                return Err(Invalid::new(
+                    "json_name",
+                    format!("must have no member whose name begins with `{RESERVED_NAMES}`"),
+                ));
+            }
             check_at(member, depth + 1)
         }),
     }
@@ -116,6 +126,15 @@ mod tests {
         assert_eq!(rule(json!({"a\0": 1})), "json_nul");
         assert_eq!(rule(json!({"a": ["x\0"]})), "json_nul");
         assert_eq!(rule(json!([])), "json_object");
+        let private = "$serde_json::private::RawValue";
+        for wrong in [
+            json!({private: "1"}),
+            json!({"x": {private: "z", "a": 1}}),
+            json!({"x": [{"y": {private: 1}}]}),
+        ] {
+            assert_eq!(rule(wrong), "json_name");
+        }
+        assert_eq!(rule(json!({"private": private})), "none");
         let of_size = |bytes: usize| json!({"a": "x".repeat(bytes - r#"{"a":""}"#.len())});
         assert_eq!(rule(of_size(4_096)), "none");
         assert_eq!(rule(of_size(4_097)), "json_size");
@@ -130,8 +149,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn canonical_text_is_a_fixed_point(keys in proptest::collection::vec("\\PC{0,8}", 0..6), n in -GREATEST..=GREATEST) {
-            let value: Value = keys.into_iter().map(|key| (key, json!(n))).collect::<Map<_, _>>().into();
+        fn canonical_text_is_a_fixed_point(
+            keys in proptest::collection::vec("\\PC{0,8}|[$]serde_json::private::(RawValue|Number|x)?", 0..6),
+            n in -GREATEST..=GREATEST,
+        ) {
+            let inner: Value = keys.into_iter().map(|key| (key, json!(n))).collect::<Map<_, _>>().into();
+            let value = json!({"x": inner});
+            if check(&value).is_err() {
+                return Ok(());
+            }
             let text = canonical(&value);
             let again: Value = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(canonical(&again), text);

@@ -1,13 +1,13 @@
 //! The same parameters as a JSON object. Its members are read one by one, because the usual map
-//! keeps the last of two members with one name and says nothing.
+//! keeps the last of two members with one name and says nothing, and the usual value takes an object with a
+//! member of a certain name for what that member's text says.
 
 use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
+    de::{Error, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::Value;
 
 use crate::parameters::{Malformed, Names, Parameters, is_list};
 
@@ -18,23 +18,25 @@ pub(crate) fn parse(body: &[u8]) -> Result<Parameters, Malformed> {
     let mut names = Names::default();
     for (name, value) in members {
         names.first_use(&name)?;
-        let Some(name) = known(&name) else {
-            no_nul(&name, &value)?;
+        let Some(known) = known(&name) else {
+            // U+0000 is refused in what nobody reads too, as it is in a form.
+            if name.contains('\0') || value.has_nul() {
+                return Err(Malformed::Nul);
+            }
             continue;
         };
         match value {
-            Value::Null => {}
-            Value::String(text) => parameters.take(name, Cow::Owned(text))?,
-            Value::Array(items) if is_list(name) => {
-                for item in items {
-                    let Value::String(text) = item else {
-                        return Err(Malformed::NotStrings(name));
-                    };
-                    parameters.take(name, Cow::Owned(text))?;
+            Given::Null => {}
+            Given::Text(text) => parameters.take(known, Cow::Owned(text))?,
+            Given::Texts(texts) if is_list(known) => {
+                for text in texts {
+                    parameters.take(known, Cow::Owned(text))?;
                 }
             }
-            _ if is_list(name) => return Err(Malformed::NotStrings(name)),
-            _ => return Err(Malformed::NotAString(name)),
+            Given::Texts(_) | Given::Other { .. } if is_list(known) => {
+                return Err(Malformed::NotStrings(known));
+            }
+            Given::Texts(_) | Given::Other { .. } => return Err(Malformed::NotAString(known)),
         }
     }
     Ok(parameters)
@@ -54,31 +56,104 @@ pub(crate) const KNOWN: [&str; 10] = [
     "resource",
 ];
 
-/// U+0000 is refused in what nobody reads too, as it is in a form.
-fn no_nul(name: &str, value: &Value) -> Result<(), Malformed> {
-    if name.contains('\0') || has_nul(value) {
-        return Err(Malformed::Nul);
-    }
-    Ok(())
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(members) => members
-            .iter()
-            .any(|(name, value)| name.contains('\0') || has_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
 fn known(name: &str) -> Option<&'static str> {
     KNOWN.into_iter().find(|known| *known == name)
 }
 
+/// What a member is given, as far as it matters.
+enum Given {
+    Null,
+    Text(String),
+    Texts(Vec<String>),
+    /// Anything else, and whether U+0000 stands anywhere in it.
+    Other {
+        nul: bool,
+    },
+}
+
+impl Given {
+    fn has_nul(&self) -> bool {
+        match self {
+            Self::Null => false,
+            Self::Text(text) => text.contains('\0'),
+            Self::Texts(texts) => texts.iter().any(|text| text.contains('\0')),
+            Self::Other { nul } => *nul,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Any;
+
+        const NEITHER: Given = Given::Other { nul: false };
+
+        impl<'de> Visitor<'de> for Any {
+            type Value = Given;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Given, E> {
+                Ok(Given::Null)
+            }
+
+            fn visit_bool<E: Error>(self, _: bool) -> Result<Given, E> {
+                Ok(NEITHER)
+            }
+
+            fn visit_i64<E: Error>(self, _: i64) -> Result<Given, E> {
+                Ok(NEITHER)
+            }
+
+            fn visit_u64<E: Error>(self, _: u64) -> Result<Given, E> {
+                Ok(NEITHER)
+            }
+
+            fn visit_f64<E: Error>(self, _: f64) -> Result<Given, E> {
+                Ok(NEITHER)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Given, E> {
+                Ok(Given::Text(text.to_owned()))
+            }
+
+            fn visit_string<E: Error>(self, text: String) -> Result<Given, E> {
+                Ok(Given::Text(text))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Given, A::Error> {
+                let (mut texts, mut only_texts, mut nul) = (Vec::new(), true, false);
+                while let Some(item) = items.next_element::<Given>()? {
+                    nul |= item.has_nul();
+                    match item {
+                        Given::Text(text) => texts.push(text),
+                        _ => only_texts = false,
+                    }
+                }
+                Ok(if only_texts {
+                    Given::Texts(texts)
+                } else {
+                    Given::Other { nul }
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Given, A::Error> {
+                let mut nul = false;
+                while let Some((name, value)) = members.next_entry::<String, Given>()? {
+                    nul |= name.contains('\0') || value.has_nul();
+                }
+                Ok(Given::Other { nul })
+            }
+        }
+
+        from.deserialize_any(Any)
+    }
+}
+
 /// An object's members in their order, those of equal names too.
-struct Members(Vec<(String, Value)>);
+struct Members(Vec<(String, Given)>);
 
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -136,6 +211,19 @@ mod tests {
         let body = br#"{"scope": "", "grant_type": null, "audience": [], "resource": [""]}"#;
         assert_eq!(parse(body), Ok(Parameters::default()));
         assert_eq!(parse(b"{}"), Ok(Parameters::default()));
+    }
+
+    #[test]
+    fn no_name_makes_another_value_of_its_object() {
+        let private = "$serde_json::private::RawValue";
+        for body in [
+            format!(r#"{{"{private}": "{{\"scope\": \"a\"}}"}}"#),
+            format!(r#"{{"other": {{"{private}": "no JSON"}}}}"#),
+        ] {
+            assert_eq!(parse(body.as_bytes()), Ok(Parameters::default()), "{body}");
+        }
+        let body = format!(r#"{{"scope": {{"{private}": "\"a\""}}}}"#);
+        assert_eq!(parse(body.as_bytes()), Err(Malformed::NotAString("scope")));
     }
 
     #[test]

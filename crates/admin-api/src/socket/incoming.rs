@@ -79,6 +79,7 @@ impl Shared {
             let reason = "an object in the message has a member twice; give each member once";
             return Some(state.refuse(Close::bad_message(reason)));
         }
+        // With a reserved name it is no message either.
         let message = whole.ok().and_then(|()| serde_json::from_str(&text).ok());
         let Some(message) = message else {
             // What is wrong with it is not repeated: there may be a token in it.
