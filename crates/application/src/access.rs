@@ -154,6 +154,15 @@ impl Caller {
         self.scopes.contains(&scope)
     }
 
+    /// Whether these scopes, in the caller's own tenant, are no more than the caller has. `audit:read` of
+    /// `system` is of every tenant, which is more than `tenant:admin` of `system` includes.
+    pub(crate) fn may_give(&self, scopes: &BTreeSet<AdminScope>) -> bool {
+        let of_system = self.identity.as_ref().is_some_and(|who| who.of_system);
+        let audits = self.audits_every_tenant || self.holds(AdminScope::PlatformRead);
+        scopes.is_subset(&self.scopes)
+            && (!of_system || audits || !scopes.contains(&AdminScope::AuditRead))
+    }
+
     /// Whether the caller is somebody in this tenant: what it may not see does not exist for it.
     pub(crate) fn sees(&self, tenant: TenantId) -> bool {
         self.holds(AdminScope::PlatformRead)

@@ -51,7 +51,7 @@ pub(crate) fn guard_escalation(
             .filter_map(|state| state.client(client).ok())
             .flat_map(admin_scopes)
             .collect::<BTreeSet<_>>();
-        if !granted.is_subset(&caller.scopes) {
+        if !caller.may_give(&granted) {
             return Err(Error::Guarded {
                 rule: "EXCEEDS_CALLER",
                 message: "a caller cannot grant an admin scope that it does not hold, nor change or issue credentials for a client that holds one",
@@ -96,6 +96,28 @@ mod tests {
         };
         let change = ChangeSet::of(StreamId::Client(client()), [created, granted(scopes)]);
         ReadSet::new(vec![Loaded::absent(StreamId::Client(client()))]).after(&change)
+    }
+
+    #[test]
+    fn an_administrator_of_system_makes_nobody_an_auditor_of_every_tenant() {
+        let to = |scopes| ChangeSet::of(StreamId::Client(client()), [granted(scopes)]);
+        let guard = |held: &[AdminScope], before, scopes| {
+            guard_escalation(&caller(true, held), &client_with(before), &to(scopes)).is_ok()
+        };
+        let admin = AdminScope::TenantAdmin;
+        assert!(guard(&[admin], "", "tenant:read"));
+        assert!(!guard(&[admin], "", "audit:read"));
+        assert!(
+            !guard(&[admin], "audit:read", ""),
+            "its credentials are as good"
+        );
+        for more in [
+            AdminScope::AuditRead,
+            AdminScope::PlatformRead,
+            AdminScope::PlatformAdmin,
+        ] {
+            assert!(guard(&[admin, more], "", "audit:read"), "{more:?}");
+        }
     }
 
     #[test]
