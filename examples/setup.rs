@@ -56,7 +56,7 @@ impl Operator {
             .build()?;
         let graphql = credential.graphql_endpoint;
         Ok(Self {
-            http: ClientBuilder::new(reqwest::Client::new())
+            http: ClientBuilder::new(reqwest::Client::builder().no_proxy().build()?)
                 .with(BearerToken::new(tokens).only_for([&graphql])?)
                 .build(),
             base: graphql.trim_end_matches("/graphql").to_owned(),

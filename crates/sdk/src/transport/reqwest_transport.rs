@@ -11,6 +11,8 @@ impl ReqwestTransport {
     /// Fails where TLS cannot be set up.
     pub(crate) fn new() -> Result<Self, TransportError> {
         let client = reqwest::Client::builder()
+            // Neither what the environment names (`HTTP_PROXY`): credentials go to the issuer alone.
+            .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("chancery-sdk/", env!("CARGO_PKG_VERSION")))
             .build()

@@ -69,3 +69,20 @@ async fn a_closed_port_is_named_with_its_cause() {
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains("refused"), "{error}");
 }
+
+/// Once more what [`a_token_comes_over_the_network`] does, in a process with another environment.
+#[test]
+fn no_proxy_of_the_environment_sees_a_credential() {
+    let nobody = "http://127.0.0.1:9";
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "transport::a_token_comes_over_the_network"])
+        .envs(["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].map(|name| (name, nobody)))
+        .envs(["NO_PROXY", "no_proxy"].map(|name| (name, "")))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
+}
