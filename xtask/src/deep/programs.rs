@@ -1,4 +1,5 @@
-//! Checks with programs of others: tests that are otherwise ignored, told where those are.
+//! Checks with programs of others: tests that are otherwise ignored, told where those are. They are built with
+//! the whole workspace, as `cargo xtask test` builds them: one package alone would have other features.
 
 use std::process::Command;
 
@@ -23,7 +24,7 @@ pub(super) fn sdk_peer(interrupts: &Interrupts) -> Result<bool, Error> {
     let directory = npm(&["oidc-provider@9.13.3"], interrupts)?;
     let mut tests = cargo();
     tests
-        .args(["test", "-p", "chancery-sdk", "--test", "peer"])
+        .args(["test", "--workspace", "--test", "peer"])
         .args(["--", "--ignored"])
         .env("CHANCERY_TEST_OIDC_PROVIDER", directory);
     Ok(run(&mut tests, interrupts, |_| ())?.success())
@@ -43,7 +44,7 @@ pub(super) fn axe(interrupts: &Interrupts) -> Result<bool, Error> {
     let directory = npm(&["axe-core@4.14.1"], interrupts)?;
     let mut story = cargo();
     story
-        .args(["test", "-p", "chancery-stories", "--test", "stories", "--"])
+        .args(["test", "--workspace", "--test", "stories", "--"])
         .args(["--ignored", "--exact", "--nocapture"])
         .arg("console::axe::no_page_violates_level_a_or_aa")
         .env(
@@ -74,7 +75,7 @@ pub(super) fn openapi(interrupts: &Interrupts) -> Result<bool, Error> {
 fn process_tests(filter: &str) -> Command {
     let mut tests = cargo();
     tests
-        .args(["test", "-p", "chancery", "--test", "process"])
+        .args(["test", "--workspace", "--test", "process"])
         .args(["--", "--ignored", filter]);
     tests
 }
