@@ -111,7 +111,7 @@ impl Tenants {
     }
 }
 
-/// A part of a URL that is itself whatever reads it: letters, digits, and hyphens between them.
+/// A part of a URL that is itself whatever reads it: letters and digits, and hyphens after the first.
 fn is_slug(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty() && text.len() <= 63 && !text.starts_with('-') && text.bytes().all(inner)
