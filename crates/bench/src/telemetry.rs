@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
-use axum::{Router, body::Body, http::Request, middleware, routing::get};
+use axum::{Router, body::Body, http::Request, routing::get};
 use chancery_crypto::{Entropy, SystemEntropy};
 use chancery_telemetry::{
     http::{Draw, Http, layer},
@@ -54,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     };
     let measured = Router::new()
         .route("/t/{slug}/oauth2/token", get(staged))
-        .layer(middleware::from_fn_with_state(http, layer));
+        .layer(layer(http));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(Error::io("prepare"))?;

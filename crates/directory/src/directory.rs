@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use chancery_crypto::{Entropy, HasherError, Sealer, SecretHasher, Verifier};
 use chancery_domain::{ClientId, SecretId, TenantId, value::Slug};
-use chancery_event_store::{Stamp, Store, StoreError};
+use chancery_event_store::{Gathered, Stamp, Store, StoreError};
 use chancery_projections::tenants;
 use chancery_telemetry::{Family, Labels, Points};
 use quick_cache::sync::Cache;
@@ -70,6 +70,8 @@ impl Unavailable {
 /// The directory: see the crate's documentation for how fresh its answers are.
 pub struct Directory {
     fill: Fill,
+    /// Where rolls are: one read for all who ask at the same time.
+    stamps: Gathered<TenantId, Stamp>,
     /// Slugs are never given twice, so what is known of one stays true.
     slugs: Cache<Slug, TenantId>,
     /// What has changed since the entries were filled.
@@ -87,7 +89,13 @@ impl Directory {
         entropy: &dyn Entropy,
         capacity: Capacity,
     ) -> Self {
+        let asked = store.clone();
+        let stamps = Gathered::new(PATIENCE, move |tenants| {
+            let store = asked.clone();
+            Box::pin(async move { store.platform_stamps_of(tenants).await })
+        });
         Self {
+            stamps,
             fill: Fill { store, sealer },
             slugs: Cache::new(capacity.tenants),
             lines: Lines::new(capacity.tenants),
@@ -163,9 +171,8 @@ impl Directory {
     /// The tenant's line, and a place on it that is no older than this call. `None`: there is no such
     /// tenant.
     async fn reach(&self, tenant: TenantId) -> Result<Option<(Arc<Line>, Place)>, StoreError> {
-        let store = &self.fill.store;
-        match store.stamp(tenant).await? {
-            Some(stamp) => self.lines.reach(store, tenant, stamp).await,
+        match self.stamps.get(tenant).await? {
+            Some(stamp) => self.lines.reach(&self.fill.store, tenant, stamp).await,
             None => Ok(None),
         }
     }
@@ -173,7 +180,7 @@ impl Directory {
     /// Whether the roll is where it was. An entry that was filled while it moved may show what came later,
     /// and so what a failover could still take back: it is good for the request, and is not kept.
     async fn still(&self, tenant: TenantId, stamp: Stamp) -> Result<bool, StoreError> {
-        Ok(self.fill.store.stamp(tenant).await? == Some(stamp))
+        Ok(self.stamps.get(tenant).await? == Some(stamp))
     }
 
     async fn tenant_id(&self, slug: &Slug) -> Result<Option<TenantId>, StoreError> {

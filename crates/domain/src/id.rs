@@ -16,11 +16,43 @@ fn parse(prefix: &'static str, text: &str) -> Result<Uuid, Invalid> {
         .ok_or_else(|| Invalid::new("id", format!("must be an id that begins with `{prefix}_`")))
 }
 
+/// The longest prefix with its underscore.
+const PREFIX: usize = 16;
+/// The digits of a suffix.
+const SUFFIX: usize = 26;
+
+/// An id as text. A token has a dozen of them, so they are put together without allocating.
+struct Text {
+    bytes: [u8; PREFIX + SUFFIX],
+    length: usize,
+}
+
+impl Text {
+    fn of(prefix: &'static str, id: Uuid) -> Self {
+        let mut bytes = [0; PREFIX + SUFFIX];
+        let length = prefix.len() + SUFFIX;
+        bytes[..prefix.len()].copy_from_slice(prefix.as_bytes());
+        bytes[prefix.len()..length].copy_from_slice(TypeIdSuffix::from(id).as_bytes());
+        Self { bytes, length }
+    }
+}
+
+impl std::ops::Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        let bytes = self.bytes.get(..self.length).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
 macro_rules! typed_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Uuid);
+
+        const _: () = assert!($prefix.len() < PREFIX, "a longer prefix than an id's text has room for");
 
         impl $name {
             /// What every such id begins with, before the underscore.
@@ -44,7 +76,7 @@ macro_rules! typed_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}_{}", $prefix, TypeIdSuffix::from(self.0))
+                f.write_str(&Text::of(concat!($prefix, "_"), self.0))
             }
         }
 
@@ -64,7 +96,7 @@ macro_rules! typed_id {
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.collect_str(self)
+                to.serialize_str(&Text::of(concat!($prefix, "_"), self.0))
             }
         }
 

@@ -44,6 +44,9 @@ pub struct StoreConfig {
     pub location: StoreLocation,
     /// The most connections: all of them on PostgreSQL, the readers on SQLite, which has one writer.
     pub max_connections: u32,
+    /// On SQLite another database, whose tables are read under the name `beside` within the same
+    /// transactions. It must exist, and is not written.
+    pub beside: Option<PathBuf>,
     /// How long a caller waits for a free connection before it is told that the store is unavailable.
     pub acquire_timeout: Duration,
 }
@@ -54,6 +57,7 @@ impl StoreConfig {
         Self {
             location,
             max_connections: 16,
+            beside: None,
             acquire_timeout: Duration::from_secs(10),
         }
     }

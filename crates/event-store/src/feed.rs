@@ -1,13 +1,21 @@
+use std::collections::HashMap;
+
 use chancery_domain::{Entry, Recorded, TenantId, Timestamp, stream::StreamId};
 
 use crate::{
     error::StoreError,
     fetch_all, fetch_one, fetch_optional,
-    query::Reads,
+    query::{Connection, Reads},
     row::{COLUMNS, StoredEvent},
     store::Store,
     tx::Tx,
 };
+
+/// One text for any number of tenants, so that it stays prepared.
+const STAMPS_POSTGRES: &str =
+    "SELECT tenant_id, head, recorded_at FROM tenant_log WHERE tenant_id = ANY($1)";
+const STAMPS_SQLITE: &str = "SELECT tenant_id, head, recorded_at FROM tenant_log
+      WHERE tenant_id IN (SELECT value FROM json_each($1))";
 
 /// Which state of a tenant's roll: the number of its last event, and when that was recorded. The
 /// number alone could be given twice, by a failover that lost commits.
@@ -67,6 +75,35 @@ impl Store {
             head,
             recorded_at: Timestamp::from_micros(recorded_at),
         }))
+    }
+
+    /// The states of these tenants' rolls, of one moment. A tenant that is not there is left out.
+    pub async fn platform_stamps_of(
+        &self,
+        tenants: impl IntoIterator<Item = TenantId> + Send,
+    ) -> Result<HashMap<TenantId, Stamp>, StoreError> {
+        let tenants: Vec<_> = tenants.into_iter().map(|it| it.to_string()).collect();
+        let rows: Vec<(String, i64, i64)> = match self.source().connection().await? {
+            Connection::Postgres(mut held) => {
+                let query = sqlx::query_as(STAMPS_POSTGRES).bind(tenants);
+                query.fetch_all(&mut *held).await?
+            }
+            Connection::Sqlite(mut held) => {
+                let query =
+                    sqlx::query_as(STAMPS_SQLITE).bind(serde_json::json!(tenants).to_string());
+                query.fetch_all(&mut *held).await?
+            }
+        };
+        let read = |(tenant, head, recorded_at): (String, i64, i64)| {
+            let recorded_at = Timestamp::from_micros(recorded_at);
+            match tenant.parse() {
+                Ok(tenant) => Ok((tenant, Stamp { head, recorded_at })),
+                Err(_) => Err(StoreError::Corrupt(format!(
+                    "{tenant} has a roll and is no tenant's id"
+                ))),
+            }
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// The number of the last event in the tenant's roll. Whoever sees head 7 can see 1 to 7. None:

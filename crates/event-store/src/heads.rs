@@ -7,14 +7,9 @@ use std::{
 };
 
 use chancery_domain::TenantId;
-use sqlx::{Database, Encode, Type, query::QueryAs};
 use tokio::sync::watch;
 
-use crate::{
-    error::StoreError,
-    query::{Connection, Reads},
-    store::Store,
-};
+use crate::{feed::Stamp, store::Store};
 
 /// How often it is looked whether rolls that somebody waits for have grown elsewhere.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -106,8 +101,8 @@ impl Heads {
             };
             let mut answered = true;
             for tenants in tenants.chunks(TENANTS_PER_QUERY) {
-                match self.store.platform_heads_of(tenants).await {
-                    Ok(heads) => self.tell(heads),
+                match self.store.platform_stamps_of(tenants.iter().copied()).await {
+                    Ok(stamps) => self.tell(stamps),
                     Err(error) => {
                         if reachable {
                             tracing::warn!(%error, "it cannot be seen whether rolls have grown");
@@ -121,9 +116,9 @@ impl Heads {
     }
 
     /// A head can also go back, when a copy of the database takes its place.
-    fn tell(&self, heads: Vec<(TenantId, i64)>) {
+    fn tell(&self, stamps: HashMap<TenantId, Stamp>) {
         let watched = self.watched();
-        for (tenant, head) in heads {
+        for (tenant, Stamp { head, .. }) in stamps {
             if let Some(known) = watched.heads.get(&tenant) {
                 known.send_if_modified(|known| std::mem::replace(known, head) != head);
             }
@@ -134,54 +129,4 @@ impl Heads {
         // Nothing in here is left half done by a panic.
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Store {
-    /// The heads of these tenants' rolls; a tenant that is not there is left out.
-    pub async fn platform_heads_of(
-        &self,
-        tenants: &[TenantId],
-    ) -> Result<Vec<(TenantId, i64)>, StoreError> {
-        if tenants.is_empty() {
-            return Ok(Vec::new());
-        }
-        let places: Vec<_> = (1..=tenants.len())
-            .map(|place| format!("${place}"))
-            .collect();
-        let sql = format!(
-            "SELECT tenant_id, head FROM tenant_log WHERE tenant_id IN ({})",
-            places.join(", ")
-        );
-        let rows: Vec<(String, i64)> = match self.source().connection().await? {
-            Connection::Postgres(mut held) => {
-                each(sqlx::query_as(&sql), tenants)
-                    .fetch_all(&mut *held)
-                    .await?
-            }
-            Connection::Sqlite(mut held) => {
-                each(sqlx::query_as(&sql), tenants)
-                    .fetch_all(&mut *held)
-                    .await?
-            }
-        };
-        let parsed = rows.into_iter().map(|(tenant, head)| match tenant.parse() {
-            Ok(tenant) => Ok((tenant, head)),
-            Err(_) => Err(StoreError::Corrupt(format!(
-                "{tenant} has a roll and is no tenant's id"
-            ))),
-        });
-        parsed.collect()
-    }
-}
-
-fn each<'q, DB, Row>(
-    query: QueryAs<'q, DB, Row, DB::Arguments<'q>>,
-    tenants: &[TenantId],
-) -> QueryAs<'q, DB, Row, DB::Arguments<'q>>
-where
-    DB: Database,
-    String: Encode<'q, DB> + Type<DB>,
-{
-    let tenants = tenants.iter().map(ToString::to_string);
-    tenants.fold(query, QueryAs::bind)
 }

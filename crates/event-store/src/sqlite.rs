@@ -1,6 +1,7 @@
 //! What is different on SQLite.
 
 use std::{
+    fmt::Write as _,
     fs::File,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -57,8 +58,10 @@ pub(crate) async fn connect(
     // A new file becomes a write-ahead log only while nobody else has it open.
     let held = lock.hold().await?;
     make_private(path)?;
+    let beside = config.beside.as_deref().map(read_only).transpose()?;
     let writer = pool(1)
         .before_acquire(|connection, _| Box::pin(is_clean(connection)))
+        .after_connect(move |connection, _| Box::pin(attach(connection, beside.clone())))
         .connect_with(
             options
                 .clone()
@@ -80,6 +83,41 @@ pub(crate) async fn connect(
         .connect_with(options.read_only(true))
         .await?;
     Ok((writer, readers))
+}
+
+/// A file as a URI that SQLite opens for reading alone.
+fn read_only(path: &Path) -> Result<String, StoreError> {
+    let path = path.to_str().ok_or_else(|| {
+        StoreError::Unsupported(format!(
+            "{} is not UTF-8, as SQLite needs it",
+            path.display()
+        ))
+    })?;
+    let mut uri = "file:".to_owned();
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                uri.push(char::from(byte));
+            }
+            // Writing to a string cannot fail.
+            other => drop(write!(uri, "%{other:02x}")),
+        }
+    }
+    uri.push_str("?mode=ro");
+    Ok(uri)
+}
+
+/// A file that is opened for reading takes part in a transaction from its beginning, after the lock of the
+/// file that is written, and is itself not locked.
+async fn attach(
+    connection: &mut SqliteConnection,
+    beside: Option<String>,
+) -> Result<(), sqlx::Error> {
+    if let Some(uri) = beside {
+        let attach = sqlx::query("ATTACH DATABASE $1 AS beside").bind(uri);
+        attach.execute(connection).await?;
+    }
+    Ok(())
 }
 
 /// Whether the connection is out of every transaction. SQLite undoes one by itself when the disk is

@@ -46,6 +46,16 @@ impl Database {
         })
     }
 
+    /// A connection for a statement that writes and is a transaction by itself.
+    pub async fn alone(&self) -> Result<Connection<'_>, StoreError> {
+        match &self.pools {
+            Pools::Postgres(pool) => Source::Postgres(pool),
+            Pools::Sqlite { writer, .. } => Source::Sqlite(writer),
+        }
+        .connection()
+        .await
+    }
+
     /// Begins one without a limit of time: see [`Store::begin_long`].
     pub async fn begin_long(&self) -> Result<Tx, StoreError> {
         Ok(match &self.pools {

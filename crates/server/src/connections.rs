@@ -15,7 +15,8 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
-use tower_http::timeout::RequestBodyTimeoutLayer;
+
+use crate::patient::Patient;
 
 /// How long the head of a request may take; an idle connection is closed after it too.
 const HEAD: Duration = Duration::from_secs(15);
@@ -62,7 +63,6 @@ async fn accept(door: Door, connections: TaskTracker, stopping: CancellationToke
         router,
         tls,
     } = door;
-    let router = router.layer(RequestBodyTimeoutLayer::new(BODY));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -126,7 +126,7 @@ async fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Result<axum::response::Response, Infallible> {
-    let mut request = request.map(Body::new);
+    let mut request = request.map(|body| Body::new(Patient::new(body, BODY)));
     request.extensions_mut().insert(ConnectInfo(peer));
     router.oneshot(request).await
 }

@@ -8,6 +8,7 @@ mod exit;
 mod health;
 mod logging;
 mod openapi;
+mod patient;
 pub mod platform;
 mod progress;
 mod roll;

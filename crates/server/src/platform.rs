@@ -168,7 +168,7 @@ pub(crate) async fn token_log(store: &Store, settings: &Settings) -> Result<Toke
     let mut log = TokenLogConfig::beside(store.location());
     log.durability = settings.durability;
     log.retention_days = settings.activity_days;
-    TokenLog::open(&log, store.clone(), settings.clock.clone()).await
+    TokenLog::open(&log, store, settings.clock.clone()).await
 }
 
 impl Platform {
@@ -238,11 +238,7 @@ impl Platform {
                 router
                     .merge(health.clone())
                     .fallback(health::nothing_here)
-                    .layer(middleware::from_fn_with_state(
-                        proxies.clone(),
-                        say_from_where,
-                    ))
-                    .layer(middleware::from_fn_with_state(http.clone(), layer))
+                    .layer(layer(http.clone()))
             };
             // For clients, and for operators.
             let tokens = chancery_token_service::router(token_service);
@@ -256,7 +252,8 @@ impl Platform {
                 settings.admin_api,
             )
             .merge(chancery_console::router(application.clone(), tokens))
-            .merge(telemetry::routes(sources.clone()));
+            .merge(telemetry::routes(sources.clone()))
+            .layer(middleware::from_fn_with_state(proxies, say_from_where));
             return Ok(Self {
                 application,
                 router: complete(public.clone().merge(internal.clone())),

@@ -1,13 +1,20 @@
 //! The layer around every route: its trace, its duration, its span.
 
-use std::{hash::Hash, sync::Arc, time::Instant};
+use std::{
+    hash::Hash,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
 
 use axum::{
-    extract::{MatchedPath, Request, State},
-    middleware::Next,
+    extract::{MatchedPath, Request},
     response::Response,
 };
 use http::{Method, StatusCode};
+use tower_layer::Layer;
+use tower_service::Service;
 use tracing::{Instrument, Span};
 
 use crate::{
@@ -62,6 +69,27 @@ impl Http {
         Self::new(draw, |_, _, _| Span::none())
     }
 
+    /// A request was answered.
+    fn answered(
+        &self,
+        method: &'static str,
+        route: Option<&MatchedPath>,
+        status: StatusCode,
+        took: Duration,
+    ) {
+        let answered = Answered {
+            method,
+            route: route.map_or(NO_ROUTE, MatchedPath::as_str),
+            status: status.as_u16(),
+        };
+        let durations = self.durations.at(&answered, |it| Answered {
+            method: it.method,
+            route: it.route.into(),
+            status: it.status,
+        });
+        durations.took(took);
+    }
+
     /// How long requests took.
     pub fn families(&self) -> Vec<Family> {
         let mut points: Vec<_> = self
@@ -89,40 +117,74 @@ impl Http {
     }
 }
 
-/// Gives every request its trace, as an extension and for the task; names it in the response; measures.
-/// Use it with `axum::middleware::from_fn_with_state`.
-pub async fn layer(State(http): State<Arc<Http>>, mut request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let trace = TraceContext::from_headers(request.headers())
-        .unwrap_or_else(|| TraceContext::begin((http.draw)()));
-    let method = method(request.method());
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    request.extensions_mut().insert(trace);
-    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    let work = async {
-        let span = (http.span)(&trace, method, route);
-        let response = next.run(request).instrument(span.clone()).await;
-        span.record("http.response.status_code", response.status().as_u16());
-        if response.status() >= StatusCode::INTERNAL_SERVER_ERROR {
-            span.record("otel.status_code", "ERROR");
+/// What gives every request its trace, as an extension and for the task; names it in the response; measures.
+/// Lay it around the routes: it tells them apart by their names.
+pub fn layer(http: Arc<Http>) -> HttpLayer {
+    HttpLayer(http)
+}
+
+/// See [`layer`]. A function in the place of a layer would cost each request some copies of what lies
+/// below it.
+#[derive(Clone)]
+pub struct HttpLayer(Arc<Http>);
+
+impl<S> Layer<S> for HttpLayer {
+    type Service = Measured<S>;
+
+    fn layer(&self, inner: S) -> Measured<S> {
+        Measured {
+            http: self.0.clone(),
+            inner,
         }
-        response
-    };
-    let mut response = trace.scope(work).await;
-    trace.name_in(response.headers_mut());
-    let answered = Answered {
-        method,
-        route,
-        status: response.status().as_u16(),
-    };
-    http.durations
-        .at(&answered, |it| Answered {
-            method: it.method,
-            route: it.route.into(),
-            status: it.status,
+    }
+}
+
+/// A service within the layer.
+#[derive(Clone)]
+pub struct Measured<S> {
+    http: Arc<Http>,
+    inner: S,
+}
+
+type Answering<E> = Pin<Box<dyn Future<Output = Result<Response, E>> + Send>>;
+
+impl<S> Service<Request> for Measured<S>
+where
+    S: Service<Request, Response = Response>,
+    S::Future: Send + 'static,
+    S::Error: 'static,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Answering<S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let (begun, http) = (Instant::now(), self.http.clone());
+        let trace = TraceContext::from_headers(request.headers())
+            .unwrap_or_else(|| TraceContext::begin((http.draw)()));
+        let method = method(request.method());
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        request.extensions_mut().insert(trace);
+        let name = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+        let span = trace.within(|| (http.span)(&trace, method, name));
+        let answering = trace.within(|| self.inner.call(request));
+        let answering = trace.scope(answering.instrument(span.clone()));
+        Box::pin(async move {
+            let mut response = answering.await?;
+            let status = response.status();
+            span.record("http.response.status_code", status.as_u16());
+            if status >= StatusCode::INTERNAL_SERVER_ERROR {
+                span.record("otel.status_code", "ERROR");
+            }
+            trace.name_in(response.headers_mut());
+            http.answered(method, route.as_ref(), status, begun.elapsed());
+            Ok(response)
         })
-        .took(begun.elapsed());
-    response
+    }
 }
 
 /// The method as a word of ours.
@@ -141,8 +203,8 @@ fn method(method: &Method) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use axum::{Router, body::Body, middleware, routing::get};
-    use tower::ServiceExt;
+    use axum::{Router, body::Body, routing::get};
+    use tower::ServiceExt as _;
 
     use super::*;
     use crate::trace_context::TRACEPARENT;
@@ -155,7 +217,7 @@ mod tests {
         let router = Router::new()
             .route("/t/{slug}/known", get(known))
             .fallback(|| async { StatusCode::NOT_FOUND })
-            .layer(middleware::from_fn_with_state(http.clone(), layer));
+            .layer(layer(http.clone()));
         (router, http)
     }
 

@@ -102,6 +102,11 @@ impl TraceContext {
         CURRENT.scope(self, work)
     }
 
+    /// Does this in this trace, at once.
+    pub(crate) fn within<T>(self, work: impl FnOnce() -> T) -> T {
+        CURRENT.sync_scope(self, work)
+    }
+
     /// The trace that this task works in.
     pub fn current() -> Option<Self> {
         CURRENT.try_with(|current| *current).ok()

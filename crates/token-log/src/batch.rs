@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chancery_domain::{TenantId, Timestamp};
-use chancery_event_store::{Database, Stamp, Store, StoreError};
+use chancery_event_store::{Database, Stamp, StoreError};
 
 use crate::{
+    numbers::Numbers,
     operation::Answer,
     postgres::{self, Statements},
     schema::Schema,
@@ -20,29 +21,34 @@ pub(crate) enum Target {
         database: Database,
         statements: Box<Statements>,
     },
-    /// The heads are in another file.
-    Sqlite { database: Database, heads: Store },
+    Sqlite {
+        database: Database,
+        numbers: Numbers,
+    },
 }
 
 impl Target {
-    pub(crate) fn new(database: Database, schema: &Schema, heads: Store) -> Self {
+    pub(crate) fn new(database: Database, schema: &Schema) -> Self {
         match database.backend() {
             chancery_event_store::Backend::Postgres => Self::Postgres {
                 statements: Box::new(Statements::new(schema.name())),
                 database,
             },
-            chancery_event_store::Backend::Sqlite => Self::Sqlite { database, heads },
+            chancery_event_store::Backend::Sqlite => Self::Sqlite {
+                database,
+                numbers: Numbers::default(),
+            },
         }
     }
 
     /// Writes what may be written, in one transaction, and answers each operation in their order.
-    pub(crate) async fn write(&self, works: &[&Work]) -> Result<Vec<Answer>, StoreError> {
+    pub(crate) async fn write(&mut self, works: &[&Work]) -> Result<Vec<Answer>, StoreError> {
         match self {
             Self::Postgres {
                 database,
                 statements,
             } => postgres::write(database, statements, works).await,
-            Self::Sqlite { database, heads } => sqlite::write(database, heads, works).await,
+            Self::Sqlite { database, numbers } => sqlite::write(database, numbers, works).await,
         }
     }
 }
@@ -121,13 +127,7 @@ impl Heads {
 }
 
 /// The tenants whose heads the operations depend on.
-pub(crate) fn tenants(works: &[&Work]) -> Vec<String> {
-    works
-        .iter()
-        .filter(|work| work.seen().is_some())
-        .map(|work| work.tenant())
-        .collect::<BTreeSet<TenantId>>()
-        .into_iter()
-        .map(|tenant| tenant.to_string())
-        .collect()
+pub(crate) fn tenants(works: &[&Work]) -> BTreeSet<TenantId> {
+    let seen = works.iter().filter(|work| work.seen().is_some());
+    seen.map(|work| work.tenant()).collect()
 }

@@ -16,6 +16,8 @@ mod denials;
 mod filter;
 mod house;
 mod log;
+mod look_up;
+mod numbers;
 mod operation;
 mod page;
 mod partitions;
@@ -36,7 +38,7 @@ mod writer;
 
 pub use activity::{Activity, Entry, Kind};
 pub use filter::ActivityFilter;
-pub use log::{Durability, TokenLog, TokenLogConfig};
+pub use log::{Durability, Submitted, TokenLog, TokenLogConfig};
 pub use operation::{Answer, Assertion, Operation, RecordError};
 pub use page::ActivityPage;
 pub use quota::{Lease, Quota};

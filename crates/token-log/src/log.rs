@@ -1,5 +1,5 @@
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,6 +22,7 @@ use crate::{
     batch::Target,
     counted::Counted,
     denials::Denials,
+    look_up::LookUps,
     operation::{Answer, Operation, RecordError},
     schema::Schema,
     segments::{compact::Compactor, due::Due},
@@ -36,7 +37,7 @@ const QUEUE: usize = 4_096;
 const COMPACTIONS: usize = 1_024;
 
 /// How long a caller waits for its record to be durable.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// When a caller goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,10 +92,38 @@ fn name(store: &Path) -> String {
 #[derive(Clone)]
 pub struct TokenLog(Arc<Parts>);
 
+/// An operation that is queued.
+#[must_use = "it is not known to be recorded before it is answered"]
+pub struct Submitted<'a> {
+    counted: &'a Counted,
+    answer: oneshot::Receiver<Result<Answer, RecordError>>,
+    queued: Instant,
+}
+
+impl Submitted<'_> {
+    /// Waits until the operation is durable, or known not to be written.
+    ///
+    /// # Errors
+    /// [`RecordError`]: it is not known to be recorded.
+    pub async fn answer(self) -> Result<Answer, RecordError> {
+        let answer = match timeout(PATIENCE, self.answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(RecordError::Closed),
+            Err(_) => Err(RecordError::Slow),
+        };
+        self.counted.answered(self.queued);
+        if let Ok(Answer::HeadMoved(_)) = answer {
+            self.counted.overtaken.one();
+        }
+        answer
+    }
+}
+
 struct Parts {
     queue: mpsc::Sender<Message>,
     database: Database,
     schema: Schema,
+    look_ups: LookUps,
     clock: Arc<dyn Clock>,
     denials: Arc<Denials>,
     counted: Arc<Counted>,
@@ -104,7 +133,8 @@ struct Parts {
 
 impl TokenLog {
     /// Connects, brings the log's schema up to date, makes room for the coming days and starts the
-    /// task that writes. `heads` is the store whose rolls are looked at.
+    /// task that writes. `heads` is the store whose rolls are looked at:
+    /// where the log is on PostgreSQL, in the same database; where it is a file, another file.
     ///
     /// A schema that is newer than this binary is left as it is, and written to.
     ///
@@ -112,13 +142,19 @@ impl TokenLog {
     /// [`StoreError`].
     pub async fn open(
         config: &TokenLogConfig,
-        heads: Store,
+        heads: &Store,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let (database, schema) = migrated(config).await?;
+        let beside = match (&config.location, heads.location()) {
+            (StoreLocation::Sqlite(_), StoreLocation::Sqlite(path)) => Some(path.clone()),
+            (StoreLocation::Postgres(_), StoreLocation::Postgres(_)) => None,
+            _ => return Err(elsewhere()),
+        };
+        let (database, schema) = migrated(config, beside).await?;
         let (queue, waiting) = mpsc::channel(QUEUE);
         let log = Self(Arc::new(Parts {
             queue,
+            look_ups: LookUps::new(&database, schema.name()),
             database,
             schema,
             clock,
@@ -130,7 +166,7 @@ impl TokenLog {
         log.prepare_days().await?;
         let (due, asked) = mpsc::channel(COMPACTIONS);
         let writer = Writer {
-            target: Target::new(log.0.database.clone(), &log.0.schema, heads),
+            target: Target::new(log.0.database.clone(), &log.0.schema),
             denials: log.0.denials.clone(),
             clock: log.0.clock.clone(),
             counted: log.0.counted.clone(),
@@ -146,7 +182,7 @@ impl TokenLog {
     /// # Errors
     /// [`StoreError`].
     pub async fn migrate(config: &TokenLogConfig) -> Result<(), StoreError> {
-        migrated(config).await?.0.close().await;
+        migrated(config, None).await?.0.close().await;
         Ok(())
     }
 
@@ -161,19 +197,22 @@ impl TokenLog {
     /// # Errors
     /// [`RecordError`]: it is not known to be recorded.
     pub async fn record(&self, operation: Operation) -> Result<Answer, RecordError> {
+        self.submit(operation)?.answer().await
+    }
+
+    /// Queues an operation, and gives what to wait with until it is durable: whoever has something else to
+    /// do meanwhile does it before. It is written whether or not anybody waits.
+    ///
+    /// # Errors
+    /// [`RecordError::Busy`] or [`RecordError::Closed`]: it will not be recorded.
+    pub fn submit(&self, operation: Operation) -> Result<Submitted<'_>, RecordError> {
         let (answering, answer) = oneshot::channel();
         self.enqueue(operation, Some(answering))?;
-        let queued = Instant::now();
-        let answer = match timeout(PATIENCE, answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(RecordError::Closed),
-            Err(_) => Err(RecordError::Slow),
-        };
-        self.0.counted.answered(queued);
-        if let Ok(Answer::HeadMoved(_)) = answer {
-            self.0.counted.overtaken.one();
-        }
-        answer
+        Ok(Submitted {
+            counted: &self.0.counted,
+            answer,
+            queued: Instant::now(),
+        })
     }
 
     /// Queues a record that depends on nothing, and does not wait until it is durable.
@@ -275,6 +314,10 @@ impl TokenLog {
         &self.0.database
     }
 
+    pub(crate) fn look_ups(&self) -> &LookUps {
+        &self.0.look_ups
+    }
+
     /// What stands before the name of a table.
     pub(crate) fn schema(&self) -> &str {
         self.0.schema.name()
@@ -299,8 +342,19 @@ pub(crate) async fn patiently<T>(
     }
 }
 
-async fn migrated(config: &TokenLogConfig) -> Result<(Database, Schema), StoreError> {
+fn elsewhere() -> StoreError {
+    StoreError::Unsupported(
+        "the token log must be on the same kind of store as the roll".to_owned(),
+    )
+}
+
+/// `beside` is where the rolls are, on SQLite.
+async fn migrated(
+    config: &TokenLogConfig,
+    beside: Option<PathBuf>,
+) -> Result<(Database, Schema), StoreError> {
     let mut connections = StoreConfig::new(config.location.clone());
+    connections.beside = beside;
     connections.max_connections = config.max_connections;
     connections.acquire_timeout = PATIENCE;
     let database = Database::connect(&connections).await?;

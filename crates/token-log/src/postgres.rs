@@ -290,7 +290,9 @@ pub(crate) async fn write(
     let lines = works.iter().filter(|work| work.whole().is_none());
     let groups = batch::groups(lines.copied());
     let wholes: Vec<_> = works.iter().filter_map(|work| work.whole()).collect();
-    let query = bind_groups(statements.of(needs), batch::tenants(works), &groups);
+    let tenants = batch::tenants(works);
+    let tenants = tenants.iter().map(ToString::to_string).collect();
+    let query = bind_groups(statements.of(needs), tenants, &groups);
     let query = if needs == Needs::Groups {
         query
     } else {

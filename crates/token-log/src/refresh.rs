@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chancery_domain::{ClientId, CredentialId, FamilyId, TenantId, Timestamp};
-use chancery_event_store::{StoreError, fetch_optional};
+use chancery_event_store::StoreError;
 
 use crate::{
     log::{TokenLog, patiently},
@@ -127,8 +127,9 @@ impl fmt::Debug for Family {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
+/// A family as it stands in the database.
+#[derive(Clone, sqlx::FromRow)]
+pub(crate) struct Row {
     client_id: String,
     credential_id: String,
     last_credential: String,
@@ -154,17 +155,7 @@ impl TokenLog {
         tenant: TenantId,
         family: FamilyId,
     ) -> Result<Option<Family>, RecordError> {
-        let sql = format!(
-            "SELECT client_id, credential_id, last_credential, scopes, audience, roles, began_at,
-                    expires_at, current_hash, previous_hash, rotated_at, revoked_at
-               FROM {}.refresh_families WHERE tenant_id = $1 AND family_id = $2",
-            self.schema()
-        );
-        let found = patiently(async {
-            let (tenant, family) = (tenant.to_string(), family.to_string());
-            fetch_optional!(self.database(), Row, &sql, tenant, family)
-        })
-        .await?;
+        let found = patiently(self.look_ups().families.get((tenant, family))).await?;
         Ok(found.map(Row::read).transpose()?)
     }
 }

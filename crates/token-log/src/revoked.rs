@@ -1,7 +1,7 @@
 //! Access tokens that ended before their time, and those that live.
 
 use chancery_domain::{ActivityId, CredentialId, TenantId, Timestamp};
-use chancery_event_store::{StoreError, fetch_one};
+use chancery_event_store::StoreError;
 
 use crate::{
     activity::Kind,
@@ -34,17 +34,8 @@ impl TokenLog {
     /// # Errors
     /// [`RecordError`]: it is not known.
     pub async fn is_revoked(&self, tenant: TenantId, jti: &str) -> Result<bool, RecordError> {
-        let schema = self.schema();
-        let sql = format!(
-            "SELECT count(*) FROM {schema}.access_tokens t
-               LEFT JOIN {schema}.refresh_families f
-                 ON f.tenant_id = t.tenant_id AND f.family_id = t.family_id
-              WHERE t.tenant_id = $1 AND t.jti = $2
-                AND (t.revoked_at IS NOT NULL OR f.revoked_at IS NOT NULL)"
-        );
-        let asked = async { fetch_one!(self.database(), (i64,), &sql, tenant.to_string(), jti) };
-        let (found,) = patiently(asked).await?;
-        Ok(found > 0)
+        let asked = self.look_ups().revoked.get((tenant, jti.to_owned()));
+        Ok(patiently(asked).await?.is_some())
     }
 
     /// At most `limit` access tokens that this credential obtained and that have not ended by

@@ -1,51 +1,71 @@
-//! A batch on SQLite: groups are rows, and the rows of what is rare travel as one JSON text, so that a batch
-//! of any size is the same few statements.
+//! A batch on SQLite: groups are inserted with one statement, and the rows of what is rare travel as one JSON
+//! text, so that a batch of any size is few statements. Each of them is a way to SQLite's thread and back.
+
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use chancery_domain::Timestamp;
-use chancery_event_store::{Database, Store, StoreError, Tx, execute, fetch_all};
+use chancery_event_store::{Connection, Database, StoreError, Tx, execute, fetch_all};
 use serde::Serialize;
+use sqlx::SqliteConnection;
 
 use crate::{
     activity::Entry,
     batch::{self, Group, Heads},
-    operation::{Answer, Assertion, Operation},
-    segments::NUMBERS,
-    sqlite_changes::{can_rotate, change},
+    numbers::Numbers,
+    operation::Answer,
+    sqlite_changes::take_places,
     work::Work,
 };
 
-const HEADS: &str = "SELECT tenant_id, head, recorded_at FROM tenant_log
-      WHERE tenant_id IN (SELECT value FROM json_each($1))";
-
-const CLAIM: &str = "INSERT INTO assertion_ids (tenant_id, client_id, jti, expires_at)
-     VALUES ($1, $2, $3, $4)
-         ON CONFLICT (tenant_id, client_id, jti) DO UPDATE SET expires_at = excluded.expires_at
-            WHERE assertion_ids.expires_at < $5";
-
-/// Two statements in one go; each takes the parameters that it names.
-const GROUP: &str = "
-INSERT INTO activity_fresh (tenant_id, position, first_at, last_at, records, body)
-SELECT $1, next, $2, $3, $4, $5 FROM activity_number;
-UPDATE activity_number SET next = next + $6";
-
-/// Two statements in one go, like those.
 const ROWS: &str = "
 INSERT INTO activity (position, at, tenant_id, kind, client_id, credential_id, scopes, audience, jti,
        expires_at, address, user_agent, reason, trace_id, times)
-SELECT next + key * $3, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6,
-       value->>7, value->>8, value->>9, value->>10, value->>11, value->>12, value->>13
-  FROM activity_number, json_each($1) ORDER BY key;
-UPDATE activity_number SET next = next + $2 * $3";
+SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
+       value->>8, value->>9, value->>10, value->>11, value->>12, value->>13, value->>14
+  FROM json_each($1) ORDER BY key";
 
-/// The heads are in another file, and are read when this is the writer: nothing that a batch waited
-/// for lies between them and the commit.
+const HEADS: &str = "SELECT tenant_id, head, recorded_at FROM beside.tenant_log
+      WHERE tenant_id IN (SELECT value FROM json_each($1))";
+
+/// Groups are inserted where all that was seen is so: `$1` says what was, `$2` how much of it there is.
+const SEEN: &str = " WHERE $2 = (SELECT count(*) FROM json_each($1) JOIN beside.tenant_log t
+     ON t.tenant_id = value->>0 AND t.head = value->>1 AND t.recorded_at = value->>2)";
+
+/// Of how many groups at most the statement is kept prepared: each number of them has its own.
+const PREPARED: usize = 16;
+
+/// The heads are read when this is the writer: nothing that a batch waited for lies between them and the
+/// commit.
+///
+/// A batch that is nothing but lines, decided on views that all hold, is one statement and so a
+/// transaction by itself. Nearly every one is.
 pub(crate) async fn write(
     database: &Database,
-    heads: &Store,
+    numbers: &mut Numbers,
+    works: &[&Work],
+) -> Result<Vec<Answer>, StoreError> {
+    // No batch has more rows than operations; they may be tried twice.
+    numbers.make_room(database, 2 * works.len()).await?;
+    if works.iter().all(|work| work.whole().is_none()) {
+        let groups = batch::groups(works.iter().copied());
+        let Connection::Sqlite(mut alone) = database.alone().await? else {
+            return Err(StoreError::Misuse("this is not SQLite".to_owned()));
+        };
+        if insert(&mut alone, numbers, groups, true).await? {
+            return Ok(vec![Answer::Recorded; works.len()]);
+        }
+    }
+    write_each(database, numbers, works).await
+}
+
+/// Writes those whose view holds, and whatever else they are.
+async fn write_each(
+    database: &Database,
+    numbers: &mut Numbers,
     works: &[&Work],
 ) -> Result<Vec<Answer>, StoreError> {
     let mut tx = database.begin().await?;
-    let heads = read_heads(heads, works).await?;
+    let heads = read_heads(&mut tx, works).await?;
     let mut answers: Vec<_> = works
         .iter()
         .map(|work| heads.refuse(work).unwrap_or(Answer::Recorded))
@@ -54,84 +74,96 @@ pub(crate) async fn write(
         tx.rollback().await?;
         return Ok(answers);
     }
-    for (work, answer) in works.iter().zip(&mut answers) {
-        if let Some(whole) = work.whole()
-            && *answer == Answer::Recorded
-        {
-            *answer = take_place(&mut tx, &whole.operation).await?;
-        }
-    }
+    let wanting: Vec<_> = works
+        .iter()
+        .enumerate()
+        .filter(|(ord, _)| answers.get(*ord) == Some(&Answer::Recorded))
+        .filter_map(|(ord, work)| Some((ord, &work.whole()?.operation)))
+        .collect();
+    take_places(&mut tx, wanting.into_iter(), &mut answers).await?;
     let recorded = || {
         let answered = works.iter().zip(&answers);
         answered.filter_map(|(work, answer)| (*answer == Answer::Recorded).then_some(*work))
     };
-    for group in batch::groups(recorded()) {
-        insert(&mut tx, group).await?;
-    }
     let rows = recorded()
         .filter_map(Work::whole)
-        .filter(|whole| whole.line.is_none());
-    let rows: Vec<_> = rows.map(|whole| row(&whole.operation.entry)).collect();
+        .filter(|whole| whole.line.is_none())
+        .map(|whole| Ok(row(numbers.take()?, &whole.operation.entry)))
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    let groups = batch::groups(recorded());
+    if let Tx::Sqlite(tx) = &mut tx {
+        insert(tx, numbers, groups, false).await?;
+    }
     if !rows.is_empty() {
-        let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        execute!(&mut tx, ROWS, json(&rows)?, count, NUMBERS)?;
+        execute!(&mut tx, ROWS, json(&rows)?)?;
     }
     tx.commit().await?;
     Ok(answers)
 }
 
-async fn insert(tx: &mut Tx, group: Group) -> Result<(), StoreError> {
-    execute!(
-        tx,
-        GROUP,
-        group.tenant.to_string(),
-        group.first_at,
-        group.last_at,
-        group.records,
-        group.body,
-        NUMBERS
-    )?;
-    Ok(())
+/// Inserts all of them with one statement; where `checked`, only if what was seen is so. Gives whether they
+/// are inserted.
+async fn insert(
+    connection: &mut SqliteConnection,
+    numbers: &mut Numbers,
+    groups: Vec<Group>,
+    checked: bool,
+) -> Result<bool, StoreError> {
+    let Some(last) = groups.len().checked_sub(1) else {
+        return Ok(true);
+    };
+    let mut sql =
+        "INSERT INTO activity_fresh (tenant_id, position, first_at, last_at, records, body) \
+                   SELECT * FROM (VALUES "
+            .to_owned();
+    for index in 0..groups.len() {
+        let places: [_; 6] = std::array::from_fn(|place| format!("${}", index * 6 + place + 3));
+        let end = if index == last { ")" } else { ", " };
+        // Writing to a string cannot fail.
+        let _ = write!(sql, "({}){end}", places.join(", "));
+    }
+    if checked {
+        sql.push_str(SEEN);
+    }
+    let seen: BTreeSet<_> = groups
+        .iter()
+        .filter_map(|group| {
+            group
+                .seen
+                .map(|seen| (group.tenant, seen.head, seen.recorded_at.micros()))
+        })
+        .collect();
+    let mut query = sqlx::query(&sql)
+        .persistent(groups.len() <= PREPARED)
+        .bind(json(&seen)?)
+        .bind(i64::try_from(seen.len()).unwrap_or(i64::MAX));
+    let asked = groups.len();
+    for group in groups {
+        query = query
+            .bind(group.tenant.to_string())
+            .bind(numbers.take()?)
+            .bind(group.first_at)
+            .bind(group.last_at)
+            .bind(group.records)
+            .bind(group.body);
+    }
+    let inserted = query.execute(connection).await?.rows_affected();
+    Ok(usize::try_from(inserted).is_ok_and(|inserted| inserted == asked))
 }
 
-/// Whatever an operation does beside its record: as a whole, or not at all.
-async fn take_place(tx: &mut Tx, op: &Operation) -> Result<Answer, StoreError> {
-    if !can_rotate(tx, op).await? {
-        return Ok(Answer::RefreshUsed);
-    }
-    if let Some(assertion) = &op.assertion
-        && !claim(tx, &op.entry, assertion).await?
-    {
-        return Ok(Answer::AssertionUsed);
-    }
-    change(tx, op).await?;
-    Ok(Answer::Recorded)
-}
-
-async fn read_heads(store: &Store, works: &[&Work]) -> Result<Heads, StoreError> {
+async fn read_heads(tx: &mut Tx, works: &[&Work]) -> Result<Heads, StoreError> {
     let tenants = batch::tenants(works);
     if tenants.is_empty() {
         return Ok(Heads::from_iter([]));
     }
-    let rows = fetch_all!(store, (String, i64, i64), HEADS, json(&tenants)?)?;
+    let rows = fetch_all!(tx, (String, i64, i64), HEADS, json(&tenants)?)?;
     Ok(rows.into_iter().collect())
 }
 
-async fn claim(tx: &mut Tx, entry: &Entry, assertion: &Assertion) -> Result<bool, StoreError> {
-    let changed = execute!(
-        tx,
-        CLAIM,
-        entry.tenant.to_string(),
-        assertion.client.to_string(),
-        assertion.jti.as_str(),
-        assertion.until.micros(),
-        entry.at.micros()
-    )?;
-    Ok(changed == 1)
-}
-
-fn row(entry: &Entry) -> impl Serialize {
+/// A row after its number.
+fn row(number: i64, entry: &Entry) -> impl Serialize {
     (
+        number,
         entry.at.micros(),
         entry.tenant,
         entry.kind.as_str(),
@@ -149,7 +181,7 @@ fn row(entry: &Entry) -> impl Serialize {
     )
 }
 
-fn json(rows: &impl Serialize) -> Result<String, StoreError> {
+pub(crate) fn json(rows: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(rows)
         .map_err(|error| StoreError::Misuse(format!("a record is no JSON: {error}")))
 }

@@ -285,7 +285,7 @@ async fn two_installations_in_one_database_have_two_logs() {
     heads.migrate().await.unwrap();
     let mut elsewhere = config(&world.store);
     elsewhere.location = beside.location();
-    let log = TokenLog::open(&elsewhere, heads, world.clock.clone())
+    let log = TokenLog::open(&elsewhere, &heads, world.clock.clone())
         .await
         .unwrap();
     record(&log, operation(world.issued("there"), None)).await;

@@ -21,7 +21,7 @@ use crate::{
     revoke, token,
 };
 
-pub(crate) use self::{answer::Served, arrival::Arrival};
+pub(crate) use self::{answer::Served, arrival::Arrival, record::recorded};
 
 /// How often a decision is made before the request is told to come again. The first stands on what
 /// this node saw last; only a tenant that changes all the time overtakes the others.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use chancery_crypto::{RefreshToken, SigningKey};
 use chancery_domain::{FamilyId, Timestamp, tenant::TokenAuthMethod, value::RoleName};
 use chancery_token_log::{
-    Change, Durability, Entry, Kind as Activity, NewFamily, Operation, Rotation,
+    Change, Durability, Entry, Kind as Activity, NewFamily, Operation, Rotation, Submitted,
 };
 
 use crate::{
     claims::{Audience, Claims, Custom, Kind, TokenId, expiry},
     client_auth::{self, Proof},
-    endpoint::{Request, Setback},
+    endpoint::{Request, Setback, recorded},
     error::Refusal,
     parameters::Parameters,
     refresh::Used,
@@ -82,6 +82,20 @@ pub(crate) fn decide<'a>(
     })
 }
 
+/// A record on its way.
+#[must_use = "no token leaves before its record is done"]
+pub(crate) struct Recording<'a>(Option<Submitted<'a>>);
+
+impl Recording<'_> {
+    /// Waits until the record is durable, where the log is so configured.
+    pub(crate) async fn done(self) -> Result<(), Setback> {
+        match self.0 {
+            Some(submitted) => recorded(submitted.answer().await),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Decision<'_> {
     /// Gives a refresh token with it: the first of its family, which ends at this moment, or the
     /// successor of the one that is used.
@@ -111,15 +125,14 @@ impl Decision<'_> {
         self.refresh = Some((next, change));
     }
 
-    /// Makes the record durable, or queues it, as the log is configured. Only after this may the
-    /// token be made.
-    pub(crate) async fn record(
+    /// Queues the record. The token may leave when what this gives has come to its end.
+    pub(crate) fn record<'r>(
         &self,
-        request: &Request<'_>,
+        request: &Request<'r>,
         jti: TokenId,
         beyond: Option<&'static str>,
         now: Timestamp,
-    ) -> Result<(), Setback> {
+    ) -> Result<Recording<'r>, Setback> {
         let log = request.service.log();
         let entry = Entry {
             reason: beyond,
@@ -130,9 +143,8 @@ impl Decision<'_> {
         let asynchronous = log.durability() == Durability::Async;
         if asynchronous && assertion.is_none() && change.is_none() {
             // The view was read within this request.
-            return log
-                .queue(entry)
-                .map_err(|error| Setback::Refused(error.into()));
+            log.queue(entry).map_err(Refusal::from)?;
+            return Ok(Recording(None));
         }
         let Some(stamp) = self.proof.stamp() else {
             return Err(Setback::Overtaken);
@@ -144,7 +156,8 @@ impl Decision<'_> {
             assertion,
             change,
         };
-        request.record(operation).await
+        let submitted = log.submit(operation).map_err(Refusal::from)?;
+        Ok(Recording(Some(submitted)))
     }
 
     fn entry(&self, request: &Request<'_>, jti: TokenId, now: Timestamp) -> Entry {

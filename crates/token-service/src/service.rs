@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, State},
+    extract::State,
     routing::{MethodRouter, get, post},
 };
 use chancery_crypto::{DecoyKeys, Entropy, SecretHasher, SecretIssuer};
@@ -20,7 +20,6 @@ use crate::{
     jwks,
     limits::Limits,
     metadata,
-    parameters::MAX_BODY,
 };
 
 /// How many tenants are looked up at a time for the sake of a note.
@@ -196,9 +195,7 @@ fn asked(endpoint: Endpoint) -> MethodRouter<TokenService> {
     let answer = move |State(service): State<TokenService>, arrival: Arrival| async move {
         endpoint.answer(&service, &arrival).await
     };
-    post(answer)
-        .fallback(not_allowed)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+    post(answer).fallback(not_allowed)
 }
 
 async fn not_allowed() -> Problem {

@@ -88,10 +88,10 @@ pub(crate) async fn serve(
         decision.give(next, family, used, now.plus_seconds(i64::from(seconds)));
     }
     let jti = TokenId::new(now, &service.entropy().bytes());
-    decision
-        .record(request, jti, beyond, now)
-        .instrument(stage!("record"))
-        .await?;
+    let recording = decision.record(request, jti, beyond, now)?;
     let issuer = service.issuer(&proof.tenant.tenant.slug);
-    Ok(stage!("sign").in_scope(|| decision.sign(&issuer, jti))?)
+    // It is signed while its record is made durable, and leaves when it is.
+    let signed = stage!("sign").in_scope(|| decision.sign(&issuer, jti))?;
+    recording.done().instrument(stage!("record")).await?;
+    Ok(signed)
 }

@@ -9,7 +9,7 @@ pub(crate) use bench::start_control;
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::{error::Error, machine::Machine, report::Report};
 
@@ -36,9 +36,35 @@ pub(crate) struct Options {
     /// `before_response` or `async`.
     #[arg(long, default_value = "before_response")]
     durability: String,
+    /// Only these parts; left out: all of them. To look for what a part costs.
+    #[arg(long, value_enum)]
+    only: Vec<Part>,
     /// Where the table and the JSON go.
     #[arg(long)]
     output: PathBuf,
+}
+
+impl Options {
+    fn measures(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+}
+
+/// What is measured on each store.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The closed loop, beside the control.
+    Closed,
+    /// The open loop. It takes its rate from the closed one, and so do those with wrong secrets and assertions.
+    Open,
+    /// Honest traffic beside wrong secrets.
+    Wrong,
+    Assertions,
+    Introspection,
+    Refresh,
+    Async,
+    /// The first token after a start.
+    Cold,
 }
 
 /// What is measured: each algorithm with the slug of its tenant.

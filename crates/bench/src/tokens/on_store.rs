@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    Options, Plan,
+    Options, Part, Plan,
     bench::{Bench, warm},
     cold, refresh,
 };
@@ -24,8 +24,10 @@ pub(super) fn measure(
     report: &mut Report,
 ) -> Result<(), Error> {
     let installation = Installation::new(&options.server, database, "bench_tokens")?;
-    let cold = cold::measure(&installation, options, plan, store)?;
-    report.cold.push(cold);
+    if options.measures(Part::Cold) {
+        let cold = cold::measure(&installation, options, plan, store)?;
+        report.cold.push(cold);
+    }
     let mut of_first = None;
     let server = installation.serve(&options.durability)?;
     for (algorithm, slug) in plan.algorithms {
@@ -46,14 +48,18 @@ pub(super) fn measure(
         plan,
         server: &server,
     };
-    let sample = introspection(&bench, &asking)?;
-    report
-        .introspection
-        .push((format!("{algorithm}, {store}"), sample));
-    let refresh = refresh::measure(&bench, &installation, algorithm, store)?;
-    report.closed_loop.push(refresh);
+    if options.measures(Part::Introspection) {
+        let sample = introspection(&bench, &asking)?;
+        report
+            .introspection
+            .push((format!("{algorithm}, {store}"), sample));
+    }
+    if options.measures(Part::Refresh) {
+        let refresh = refresh::measure(&bench, &installation, algorithm, store)?;
+        report.closed_loop.push(refresh);
+    }
     server.stop()?;
-    if options.durability != "async" {
+    if options.measures(Part::Async) && options.durability != "async" {
         let server = installation.serve("async")?;
         let bench = Bench {
             options,
@@ -122,7 +128,11 @@ fn on_algorithm(
     report: &mut Report,
 ) -> Result<(), Error> {
     let name = format!("{algorithm}, {store}");
-    let load = bench.load(asking.requests());
+    let (options, load) = (bench.options, bench.load(asking.requests()));
+    let rated = [Part::Closed, Part::Open, Part::Wrong, Part::Assertions];
+    if !rated.into_iter().any(|part| options.measures(part)) {
+        return Ok(());
+    }
     let comparison = bench.compare(name.clone(), algorithm, &load)?;
     let of_server = comparison.server.iter();
     let peak = of_server
@@ -130,23 +140,40 @@ fn on_algorithm(
         .fold(f64::INFINITY, f64::min);
     report.closed_loop.push(comparison);
 
-    let half = Load {
-        rate: Some((peak / 2.0).round()),
-        ..load.clone()
-    };
-    report.open_loop.push(FixedRate {
-        name: name.clone(),
-        rate: (peak / 2.0).round(),
-        sample: Sample::take(bench.server, &half)?,
-    });
+    if options.measures(Part::Open) {
+        let half = Load {
+            rate: Some((peak / 2.0).round()),
+            ..load.clone()
+        };
+        report.open_loop.push(FixedRate {
+            name: name.clone(),
+            rate: (peak / 2.0).round(),
+            sample: Sample::take(bench.server, &half)?,
+        });
+    }
 
     let quarter = (peak / 4.0).round();
-    let path = asking.tenant.endpoint("token");
-    let wrong = asking.clients.iter();
-    let wrong = wrong.map(|client| client.wrong_request(&asking.host, &path));
-    let beside = bench.beside(name.clone(), &load, wrong.collect(), quarter)?;
-    report.beside_wrong_secrets.push(beside);
+    if options.measures(Part::Wrong) {
+        let path = asking.tenant.endpoint("token");
+        let wrong = asking.clients.iter();
+        let wrong = wrong.map(|client| client.wrong_request(&asking.host, &path));
+        let beside = bench.beside(name.clone(), &load, wrong.collect(), quarter)?;
+        report.beside_wrong_secrets.push(beside);
+    }
+    if options.measures(Part::Assertions) {
+        let sample = assertions(bench, asking, &load, quarter)?;
+        report.assertions.push(FixedRate {
+            name,
+            rate: quarter,
+            sample,
+        });
+    }
+    Ok(())
+}
 
+/// Clients with a key, at a fixed rate.
+fn assertions(bench: &Bench<'_>, asking: &Asking, load: &Load, rate: f64) -> Result<Sample, Error> {
+    let path = asking.tenant.endpoint("token");
     let issuer = format!("http://{}/t/{}", asking.host, asking.tenant.slug);
     let make = |count| {
         let requests =
@@ -166,17 +193,12 @@ fn on_algorithm(
         clippy::cast_sign_loss,
         reason = "a rate is positive, and so many requests fit the memory"
     )]
-    let count = (quarter * load.lasts.as_secs_f64()) as usize;
+    let count = (rate * load.lasts.as_secs_f64()) as usize;
     let assertions = Load {
-        rate: Some(quarter),
+        rate: Some(rate),
         ..make(count)?
     };
-    report.assertions.push(FixedRate {
-        name,
-        rate: quarter,
-        sample: Sample::take(bench.server, &assertions)?,
-    });
-    Ok(())
+    Sample::take(bench.server, &assertions)
 }
 
 /// A client that serves the API asks about tokens of all the others.

@@ -21,7 +21,7 @@ const PAGE: usize = 50;
 async fn long_log(store: &TestStore) -> TokenLog {
     let config = TokenLogConfig::beside(store.database().location());
     let clock = Arc::new(TestClock::default());
-    let log = TokenLog::open(&config, store.another().await, clock)
+    let log = TokenLog::open(&config, &store.another().await, clock)
         .await
         .unwrap();
     let numbers = match log.database().backend() {

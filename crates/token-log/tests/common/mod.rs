@@ -139,7 +139,7 @@ impl World {
 }
 
 async fn open(config: &TokenLogConfig, heads: Store, clock: &Arc<TestClock>) -> TokenLog {
-    TokenLog::open(config, heads, clock.clone()).await.unwrap()
+    TokenLog::open(config, &heads, clock.clone()).await.unwrap()
 }
 
 pub fn operation(entry: Entry, seen: Option<Stamp>) -> Operation {

@@ -6,7 +6,7 @@ use axum::{
     Extension,
     body::Bytes,
     extract::{
-        FromRequest, FromRequestParts, Request,
+        DefaultBodyLimit, FromRequest, FromRequestParts, Request,
         rejection::{BytesRejection, ExtensionRejection},
     },
 };
@@ -18,7 +18,7 @@ use crate::{
     address::ClientAddress,
     form, json_body,
     metadata::TenantSlug,
-    parameters::{Malformed, Parameters},
+    parameters::{MAX_BODY, Malformed, Parameters},
 };
 
 /// A request as it came.
@@ -43,9 +43,10 @@ impl FromRequest<TokenService> for Arrival {
         let Ok(ClientAddress(address)) =
             ClientAddress::from_request_parts(&mut parts, service).await;
         let Extension(trace) = Extension::from_request_parts(&mut parts, service).await?;
-        // How large the body may be stands in the extensions.
         let headers = mem::take(&mut parts.headers);
-        let body = Bytes::from_request(Request::from_parts(parts, body), service).await;
+        let mut request = Request::from_parts(parts, body);
+        DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
+        let body = Bytes::from_request(request, service).await;
         let parameters = parameters(&headers, body);
         Ok(Self {
             slug,

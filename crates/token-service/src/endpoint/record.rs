@@ -1,7 +1,7 @@
 //! What a request leaves behind in the activity log.
 
 use chancery_domain::{TenantId, Timestamp, value::Slug};
-use chancery_token_log::{Answer, Change, Entry, Kind, Operation};
+use chancery_token_log::{Answer, Change, Entry, Kind, Operation, RecordError};
 use http::header::USER_AGENT;
 
 use super::{Request, Seen, Served, Setback};
@@ -23,12 +23,7 @@ impl Request<'_> {
     /// Records something that is durable when this returns: the client's doing, by which its assertion
     /// is used up.
     pub(crate) async fn record(&self, operation: Operation) -> Result<(), Setback> {
-        match self.service.log().record(operation).await {
-            Ok(Answer::Recorded) => Ok(()),
-            Ok(Answer::HeadMoved(_) | Answer::RefreshUsed) => Err(Setback::Overtaken),
-            Ok(Answer::AssertionUsed) => Err(Setback::Unproved(Denial::AssertionUsed)),
-            Err(error) => Err(Setback::Refused(error.into())),
-        }
+        recorded(self.service.log().record(operation).await)
     }
 
     /// What a refused request leaves behind before it is answered. An assertion that proved its client
@@ -94,5 +89,15 @@ impl Request<'_> {
         };
         self.service
             .note(&slug, move |tenant| Entry { tenant, ..entry });
+    }
+}
+
+/// What became of an operation that the client's token or answer depends on.
+pub(crate) fn recorded(answer: Result<Answer, RecordError>) -> Result<(), Setback> {
+    match answer {
+        Ok(Answer::Recorded) => Ok(()),
+        Ok(Answer::HeadMoved(_) | Answer::RefreshUsed) => Err(Setback::Overtaken),
+        Ok(Answer::AssertionUsed) => Err(Setback::Unproved(Denial::AssertionUsed)),
+        Err(error) => Err(Setback::Refused(error.into())),
     }
 }

@@ -115,7 +115,7 @@ impl Node {
         let world = World::on(store);
         let mut log = TokenLogConfig::beside(world.store.location());
         log.durability = durability;
-        let log = TokenLog::open(&log, (*world.store).clone(), world.clock.clone())
+        let log = TokenLog::open(&log, &world.store, world.clock.clone())
             .await
             .unwrap();
         let failures = NonZeroU32::new(3).unwrap();
@@ -140,10 +140,9 @@ impl Node {
         Self {
             world,
             log,
-            router: router(service).layer(axum::middleware::from_fn_with_state(
-                Arc::new(Http::untraced(Box::new(move || entropy.bytes()))),
-                layer,
-            )),
+            router: router(service).layer(layer(Arc::new(Http::untraced(Box::new(move || {
+                entropy.bytes()
+            }))))),
         }
     }
 

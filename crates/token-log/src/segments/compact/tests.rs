@@ -16,7 +16,7 @@ fn tenant() -> TenantId {
 async fn log_on(store: &TestStore) -> TokenLog {
     let config = TokenLogConfig::beside(store.database().location());
     let clock = Arc::new(TestClock::default());
-    TokenLog::open(&config, store.another().await, clock)
+    TokenLog::open(&config, &store.another().await, clock)
         .await
         .unwrap()
 }
