@@ -2,10 +2,14 @@
 
 use std::{
     path::Path,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use chancery_sdk::{Caller, Credential, Error, Exchange, Hooks, TokenClient, Verifier};
+use chancery_sdk::{
+    Caller, Credential, Error, Exchange, Hooks, TokenClient, Verifier,
+    clock::{Clock, SystemClock},
+};
 use serde_json::json;
 
 use crate::{
@@ -50,6 +54,16 @@ pub struct Job {
 impl Job {
     /// A job whose secret is in a file: whoever rotates it replaces the file.
     pub fn new(operator: &Operator, client_id: &str, secret: &Path) -> Result<Self, BoxError> {
+        Self::by_clock(operator, client_id, secret, Arc::new(SystemClock))
+    }
+
+    /// The same, by another clock than the machine's.
+    pub fn by_clock(
+        operator: &Operator,
+        client_id: &str,
+        secret: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, BoxError> {
         let issuer = operator.issuer(TENANT);
         Ok(Self {
             tokens: TokenClient::builder()
@@ -58,6 +72,7 @@ impl Job {
                 .secret(Credential::file(secret))
                 .audience(AUDIENCE)
                 .threshold(Duration::from_secs(10))
+                .clock(clock)
                 .hooks(Log)
                 .build()?,
             service: Verifier::builder()

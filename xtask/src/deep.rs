@@ -1,5 +1,6 @@
 //! `cargo xtask check --deep`: what takes minutes, or programs of others.
 
+mod features;
 mod fuzz;
 mod programs;
 mod tools;
@@ -21,6 +22,10 @@ const ALL: &[Deep] = &[
     Deep {
         name: "sdk-package",
         run: programs::sdk_package,
+    },
+    Deep {
+        name: "sdk-features",
+        run: features::sdk_features,
     },
     Deep {
         name: "clients",

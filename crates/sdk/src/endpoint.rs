@@ -12,6 +12,9 @@ pub enum UrlFault {
     /// Secrets and keys would travel in the clear.
     #[error("it must begin with https://; plain http is for loopback addresses")]
     Plain,
+    /// It is of no server that HTTP reaches.
+    #[error("it must begin with https:// or http://")]
+    Scheme,
     /// It holds a user name, a password, a query or a fragment.
     #[error("it must have no user name, password, query or fragment")]
     Parts,

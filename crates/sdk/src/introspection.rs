@@ -12,7 +12,8 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::{
-    CircuitBreaker, ClientAuth, Error, InvalidToken, Rejection,
+    CircuitBreaker, ClientAuth, Error, InvalidToken, Listener, Rejection, Secret, Trouble,
+    Unavailable,
     client::internals::{Breaker, Identity, post},
     clock::{Clock, from_unix_seconds, later},
     endpoint::Endpoint,
@@ -58,8 +59,8 @@ pub enum OnOutage {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Introspection {
-    any: Option<(String, ClientAuth)>,
-    of: HashMap<String, (String, ClientAuth)>,
+    any: Option<Client>,
+    of: HashMap<String, Client>,
     remember: Duration,
     timeout: Duration,
     on_outage: OnOutage,
@@ -102,7 +103,7 @@ impl Introspection {
         self
     }
 
-    /// How long one request may take. The default is 2 s.
+    /// How long one request may take, and so long the credential's source. The default is 2 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -119,16 +120,26 @@ impl Introspection {
         link: &Link,
         clock: Arc<dyn Clock>,
         plain: bool,
+        listener: Listener,
     ) -> Introspector {
         Introspector {
             link: link.with_timeout(self.timeout),
             rules: self,
             clock,
             plain,
+            listener,
             answers: Cache::new(ANSWERS),
             issuers: std::sync::Mutex::default(),
         }
     }
+}
+
+/// Whom an issuer is asked as.
+type Client = (String, ClientAuth);
+
+fn unavailable(cause: Unavailable, retry_after: Option<Duration>) -> Rejection {
+    let retry_after = retry_after.unwrap_or(Duration::from_secs(1));
+    Rejection::Unavailable { cause, retry_after }
 }
 
 /// An issuer that is asked.
@@ -144,6 +155,7 @@ pub(crate) struct Introspector {
     link: Link,
     clock: Arc<dyn Clock>,
     plain: bool,
+    listener: Listener,
     answers: Cache<[u8; 32], Answer>,
     issuers: std::sync::Mutex<HashMap<String, Arc<Issuer>>>,
 }
@@ -172,11 +184,16 @@ impl Introspector {
         {
             self.answers.remove(&hash);
         }
+        let Some(client) = self.rules.of.get(issuer).or(self.rules.any.as_ref()) else {
+            let issuer = issuer.to_owned();
+            self.listener.tell(&Trouble::NoClient { issuer });
+            return Err(unavailable(Unavailable::Credential, None));
+        };
         // However many requests bring the same token, one question is on its way.
         let asked = self
             .answers
             .get_or_insert_async(&hash, async {
-                let active = self.ask(issuer, token).await?;
+                let active = self.ask(issuer, client, token).await?;
                 let until = if active {
                     later(now, self.rules.remember).min(from_unix_seconds(expires_at))
                 } else {
@@ -190,53 +207,56 @@ impl Introspector {
             (Ok(_), _) => Err(InvalidToken::Revoked.into()),
             (Err(error), OnOutage::Accept) if error.is_retryable() => Ok(()),
             (Err(error), _) => {
-                let retry_after = error.retry_after().unwrap_or(Duration::from_secs(1));
-                Err(Rejection::Unavailable { retry_after })
+                let own = error.is_invalid_client() || matches!(error, Error::Credential(_));
+                let cause = if own {
+                    Unavailable::Credential
+                } else {
+                    Unavailable::Introspection
+                };
+                Err(unavailable(cause, error.retry_after()))
             }
         }
     }
 
-    async fn ask(&self, name: &str, token: &str) -> Result<bool, Error> {
-        #[derive(Deserialize)]
-        struct Body {
-            active: bool,
-        }
+    async fn ask(&self, name: &str, client: &Client, token: &str) -> Result<bool, Error> {
         let issuer = self.issuer(name);
         issuer.breaker.enter()?;
-        let asked = self.exchange(name, &issuer, token).await;
+        let asked = self.exchange(name, &issuer, client, token).await;
         match &asked {
             Ok(_) | Err(Error::Refused(_)) => issuer.breaker.answered(),
             Err(error) => issuer.breaker.failed(error),
         }
-        let body = asked?;
-        let body: Body = serde_json::from_slice(&body).map_err(|_| Error::Unreadable {
-            endpoint: name.to_owned(),
-            what: "it is not an introspection response".to_owned(),
-        })?;
-        Ok(body.active)
+        asked.inspect_err(|error| {
+            let (issuer, error) = (name.to_owned(), error.clone());
+            self.listener
+                .tell(&Trouble::Introspection { issuer, error });
+        })
     }
 
     async fn exchange(
         &self,
         name: &str,
         issuer: &Issuer,
+        (client_id, auth): &Client,
         token: &str,
-    ) -> Result<bytes::Bytes, Error> {
-        let client = self.rules.of.get(name).or(self.rules.any.as_ref());
-        let (client_id, auth) = client.ok_or_else(|| Error::Unreadable {
-            endpoint: name.to_owned(),
-            what: "there is no client to ask it as".to_owned(),
-        })?;
+    ) -> Result<bool, Error> {
+        #[derive(Deserialize)]
+        struct Body {
+            active: bool,
+        }
         let endpoint = self.endpoint(name, issuer).await?;
         let parameters = [
             ("token", token.to_owned()),
             ("token_type_hint", "access_token".to_owned()),
         ];
-        let mut refused = None;
-        loop {
-            let credential = auth.load(refused.as_ref()).await?;
-            if refused.as_ref() == Some(&credential) {
-                break;
+        let mut refused: Option<(Secret, Error)> = None;
+        let answer = loop {
+            let used = refused.as_ref().map(|(used, _)| used);
+            let credential = auth.load(used, self.rules.timeout).await?;
+            if let Some((used, error)) = &refused
+                && *used == credential
+            {
+                return Err(error.clone());
             }
             let identity = Identity {
                 auth,
@@ -246,18 +266,20 @@ impl Introspector {
             };
             let now = self.clock.now();
             match post(&self.link, &endpoint, &identity, now, &parameters).await {
-                Ok(answer) => return Ok(answer.into_body()),
+                Ok(answer) => break answer,
                 // A secret that has just been rotated.
                 Err(error) if error.is_invalid_client() && refused.is_none() => {
-                    refused = Some(credential);
+                    refused = Some((credential, error));
                 }
                 Err(error) => return Err(error),
             }
-        }
-        Err(Error::Unreadable {
-            endpoint: name.to_owned(),
-            what: "the API's own credential is refused".to_owned(),
-        })
+        };
+        let body = serde_json::from_slice::<Body>(answer.body());
+        let body = body.map_err(|_| Error::Unreadable {
+            endpoint: endpoint.to_string(),
+            what: "it is not an introspection response".to_owned(),
+        })?;
+        Ok(body.active)
     }
 
     async fn endpoint(&self, name: &str, issuer: &Issuer) -> Result<Endpoint, Error> {

@@ -13,9 +13,13 @@ use crate::{
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Metadata {
     issuer: String,
+    #[cfg(feature = "client")]
     pub(crate) token_endpoint: Option<String>,
+    #[cfg(feature = "resource-server")]
     pub(crate) jwks_uri: Option<String>,
+    #[cfg(feature = "introspection")]
     pub(crate) introspection_endpoint: Option<String>,
+    #[cfg(feature = "client")]
     pub(crate) revocation_endpoint: Option<String>,
 }
 
@@ -36,7 +40,7 @@ pub enum DiscoveryError {
     #[error("{url} answered {status}: is the issuer right?")]
     #[non_exhaustive]
     Absent {
-        /// The document that was asked for last.
+        /// The document that was asked for first.
         url: String,
         /// The status of the answer.
         status: u16,
@@ -78,6 +82,11 @@ pub enum DiscoveryError {
 }
 
 impl DiscoveryError {
+    /// Whether a document came, and is of no use.
+    fn is_of_a_document(&self) -> bool {
+        matches!(self, Self::Unreadable { .. } | Self::OtherIssuer { .. })
+    }
+
     /// Whether it may pass by itself.
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -88,14 +97,18 @@ impl DiscoveryError {
     }
 }
 
-/// Fetches the metadata of an issuer.
+/// Fetches the metadata of an issuer, from the first place that has them.
+///
+/// A document of no use in one place, like a page for people, does not hide a good one in the other. Where
+/// neither serves, the first such document is what is told, rather than that there is none in the other;
+/// and before both, what may pass by itself.
 pub(crate) async fn discover(
     link: &Link,
     issuer: &str,
     endpoint: &Endpoint,
     now: SystemTime,
 ) -> Result<Metadata, DiscoveryError> {
-    let mut absent = None;
+    let mut fault = None;
     for url in endpoint.metadata_documents().map(String::from) {
         let answer = match link.get(&url, None).await {
             Ok(answer) => answer,
@@ -106,31 +119,37 @@ pub(crate) async fn discover(
         };
         if answer.status() != http::StatusCode::OK {
             let status = answer.status().as_u16();
-            let serious = status >= 500 || status == 429;
-            absent = Some(DiscoveryError::Absent {
+            let absent = DiscoveryError::Absent {
                 url,
                 status,
                 retry_after: retry_after(answer.headers(), now),
-            });
-            if serious {
-                break;
+            };
+            if absent.is_retryable() {
+                return Err(absent);
             }
+            fault.get_or_insert(absent);
             continue;
         }
-        let metadata: Metadata = serde_json::from_slice(answer.body()).map_err(|error| {
-            let what = error.to_string();
-            DiscoveryError::Unreadable {
-                url: url.clone(),
-                what,
-            }
-        })?;
-        if metadata.issuer != issuer {
-            let found = metadata.issuer;
-            return Err(DiscoveryError::OtherIssuer { url, found });
+        match read(answer.body(), &url, issuer) {
+            Ok(metadata) => return Ok(metadata),
+            Err(_) if fault.as_ref().is_some_and(DiscoveryError::is_of_a_document) => {}
+            Err(error) => fault = Some(error),
         }
-        return Ok(metadata);
     }
-    Err(absent.unwrap_or(DiscoveryError::NoEndpoint("metadata document")))
+    Err(fault.unwrap_or(DiscoveryError::NoEndpoint("metadata document")))
+}
+
+/// A document that is of this issuer.
+fn read(json: &[u8], url: &str, issuer: &str) -> Result<Metadata, DiscoveryError> {
+    let url = url.to_owned();
+    match serde_json::from_slice::<Metadata>(json) {
+        Ok(metadata) if metadata.issuer == issuer => Ok(metadata),
+        Ok(Metadata { issuer: found, .. }) => Err(DiscoveryError::OtherIssuer { url, found }),
+        Err(error) => {
+            let what = error.to_string();
+            Err(DiscoveryError::Unreadable { url, what })
+        }
+    }
 }
 
 /// One of the endpoints, fit for use.

@@ -30,7 +30,8 @@ use crate::{AccessToken, TokenClient, TokenRequest, UrlFault};
 pub struct BearerToken {
     tokens: TokenClient,
     request: TokenRequest,
-    origins: BTreeSet<String>,
+    /// Nowhere else, once it is said; nowhere at all, where nobody is named.
+    origins: Option<BTreeSet<String>>,
 }
 
 impl BearerToken {
@@ -39,7 +40,7 @@ impl BearerToken {
         Self {
             tokens,
             request: TokenRequest::new(),
-            origins: BTreeSet::new(),
+            origins: None,
         }
     }
 
@@ -50,23 +51,32 @@ impl BearerToken {
         self
     }
 
-    /// Puts tokens only into requests to these servers: scheme, host and port of each URL. Whoever gets
-    /// a token can use it, so say this unless the HTTP client talks to nobody else.
+    /// Puts tokens only into requests to these servers: scheme, host and port of each URL. Said again, it
+    /// adds to them. An empty list, as from a configuration that names nobody, lets the token go nowhere.
+    ///
+    /// Whoever gets a token can use it, so say this unless the HTTP client talks to nobody else.
     pub fn only_for<U: AsRef<str>>(
         mut self,
         urls: impl IntoIterator<Item = U>,
     ) -> std::result::Result<Self, UrlFault> {
+        let origins = self.origins.get_or_insert_default();
         for url in urls {
             let url = Url::parse(url.as_ref())
                 .map_err(|error| UrlFault::Unreadable(error.to_string()))?;
-            self.origins.insert(origin(&url));
+            if !matches!(url.scheme(), "https" | "http") {
+                return Err(UrlFault::Scheme);
+            }
+            origins.insert(origin(&url));
         }
         Ok(self)
     }
 
     fn is_for(&self, request: &Request) -> bool {
         !request.headers().contains_key(AUTHORIZATION)
-            && (self.origins.is_empty() || self.origins.contains(&origin(request.url())))
+            && self
+                .origins
+                .as_ref()
+                .is_none_or(|origins| origins.contains(&origin(request.url())))
     }
 }
 

@@ -14,7 +14,27 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 
-pub(crate) use reqwest_transport::ReqwestTransport;
+use reqwest_transport::ReqwestTransport;
+
+/// The built-in transport, for builders to share: each that is given none makes one of its own, with its
+/// own connections and its own copy of the trusted certificates.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use chancery_sdk::{TokenClient, transport};
+///
+/// let connections = transport::built_in()?;
+/// let acme = TokenClient::builder().transport(connections.clone());
+/// let globex = TokenClient::builder().transport(connections);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// Where TLS cannot be set up.
+pub fn built_in() -> Result<Arc<dyn Transport>, TransportError> {
+    Ok(Arc::new(ReqwestTransport::new()?))
+}
 
 /// A future in a box, as traits that are used as objects need it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -113,6 +133,11 @@ pub(crate) enum LinkError {
 impl Link {
     pub(crate) fn new(transport: Arc<dyn Transport>, timeout: Duration) -> Self {
         Self { transport, timeout }
+    }
+
+    #[cfg(feature = "client")]
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// The same with another time.

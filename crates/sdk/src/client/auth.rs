@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::HeaderValue;
 use serde::Serialize;
@@ -80,8 +82,12 @@ impl ClientAuth {
         self
     }
 
-    pub(crate) async fn load(&self, refused: Option<&Secret>) -> Result<Secret, CredentialError> {
-        self.credential.load(refused).await
+    pub(crate) async fn load(
+        &self,
+        refused: Option<&Secret>,
+        within: Duration,
+    ) -> Result<Secret, CredentialError> {
+        self.credential.load(refused, within).await
     }
 
     /// Authenticates one request: fills in the form, and perhaps gives a value for `Authorization`.

@@ -9,7 +9,7 @@ use crate::{
     Scopes,
     clock::{Clock, SystemClock},
     endpoint::{Endpoint, UrlFault},
-    transport::{Link, ReqwestTransport, Transport},
+    transport::{Link, Transport, built_in},
 };
 
 /// Builds a [`TokenClient`]. Needed are an issuer or a token endpoint, the client's id, and how it
@@ -121,7 +121,7 @@ impl TokenClientBuilder {
     }
 
     /// How long a token must still live to be given out: as long as a call with it may take. The
-    /// default is 30 s.
+    /// default is 30 s, and never more than half of the token's life.
     pub fn threshold(mut self, threshold: Duration) -> Self {
         self.threshold = threshold;
         self
@@ -148,13 +148,14 @@ impl TokenClientBuilder {
         self
     }
 
-    /// How long getting a token may take in all, with all attempts. The default is 30 s.
+    /// How long a request for a token, or to revoke one, may take in all, with all attempts and with
+    /// whatever loads the credential. The default is 30 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long one request may take. The default is 10 s.
+    /// How long one request may take, and so long the credential's source. The default is 10 s.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self
@@ -179,7 +180,7 @@ impl TokenClientBuilder {
         self
     }
 
-    /// Who is told of requests, answers and errors.
+    /// Who is told of requests, answers and errors, also of those of revocation.
     pub fn hooks(mut self, hooks: impl Hooks) -> Self {
         self.hooks = Some(Arc::new(hooks));
         self
@@ -232,7 +233,7 @@ impl TokenClientBuilder {
             .ok_or(BuildError::Missing("the client's secret or key"))?;
         let transport = match self.transport {
             Some(transport) => transport,
-            None => Arc::new(ReqwestTransport::new()?),
+            None => built_in()?,
         };
         let endpoints = Endpoints::new(issuer, token, revocation, self.plain);
         let key = CacheKey::of(endpoints.name(), &client_id, &self.defaults);

@@ -1,7 +1,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
+    future::poll_fn,
     sync::{Arc, PoisonError, RwLock},
+    task::Poll,
+    time::Duration,
 };
 
 use serde::Serialize;
@@ -60,7 +63,7 @@ impl fmt::Debug for CacheKey {
 /// Where tokens are kept.
 ///
 /// Implement it to share tokens among processes. A cache that has trouble should answer `None`: then
-/// the server is asked. It holds secrets: keep it as safe as you keep the client's credential.
+/// the server is asked, as it is when no answer comes within a second. It holds secrets: keep it as safe as you keep the client's credential.
 pub trait TokenCache: fmt::Debug + Send + Sync + 'static {
     /// The token under this key, also when it has expired.
     fn get<'a>(&'a self, key: &'a CacheKey) -> BoxFuture<'a, Option<AccessToken>>;
@@ -73,6 +76,24 @@ pub trait TokenCache: fmt::Debug + Send + Sync + 'static {
 
     /// Forgets everything.
     fn clear(&self) -> BoxFuture<'_, ()>;
+}
+
+/// A cache does not hold up whoever asks for a token for longer than this.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The token under this key, if the cache has one and says so in time.
+pub(super) async fn kept(cache: &dyn TokenCache, key: &CacheKey) -> Option<AccessToken> {
+    in_time(cache.get(key)).await.flatten()
+}
+
+/// What the cache answers, if it does in time.
+pub(super) async fn in_time<T>(mut answer: BoxFuture<'_, T>) -> Option<T> {
+    // A cache in memory answers at once, and costs no timer.
+    let at_once = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
+    match at_once {
+        Poll::Ready(answer) => Some(answer),
+        Poll::Pending => tokio::time::timeout(PATIENCE, answer).await.ok(),
+    }
 }
 
 /// The default cache: in this process, for as many tokens as it has room for.

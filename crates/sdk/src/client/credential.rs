@@ -3,6 +3,7 @@ use std::{
     future::Future,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use super::error::CredentialError;
@@ -60,12 +61,20 @@ impl Credential {
         Self::new(Function(Box::new(move || Box::pin(load()))))
     }
 
-    /// The credential as it is now; while its source fails, as it was last.
-    pub(crate) async fn load(&self, refused: Option<&Secret>) -> Result<Secret, CredentialError> {
-        let loaded = match self.source.load(refused).await {
-            Ok(secret) if secret.reveal().is_empty() => Err(CredentialError::Empty),
-            Ok(secret) => Ok(secret),
-            Err(error) => Err(CredentialError::NotLoaded(Arc::from(error))),
+    /// The credential as it is now; while its source fails or says nothing for so long, as it was last.
+    pub(crate) async fn load(
+        &self,
+        refused: Option<&Secret>,
+        within: Duration,
+    ) -> Result<Secret, CredentialError> {
+        let loaded = match tokio::time::timeout(within, self.source.load(refused)).await {
+            Ok(Ok(secret)) if secret.reveal().is_empty() => Err(CredentialError::Empty),
+            Ok(Ok(secret)) => Ok(secret),
+            Ok(Err(error)) => Err(CredentialError::NotLoaded(Arc::from(error))),
+            Err(_) => {
+                let silent = BoxError::from(format!("its source says nothing within {within:?}"));
+                Err(CredentialError::NotLoaded(Arc::from(silent)))
+            }
         };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match (loaded, &*last) {

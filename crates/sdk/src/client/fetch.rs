@@ -1,14 +1,20 @@
 //! What a flight does: it asks until there is a token, a refusal, or no time left.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+use http::Response;
 use tokio::time::Instant;
 
-use super::{AccessToken, CacheKey, Error, Exchange, Inner, TokenRequest, exchange};
-use crate::Secret;
+use super::{
+    AccessToken, CacheKey, Error, Exchange, Inner, Purpose, TokenRequest,
+    cache::{in_time, kept},
+    exchange,
+};
+use crate::{Secret, endpoint::Endpoint};
 
-/// However long the configured timeout is: so long that nobody waits, and so short that every clock reaches it.
-const LONGEST: Duration = Duration::from_hours(24 * 365);
+/// However long a configured time is: so long that nobody waits, and so short that every clock reaches it.
+pub(super) const LONGEST: Duration = Duration::from_hours(24 * 365);
 
 /// What a token in the cache must be like to make a request needless: somebody else may have got it
 /// between the look at the cache and the flight.
@@ -20,6 +26,13 @@ pub(super) enum Want {
     Not(AccessToken),
 }
 
+/// What is asked of the server.
+struct Errand<'a, T> {
+    purpose: Purpose<'a>,
+    form: Vec<(&'a str, String)>,
+    read: fn(&Endpoint, &Response<Bytes>, SystemTime) -> Result<T, Error>,
+}
+
 impl Inner {
     pub(super) async fn fetch(
         &self,
@@ -27,23 +40,49 @@ impl Inner {
         key: &CacheKey,
         want: &Want,
     ) -> Result<AccessToken, Error> {
+        let deadline = self.deadline();
         let now = self.clock.now();
-        if let Some(kept) = self.cache.get(key).await {
+        if let Some(kept) = kept(&*self.cache, key).await {
             let serves = match want {
-                Want::Living(life) => kept.lives(now, *life),
-                Want::Not(refused) => !kept.is(refused) && kept.lives(now, self.threshold),
+                Want::Living(life) => kept.serves(now, *life),
+                Want::Not(refused) => !kept.is(refused) && kept.serves(now, self.threshold),
             };
             if serves {
                 return Ok(kept);
             }
         }
-        let token = self.ask(request, key).await?;
-        self.cache.put(key, token.clone()).await;
+        let errand = Errand {
+            purpose: Purpose::Token(key),
+            form: request.form(),
+            read: exchange::granted,
+        };
+        let token = self.ask(&errand, deadline).await?;
+        // A cache that does not take it has been no help: the token is there all the same.
+        let _ =
+            tokio::time::timeout_at(deadline, in_time(self.cache.put(key, token.clone()))).await;
         Ok(token)
     }
 
-    async fn ask(&self, request: &TokenRequest, key: &CacheKey) -> Result<AccessToken, Error> {
-        let deadline = Instant::now() + self.timeout.min(LONGEST);
+    /// Revokes a token: asked for as tokens are, with the same patience.
+    pub(super) async fn revoke(&self, token: &AccessToken) -> Result<(), Error> {
+        let errand = Errand {
+            purpose: Purpose::Revocation,
+            form: vec![
+                ("token", token.reveal().to_owned()),
+                ("token_type_hint", "access_token".to_owned()),
+            ],
+            read: |_, _, _| Ok(()),
+        };
+        self.ask(&errand, self.deadline()).await
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout.min(LONGEST)
+    }
+
+    /// Asks until the deadline. Whatever belongs to the user, like a vault or a cache, is waited for no
+    /// longer than the server is.
+    async fn ask<T>(&self, errand: &Errand<'_, T>, deadline: Instant) -> Result<T, Error> {
         let mut attempt = 1;
         let mut refused: Option<Secret> = None;
         loop {
@@ -51,20 +90,19 @@ impl Inner {
                 self.wait_for_the_server(&paused, deadline).await?;
                 continue;
             }
-            let mut used = None;
-            let asked = self.attempt(request, key, attempt, refused.as_ref(), &mut used);
-            let error = match tokio::time::timeout_at(deadline, asked).await {
-                Ok(Ok(token)) => {
-                    self.breaker.answered();
-                    return Ok(token);
-                }
-                Ok(Err(error)) => error,
-                Err(_) => Error::Timeout {
-                    endpoint: self.endpoints.name().to_owned(),
-                    after: self.timeout,
-                },
+            let loaded = self.load(refused.as_ref(), deadline).await;
+            let asked = match &loaded {
+                Ok(credential) => self.attempt(errand, attempt, credential, deadline).await,
+                Err(error) => Err(error.clone()),
             };
-            self.tell(key, attempt, &error);
+            let error = match asked {
+                Ok(answer) => {
+                    self.breaker.answered();
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            self.tell(errand.purpose, attempt, &error);
             match &error {
                 Error::Refused(_) => self.breaker.answered(),
                 error => self.breaker.failed(error),
@@ -72,9 +110,9 @@ impl Inner {
             // A secret that has just been rotated: load it again, and try once with another one.
             if error.is_invalid_client()
                 && refused.is_none()
-                && let Some(used) = used
-                && let Ok(loaded) = self.auth.load(Some(&used)).await
-                && loaded != used
+                && let Ok(used) = loaded
+                && let Ok(other) = self.load(Some(&used), deadline).await
+                && other != used
             {
                 refused = Some(used);
                 attempt += 1;
@@ -88,7 +126,7 @@ impl Inner {
                 .max(error.retry_after().unwrap_or_default())
                 .max(self.breaker.peek().unwrap_or_default());
             // Compared as it is: a server may say anything, also what no clock reaches.
-            if pause >= deadline.saturating_duration_since(Instant::now()) {
+            if pause >= left(deadline) {
                 return Err(error);
             }
             tokio::time::sleep(pause).await;
@@ -101,8 +139,7 @@ impl Inner {
     async fn wait_for_the_server(&self, paused: &Error, deadline: Instant) -> Result<(), Error> {
         match paused {
             Error::Paused { retry_in, cause }
-                if !cause.is_outage()
-                    && *retry_in < deadline.saturating_duration_since(Instant::now()) =>
+                if !cause.is_outage() && *retry_in < left(deadline) =>
             {
                 tokio::time::sleep(*retry_in).await;
                 Ok(())
@@ -111,70 +148,73 @@ impl Inner {
         }
     }
 
-    async fn attempt(
+    /// The credential. That its source is silent is not the server's fault.
+    async fn load(&self, refused: Option<&Secret>, deadline: Instant) -> Result<Secret, Error> {
+        let within = self.link.timeout().min(left(deadline));
+        Ok(self.auth.load(refused, within).await?)
+    }
+
+    async fn attempt<T>(
         &self,
-        request: &TokenRequest,
-        key: &CacheKey,
+        errand: &Errand<'_, T>,
         attempt: u32,
-        refused: Option<&Secret>,
-        used: &mut Option<Secret>,
-    ) -> Result<AccessToken, Error> {
-        let credential = self.auth.load(refused).await?;
-        *used = Some(credential.clone());
+        credential: &Secret,
+        deadline: Instant,
+    ) -> Result<T, Error> {
+        let asked = self.exchange(errand, attempt, credential);
+        let Ok(asked) = tokio::time::timeout_at(deadline, asked).await else {
+            return Err(Error::Timeout {
+                endpoint: self.endpoints.name().to_owned(),
+                after: self.timeout,
+            });
+        };
+        asked
+    }
+
+    async fn exchange<T>(
+        &self,
+        errand: &Errand<'_, T>,
+        attempt: u32,
+        credential: &Secret,
+    ) -> Result<T, Error> {
         let now = self.clock.now();
-        let endpoint = self.endpoints.token(&self.link, now).await?;
+        let endpoint = match errand.purpose {
+            Purpose::Token(_) => self.endpoints.token(&self.link, now).await?,
+            Purpose::Revocation => self.endpoints.revocation(&self.link, now).await?,
+        };
         let exchange = Exchange {
             endpoint: endpoint.as_str(),
             client_id: &self.client_id,
-            key,
+            purpose: errand.purpose,
             attempt,
         };
         self.hooks.on_request(&exchange);
         let begun = Instant::now();
         let asked_at = self.clock.now();
-        let answer = exchange::post(
-            &self.link,
-            &endpoint,
-            &exchange::Identity {
-                auth: &self.auth,
-                client_id: &self.client_id,
-                credential: &credential,
-                audience: self.endpoints.name(),
-            },
-            asked_at,
-            &request.form(),
-        )
-        .await?;
-        let token = exchange::granted(&endpoint, &answer, asked_at)?;
+        let identity = exchange::Identity {
+            auth: &self.auth,
+            client_id: &self.client_id,
+            credential,
+            audience: self.endpoints.name(),
+        };
+        let answer =
+            exchange::post(&self.link, &endpoint, &identity, asked_at, &errand.form).await?;
+        let answer = (errand.read)(&endpoint, &answer, asked_at)?;
         self.hooks.on_response(&exchange, begun.elapsed());
-        Ok(token)
+        Ok(answer)
     }
 
-    fn tell(&self, key: &CacheKey, attempt: u32, error: &Error) {
+    fn tell(&self, purpose: Purpose<'_>, attempt: u32, error: &Error) {
         let exchange = Exchange {
             endpoint: self.endpoints.name(),
             client_id: &self.client_id,
-            key,
+            purpose,
             attempt,
         };
         self.hooks.on_error(&exchange, error);
     }
+}
 
-    pub(super) async fn revoke(&self, token: &AccessToken) -> Result<(), Error> {
-        let now = self.clock.now();
-        let credential = self.auth.load(None).await?;
-        let endpoint = self.endpoints.revocation(&self.link, now).await?;
-        let parameters = [
-            ("token", token.reveal().to_owned()),
-            ("token_type_hint", "access_token".to_owned()),
-        ];
-        let identity = exchange::Identity {
-            auth: &self.auth,
-            client_id: &self.client_id,
-            credential: &credential,
-            audience: self.endpoints.name(),
-        };
-        exchange::post(&self.link, &endpoint, &identity, now, &parameters).await?;
-        Ok(())
-    }
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{sync::watch, time::Instant};
 
-use super::{AccessToken, CacheKey, Error};
+use super::{AccessToken, CacheKey, Error, fetch::LONGEST};
 
 type Outcome = Result<AccessToken, Error>;
 
@@ -27,7 +27,8 @@ pub(super) struct Flights(Mutex<HashMap<CacheKey, Slot>>);
 struct Slot {
     under_way: Option<watch::Receiver<Option<Outcome>>>,
     failed: Option<(Instant, Error)>,
-    renewed: Option<Instant>,
+    /// Until when no token is replaced before its time.
+    renewed_until: Option<Instant>,
 }
 
 /// A seat on a flight.
@@ -101,9 +102,10 @@ impl Flights {
     pub(super) fn may_renew(&self, key: &CacheKey, interval: Duration) -> bool {
         let mut slots = self.lock();
         let slot = slots.entry(key.clone()).or_default();
-        let may = slot.renewed.is_none_or(|at| at.elapsed() >= interval);
+        let now = Instant::now();
+        let may = slot.renewed_until.is_none_or(|until| until <= now);
         if may {
-            slot.renewed = Some(Instant::now());
+            slot.renewed_until = Some(now + interval.min(LONGEST));
         }
         may
     }
@@ -115,10 +117,12 @@ impl Flights {
 
 impl Slot {
     fn is_of_use(&self) -> bool {
-        let recent = |at: &Instant| at.elapsed() < Duration::from_mins(1);
+        let lately = |(at, _): &(Instant, Error)| at.elapsed() < LEFT_ALONE;
         self.under_way.is_some()
-            || self.failed.as_ref().is_some_and(|(at, _)| recent(at))
-            || self.renewed.as_ref().is_some_and(recent)
+            || self.failed.as_ref().is_some_and(lately)
+            || self
+                .renewed_until
+                .is_some_and(|until| until > Instant::now())
     }
 }
 

@@ -24,29 +24,39 @@ pub trait Hooks: fmt::Debug + Send + Sync + 'static {
         let _ = exchange;
     }
 
-    /// A token came.
+    /// The server did what it was asked for: a token came, or one is revoked.
     fn on_response(&self, exchange: &Exchange<'_>, elapsed: Duration) {
         let _ = (exchange, elapsed);
     }
 
-    /// A request brought no token. It may be sent again.
+    /// It did not, or could not be asked, since there is no credential. It may be asked again.
     fn on_error(&self, exchange: &Exchange<'_>, error: &Error) {
         let _ = (exchange, error);
     }
 }
 
-/// One request for a token.
+/// One request to the server.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Exchange<'a> {
-    /// Where it goes; the issuer while its token endpoint is not known.
+    /// Where it goes; the issuer while its endpoint is not known.
     pub endpoint: &'a str,
     /// Whose request it is.
     pub client_id: &'a str,
     /// What is asked for.
-    pub key: &'a CacheKey,
+    pub purpose: Purpose<'a>,
     /// Which attempt it is, from 1 on.
     pub attempt: u32,
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Purpose<'a> {
+    /// A token of this kind.
+    Token(&'a CacheKey),
+    /// To revoke a token.
+    Revocation,
 }
 
 /// Nobody listens.

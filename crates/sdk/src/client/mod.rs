@@ -24,12 +24,18 @@ pub use self::{
     cache::{CacheKey, MemoryCache, TokenCache},
     credential::{Credential, CredentialSource},
     error::{Answer, BuildError, CredentialError, Error, ErrorCode, RateLimit},
-    hooks::{Exchange, Hooks},
+    hooks::{Exchange, Hooks, Purpose},
     request::TokenRequest,
     retry::{Backoff, RetryStrategy},
     token::AccessToken,
 };
-use self::{breaker::Breaker, endpoints::Endpoints, fetch::Want, flights::Flights};
+use self::{
+    breaker::Breaker,
+    cache::{in_time, kept},
+    endpoints::Endpoints,
+    fetch::Want,
+    flights::Flights,
+};
 /// For introspection, which asks in the same way.
 #[cfg(feature = "introspection")]
 pub(crate) mod internals {
@@ -111,25 +117,21 @@ impl TokenClient {
     /// A token that lives for so long at least, for work that takes a while; or, where the server's
     /// tokens do not live for twice as long, one with half of its life ahead.
     pub async fn valid_token(&self, life: Duration) -> Result<AccessToken, Error> {
-        let wanted = &self.0.defaults;
-        let life = match self.0.cache.get(&wanted.1).await {
-            Some(token) => life.min(token.lifetime() / 2),
-            None => life,
-        };
-        self.obtain(wanted, life.max(self.0.threshold)).await
+        let life = life.max(self.0.threshold);
+        self.obtain(&self.0.defaults, life).await
     }
 
     /// The token that is kept for this, if it has not expired. Never asks the server.
     pub async fn cached_token(&self, request: &TokenRequest) -> Option<AccessToken> {
         let now = self.0.clock.now();
-        let token = self.0.cache.get(&self.wanted(request).1).await?;
+        let token = self.kept(&self.wanted(request).1).await?;
         (!token.is_expired_at(now)).then_some(token)
     }
 
     /// Whether the token that is kept for what the client was built for ends within this time, or none
     /// is kept.
     pub async fn is_expired(&self, threshold: Duration) -> bool {
-        let token = self.0.cache.get(&self.0.defaults.1).await;
+        let token = self.kept(&self.0.defaults.1).await;
         !token.is_some_and(|token| token.lives(self.0.clock.now(), threshold))
     }
 
@@ -155,9 +157,9 @@ impl TokenClient {
         refused: &AccessToken,
     ) -> Result<AccessToken, Error> {
         let wanted = self.wanted(request);
-        if let Some(token) = self.0.cache.get(&wanted.1).await
+        if let Some(token) = self.kept(&wanted.1).await
             && !token.is(refused)
-            && token.lives(self.0.clock.now(), self.0.threshold)
+            && token.serves(self.0.clock.now(), self.0.threshold)
         {
             return Ok(token);
         }
@@ -171,16 +173,22 @@ impl TokenClient {
 
     /// Revokes a token (RFC 7009) and forgets it. A token that is not the one for what the client was
     /// built for takes the whole cache with it.
+    ///
+    /// # Errors
+    /// As for asking for a token; and where the cache does not say in time that it has forgotten it.
     pub async fn revoke(&self, token: &AccessToken) -> Result<(), Error> {
         let result = self.0.revoke(token).await;
         let key = &self.0.defaults.1;
-        let kept = self.0.cache.get(key).await;
-        if kept.is_some_and(|kept| kept.is(token)) {
-            self.0.cache.remove(key).await;
-        } else {
-            self.0.cache.clear().await;
-        }
-        result
+        let forget = match self.kept(key).await {
+            Some(kept) if kept.is(token) => self.0.cache.remove(key),
+            _ => self.0.cache.clear(),
+        };
+        let forgotten = in_time(forget).await;
+        result?;
+        forgotten.ok_or_else(|| Error::Timeout {
+            endpoint: "the cache of tokens".to_owned(),
+            after: cache::PATIENCE,
+        })
     }
 
     /// The client's id.
@@ -197,6 +205,10 @@ impl TokenClient {
         Arc::new((request, key))
     }
 
+    async fn kept(&self, key: &CacheKey) -> Option<AccessToken> {
+        kept(&*self.0.cache, key).await
+    }
+
     async fn obtain(
         &self,
         wanted: &Arc<(TokenRequest, CacheKey)>,
@@ -205,15 +217,14 @@ impl TokenClient {
         let inner = &self.0;
         let key = &wanted.1;
         let now = inner.clock.now();
-        let kept = inner
-            .cache
-            .get(key)
+        let kept = self
+            .kept(key)
             .await
             .filter(|token| !token.is_expired_at(now));
         let Some(kept) = kept else {
             return self.join(wanted, Want::Living(life))?.outcome().await;
         };
-        if kept.lives(now, life) {
+        if kept.serves(now, life) {
             let ahead = inner.refresh_ahead.min(kept.lifetime() / 4);
             if kept.is_due(now, inner.threshold, ahead)
                 && inner.flights.failed_lately(key).is_none()

@@ -75,6 +75,12 @@ impl AccessToken {
         now >= self.0.expires_at
     }
 
+    /// Whether it is given out to whoever wants one that lives for so long. Half of its life ahead is
+    /// enough in any case: the next one would live no longer.
+    pub(super) fn serves(&self, now: SystemTime, life: Duration) -> bool {
+        self.lives(now, life.min(self.lifetime() / 2))
+    }
+
     /// Whether it still lives for so long from this moment.
     pub(super) fn lives(&self, now: SystemTime, life: Duration) -> bool {
         later(now, life) < self.0.expires_at
@@ -84,6 +90,7 @@ impl AccessToken {
     /// out any more, earlier or later by chance.
     pub(super) fn is_due(&self, now: SystemTime, threshold: Duration, ahead: Duration) -> bool {
         let ahead = ahead.mul_f64(0.5 + self.0.jitter / 2.0);
+        let threshold = threshold.min(self.lifetime() / 2);
         !self.lives(now, threshold.saturating_add(ahead))
     }
 

@@ -9,6 +9,7 @@ use super::{
     issuers::{Issuers, Tenants},
     key_set::KeySet,
     keys::{IssuerKeys, KeyRules, Source},
+    trouble::{Listener, Trouble},
     verifier::Inner,
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     claims::Payload,
     clock::{Clock, SystemClock},
     endpoint::{Endpoint, UrlFault},
-    transport::{Link, ReqwestTransport, Transport, TransportError},
+    transport::{Link, Transport, TransportError, built_in},
 };
 
 /// What a JWT must look like to be an access token.
@@ -111,6 +112,7 @@ pub struct VerifierBuilder {
     transport: Option<Arc<dyn Transport>>,
     clock: Arc<dyn Clock>,
     plain: bool,
+    listener: Listener,
     #[cfg(feature = "introspection")]
     introspection: Option<crate::introspection::Introspection>,
 }
@@ -138,6 +140,7 @@ impl Default for VerifierBuilder {
             transport: None,
             clock: Arc::new(SystemClock),
             plain: false,
+            listener: Listener::default(),
             #[cfg(feature = "introspection")]
             introspection: None,
         }
@@ -250,6 +253,19 @@ impl VerifierBuilder {
         self
     }
 
+    /// Who is told of what goes wrong between this API and the issuers: keys go on being used for
+    /// [a day](Self::max_stale) while nobody notices that they cannot be fetched. What is known of a token
+    /// is not part of it. It is called where the request is made: do not block.
+    ///
+    /// ```
+    /// # use chancery_sdk::Verifier;
+    /// let verifier = Verifier::builder().on_error(|trouble| eprintln!("{trouble}"));
+    /// ```
+    pub fn on_error(mut self, hear: impl Fn(&Trouble) + Send + Sync + 'static) -> Self {
+        self.listener = Listener::new(hear);
+        self
+    }
+
     /// Builds the verifier. Nothing is fetched yet.
     pub fn build(self) -> Result<Verifier, VerifierBuildError> {
         if self.issuers.is_empty() && self.tenants_of.is_empty() {
@@ -263,7 +279,7 @@ impl VerifierBuilder {
         }
         let transport = match self.transport {
             Some(transport) => transport,
-            None => Arc::new(ReqwestTransport::new()?),
+            None => built_in()?,
         };
         let link = Link::new(transport, self.timeout);
         let rules = Arc::new(KeyRules {
@@ -273,6 +289,7 @@ impl VerifierBuilder {
             min_interval: self.min_interval,
             max_stale: self.max_stale,
             plain: self.plain,
+            listener: self.listener.clone(),
         });
         let endpoint = |url: &str| {
             Endpoint::issuer(url, self.plain).map_err(|fault| VerifierBuildError::Url {
@@ -315,7 +332,12 @@ impl VerifierBuilder {
             longest: self.longest,
             #[cfg(feature = "introspection")]
             introspection: self.introspection.map(|introspection| {
-                introspection.into_introspector(&link, Arc::clone(&self.clock), self.plain)
+                introspection.into_introspector(
+                    &link,
+                    Arc::clone(&self.clock),
+                    self.plain,
+                    self.listener,
+                )
             }),
             clock: self.clock,
         })))

@@ -9,7 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    InvalidToken, Rejection,
+    InvalidToken, Rejection, Unavailable,
     keys::{IssuerKeys, KeyRules, Source},
 };
 use crate::endpoint::Endpoint;
@@ -82,7 +82,7 @@ impl Tenants {
         let endpoint =
             Endpoint::issuer(issuer, self.rules.plain).map_err(|_| InvalidToken::UnknownIssuer)?;
         let rules = Arc::clone(&self.rules);
-        let keys = IssuerKeys::new(issuer.to_owned(), Source::Metadata(endpoint), rules);
+        let keys = IssuerKeys::new(issuer.to_owned(), Source::Tenant(endpoint), rules);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST_TENANTS {
             known.retain(|_, keys| keys.has_keys());
@@ -105,6 +105,7 @@ impl Tenants {
             *budget = (Instant::now(), NEW_TENANTS);
         }
         budget.1 = budget.1.checked_sub(1).ok_or(Rejection::Unavailable {
+            cause: Unavailable::Busy,
             retry_after: SECOND,
         })?;
         Ok(())

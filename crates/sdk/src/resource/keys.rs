@@ -12,8 +12,9 @@ use http::{HeaderValue, StatusCode, header::ETAG};
 use tokio::time::Instant;
 
 use super::{
-    InvalidToken, Rejection,
+    InvalidToken, KeysFault, Rejection, Trouble, Unavailable,
     key_set::{KeySet, fresh_for},
+    trouble::Listener,
 };
 use crate::{
     Algorithm,
@@ -39,6 +40,7 @@ pub(super) struct KeyRules {
     /// How old a set may become while the issuer cannot be reached.
     pub(super) max_stale: Duration,
     pub(super) plain: bool,
+    pub(super) listener: Listener,
 }
 
 /// Where the keys of an issuer are.
@@ -46,6 +48,8 @@ pub(super) struct KeyRules {
 pub(super) enum Source {
     /// Where its metadata say.
     Metadata(Endpoint),
+    /// The same for a tenant that only a token speaks of. Anybody can make one up.
+    Tenant(Endpoint),
     /// There.
     Url(Endpoint),
     /// Here, for ever.
@@ -189,8 +193,10 @@ impl IssuerKeys {
         }
         match self.waits(AGAIN) {
             Some((_, Failure::Absent)) => InvalidToken::UnknownIssuer.into(),
-            Some((retry_after, _)) => Rejection::Unavailable { retry_after },
-            None => Rejection::Unavailable { retry_after: AGAIN },
+            waits => Rejection::Unavailable {
+                cause: Unavailable::Keys,
+                retry_after: waits.map_or(AGAIN, |(retry_after, _)| retry_after),
+            },
         }
     }
 
@@ -202,7 +208,10 @@ impl IssuerKeys {
             return;
         }
         self.busy.store(true, Ordering::Relaxed);
-        let failure = self.fetch().await;
+        let failure = match self.fetch().await {
+            Ok(()) => Failure::None,
+            Err(fault) => self.failed(fault),
+        };
         let pause = match failure {
             Failure::None => Duration::ZERO,
             Failure::Unavailable => AGAIN,
@@ -221,32 +230,56 @@ impl IssuerKeys {
         (!left.is_zero()).then_some((left, failure))
     }
 
-    async fn fetch(&self) -> Failure {
+    /// Tells what went wrong, but not that a tenant does not exist which anybody may have made up.
+    fn failed(&self, fault: KeysFault) -> Failure {
+        let absent = matches!(
+            fault,
+            KeysFault::Discovery(DiscoveryError::Absent { status: 404, .. })
+        );
+        if !absent || self.has_keys() || !matches!(self.source, Source::Tenant(_)) {
+            let issuer = self.issuer.clone();
+            self.rules.listener.tell(&Trouble::Keys { issuer, fault });
+        }
+        if absent {
+            Failure::Absent
+        } else {
+            Failure::Unavailable
+        }
+    }
+
+    async fn fetch(&self) -> Result<(), KeysFault> {
         let known = self.current();
         let url = match self.locate().await {
             Ok(url) => url,
             // Keys do not move often: where they were is good enough while nobody tells.
             Err(error) => match known.as_ref().and_then(|known| known.url.clone()) {
                 Some(url) if error.is_retryable() => url,
-                _ => {
-                    return match error {
-                        DiscoveryError::Absent { status: 404, .. } => Failure::Absent,
-                        _ => Failure::Unavailable,
-                    };
-                }
+                _ => return Err(error.into()),
             },
         };
         let etag = known.as_ref().and_then(|known| known.etag.as_ref());
-        let Ok(answer) = self.rules.link.get(url.as_str(), etag).await else {
-            return Failure::Unavailable;
-        };
+        let answer = self.rules.link.get(url.as_str(), etag).await;
+        let answer = answer.map_err(|error| KeysFault::Unreachable {
+            url: url.to_string(),
+            what: error.to_string(),
+        })?;
         let set = match (answer.status(), &known) {
             (StatusCode::OK, _) => match KeySet::read(answer.body(), &self.rules.algorithms) {
                 Ok(set) => Arc::new(set),
-                Err(_) => return Failure::Unavailable,
+                Err(error) => {
+                    return Err(KeysFault::Unreadable {
+                        url: url.to_string(),
+                        what: error.to_string(),
+                    });
+                }
             },
             (StatusCode::NOT_MODIFIED, Some(known)) => Arc::clone(&known.set),
-            _ => return Failure::Unavailable,
+            (status, _) => {
+                return Err(KeysFault::Status {
+                    url: url.to_string(),
+                    status: status.as_u16(),
+                });
+            }
         };
         self.set(Current {
             set,
@@ -259,12 +292,12 @@ impl IssuerKeys {
                 .or_else(|| known.as_ref().and_then(|known| known.etag.clone())),
             url: Some(url),
         });
-        Failure::None
+        Ok(())
     }
 
     async fn locate(&self) -> Result<Endpoint, DiscoveryError> {
         match &self.source {
-            Source::Metadata(issuer) => {
+            Source::Metadata(issuer) | Source::Tenant(issuer) => {
                 let metadata = discover(
                     &self.rules.link,
                     &self.issuer,

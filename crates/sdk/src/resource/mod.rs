@@ -11,14 +11,19 @@ mod layer;
 mod rejection;
 mod require;
 mod token;
+mod trouble;
 mod verifier;
 
+/// For introspection, which is told of in the same way.
+#[cfg(feature = "introspection")]
+pub(crate) use self::trouble::Listener;
 pub use self::{
     builder::{Profile, VerifierBuildError, VerifierBuilder},
     caller::Caller,
     extract::{Permission, Permitted},
     layer::{AuthLayer, AuthService, RequireLayer, RequireService},
-    rejection::{InvalidToken, Rejection},
+    rejection::{InvalidToken, Rejection, Unavailable},
     require::Require,
+    trouble::{KeysFault, Trouble},
     verifier::Verifier,
 };

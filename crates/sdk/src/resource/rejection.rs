@@ -25,14 +25,36 @@ pub enum Rejection {
     #[error("{}", .0.missing())]
     Insufficient(Require),
     /// 503: whether the token is good cannot be found out now.
-    #[error("the issuer of the token cannot be reached")]
+    #[error("{cause}")]
     Unavailable {
+        /// Why not.
+        cause: Unavailable,
         /// When it is worth trying again.
         retry_after: Duration,
     },
     /// 500: a caller was asked for where no [`AuthLayer`](super::AuthLayer) has let one in.
     #[error("the route is not behind an AuthLayer")]
     NoLayer,
+}
+
+/// Why it cannot be found out whether a token is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// The keys of its issuer are not known, and cannot be fetched.
+    #[error("the keys of the token's issuer cannot be fetched now")]
+    Keys,
+    /// Tokens of too many tenants came at once that were not seen before.
+    #[error("tokens of too many new tenants came at once")]
+    Busy,
+    /// Its issuer cannot be asked whether it has been revoked.
+    #[error("the token's issuer cannot be asked about it now")]
+    Introspection,
+    /// This API may not ask: it has no credential for its issuer, or one that is not accepted.
+    #[error(
+        "this API cannot ask the token's issuer about it, because its own credential is not accepted: whoever runs the API has to mend that"
+    )]
+    Credential,
 }
 
 /// Why a token is not accepted.
@@ -115,7 +137,7 @@ impl Rejection {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Self::Unavailable { retry_after } = self {
+        if let Self::Unavailable { retry_after, .. } = self {
             headers.insert(RETRY_AFTER, retry_after.as_secs().max(1).into());
         }
         if let Some(challenge) = self.challenge() {

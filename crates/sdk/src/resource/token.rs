@@ -1,7 +1,7 @@
 //! A token before anything of it is believed.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
 use super::{InvalidToken, Profile};
 use crate::{Algorithm, claims::Payload};
@@ -22,7 +22,13 @@ struct Header {
     alg: String,
     typ: Option<String>,
     kid: Option<String>,
-    crit: Option<IgnoredAny>,
+    /// Whether it is there, whatever it is: a list without anything in it must not be, nor null.
+    #[serde(default, deserialize_with = "there")]
+    crit: bool,
+}
+
+fn there<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(from).map(|_| true)
 }
 
 impl<'a> Presented<'a> {
@@ -34,7 +40,7 @@ impl<'a> Presented<'a> {
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| unreadable);
 
         let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| unreadable)?;
-        if header.crit.is_some() {
+        if header.crit {
             return Err(InvalidToken::Critical);
         }
         if !profile.accepts_type(header.typ.as_deref()) {

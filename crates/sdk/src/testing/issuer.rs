@@ -200,6 +200,11 @@ impl TestIssuer {
         self.requests("introspect")
     }
 
+    /// How many requests came for revocation.
+    pub fn revocation_requests(&self) -> usize {
+        self.requests("revoke")
+    }
+
     /// Begins a token of a client, of any shape. Nothing has to be registered.
     pub fn token(&self, client_id: &str) -> TestToken {
         let state = self.state();

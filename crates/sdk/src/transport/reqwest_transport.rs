@@ -5,11 +5,11 @@ use super::{BoxFuture, LONGEST_ANSWER, Transport, TransportError};
 
 /// The built-in transport.
 #[derive(Debug)]
-pub(crate) struct ReqwestTransport(reqwest::Client);
+pub(super) struct ReqwestTransport(reqwest::Client);
 
 impl ReqwestTransport {
     /// Fails where TLS cannot be set up.
-    pub(crate) fn new() -> Result<Self, TransportError> {
+    pub(super) fn new() -> Result<Self, TransportError> {
         let client = reqwest::Client::builder()
             // Neither what the environment names (`HTTP_PROXY`): credentials go to the issuer alone.
             .no_proxy()

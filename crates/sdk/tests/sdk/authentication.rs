@@ -6,7 +6,7 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use chancery_sdk::{BuildError, ClientAuth, Error, TokenClient, TokenRequest};
+use chancery_sdk::{BuildError, ClientAuth, DiscoveryError, Error, TokenClient, TokenRequest};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
 
@@ -281,5 +281,73 @@ async fn metadata_of_another_issuer_are_not_believed() {
             .unwrap_err()
             .to_string()
             .contains("https")
+    );
+}
+
+/// A page for people in the place of the document of RFC 8414, or another issuer's document: what
+/// `OpenID` Connect has is looked at before that is the answer.
+#[tokio::test]
+async fn metadata_are_looked_for_where_openid_connect_has_them_too() {
+    let issuer = "https://auth.test/t/acme";
+    let document = |issuer: &str| {
+        let token_endpoint = "https://auth.test/t/acme/oauth2/token";
+        json!({"issuer": issuer, "token_endpoint": token_endpoint}).to_string()
+    };
+    let html = "<!doctype html>".to_owned();
+    let other = document("https://auth.test");
+    let good = document(issuer);
+    let ask = async |first: (u16, &String), second: (u16, &String)| {
+        let answers = [(first.0, first.1.clone()), (second.0, second.1.clone())];
+        let server = Scripted::new(move |request| {
+            if request.method() == "POST" {
+                let token = json!({"access_token": "t", "token_type": "Bearer", "expires_in": 60});
+                return json(200, &token);
+            }
+            let openid = request.uri().path().ends_with("openid-configuration");
+            let (status, body) = &answers[usize::from(openid)];
+            let mut response = json(*status, &json!({}));
+            *response.body_mut() = body.clone().into();
+            response
+        });
+        let client = TokenClient::builder()
+            .issuer(issuer)
+            .client_id("billing")
+            .secret("s3cret")
+            .retry(chancery_sdk::Backoff::never())
+            .transport(Arc::new(server))
+            .build()
+            .unwrap();
+        client.get_token().await
+    };
+    for first in [(200, &html), (200, &other), (404, &html), (405, &html)] {
+        ask(first, (200, &good)).await.unwrap();
+    }
+    // Where none serves, what was wrong with the first is told, and a document before none.
+    for (first, second, why) in [
+        ((200, &html), (404, &html), "not a metadata document"),
+        (
+            (200, &other),
+            (200, &html),
+            "is of the issuer `https://auth.test`",
+        ),
+        (
+            (404, &html),
+            (200, &other),
+            "is of the issuer `https://auth.test`",
+        ),
+        ((404, &html), (404, &html), "answered 404"),
+    ] {
+        let error = ask(first, second).await.unwrap_err();
+        assert!(matches!(error, Error::Discovery(_)), "{error}");
+        assert!(error.to_string().contains(why), "{error}");
+    }
+    // What may pass by itself is said to.
+    let error = ask((200, &html), (503, &html)).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Discovery(DiscoveryError::Absent { status: 503, .. })
+        ),
+        "{error}"
     );
 }

@@ -274,3 +274,56 @@ proptest! {
         prop_assert_eq!(key(&a), key(&build(&reversed.0, &reversed.1)));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_lives_no_longer_than_the_threshold_is_used_for_half_of_its_life() {
+    let stage = Stage::new();
+    stage.issuer.set_lifetime(seconds(20));
+    let client = stage
+        .builder()
+        .refresh_ahead(Duration::ZERO)
+        .build()
+        .unwrap();
+    let first = client.get_token().await.unwrap();
+    for _ in 0..9 {
+        stage.advance(seconds(1)).await;
+        assert_eq!(client.get_token().await.unwrap().reveal(), first.reveal());
+    }
+    assert_eq!(stage.issuer.token_requests(), 1);
+    // One that was refused is replaced by one that lives no longer.
+    let next = client.renew(&TokenRequest::new(), &first).await.unwrap();
+    let renewed = client.renew(&TokenRequest::new(), &first).await.unwrap();
+    assert_eq!(renewed.reveal(), next.reveal());
+    assert_eq!(stage.issuer.token_requests(), 2);
+    stage.advance(seconds(10)).await;
+    assert_ne!(client.get_token().await.unwrap().reveal(), next.reveal());
+    assert_eq!(stage.issuer.token_requests(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_interval_between_renewals_is_not_forgotten() {
+    let stage = Stage::new();
+    stage.issuer.set_lifetime(seconds(100));
+    let client = stage
+        .builder()
+        .renewal_interval(seconds(300))
+        .build()
+        .unwrap();
+    let request = TokenRequest::new();
+    let refused = client.get_token().await.unwrap();
+    client.renew(&request, &refused).await.unwrap();
+    // Tokens come and go meanwhile.
+    stage.advance(seconds(120)).await;
+    let refused = client.get_token().await.unwrap();
+    assert_eq!(
+        client.renew(&request, &refused).await.unwrap().reveal(),
+        refused.reveal()
+    );
+    assert_eq!(stage.issuer.token_requests(), 3);
+    stage.advance(seconds(180)).await;
+    let refused = client.get_token().await.unwrap();
+    assert_ne!(
+        client.renew(&request, &refused).await.unwrap().reveal(),
+        refused.reveal()
+    );
+}

@@ -1,12 +1,12 @@
 //! Immediate revocation.
 
 use chancery_sdk::{
-    ClientAuth, InvalidToken, Rejection, Verifier,
+    ClientAuth, ErrorCode, InvalidToken, Rejection, Trouble, Verifier,
     introspection::{Introspection, OnOutage},
     testing::{Outage, TestClient},
 };
 
-use crate::support::{ISSUER, ORDERS, Stage, seconds};
+use crate::support::{ISSUER, ORDERS, Stage, Troubles, seconds};
 
 fn introspection() -> Introspection {
     Introspection::new("orders", ClientAuth::basic("api-s3cret")).remember_for(seconds(10))
@@ -107,4 +107,65 @@ async fn an_issuer_without_a_client_to_ask_as_is_not_trusted_blindly() {
     let own = Introspection::by_issuer().at(ISSUER, "orders", ClientAuth::basic("api-s3cret"));
     let verifier = self::verifier(&stage, own);
     verifier.verify(token.reveal()).await.unwrap();
+}
+
+/// It is not the issuer's fault, and not the caller's.
+#[tokio::test(start_paused = true)]
+async fn an_api_whose_own_credential_is_refused_says_so() {
+    let stage = Stage::new();
+    let troubles = Troubles::default();
+    let telling = |introspection| {
+        let verifying = stage.verifying().introspection(introspection);
+        verifying.on_error(troubles.listener()).build().unwrap()
+    };
+    let token = stage.client().get_token().await.unwrap();
+    stage.issuer.register(TestClient::new("orders", "rotated"));
+    for introspection in [introspection(), Introspection::by_issuer()] {
+        let refused = telling(introspection)
+            .verify(token.reveal())
+            .await
+            .unwrap_err();
+        assert_eq!(refused.status(), 503);
+        assert!(refused.to_string().contains("own credential"), "{refused}");
+    }
+    let told = troubles.all();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        matches!(&told[0], Trouble::Introspection { issuer, error, .. }
+        if issuer == ISSUER && error.code() == Some(&ErrorCode::InvalidClient))
+    );
+    assert!(matches!(&told[1], Trouble::NoClient { issuer, .. } if issuer == ISSUER));
+
+    // An issuer that cannot be asked is another matter; while it is left alone, nothing is told.
+    let verifier = telling(introspection());
+    stage
+        .issuer
+        .register(TestClient::new("orders", "api-s3cret").grant(ORDERS, ""));
+    verifier.verify(token.reveal()).await.unwrap();
+    stage.issuer.set_outage(Some(Outage::Status(500, Some(60))));
+    stage.advance(seconds(10)).await;
+    for _ in 0..3 {
+        let refused = verifier.verify(token.reveal()).await.unwrap_err();
+        assert!(refused.to_string().contains("cannot be asked"), "{refused}");
+    }
+    let told = format!("{:?} {}", &troubles.all()[2..], troubles.all()[2]);
+    assert_eq!(troubles.all().len(), 3, "{told}");
+    for secret in ["api-s3cret", token.reveal()] {
+        assert!(!told.contains(secret), "{told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vault_that_hangs_does_not_hold_up_the_api() {
+    let stage = Stage::new();
+    let token = stage.client().get_token().await.unwrap();
+    let vault = chancery_sdk::Credential::from_fn(std::future::pending);
+    let verifier = verifier(
+        &stage,
+        Introspection::new("orders", ClientAuth::basic(vault)),
+    );
+    let begun = tokio::time::Instant::now();
+    let refused = verifier.verify(token.reveal()).await.unwrap_err();
+    assert!(refused.to_string().contains("own credential"), "{refused}");
+    assert_eq!(begun.elapsed(), seconds(2));
 }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use chancery_sdk::{Algorithm, InvalidToken, Rejection, Verifier, testing::Outage};
+use chancery_sdk::{
+    Algorithm, DiscoveryError, InvalidToken, KeysFault, Rejection, Trouble, Unavailable, Verifier,
+    testing::Outage,
+};
 use serde_json::json;
 
-use crate::support::{ORDERS, Scripted, Stage, json, seconds, settle};
+use crate::support::{ISSUER, ORDERS, Scripted, Stage, Troubles, json, seconds, settle};
 
 fn token(stage: &Stage) -> String {
     stage
@@ -340,4 +343,98 @@ async fn made_up_tenants_cost_little_and_leave_the_known_ones_alone() {
     // One that is known not to exist is not looked for again.
     verifier.verify(&made_up(0)).await.unwrap_err();
     assert_eq!(server.requests.lock().unwrap().len() - before, cost);
+}
+
+/// Tokens are good for a day while the keys cannot be refreshed, so somebody has to be told before.
+#[tokio::test(start_paused = true)]
+async fn keys_that_cannot_be_refreshed_are_told_of() {
+    let stage = Stage::new();
+    let troubles = Troubles::default();
+    let verifier = stage
+        .verifying()
+        .on_error(troubles.listener())
+        .build()
+        .unwrap();
+    verifier.verify(&token(&stage)).await.unwrap();
+    assert!(troubles.all().is_empty());
+    stage.issuer.set_outage(Some(Outage::Status(500, None)));
+    stage.advance(seconds(301)).await;
+    verifier.verify(&token(&stage)).await.unwrap();
+    settle().await;
+    // One failure, one word, however many calls there are.
+    for _ in 0..10 {
+        verifier.verify(&token(&stage)).await.unwrap();
+    }
+    let told = troubles.all();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        matches!(&told[0], Trouble::Keys { issuer, fault: KeysFault::Status { status: 500, .. }, .. }
+        if issuer == ISSUER),
+        "{told:?}"
+    );
+
+    // An issuer that is configured and not there is told of; a tenant that anybody made up is not.
+    let nowhere = "https://auth.test/t/nowhere";
+    let stranger = stage
+        .issuer
+        .token("b")
+        .audience(ORDERS)
+        .claim("iss", nowhere)
+        .sign();
+    stage.issuer.set_outage(None);
+    let named = stage
+        .verifying()
+        .issuer(nowhere)
+        .on_error(troubles.listener())
+        .build()
+        .unwrap();
+    let refused = named.verify(&stranger).await.unwrap_err();
+    assert_eq!(refused, InvalidToken::UnknownIssuer.into());
+    let told = troubles.all().split_off(1);
+    assert!(
+        matches!(&told[..], [Trouble::Keys { issuer, fault: KeysFault::Discovery(DiscoveryError::Absent { .. }), .. }]
+            if issuer == nowhere),
+        "{told:?}"
+    );
+    let every = stage
+        .verifying()
+        .tenants_of("https://auth.test")
+        .on_error(troubles.listener())
+        .build()
+        .unwrap();
+    every.verify(&stranger).await.unwrap_err();
+    assert_eq!(troubles.all().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_no_key_set_is_told_of_as_such() {
+    for (body, what) in [
+        (json!({}), "is not a key set"),
+        (json!(["keys"]), "is not a key set"),
+    ] {
+        let stage = Stage::new();
+        let troubles = Troubles::default();
+        let server = Scripted::new(move |_| json(200, &body));
+        let verifier = Verifier::builder()
+            .issuer_with_jwks_uri(ISSUER, "https://auth.test/keys")
+            .audience(ORDERS)
+            .transport(std::sync::Arc::new(server))
+            .clock(std::sync::Arc::new(stage.clock.clone()))
+            .on_error(troubles.listener())
+            .build()
+            .unwrap();
+        let refused = verifier.verify(&token(&stage)).await.unwrap_err();
+        assert!(matches!(
+            refused,
+            Rejection::Unavailable {
+                cause: Unavailable::Keys,
+                ..
+            }
+        ));
+        assert!(
+            troubles.all()[0].to_string().contains(what),
+            "{:?}",
+            troubles.all()
+        );
+    }
 }

@@ -10,6 +10,7 @@
 mod authentication;
 mod caching;
 mod guards;
+mod hangs;
 mod introspection;
 mod keys;
 mod middleware;

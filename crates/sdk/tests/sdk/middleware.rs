@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{Router, http::HeaderMap, routing::post};
-use chancery_sdk::{TokenRequest, middleware::BearerToken};
+use chancery_sdk::{TokenRequest, UrlFault, middleware::BearerToken};
 use http::StatusCode;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 
@@ -143,4 +143,43 @@ async fn without_a_token_the_request_is_not_sent() {
     let error = error.downcast_ref::<chancery_sdk::Error>().unwrap();
     assert_eq!(error.code(), Some(&chancery_sdk::ErrorCode::InvalidClient));
     assert!(api.seen().is_empty());
+}
+
+/// As from a configuration that names nobody: nobody is not everybody.
+#[tokio::test]
+async fn an_empty_list_lets_the_token_go_nowhere() {
+    let (stage, api) = (Stage::new(), Api::default());
+    let url = api.serve().await;
+    let nobody = BearerToken::new(stage.client())
+        .only_for(Vec::<String>::new())
+        .unwrap();
+    http(nobody.clone()).post(&url).send().await.unwrap();
+    assert_eq!(api.seen(), [""]);
+    assert_eq!(stage.issuer.token_requests(), 0);
+    // Said again, it adds.
+    let here = nobody.only_for([&url]).unwrap();
+    http(here).post(&url).send().await.unwrap();
+    assert!(api.seen()[1].starts_with("Bearer ey"));
+}
+
+/// They would match no request, and nobody would know why.
+#[tokio::test]
+async fn what_is_no_server_is_not_taken_for_one() {
+    let stage = Stage::new();
+    for wrong in [
+        "orders.test:443",
+        "orders.test",
+        "localhost:8080",
+        "ftp://orders.test",
+        "file:///orders",
+        "",
+    ] {
+        let fault = BearerToken::new(stage.client())
+            .only_for([wrong])
+            .unwrap_err();
+        assert!(
+            matches!(fault, UrlFault::Scheme | UrlFault::Unreadable(_)),
+            "{wrong}"
+        );
+    }
 }

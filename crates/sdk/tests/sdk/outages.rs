@@ -154,11 +154,11 @@ async fn the_longest_times_of_all_are_no_accident() {
     assert!(server.forms().len() >= 2, "an hour is the longest pause");
     let stage = Stage::new();
     let eager = stage.builder().threshold(Duration::MAX).build().unwrap();
-    let tokens = [
-        eager.get_token().await.unwrap(),
-        eager.get_token().await.unwrap(),
-    ];
-    assert!(tokens[0].reveal() != tokens[1].reveal());
+    let first = eager.get_token().await.unwrap();
+    let next = eager.valid_token(Duration::MAX).await.unwrap();
+    assert_eq!(next.reveal(), first.reveal());
+    stage.advance(seconds(1_800)).await;
+    assert_ne!(eager.get_token().await.unwrap().reveal(), first.reveal());
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,8 @@ use std::{
 
 use bytes::Bytes;
 use chancery_sdk::{
-    Algorithm, Error, Exchange, Hooks, TokenClient, TokenClientBuilder, Verifier, VerifierBuilder,
+    Algorithm, Error, Exchange, Hooks, TokenClient, TokenClientBuilder, Trouble, Verifier,
+    VerifierBuilder,
     testing::{TestClient, TestClock, TestIssuer},
     transport::{BoxFuture, Transport, TransportError},
 };
@@ -101,6 +102,21 @@ impl Hooks for Notes {
 
     fn on_error(&self, exchange: &Exchange<'_>, error: &Error) {
         self.add(format!("error {exchange:?} {error} {error:?}"));
+    }
+}
+
+/// Remembers what verifiers tell.
+#[derive(Clone, Default)]
+pub(crate) struct Troubles(Arc<Mutex<Vec<Trouble>>>);
+
+impl Troubles {
+    pub(crate) fn listener(&self) -> impl Fn(&Trouble) + Send + Sync + 'static {
+        let told = Arc::clone(&self.0);
+        move |trouble| told.lock().unwrap().push(trouble.clone())
+    }
+
+    pub(crate) fn all(&self) -> Vec<Trouble> {
+        self.0.lock().unwrap().clone()
     }
 }
 

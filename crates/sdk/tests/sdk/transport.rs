@@ -86,3 +86,35 @@ fn no_proxy_of_the_environment_sees_a_credential() {
         "{said}"
     );
 }
+
+/// As a caller that acts for many tenants needs it.
+#[tokio::test]
+async fn clients_that_share_a_transport_share_its_connections() {
+    let from = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = from.clone();
+    let token = async move |axum::extract::ConnectInfo(peer): axum::extract::ConnectInfo<
+        std::net::SocketAddr,
+    >| {
+        seen.lock().unwrap().push(peer);
+        Json(json!({"access_token": "opaque", "token_type": "Bearer", "expires_in": 60}))
+    };
+    let app = Router::new().route("/{tenant}/token", post(token));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let app = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let connections = chancery_sdk::transport::built_in().unwrap();
+    for tenant in ["acme", "globex"] {
+        let client = TokenClient::builder()
+            .token_endpoint(format!("{url}/{tenant}/token"))
+            .client_id("billing")
+            .secret("s3cret")
+            .transport(connections.clone())
+            .build()
+            .unwrap();
+        client.get_token().await.unwrap();
+    }
+    let from = from.lock().unwrap();
+    assert!(from.len() == 2 && from[0] == from[1], "{from:?}");
+}

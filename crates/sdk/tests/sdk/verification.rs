@@ -558,3 +558,27 @@ proptest::proptest! {
         }
     }
 }
+
+/// RFC 7515, section 4.1.11: a list that is not empty. Null is none.
+#[tokio::test]
+async fn whatever_is_called_critical_is_refused() {
+    let stage = Stage::new();
+    let verifier = stage.verifier();
+    let token = good(&stage).sign();
+    let (_, rest) = token.split_once('.').unwrap();
+    for crit in [
+        json!(null),
+        json!([]),
+        json!(["b64"]),
+        json!(false),
+        json!(""),
+    ] {
+        let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": "key_1", "crit": crit});
+        let token = format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string()));
+        assert_eq!(
+            refused(&verifier, &token).await,
+            InvalidToken::Critical,
+            "{crit}"
+        );
+    }
+}

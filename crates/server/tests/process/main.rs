@@ -13,7 +13,6 @@ mod auditor;
 mod crash;
 mod demo;
 mod drain;
-mod examples;
 mod export;
 mod first_start;
 mod guide;

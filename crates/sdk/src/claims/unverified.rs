@@ -1,0 +1,71 @@
+use std::time::SystemTime;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::de::DeserializeOwned;
+
+use super::{Json, Payload};
+use crate::{Scopes, clock::from_unix_seconds};
+
+/// What a token says of itself, **without any check** of who wrote it: for a look at one's own token,
+/// never for a decision about a caller.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct UnverifiedClaims {
+    /// Who issued it (`iss`).
+    pub issuer: Option<String>,
+    /// For whom it was issued (`sub`).
+    pub subject: Option<String>,
+    /// The client that asked for it.
+    pub client_id: Option<String>,
+    /// The tenant of the client.
+    pub tenant_id: Option<String>,
+    /// The APIs that it is for (`aud`).
+    pub audiences: Vec<String>,
+    /// The granted scopes.
+    pub scopes: Scopes,
+    /// The client's roles.
+    pub roles: Vec<String>,
+    /// When it was issued (`iat`), in Unix seconds.
+    pub issued_at: Option<i64>,
+    /// When it ends (`exp`), in Unix seconds.
+    pub expires_at: Option<i64>,
+    /// Its unique id (`jti`).
+    pub token_id: Option<String>,
+    /// Which secret or key authenticated the client.
+    pub credential_id: Option<String>,
+    json: Json,
+}
+
+impl UnverifiedClaims {
+    /// Reads the payload of a JWT.
+    pub(crate) fn of(token: &str) -> Option<Self> {
+        let mut parts = token.split('.');
+        let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+        let json = URL_SAFE_NO_PAD.decode(payload).ok()?;
+        let read: Payload = serde_json::from_slice(&json).ok()?;
+        Some(Self {
+            issuer: read.iss,
+            subject: read.sub,
+            client_id: read.client_id,
+            tenant_id: read.tenant_id,
+            audiences: read.aud.0,
+            scopes: read.scope.or(read.scopes).unwrap_or_default(),
+            roles: read.roles,
+            issued_at: read.iat,
+            expires_at: read.exp,
+            token_id: read.jti,
+            credential_id: read.credential_id,
+            json: Json::new(json),
+        })
+    }
+
+    /// Another claim by its name, if it is there and of this type.
+    pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.json.claim(name)
+    }
+
+    /// When it ends.
+    pub fn expires(&self) -> Option<SystemTime> {
+        self.expires_at.map(from_unix_seconds)
+    }
+}
