@@ -50,7 +50,7 @@ impl Code {
             Error::CallerEnded => Self::Unauthenticated,
             Error::Invalid(_) => Self::InvalidInput,
             Error::Refused(_) | Error::Guarded { .. } => Self::Refused,
-            Error::CommandReused | Error::Conflict => Self::Conflict,
+            Error::CommandReused | Error::Conflict | Error::Changed { .. } => Self::Conflict,
             Error::Unavailable(_) => Self::Unavailable,
             Error::Internal(_) => Self::Internal,
             Error::Previewed { cause, .. } => Self::of(cause),
@@ -321,6 +321,15 @@ mod tests {
             (Error::CallerEnded, "UNAUTHENTICATED", None),
             (Error::CommandReused, "CONFLICT", None),
             (Error::Conflict, "CONFLICT", None),
+            (
+                Error::Changed {
+                    what: "client",
+                    expected: 1,
+                    version: 2,
+                },
+                "CONFLICT",
+                None,
+            ),
             (Error::Unavailable(cause()), "UNAVAILABLE", None),
             (Error::Internal(cause()), "INTERNAL", None),
         ] {

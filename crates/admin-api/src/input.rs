@@ -54,7 +54,7 @@ pub(crate) fn parsed<I: Input>(
         None => None,
     };
     let trace_id = Some(Session::of(ctx)?.trace_id.clone());
-    Ok((input, Request { remember, trace_id }))
+    Ok((input, Request::new(remember, trace_id)))
 }
 
 /// The digest of a mutation and its input: whether it comes in variables or in the document, and in
@@ -78,6 +78,16 @@ fn digest_of(verb: &str, mut input: serde_json::Value) -> InputDigest {
         members.remove("commandId");
     }
     InputDigest::of(verb, &input)
+}
+
+/// The version that a change is to be made on: a 64-bit number as text.
+pub(crate) fn version(given: &str) -> Result<i64, Invalid> {
+    given.parse().map_err(|_| {
+        Invalid::new(
+            "version",
+            "must be a version as it is read: a whole number as text",
+        )
+    })
 }
 
 /// A small number that is not negative.

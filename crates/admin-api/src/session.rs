@@ -291,7 +291,9 @@ impl Loader<SecretsOf> for Reads {
                 .await;
             let read = read.map(|mut secrets| {
                 let each = clients.iter();
-                each.map(|client| (*client, Ok(secrets.remove(client).unwrap_or_default())))
+                let of =
+                    |row: Option<Row<SecretRotation>>| row.map(|row| row.state).unwrap_or_default();
+                each.map(|client| (*client, Ok(of(secrets.remove(client)))))
                     .collect()
             });
             let of_tenant = answers(&clients, read).into_iter();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chancery_domain::{ClientId, TenantId, Timestamp, client::ClientState};
-use chancery_projections::{ClientFilter, client_list};
+use chancery_projections::{ClientFilter, Place, client_list};
 use chancery_token_log::{Count, Kind};
 
 use crate::{
@@ -67,6 +67,15 @@ pub struct ActivitySummary {
     pub is_partial: bool,
 }
 
+/// Clients that were there before a span of time and obtained nothing in it, page by page.
+#[derive(Clone, Debug)]
+pub struct UnusedClients {
+    /// Each with its name.
+    pub clients: Vec<(ClientId, Option<String>)>,
+    /// Past which client the next page begins; none: this is the last one.
+    pub end: Option<Place<ClientId>>,
+}
+
 impl Application {
     /// A tenant's token traffic over the last hour, day or 30 days.
     ///
@@ -81,26 +90,50 @@ impl Application {
         caller.require(Needs::AuditRead, tenant)?;
         self.record_reading(caller, tenant, Kind::ActivityRead)
             .await?;
-        let now = self.now();
         let part = span.part_seconds();
-        // Whole parts, the one that is under way included.
-        let end = (now.seconds() / part + 1) * part;
-        let end = Timestamp::from_micros(end.saturating_mul(1_000_000));
-        let begin = end.plus_seconds(-span.seconds());
+        let (begin, end) = self.span(span);
         let log = &self.parts.log;
         let issued = log.issued_since(tenant, begin, part).await?;
         let denied = log.denied_since(tenant, begin, part).await?;
         let busiest = log.busiest_since(tenant, begin, NAMED).await?;
-        let (unused, is_partial) = self.unused(tenant, begin, now).await?;
+        let unused = self.unused(tenant, begin, None, LOOKED_AT).await?;
         Ok(ActivitySummary {
             begin,
             end,
             issued,
             denied,
             busiest,
-            unused,
-            is_partial,
+            is_partial: unused.end.is_some(),
+            unused: unused.clients,
         })
+    }
+
+    /// Clients of a tenant that were there before this span of time and obtained nothing in it, the oldest
+    /// first, past `after`. So many clients are looked at for one page that it can be short, or
+    /// empty, with more pages after it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn unused_clients(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        span: Span,
+        after: Option<Place<ClientId>>,
+    ) -> Result<UnusedClients, Error> {
+        caller.require(Needs::AuditRead, tenant)?;
+        self.record_reading(caller, tenant, Kind::ActivityRead)
+            .await?;
+        let (begin, _) = self.span(span);
+        self.unused(tenant, begin, after, LOOKED_AT).await
+    }
+
+    /// When a span begins and ends: whole parts, the one that is under way included.
+    fn span(&self, span: Span) -> (Timestamp, Timestamp) {
+        let part = span.part_seconds();
+        let end = (self.now().seconds() / part + 1) * part;
+        let end = Timestamp::from_micros(end.saturating_mul(1_000_000));
+        (end.plus_seconds(-span.seconds()), end)
     }
 
     /// How many tokens left each of these tenants in the last 24 hours, the first of them counted whole;
@@ -131,14 +164,16 @@ impl Application {
         &self,
         tenant: TenantId,
         since: Timestamp,
-        now: Timestamp,
-    ) -> Result<(Vec<(ClientId, Option<String>)>, bool), Error> {
+        after: Option<Place<ClientId>>,
+        looked_at: u32,
+    ) -> Result<UnusedClients, Error> {
         let filter = ClientFilter {
             states: Some(vec![ClientState::Active]),
             ..ClientFilter::default()
         };
-        let store = &self.parts.store;
-        let listed = client_list::list(store, tenant, &filter, now, None, LOOKED_AT).await?;
+        let (store, now) = (&self.parts.store, self.now());
+        let listed = client_list::list(store, tenant, &filter, now, after, looked_at).await?;
+        let last = listed.items.last().map(|(place, ..)| place.clone());
         let there: Vec<_> = listed
             .items
             .into_iter()
@@ -149,6 +184,9 @@ impl Application {
         let uses = self.parts.log.last_uses_of_clients(tenant, &ids).await?;
         let is_used = |id: &ClientId| uses.get(id).is_some_and(|last| last.at >= since);
         let unused = there.into_iter().filter(|(id, _)| !is_used(id));
-        Ok((unused.collect(), listed.has_next))
+        Ok(UnusedClients {
+            clients: unused.collect(),
+            end: last.filter(|_| listed.has_next),
+        })
     }
 }

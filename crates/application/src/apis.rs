@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chancery_domain::{
-    ApiId, Row, TenantId,
+    ApiId, Row, StreamId, TenantId,
     api::{Api, CreateApi, RetireApi, RoleDefinition, ScopeDefinition, TokenSettings, UpdateApi},
     tenant::SigningAlgorithm,
     value::{ApiIdentifier, ApiName, CustomClaims, Patch},
@@ -52,6 +52,8 @@ pub struct ApiChange {
     pub access_token_seconds: Patch<u32>,
     /// How its tokens are signed.
     pub signing_algorithm: Patch<SigningAlgorithm>,
+    /// The version on which this was decided: on another one nothing changes. `None`: on whichever it has.
+    pub expected_version: Option<i64>,
 }
 
 impl Application {
@@ -115,7 +117,8 @@ impl Application {
             signing_algorithm: change.signing_algorithm,
             key: self.missing_key(tenant, algorithm).await?,
         };
-        self.execute_for(caller, command, request, api).await
+        let request = request.expecting(StreamId::Api(api), change.expected_version);
+        self.execute_for(caller, command, &request, api).await
     }
 
     /// Ends an API for good.

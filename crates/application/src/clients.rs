@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_crypto::AssertionKey;
 use chancery_domain::{
-    ApiId, ClientId, Faults, Invalid, KeyId, Row, TenantId,
+    ApiId, ClientId, Faults, Invalid, KeyId, Row, StreamId, TenantId,
     client::{
         Client, CreateClient, DeleteClient, DisableClient, EnableClient, Expiry, GrantRequest,
         NewClientKey, RevokeClientKey, UpdateClient,
@@ -84,6 +84,8 @@ pub struct ClientChange {
     pub auth_method: Option<AuthMethod>,
     /// Its public keys, where it authenticates with them.
     pub jwks: Option<ClientJwks>,
+    /// The version on which this was decided: on another one nothing changes. `None`: on whichever it has.
+    pub expected_version: Option<i64>,
 }
 
 /// A client that was created.
@@ -199,6 +201,7 @@ impl Application {
         let client = change.client;
         let tenant = self.tenant_of(caller, client).await?;
         caller.require(Needs::TenantAdmin, tenant)?;
+        let request = request.expecting(StreamId::Client(client), change.expected_version);
         let serves = match &change.serves {
             Some(identifiers) => Some(self.api_ids(tenant, identifiers).await?),
             None => None,
@@ -220,7 +223,7 @@ impl Application {
             auth_method: change.auth_method,
             keys: self.client_keys(change.jwks.as_ref())?,
         };
-        self.execute_for(caller, command, request, client).await
+        self.execute_for(caller, command, &request, client).await
     }
 
     /// Ends a client's key at once and for good.
@@ -369,10 +372,10 @@ impl Application {
         caller: &Caller,
         tenant: TenantId,
         clients: &[ClientId],
-    ) -> Result<BTreeMap<ClientId, SecretRotation>, Error> {
+    ) -> Result<BTreeMap<ClientId, Row<SecretRotation>>, Error> {
         caller.require(Needs::TenantRead, tenant)?;
         let rows = client_secrets::of_clients(&self.parts.store, tenant, clients).await?;
-        Ok(rows.into_iter().map(|(id, row)| (id, row.state)).collect())
+        Ok(rows.into_iter().collect())
     }
 
     /// A tenant's clients that a filter lets through, in the filter's order.

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chancery_domain::{Faults, Invalid, Recorded, StreamId, TenantId, Timestamp, agenda::What};
+use chancery_domain::{
+    Event, Faults, Invalid, Recorded, StreamId, TenantId, Timestamp, agenda::What,
+};
 use chancery_event_store::EventFilter;
 use chancery_projections::agenda;
 use chancery_roll::replay::{Difference, Kind as Of, Moment, Replay, View};
@@ -21,14 +23,6 @@ const WALKED: u32 = 250;
 const COMPARED: usize = 15;
 /// How many ends are looked at that were recorded after the later moment, though they may lie before it.
 const LATE: u32 = 100;
-/// What is recorded only after it has come about.
-const BY_THE_CLOCK: [&str; 5] = [
-    "ClientExpired",
-    "KeyActivated",
-    "KeyRetired",
-    "SecretExpired",
-    "SecretRetired",
-];
 
 /// A part of what is different about a tenant at the later of two moments. Its work is bounded by what
 /// is on it, however long the roll is.
@@ -130,7 +124,7 @@ impl Application {
         // One more than is looked at tells whether there is more.
         let (enough, limit) = (LATE as usize, LATE + 1);
         let filter = EventFilter {
-            types: Some(BY_THE_CLOCK.into()),
+            types: Some(Event::by_the_clock().collect()),
             ..EventFilter::default()
         };
         let late = store

@@ -61,6 +61,18 @@ pub enum Error {
     /// Others changed the same thing at the same time.
     #[error("others changed the same thing at the same moment; send the request again")]
     Conflict,
+    /// It was changed after the version on which the caller decided.
+    #[error(
+        "the {what} was changed meanwhile: you expected version {expected}, and it has version {version}; read it again, and decide on what it is now"
+    )]
+    Changed {
+        /// The kind of thing.
+        what: &'static str,
+        /// The version that was expected.
+        expected: i64,
+        /// The version that it has.
+        version: i64,
+    },
     /// The store cannot be reached, or a bounded pool is full.
     #[error("the server cannot do this now; try again in a moment with the same commandId")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use chancery_crypto::sha256;
 use chancery_domain::{
-    ChangeSet, Command, CommandId, Event, EventId, ReadSet, Recorded, TenantId, Timestamp,
+    ChangeSet, Command, CommandId, Event, EventId, ReadSet, Recorded, StreamId, TenantId,
+    Timestamp,
     api::ApiRefusal,
     id::ClientId,
     tenant::{TenantEvent, TenantRefusal},
@@ -18,6 +19,7 @@ use crate::{
     Application,
     access::{Caller, Guarded, guard_escalation},
     error::Error,
+    expected::Expected,
     operators,
     policy_preview::guard_breaks,
 };
@@ -52,6 +54,27 @@ pub struct Request {
     pub remember: Option<Remember>,
     /// The W3C trace in which it happens.
     pub trace_id: Option<String>,
+    /// The version on which the caller decided. A retry is answered before it is looked at.
+    expected: Option<Expected>,
+}
+
+impl Request {
+    /// What comes with a command.
+    pub fn new(remember: Option<Remember>, trace_id: Option<String>) -> Self {
+        Self {
+            remember,
+            trace_id,
+            expected: None,
+        }
+    }
+
+    /// The same for a change that is to be made on this version of the stream, where there is one.
+    pub(crate) fn expecting(&self, stream: StreamId, version: Option<i64>) -> Self {
+        Self {
+            expected: version.map(|version| Expected { stream, version }),
+            ..self.clone()
+        }
+    }
 }
 
 /// What a command came to.
@@ -230,6 +253,9 @@ impl Work {
     }
 
     fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Error> {
+        if let Some(expected) = self.request.expected {
+            expected.among(read)?;
+        }
         let change = stage!("decide").in_scope(|| self.command.decide(read, now))?;
         guard_escalation(&self.caller, read, &change)?;
         Ok(change)

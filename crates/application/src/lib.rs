@@ -12,6 +12,7 @@ mod clients;
 mod difference;
 mod error;
 mod execute;
+mod expected;
 mod follow;
 mod install;
 mod issuer;
@@ -35,7 +36,7 @@ use std::sync::Arc;
 
 pub use access::{Caller, ClientAddress, Needs};
 pub use activity::ActivityPlace;
-pub use activity_summary::{ActivitySummary, Span};
+pub use activity_summary::{ActivitySummary, Span, UnusedClients};
 pub use advice::{CredentialAdvice, SecretRevoked, Verdict};
 pub use apis::{ApiChange, NewApi};
 pub use authenticate::BearerRefused;

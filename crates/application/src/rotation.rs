@@ -1,14 +1,15 @@
 //! When a client's secrets are rotated, and how long an old one stays.
 
 use chancery_domain::{
-    ClientId, SecretId, Timestamp,
+    ClientId, SecretId, StreamId, Timestamp,
     secret_rotation::{DeferRetirement, ScheduleRotation},
 };
 
 use crate::{Application, access::Caller, error::Error, execute::Request};
 
 impl Application {
-    /// Says how often a client's secret is to be rotated; `every_seconds` of `None` ends that.
+    /// Says how often a client's secret is to be rotated; `every_seconds` of `None` ends that. With an
+    /// `expected_version` of its secrets, on another one nothing changes.
     ///
     /// # Errors
     /// [`Error`].
@@ -18,6 +19,7 @@ impl Application {
         client: ClientId,
         every_seconds: Option<u32>,
         overlap_seconds: Option<u32>,
+        expected_version: Option<i64>,
         request: &Request,
     ) -> Result<(ClientId, bool), Error> {
         let command = ScheduleRotation {
@@ -26,7 +28,9 @@ impl Application {
             every_seconds,
             overlap_seconds,
         };
-        self.execute_for(caller, command, request, client).await
+        let stream = StreamId::SecretRotation(client);
+        let request = request.expecting(stream, expected_version);
+        self.execute_for(caller, command, &request, client).await
     }
 
     /// Gives a retiring secret more time.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chancery_domain::{
-    ApiId, Row, TenantId,
+    ApiId, Row, StreamId, TenantId,
     key_ring::{KeyRing, NewKey},
     tenant::{
         CloseTenant, CreateTenant, PolicyChange, ResumeTenant, SigningAlgorithm, SuspendTenant,
@@ -39,6 +39,8 @@ pub struct TenantChange {
     pub policy: PolicyChange,
     /// Whether a policy that breaks something is to be refused.
     pub refuse_if_breaks: bool,
+    /// The version on which this was decided: on another one nothing changes. `None`: on whichever it has.
+    pub expected_version: Option<i64>,
 }
 
 impl Application {
@@ -92,7 +94,9 @@ impl Application {
             display_name,
             policy,
             refuse_if_breaks,
+            expected_version,
         } = change;
+        let request = request.expecting(StreamId::Tenant(tenant), expected_version);
         let previewed = policy.clone();
         let command = UpdateTenant {
             tenant,
@@ -101,7 +105,7 @@ impl Application {
             policy,
             refuse_if_breaks,
         };
-        match self.execute_for(caller, command, request, tenant).await {
+        match self.execute_for(caller, command, &request, tenant).await {
             Err(error) => Err(self.with_preview(tenant, &previewed, error).await),
             done => done,
         }

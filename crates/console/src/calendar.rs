@@ -38,7 +38,7 @@ async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
     let (name, title, days) = *chosen.unwrap_or(&SPANS[USUAL]);
     let page = PageRequest {
         first: ROWS,
-        after: asked.get("after").and_then(|place| place.parse().ok()),
+        after: asked.sought("after", str::parse)?,
     };
     let upcoming = application
         .upcoming(caller, within.tenant, days, &page)
@@ -100,13 +100,13 @@ fn entry(
     item: &AgendaItem,
     (clients, secrets): (
         &BTreeMap<ClientId, Row<Client>>,
-        &BTreeMap<ClientId, SecretRotation>,
+        &BTreeMap<ClientId, Row<SecretRotation>>,
     ),
     now: Timestamp,
 ) -> Markup {
     let known = item.client.and_then(|client| secrets.get(&client));
     let hint = |id: SecretId| {
-        let secret = known.and_then(|known| known.secrets.get(&id));
+        let secret = known.and_then(|known| known.state.secrets.get(&id));
         secret.map_or_else(|| id.to_string(), |secret| format!("…{}", secret.hint))
     };
     let (kind, badge, words) = told(item.what, hint);

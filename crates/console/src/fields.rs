@@ -3,13 +3,14 @@
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
-use chancery_domain::{Invalid, Timestamp};
+use chancery_application::Error;
+use chancery_domain::{Faults, Invalid, Timestamp};
 use http::request::Parts;
 use maud::{Markup, html};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use crate::Console;
+use crate::{Console, stop::Stop};
 
 /// Named texts in their order. A name may come several times.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +81,30 @@ impl Fields {
         })
     }
 
+    /// What this name asks for. What cannot be read is said: to leave it out would be to answer another
+    /// question than the one that was asked.
+    pub(crate) fn sought<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, Invalid>,
+    ) -> Result<Option<T>, Stop> {
+        said(name, self.get(name).map(read))
+    }
+
+    /// The moment that this name asks for.
+    pub(crate) fn sought_moment(&self, name: &str) -> Result<Option<Timestamp>, Stop> {
+        said(name, self.moment(name))
+    }
+
+    /// Which of these was chosen under this name.
+    pub(crate) fn chosen<T: Copy>(
+        &self,
+        name: &str,
+        options: &[(&str, T)],
+    ) -> Option<Result<T, Invalid>> {
+        self.get(name).map(|text| one_of(options, text))
+    }
+
     /// Every text with this name.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0
@@ -128,6 +153,23 @@ impl Fields {
     }
 }
 
+fn said<T>(name: &str, read: Option<Result<T, Invalid>>) -> Result<Option<T>, Stop> {
+    read.transpose().map_err(|invalid| {
+        let mut faults = Faults::default();
+        faults.add(name, invalid);
+        Error::Invalid(faults).into()
+    })
+}
+
+/// The one of these that is called so.
+pub(crate) fn one_of<T: Copy>(options: &[(&str, T)], text: &str) -> Result<T, Invalid> {
+    let found = options.iter().find(|(name, _)| *name == text);
+    found.map(|(_, option)| *option).ok_or_else(|| {
+        let names: Vec<_> = options.iter().map(|(name, _)| *name).collect();
+        Invalid::new("one_of", format!("must be one of {}", names.join(", ")))
+    })
+}
+
 /// A browser ends the lines of a text area with both characters.
 fn normal(text: &str) -> String {
     text.replace("\r\n", "\n")
@@ -171,5 +213,21 @@ mod tests {
         assert_eq!(fields.get("d"), Some("<b>"));
         assert_eq!(fields.get("e"), Some("\u{fffd}"));
         assert!(fields.has("a", "2") && !fields.has("a", "3"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_left_out() {
+        let fields = Fields::parse(b"a=2&b=x&c=");
+        let options = [("1", 1), ("2", 2)];
+        let chosen = |name: &str| fields.chosen(name, &options);
+        assert_eq!(chosen("a").unwrap(), Ok(2));
+        assert_eq!(
+            chosen("b").unwrap().unwrap_err().message,
+            "must be one of 1, 2"
+        );
+        assert!(chosen("c").is_none() && chosen("d").is_none());
+        let sought = |name: &str| fields.sought(name, |text| one_of(&options, text));
+        assert!(matches!(sought("a"), Ok(Some(2))) && matches!(sought("c"), Ok(None)));
+        assert!(sought("b").is_err() && fields.sought_moment("b").is_err());
     }
 }

@@ -1,10 +1,10 @@
 //! Forms: each field with its label, its hint and what is wrong with it.
 
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
 use crate::{
     fields::Fields,
-    posted::{COMMAND, FORM_TOKEN},
+    posted::{COMMAND, FORM_TOKEN, VERSION},
     problem::Problem,
     visitor::Visitor,
 };
@@ -15,6 +15,8 @@ pub(crate) struct Form<'a> {
     /// What stands in the fields.
     pub(crate) given: &'a Fields,
     problem: Option<&'a Problem>,
+    /// Where the form is opened, where that is another address than the one that it is sent to.
+    opened: Option<&'a str>,
 }
 
 /// A field of one line.
@@ -69,7 +71,14 @@ impl<'a> Form<'a> {
             visitor,
             given,
             problem,
+            opened: None,
         }
+    }
+
+    /// The same, which is opened at this address.
+    pub(crate) fn opened(mut self, at: &'a str) -> Self {
+        self.opened = Some(at);
+        self
     }
 
     /// The whole form.
@@ -77,18 +86,27 @@ impl<'a> Form<'a> {
         html! {
             form method="post" action=(action) {
                 (hidden(self.visitor))
-                (self.summary())
+                // What was opened stays what was opened, however often it is sent: a newer version is seen first.
+                @if self.given.asks(VERSION) { (version(self.given.raw(VERSION))) }
+                (self.summary(action))
                 (content)
             }
         }
     }
 
     /// What is wrong with the form as a whole, and where.
-    fn summary(&self) -> Markup {
+    fn summary(&self, action: &str) -> Markup {
         html! {
             @if let Some(problem) = self.problem {
                 div.problem role="alert" tabindex="-1" {
-                    p { strong { (problem.text) } " Nothing was changed." }
+                    (refused(problem))
+                    @if problem.is_overtaken {
+                        p {
+                            "What you had put in still stands below, for you to compare. "
+                            a href=(self.opened.unwrap_or(action)) { "Open the form anew" }
+                            " to see how it is now, and decide on that."
+                        }
+                    }
                     @if !problem.faults.is_empty() {
                         ul {
                             @for fault in &problem.faults {
@@ -187,6 +205,20 @@ pub(crate) fn hidden(visitor: &Visitor) -> Markup {
         input type="hidden" name=(FORM_TOKEN) value=(visitor.session.form_token);
         input type="hidden" name=(COMMAND) value=(command_id(visitor));
     }
+}
+
+/// What is wrong with a form that is not on the page any more, because nobody can send it now.
+pub(crate) fn gone(problem: &Problem) -> Markup {
+    html! { div.problem role="alert" tabindex="-1" { (refused(problem)) } }
+}
+
+fn refused(problem: &Problem) -> Markup {
+    html! { p { strong { (problem.text) } " Nothing was changed." } }
+}
+
+/// Which version of a thing stands in a form.
+pub(crate) fn version(version: impl Render) -> Markup {
+    html! { input type="hidden" name=(VERSION) value=(version); }
 }
 
 /// A reason, which stands in the roll.

@@ -6,7 +6,7 @@ use axum::{
 };
 use chancery_application::{Error, Needs};
 use chancery_domain::{
-    KeyId, Timestamp,
+    Faults, KeyId, Timestamp,
     key_ring::{KeyRing, KeyState, SigningKey},
     tenant::SigningAlgorithm,
 };
@@ -49,9 +49,14 @@ async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
 
 async fn rotate(posted: Posted<Within>) -> Result<Response, Stop> {
     let (within, fields) = (&posted.from, &posted.fields);
-    let algorithm = SigningAlgorithm::ALL
-        .into_iter()
-        .find(|algorithm| fields.has("algorithm", algorithm.as_str()));
+    let algorithm = match fields.chosen("algorithm", &algorithms()).transpose() {
+        Ok(algorithm) => algorithm,
+        Err(invalid) => {
+            let mut faults = Faults::default();
+            faults.add("algorithm", invalid);
+            return show(within, fields, Some(faults.into()), None).await;
+        }
+    };
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let request = posted.request("rotateSigningKey");
@@ -125,6 +130,11 @@ async fn show(
                 }
             }
         }))
+}
+
+/// Every algorithm by its name.
+pub(crate) fn algorithms() -> [(&'static str, SigningAlgorithm); 3] {
+    SigningAlgorithm::ALL.map(|algorithm| (algorithm.as_str(), algorithm))
 }
 
 /// The policy's own first.

@@ -71,6 +71,11 @@ pub fn pages() -> Vec<String> {
     routes().pages()
 }
 
+/// The path of every route but the assets', in the same way: pages, and where forms are sent to.
+pub fn paths() -> Vec<String> {
+    routes().paths()
+}
+
 fn routes() -> Routes {
     Routes::default()
         .merge(home::routes())

@@ -13,6 +13,8 @@ use crate::{Console, fields::Fields, stop::Stop, visitor::Visitor};
 pub(crate) const FORM_TOKEN: &str = "form_token";
 /// The field that makes a form that is sent twice one command.
 pub(crate) const COMMAND: &str = "command";
+/// The field that says which version of a thing stands in the form.
+pub(crate) const VERSION: &str = "version";
 
 /// A form and who sent it.
 pub(crate) struct Posted<V> {
@@ -25,13 +27,21 @@ impl<V: AsRef<Visitor>> Posted<V> {
     pub(crate) fn request(&self, verb: &str) -> Commanded {
         let command = self.fields.get(COMMAND).and_then(|id| id.parse().ok());
         let input = self.fields.input(&[FORM_TOKEN, COMMAND]);
-        Commanded {
-            remember: command.map(|command_id| Remember {
-                command_id,
-                digest: InputDigest::of(verb, &input),
-            }),
-            trace_id: Some(self.from.as_ref().trace.trace_id().to_owned()),
-        }
+        let remember = command.map(|command_id| Remember {
+            command_id,
+            digest: InputDigest::of(verb, &input),
+        });
+        let trace_id = self.from.as_ref().trace.trace_id().to_owned();
+        Commanded::new(remember, Some(trace_id))
+    }
+
+    /// The version that whoever sent the form had before their eyes: what it writes back as a whole is
+    /// written on that version, or not at all.
+    pub(crate) fn version(&self) -> Result<i64, Stop> {
+        let version = self.fields.get(VERSION).and_then(|text| text.parse().ok());
+        version.ok_or(Stop::Unreadable(
+            "The form does not say which version it was made from. Open the page anew, and send it from there.",
+        ))
     }
 }
 

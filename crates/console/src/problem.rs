@@ -3,7 +3,7 @@
 use chancery_application::Error;
 use chancery_domain::{Fault, Faults};
 
-use crate::stop::{Stop, sentence};
+use crate::stop::{Stop, overtaken, sentence};
 
 /// What is wrong with a form.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub(crate) struct Problem {
     pub(crate) text: String,
     /// What is wrong with its fields.
     pub(crate) faults: Vec<Fault>,
+    /// Whether it is right in itself, and was made from what is not so any more.
+    pub(crate) is_overtaken: bool,
 }
 
 impl Problem {
@@ -29,8 +31,19 @@ impl Problem {
             | Error::Forbidden { .. } => Ok(Self {
                 text,
                 faults: Vec::new(),
+                is_overtaken: false,
             }),
+            Error::Changed { what, .. } => Ok(Self::overtaken(what)),
             error => Err(error.into()),
+        }
+    }
+
+    /// Somebody was faster.
+    pub(crate) fn overtaken(what: &str) -> Self {
+        Self {
+            text: overtaken(what),
+            faults: Vec::new(),
+            is_overtaken: true,
         }
     }
 
@@ -50,6 +63,7 @@ impl From<Faults> for Problem {
         Self {
             text,
             faults: faults.into_vec(),
+            is_overtaken: false,
         }
     }
 }

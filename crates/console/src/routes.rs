@@ -8,6 +8,7 @@ use crate::Console;
 #[derive(Default)]
 pub(crate) struct Routes {
     router: Router<Console>,
+    paths: Vec<String>,
     pages: Vec<String>,
 }
 
@@ -20,18 +21,25 @@ impl Routes {
 
     /// What is not looked at by itself: where a form is sent to, a file, a stream.
     pub(crate) fn beside(mut self, path: &str, methods: MethodRouter<Console>) -> Self {
+        self.paths.push(path.to_owned());
         self.router = self.router.route(path, methods);
         self
     }
 
     pub(crate) fn merge(mut self, other: Self) -> Self {
         self.router = self.router.merge(other.router);
+        self.paths.extend(other.paths);
         self.pages.extend(other.pages);
         self
     }
 
     pub(crate) fn router(self) -> Router<Console> {
         self.router
+    }
+
+    /// The path of every route, with the names of its parts in braces.
+    pub(crate) fn paths(self) -> Vec<String> {
+        self.paths
     }
 
     /// The path of every page, with the names of its parts in braces.

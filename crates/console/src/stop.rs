@@ -85,6 +85,14 @@ impl Fault {
             Error::Refused(_) | Error::Guarded { .. } => {
                 Self::new(StatusCode::CONFLICT, "A rule forbids it", text)
             }
+            Error::Changed { what, .. } => Self::new(
+                StatusCode::CONFLICT,
+                "Somebody was faster",
+                format!(
+                    "{} Nothing was changed. Open the page anew, and decide on how it is now.",
+                    overtaken(what)
+                ),
+            ),
             Error::CommandReused | Error::Conflict | Error::CallerEnded => {
                 Self::new(StatusCode::CONFLICT, "Try it again", text)
             }
@@ -169,7 +177,19 @@ impl IntoResponse for Stop {
 
 /// An error's text as a sentence of its own.
 pub(crate) fn sentence(error: &Error) -> String {
-    capitalised(&error.to_string())
+    match error {
+        // Forms bring an id of their own, of which nobody who fills them in has heard.
+        Error::CommandReused => {
+            "This form was sent before, with something else in it. Open the page anew, and send it from there.".to_owned()
+        }
+        Error::Conflict => "Others changed the same at the same moment. Send the form again.".to_owned(),
+        error => capitalised(&error.to_string()),
+    }
+}
+
+/// That a form was made from what is not so any more.
+pub(crate) fn overtaken(what: &str) -> String {
+    format!("Somebody changed this {what} after you had opened the form.")
 }
 
 /// A text that begins like a sentence and ends like one.

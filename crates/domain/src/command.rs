@@ -148,6 +148,12 @@ impl ReadSet {
         &mut self.0[position]
     }
 
+    /// The number of the stream's last event, where the stream was read; 0 when there is nothing in it.
+    pub fn version(&self, stream: StreamId) -> Option<i64> {
+        let loaded = self.0.iter().find(|loaded| loaded.stream == stream);
+        loaded.map(|loaded| loaded.version)
+    }
+
     fn find(&self, stream: StreamId) -> Option<&State> {
         self.0
             .iter()

@@ -13,15 +13,22 @@ pub trait EventKind: Serialize + DeserializeOwned {
     /// Every type and version of this aggregate that was ever written.
     const KINDS: &'static [(&'static str, u32)];
 
+    /// The types that are recorded only after they have come about: what they say is so from its moment on,
+    /// however much later the entry was made.
+    const BY_THE_CLOCK: &'static [&'static str];
+
     /// The type and version of this event.
     fn kind(&self) -> (&'static str, u32);
 }
 
-/// Names the events of an aggregate and their versions; the compiler names what is missing.
+/// Names the events of an aggregate and their versions; the compiler names what is missing. `by the_clock`
+/// marks those that are recorded only after they have come about.
 macro_rules! event_kinds {
-    ($events:ident { $($variant:ident = $version:literal,)* }) => {
+    ($events:ident { $($variant:ident = $version:literal $(by $clock:ident)?,)* }) => {
         impl $crate::event::EventKind for $events {
             const KINDS: &'static [(&'static str, u32)] = &[$((stringify!($variant), $version),)*];
+            const BY_THE_CLOCK: &'static [&'static str] =
+                &[$($($crate::event::by!($clock $variant),)?)*];
 
             fn kind(&self) -> (&'static str, u32) {
                 match self { $(Self::$variant { .. } => (stringify!($variant), $version),)* }
@@ -40,6 +47,14 @@ macro_rules! event_kinds {
     };
 }
 pub(crate) use event_kinds;
+
+/// The name of a type that is marked.
+macro_rules! by {
+    (the_clock $variant:ident) => {
+        stringify!($variant)
+    };
+}
+pub(crate) use by;
 
 /// Why a stored event cannot be read. Whoever needs it stops; nothing is skipped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +101,11 @@ macro_rules! events {
             pub fn kinds() -> impl Iterator<Item = (AggregateType, &'static str, u32)> {
                 std::iter::empty()
                     $(.chain(<$events>::KINDS.iter().map(|(name, version)| (AggregateType::$kind, *name, *version))))*
+            }
+
+            /// Every type that is recorded only after it has come about.
+            pub fn by_the_clock() -> impl Iterator<Item = &'static str> {
+                std::iter::empty()$(.chain(<$events>::BY_THE_CLOCK.iter().copied()))*
             }
 
             /// The type and version under which it is stored.

@@ -41,7 +41,7 @@ story! {
         let client = format!("/console/t/acme/clients/{}", seen.client);
         let api = format!("/console/t/acme/apis/{}", seen.api);
         let tenant = ["", "/clients", "/apis", "/calendar", "/keys", "/policy"].map(|rest| format!("/console/t/acme{rest}"));
-        let audit = ["/activity", "/activity/records", "/roll", "/roll/3", "/past", "/difference"].map(|rest| format!("/console/t/acme{rest}"));
+        let audit = ["/activity", "/activity/records", "/activity/unused", "/roll", "/roll/3", "/past", "/difference"].map(|rest| format!("/console/t/acme{rest}"));
         let nothing_but_a_form = ["/clients/new", "/apis/new"].map(|rest| format!("/console/t/acme{rest}"));
         for (home, scope, reads, audits) in [
             ("acme", "tenant:read", true, false),

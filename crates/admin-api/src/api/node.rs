@@ -182,6 +182,12 @@ impl ApiNode {
         Ok(Json(row.state.custom_claims.members().clone().into()))
     }
 
+    /// Its version: how often it was changed, 1 when it was created. A 64-bit number as text, for
+    /// `expectedVersion`.
+    async fn version(&self, ctx: &Context<'_>) -> Result<String, Failure> {
+        Ok(self.row(ctx).await?.version.to_string())
+    }
+
     /// When the API was created.
     async fn created_at(&self, ctx: &Context<'_>) -> Result<DateTime, Failure> {
         Ok(self.row(ctx).await?.created_at.into())

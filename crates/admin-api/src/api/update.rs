@@ -36,6 +36,9 @@ pub(crate) struct UpdateApiInput {
     /// How its tokens are signed. Null: as the tenant's policy has it. An algorithm that the tenant has
     /// not signed with before gets a key.
     signing_algorithm: MaybeUndefined<SigningAlgorithmName>,
+    /// The version on which you decided, as `version` of the API has it: when the API was changed since, nothing
+    /// changes and the answer is a `CONFLICT`. Left out: whichever it has now.
+    expected_version: Option<String>,
     /// A UUID that makes a retry harmless: for seven days, the same id with the same input answers
     /// with the same ids and changes nothing, and with another input is a `CONFLICT`.
     command_id: Option<String>,
@@ -68,8 +71,11 @@ impl Input for UpdateApiInput {
             self.signing_algorithm,
             |algorithm| Ok(algorithm.into()),
         );
+        let expected = self.expected_version.as_deref().map(input::version);
+        let expected = faults.take_optional("expectedVersion", expected);
         Some(ApiChange {
             api: api?,
+            expected_version: expected?,
             name: name?,
             scopes,
             roles,

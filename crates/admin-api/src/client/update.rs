@@ -49,6 +49,9 @@ pub(crate) struct UpdateClientInput {
     /// The public keys that its assertions are signed with, in place of those before: a JSON Web Key
     /// Set of 1 to 5 keys. A key that stays keeps its id; one that was revoked cannot come back.
     jwks: MaybeUndefined<Json>,
+    /// The version on which you decided, as `version` of the client has it: when the client was changed since, nothing
+    /// changes and the answer is a `CONFLICT`. Left out: whichever it has now.
+    expected_version: Option<String>,
     /// A UUID that makes a retry harmless: for seven days, the same id with the same input answers
     /// with the same ids and changes nothing, and with another input is a `CONFLICT`.
     command_id: Option<String>,
@@ -78,8 +81,11 @@ impl Input for UpdateClientInput {
         let auth_method = kept(faults, "authMethod", self.auth_method).map(Into::into);
         let given = kept(faults, "jwks", self.jwks);
         let jwks = jwks(faults, given);
+        let expected = self.expected_version.as_deref().map(input::version);
+        let expected = faults.take_optional("expectedVersion", expected);
         Some(ClientChange {
             client: client?,
+            expected_version: expected?,
             name,
             description,
             metadata: metadata?,
@@ -170,6 +176,18 @@ mod tests {
         assert!(change.metadata.is_none() && change.custom_claims.is_none());
         assert!(change.serves.is_none() && change.grants.is_none());
         assert!(change.auth_method.is_none() && change.jwks.is_none());
+    }
+
+    #[test]
+    fn a_version_that_was_read_is_given_back_as_text() {
+        assert_eq!(right(value!({})).expected_version, None);
+        let change = right(value!({"expectedVersion": "12"}));
+        assert_eq!(change.expected_version, Some(12));
+        let wrong = value!({"expectedVersion": "latest"});
+        assert_eq!(
+            faults(wrong),
+            testing::at(&[("expectedVersion", "version")])
+        );
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl ScheduleSecretRotation {
         let session = Session::of(ctx)?;
         let scheduled = session
             .application
-            .schedule_rotation(&session.caller, client, every, overlap, &request)
+            .schedule_rotation(&session.caller, client, every, overlap, None, &request)
             .await?;
         ClientPayload::of(session, scheduled).await
     }

@@ -95,6 +95,12 @@ impl TenantNode {
         (&self.row.state.policy).into()
     }
 
+    /// Its version: how often it was changed, 1 when it was created. A 64-bit number as text, for
+    /// `expectedVersion`.
+    async fn version(&self) -> String {
+        self.row.version.to_string()
+    }
+
     /// When the tenant was created.
     async fn created_at(&self) -> DateTime {
         self.row.created_at.into()

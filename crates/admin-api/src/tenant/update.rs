@@ -21,6 +21,9 @@ pub(crate) struct UpdateTenantInput {
     /// Whether to refuse a policy that would break what is there, as `previewTenantPolicy` tells it:
     /// then nothing changes. Default false.
     refuse_if_breaks: Option<bool>,
+    /// The version on which you decided, as `version` of the tenant has it: when the tenant was changed since, nothing
+    /// changes and the answer is a `CONFLICT`. Left out: whichever it has now.
+    expected_version: Option<String>,
     /// A UUID that makes a retry harmless: for seven days, the same id with the same input answers
     /// with the same ids and changes nothing, and with another input is a `CONFLICT`.
     command_id: Option<String>,
@@ -39,7 +42,10 @@ impl Input for UpdateTenantInput {
             faults.take_optional("displayName", name.map(|name| DisplayName::parse(&name)));
         let policy = kept(faults, "policy", self.policy);
         let policy = policy.map(|policy| policy.parse(faults));
+        let expected = self.expected_version.as_deref().map(input::version);
+        let expected = faults.take_optional("expectedVersion", expected);
         let change = TenantChange {
+            expected_version: expected?,
             display_name: display_name?,
             policy: policy.unwrap_or_default(),
             refuse_if_breaks: self.refuse_if_breaks.unwrap_or_default(),

@@ -2,6 +2,7 @@
 
 mod records;
 mod summary;
+mod unused;
 
 use axum::routing::get;
 
@@ -11,6 +12,7 @@ pub(crate) fn routes() -> Routes {
     Routes::default()
         .page("/console/t/{slug}/activity", get(summary::page))
         .page("/console/t/{slug}/activity/records", get(records::page))
+        .page("/console/t/{slug}/activity/unused", get(unused::page))
 }
 
 /// Why a request was denied, in words.

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::reason;
 use crate::{
-    fields::{Asked, Fields},
+    fields::{Asked, Fields, one_of},
     layout::Page,
     show,
     stop::Stop,
@@ -20,19 +20,19 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     let caller = &within.visitor.session.caller;
     let now = application.now();
     let text = |name: &str| asked.get(name).map(ToOwned::to_owned);
-    let moment = |name: &str| asked.moment(name).and_then(Result::ok);
-    let kind = asked.get("kind").and_then(|kind| kind.parse().ok());
+    let kinds = ActivityKind::ALL.map(|kind| (kind.as_str(), kind));
+    let kind = asked.sought("kind", |text| one_of(&kinds, text))?;
     let filter = ActivityFilter {
         kinds: kind.into_iter().collect(),
         client: text("client"),
         reason: text("reason"),
-        since: moment("since"),
-        until: moment("until"),
+        since: asked.sought_moment("since")?,
+        until: asked.sought_moment("until")?,
         ..ActivityFilter::default()
     };
     let request = PageRequest {
         first: ROWS,
-        after: asked.get("after").and_then(|place| place.parse().ok()),
+        after: asked.sought("after", str::parse)?,
     };
     let listed = application
         .activity(caller, within.tenant, &request, &filter)

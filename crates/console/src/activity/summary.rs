@@ -5,11 +5,11 @@ use chancery_application::{ActivitySummary, Needs, Span};
 use chancery_domain::{ClientId, Timestamp};
 use maud::{Markup, html};
 
-use super::reason;
+use super::{reason, unused};
 use crate::{
     chart::{self, Bar},
     clients::called,
-    fields::Asked,
+    fields::{Asked, Fields},
     layout::Page,
     stop::Stop,
     within::Within,
@@ -21,9 +21,17 @@ const SPANS: &[(&str, &str, Span)] = &[
     ("month", "The last 30 days", Span::Month),
 ];
 
-pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
+/// How many clients that were not used are named at once.
+const NAMED: usize = 20;
+
+/// The span that an address asks for: its name there, its title, and itself.
+pub(super) fn span(asked: &Fields) -> (&'static str, &'static str, Span) {
     let chosen = SPANS.iter().find(|(name, ..)| asked.has("over", name));
-    let (name, title, span) = *chosen.unwrap_or(&SPANS[1]);
+    *chosen.unwrap_or(&SPANS[1])
+}
+
+pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
+    let (name, title, span) = span(&asked);
     let caller = &within.visitor.session.caller;
     let summary = within
         .visitor
@@ -100,12 +108,14 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
         }
         section id="unused" {
             h2 { "Clients that were not used" }
-            @if summary.unused.is_empty() { p { "Every client that was there used its credential." } } @else {
+            @if summary.unused.is_empty() {
+                p { @if summary.is_partial { "Each of the oldest clients used its credential." } @else { "Every client that was there used its credential." } }
+            } @else {
                 p { "They were there before, and obtained no token in this time. A credential that nobody needs is one that nobody misses." }
-                ul { @for (id, name) in summary.unused.iter().take(20) {
-                    li { a href=(within.at(&format!("/clients/{id}"))) { (name.as_deref().map_or_else(|| id.to_string(), ToOwned::to_owned)) } }
-                } }
-                @if summary.unused.len() > 20 || summary.is_partial { p.quiet { "The first 20 are shown, of those among the 500 oldest clients." } }
+                (unused::list(&within, summary.unused.get(..NAMED).unwrap_or(&summary.unused)))
+            }
+            @if summary.unused.len() > NAMED || summary.is_partial {
+                p { a href=(within.at(&format!("/activity/unused?over={name}"))) { "All of them" } }
             }
         }
     }))

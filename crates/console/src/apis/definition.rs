@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use crate::{
     fields::Fields,
     form::{Form, Line},
-    show,
+    keys, show,
 };
 
 /// The fields of scopes and roles.
@@ -41,9 +41,12 @@ pub(super) fn tokens(fields: &Fields, faults: &mut Faults) -> TokenSettings {
         access_token_seconds: faults
             .take_optional("accessTokenSeconds", seconds)
             .flatten(),
-        signing_algorithm: SigningAlgorithm::ALL
-            .into_iter()
-            .find(|algorithm| fields.has("signingAlgorithm", algorithm.as_str())),
+        signing_algorithm: faults
+            .take_optional(
+                "signingAlgorithm",
+                fields.chosen("signingAlgorithm", &keys::algorithms()),
+            )
+            .flatten(),
     }
 }
 

@@ -11,7 +11,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     let caller = &within.visitor.session.caller;
     let page = PageRequest {
         first: ROWS,
-        after: asked.get("after").and_then(|id| id.parse().ok()),
+        after: asked.sought("after", str::parse)?,
     };
     let listed = within
         .visitor

@@ -12,7 +12,7 @@ use crate::{
     fields::{Asked, Fields},
     form::{self, Form, Line},
     layout::Page,
-    posted::Posted,
+    posted::{Posted, VERSION},
     problem::Problem,
     show,
     stop::Stop,
@@ -46,15 +46,19 @@ async fn found(within: &Within) -> Result<(ApiId, Row<Api>), Stop> {
 
 pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
     let (id, row) = found(&within).await?;
-    let given = definition::given(&row.state);
+    let given = definition::given(&row.state).with(VERSION, row.version.to_string());
     show(&within, id, &row, &given, (None, done(asked.get("done")))).await
 }
 
 pub(crate) async fn change(posted: Posted<Within>) -> Result<Response, Stop> {
     let (within, fields) = (&posted.from, &posted.fields);
     let (id, row) = found(within).await?;
+    let version = posted.version()?;
     let change = match parse(id, fields) {
-        Ok(change) => change,
+        Ok(change) => ApiChange {
+            expected_version: Some(version),
+            ..change
+        },
         Err(faults) => return show(within, id, &row, fields, (Some(faults.into()), None)).await,
     };
     let application = within.visitor.application();
@@ -102,6 +106,7 @@ fn parse(api: ApiId, fields: &Fields) -> Result<ApiChange, Faults> {
         custom_claims: asked("customClaims").then(|| claims.unwrap_or_default()),
         access_token_seconds: patch(asked("accessTokenSeconds"), tokens.access_token_seconds),
         signing_algorithm: patch(asked("signingAlgorithm"), tokens.signing_algorithm),
+        expected_version: None,
     }))
 }
 
@@ -150,6 +155,7 @@ async fn show(
         .show(&html! {
             div.head { h1 { (api.name) } (show::api_state(api.state)) @if api.built_in { (show::badge("info", "built in")) } }
             (show::only_read(within))
+            @if let Some(problem) = problem.as_ref().filter(|_| !may_change) { (form::gone(problem)) }
             section {
                 dl.facts {
                     dt { "Identifier" } dd { (show::id(&api.identifier)) }

@@ -26,6 +26,7 @@ pub(super) fn nothing(client: ClientId) -> ClientChange {
         grants: None,
         auth_method: None,
         jwks: None,
+        expected_version: None,
     }
 }
 
@@ -40,6 +41,7 @@ pub(crate) async fn grants(posted: Posted<Within>) -> Result<Response, Stop> {
     let wrong = |problem: Problem| Some((posted.fields.clone(), problem));
     let change = faults.finish(Some(ClientChange {
         grants: Some(grants),
+        expected_version: Some(posted.version()?),
         ..nothing(id)
     }));
     let within = &posted.from;

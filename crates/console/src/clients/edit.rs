@@ -14,7 +14,7 @@ use crate::{
     fields::Fields,
     form::{Form, Line},
     layout::Page,
-    posted::Posted,
+    posted::{Posted, VERSION},
     problem::Problem,
     show,
     stop::Stop,
@@ -24,14 +24,19 @@ use crate::{
 pub(crate) async fn page(within: Within) -> Result<Response, Stop> {
     within.require(Needs::TenantAdmin)?;
     let (id, row) = found(&within).await?;
-    form(&within, id, &row.state, &given(&row.state), None).await
+    let given = given(&row.state).with(VERSION, row.version.to_string());
+    form(&within, id, &row.state, &given, None).await
 }
 
 pub(crate) async fn save(posted: Posted<Within>) -> Result<Response, Stop> {
     let (within, fields) = (&posted.from, &posted.fields);
     let (id, row) = found(within).await?;
+    let version = posted.version()?;
     let change = match parse(id, &row.state, fields) {
-        Ok(change) => change,
+        Ok(change) => ClientChange {
+            expected_version: Some(version),
+            ..change
+        },
         Err(faults) => return form(within, id, &row.state, fields, Some(faults.into())).await,
     };
     let application = within.visitor.application();
@@ -57,8 +62,8 @@ fn given(client: &Client) -> Fields {
         .with("expiresAt", text(client.expires_at.map(show::in_field)))
 }
 
-/// What is different from the client as it is now: what nobody touched is not judged anew by the policy. What
-/// somebody else has changed since the page was made is different too, and is changed back.
+/// What is different from the client as it is now: what nobody touched is not judged anew by the policy. Of a
+/// form that is older than that nothing is taken.
 fn parse(client: ClientId, before: &Client, fields: &Fields) -> Result<ClientChange, Faults> {
     let given = given(before);
     let differs = |name: &str| fields.asks(name) && !fields.all(name).eq(given.all(name));

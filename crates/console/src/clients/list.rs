@@ -4,7 +4,13 @@ use chancery_domain::{ClientId, client::ClientState};
 use maud::html;
 
 use super::called;
-use crate::{fields::Asked, layout::Page, show, stop::Stop, within::Within};
+use crate::{
+    fields::{Asked, one_of},
+    layout::Page,
+    show,
+    stop::Stop,
+    within::Within,
+};
 
 /// How many stand on a page.
 const ROWS: u32 = 50;
@@ -19,21 +25,25 @@ const STATES: &[(&str, &str, ClientState)] = &[
 pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
-    let wanted = STATES.iter().find(|(name, ..)| asked.has("state", name));
+    let states: Vec<_> = STATES
+        .iter()
+        .map(|(name, _, state)| (*name, *state))
+        .collect();
+    let wanted = asked.sought("state", |text| one_of(&states, text))?;
     let kept = [
         ClientState::Active,
         ClientState::Disabled,
         ClientState::Expired,
     ];
     let filter = ClientFilter {
-        search: asked.get("q").and_then(|typed| Search::parse(typed).ok()),
-        states: Some(wanted.map_or(kept.to_vec(), |(.., state)| vec![*state])),
-        api: asked.get("api").and_then(|id| id.parse().ok()),
+        search: asked.sought("q", Search::parse)?,
+        states: Some(wanted.map_or(kept.to_vec(), |state| vec![state])),
+        api: asked.sought("api", str::parse)?,
         ..ClientFilter::default()
     };
     let page = PageRequest {
         first: ROWS,
-        after: asked.get("after").and_then(|place| place.parse().ok()),
+        after: asked.sought("after", str::parse)?,
     };
     let listed = application
         .clients(caller, within.tenant, &filter, page)

@@ -78,14 +78,13 @@ pub(super) fn parse(fields: &Fields, faults: &mut Faults) -> Option<More> {
     let serves = fields.all("serves").map(ApiIdentifier::parse);
     let serves = serves.filter_map(|api| faults.take("serves", api));
     let serves = serves.collect();
-    let method = METHODS
-        .iter()
-        .find(|(method, _)| fields.has("authMethod", method.as_str()));
+    let methods = AuthMethod::ALL.map(|method| (method.as_str(), method));
+    let method = faults.take_optional("authMethod", fields.chosen("authMethod", &methods));
     Some(More {
         metadata: metadata?,
         custom_claims: custom_claims?,
         serves,
-        auth_method: method.map_or(AuthMethod::ClientSecret, |(method, _)| *method),
+        auth_method: method?.unwrap_or(AuthMethod::ClientSecret),
         jwks,
     })
 }

@@ -15,6 +15,7 @@ use crate::{
     fields::{Asked, Fields},
     form::{self, Form},
     layout::Page,
+    posted::VERSION,
     problem::Problem,
     show,
     stop::Stop,
@@ -62,13 +63,14 @@ pub(super) async fn show(
     let may_change = state != ClientState::Deleted && within.may(Needs::TenantAdmin);
     let grants = if may_change {
         let apis = grants::apis(within).await?;
-        let granted = grants::given(client);
+        let granted = grants::given(client).with(VERSION, row.version.to_string());
         let (granted, problem) = problem
             .as_ref()
             .map_or((&granted, None), |(fields, problem)| {
                 (fields, Some(problem))
             });
-        let form = Form::new(&within.visitor, granted, problem);
+        let opened = within.at(&format!("/clients/{id}#grants"));
+        let form = Form::new(&within.visitor, granted, problem).opened(&opened);
         grants::section(within, id, &form, &apis)
     } else {
         grants::read(client)
@@ -87,6 +89,7 @@ pub(super) async fn show(
                 }
             }
             (show::only_read(within))
+            @if let Some((_, problem)) = problem.as_ref().filter(|_| !may_change) { (form::gone(problem)) }
             (facts(within, id, &row, last_use.as_ref(), now))
             (secrets)
             @if !client.keys.is_empty() { (keys::section(within, id, client, now)) }

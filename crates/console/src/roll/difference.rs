@@ -14,9 +14,8 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let now = application.now();
-    let moment = |name: &str| asked.moment(name).and_then(Result::ok);
-    let to = moment("to").unwrap_or(now).min(now);
-    let from = match moment("from") {
+    let to = asked.sought_moment("to")?.unwrap_or(now).min(now);
+    let from = match asked.sought_moment("from")? {
         Some(from) => from,
         None => application
             .moment_before_newest(caller, within.tenant)
@@ -24,7 +23,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
             .max(to.plus_seconds(-DAY))
             .min(to),
     };
-    let after = asked.get("after").and_then(|number| number.parse().ok());
+    let after = asked.sought("after", str::parse)?;
     let found = application
         .difference(caller, within.tenant, (from, to), after)
         .await?;

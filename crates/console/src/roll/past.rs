@@ -1,7 +1,10 @@
 //! The tenant as it was at an entry of its roll.
 
+use std::str::FromStr;
+
 use axum::response::Response;
 use chancery_application::{EntryNumber, PageRequest};
+use chancery_domain::Invalid;
 use maud::html;
 
 use super::words;
@@ -17,11 +20,14 @@ use crate::{
 const ROWS: u32 = 20;
 
 /// A page of things, past the one that the address names.
-fn page_of<Id: std::str::FromStr>(asked: &Fields, name: &str) -> PageRequest<Id> {
-    PageRequest {
+fn page_of<Id: FromStr<Err = Invalid>>(
+    asked: &Fields,
+    name: &str,
+) -> Result<PageRequest<Id>, Stop> {
+    Ok(PageRequest {
         first: ROWS,
-        after: asked.get(name).and_then(|id| id.parse().ok()),
-    }
+        after: asked.sought(name, str::parse)?,
+    })
 }
 
 pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
@@ -30,12 +36,10 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     let tenant = within.tenant;
     let sealed = application.checkpoint(caller, tenant).await?;
     let head = i64::try_from(sealed.checkpoint.size).unwrap_or(i64::MAX);
-    let wanted: i64 = asked
-        .get("entry")
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(head);
+    let wanted = asked.sought("entry", str::parse)?;
+    let wanted = wanted.map_or(head, |EntryNumber(number)| number);
     let number = wanted.clamp(1, head.max(1));
-    let at = asked.moment("at").and_then(Result::ok);
+    let at = asked.sought_moment("at")?;
     let (moment, entry) = if let Some(at) = at {
         (application.moment(caller, tenant, at, "at").await?, None)
     } else {
@@ -46,10 +50,10 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     let at = moment.at();
     let row = application.tenant_then(moment).await?;
     let apis = application
-        .apis_then(moment, &page_of(&asked, "apis"))
+        .apis_then(moment, &page_of(&asked, "apis")?)
         .await?;
     let clients = application
-        .clients_then(moment, &page_of(&asked, "clients"))
+        .clients_then(moment, &page_of(&asked, "clients")?)
         .await?;
     let ids: Vec<_> = clients.items.iter().map(|(_, (id, _))| *id).collect();
     let secrets = application.client_secrets_then(moment, &ids).await?;

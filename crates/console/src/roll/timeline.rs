@@ -1,6 +1,6 @@
 use axum::response::Response;
 use chancery_application::{ByActor, EntryNumber, EventFilter, PageRequest, RollQuery};
-use chancery_domain::{Actor, Event, Recorded, StreamId, Timestamp};
+use chancery_domain::{Actor, Event, Invalid, Recorded, StreamId, Timestamp};
 use maud::{Markup, html};
 
 use super::words;
@@ -24,10 +24,10 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     let is_filtered = ["type", "client", "actor", "since", "until"]
         .iter()
         .any(|name| asked.get(name).is_some());
-    let query = query(&asked);
+    let query = query(&asked)?;
     // Without a filter the end of the roll is shown first, which is what people look for.
     let first_page = head.saturating_sub(i64::from(ROWS)).max(0);
-    let after = asked.get("after").and_then(|number| number.parse().ok());
+    let after = asked.sought("after", str::parse)?;
     let after = match after {
         None if !is_filtered => Some(EntryNumber(first_page)),
         after => after,
@@ -135,21 +135,23 @@ fn filter(asked: &Fields) -> Markup {
     }
 }
 
-fn query(asked: &Fields) -> RollQuery {
+fn query(asked: &Fields) -> Result<RollQuery, Stop> {
     let kind = |wanted: &str| {
         let mut kinds = Event::kinds().map(|(_, kind, _)| kind);
-        kinds.find(|kind| *kind == wanted)
+        let found = kinds.find(|kind| *kind == wanted);
+        let message = "must be the type of an entry, like ClientCreated";
+        found.ok_or_else(|| Invalid::new("event_type", message))
     };
-    let client = asked.get("client").and_then(|id| id.parse().ok());
-    let actor = asked.get("actor").and_then(|id| id.parse().ok());
-    RollQuery {
+    let client = asked.sought("client", str::parse)?;
+    let actor = asked.sought("actor", str::parse)?;
+    Ok(RollQuery {
         filter: EventFilter {
-            types: asked.get("type").and_then(kind).map(|kind| [kind].into()),
+            types: asked.sought("type", kind)?.map(|kind| [kind].into()),
             streams: client
                 .map(|client| [StreamId::Client(client), StreamId::SecretRotation(client)].into()),
             actor: actor.map(|client| ByActor::One(Actor::Client(client))),
         },
-        since: asked.moment("since").and_then(Result::ok),
-        until: asked.moment("until").and_then(Result::ok),
-    }
+        since: asked.sought_moment("since")?,
+        until: asked.sought_moment("until")?,
+    })
 }

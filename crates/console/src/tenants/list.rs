@@ -3,22 +3,36 @@ use chancery_application::{Kind, PageRequest, Search, TenantFilter};
 use chancery_domain::{TenantId, access::AdminScope, tenant::TenantState};
 use maud::html;
 
-use crate::{fields::Asked, layout::Page, show, stop::Stop, visitor::Visitor};
+use crate::{
+    fields::{Asked, one_of},
+    layout::Page,
+    show,
+    stop::Stop,
+    visitor::Visitor,
+};
 
 /// How many stand on a page.
 const ROWS: u32 = 50;
+
+const STATES: &[(&str, TenantState)] = &[
+    ("active", TenantState::Active),
+    ("suspended", TenantState::Suspended),
+    ("closed", TenantState::Closed),
+];
 
 pub(crate) async fn page(visitor: Visitor, Asked(asked): Asked) -> Result<Response, Stop> {
     let application = visitor.application();
     let caller = &visitor.session.caller;
     let filter = TenantFilter {
-        search: asked.get("q").and_then(|typed| Search::parse(typed).ok()),
-        states: asked.get("state").and_then(state).map(|state| vec![state]),
+        search: asked.sought("q", Search::parse)?,
+        states: asked
+            .sought("state", |text| one_of(STATES, text))?
+            .map(|state| vec![state]),
         created_since: None,
     };
     let page = PageRequest {
         first: ROWS,
-        after: asked.get("after").and_then(|place| place.parse().ok()),
+        after: asked.sought("after", str::parse)?,
     };
     let listed = application.tenants(caller, &filter, page).await?;
     let ids: Vec<TenantId> = listed.items.iter().map(|(_, (id, _))| *id).collect();
@@ -43,9 +57,8 @@ pub(crate) async fn page(visitor: Visitor, Asked(asked): Asked) -> Result<Respon
             div {
                 label for="state" { "State" }
                 select id="state" name="state" data-apply {
-                    @for (value, text) in [("", "any"), ("active", "active"), ("suspended", "suspended"), ("closed", "closed")] {
-                        option value=(value) selected[asked.raw("state") == value] { (text) }
-                    }
+                    option value="" { "any" }
+                    @for (name, _) in STATES { option value=(name) selected[asked.raw("state") == *name] { (name) } }
                 }
             }
             button type="submit" { "Show" }
@@ -89,13 +102,4 @@ pub(crate) async fn page(visitor: Visitor, Asked(asked): Asked) -> Result<Respon
             }
         }
     }))
-}
-
-fn state(text: &str) -> Option<TenantState> {
-    match text {
-        "active" => Some(TenantState::Active),
-        "suspended" => Some(TenantState::Suspended),
-        "closed" => Some(TenantState::Closed),
-        _ => None,
-    }
 }

@@ -162,7 +162,7 @@ event_kinds!(ClientEvent {
     ClientKeysChanged = 1,
     ClientKeyRevoked = 1,
     ClientExpiryChanged = 1,
-    ClientExpired = 1,
+    ClientExpired = 1 by the_clock,
     ClientDisabled = 1,
     ClientEnabled = 1,
     ClientDeleted = 1,

@@ -80,7 +80,7 @@ event_kinds!(KeyRingEvent {
     KeyGenerated = 1,
     AlgorithmChosen = 1,
     KeyRotationScheduled = 1,
-    KeyActivated = 1,
-    KeyRetired = 1,
+    KeyActivated = 1 by the_clock,
+    KeyRetired = 1 by the_clock,
     KeyRevoked = 1,
 });

@@ -31,12 +31,12 @@ fn late(due: Timestamp, now: Timestamp) -> Markup {
     html! { @if due <= now { (show::badge("bad", "overdue")) " " } }
 }
 
-pub(super) fn all(within: &Within, id: ClientId, secrets: &SecretRotation) -> Markup {
+pub(super) fn all(within: &Within, id: ClientId, version: i64, secrets: &SecretRotation) -> Markup {
     html! {
         div.doings {
             (rotate(within, id))
             (issue(within, id))
-            (schedule(within, id, secrets))
+            (schedule(within, id, version, secrets))
         }
     }
 }
@@ -84,7 +84,7 @@ fn issue(within: &Within, id: ClientId) -> Markup {
     }
 }
 
-fn schedule(within: &Within, id: ClientId, secrets: &SecretRotation) -> Markup {
+fn schedule(within: &Within, id: ClientId, version: i64, secrets: &SecretRotation) -> Markup {
     let schedule = secrets.schedule.as_ref();
     let days = schedule.map(|schedule| schedule.every_seconds / super::DAY);
     let overlap = schedule.map(|schedule| schedule.overlap_seconds);
@@ -93,6 +93,7 @@ fn schedule(within: &Within, id: ClientId, secrets: &SecretRotation) -> Markup {
             summary.button { "Schedule" }
             form method="post" action=(within.at(&format!("/clients/{id}/secrets/schedule"))) {
                 (form::hidden(&within.visitor))
+                (form::version(version))
                 p { "When the day comes it stands in the calendar and in the roll. Nobody but its owner can put a new secret in place, so nothing is rotated by itself." }
                 div.field {
                     label for="every" { "Rotate every (days)" }

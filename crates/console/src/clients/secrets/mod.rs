@@ -38,8 +38,8 @@ pub(super) async fn section(
     let secrets = application
         .client_secrets_of(caller, within.tenant, &[id])
         .await?
-        .remove(&id)
-        .unwrap_or_default();
+        .remove(&id);
+    let (version, secrets) = secrets.map_or_else(Default::default, |row| (row.version, row.state));
     let newest = life::newest_first(&secrets);
     let ids = newest.iter().take(SHOWN).map(|(id, _)| id.to_string());
     let ids: Vec<_> = ids.collect();
@@ -60,7 +60,7 @@ pub(super) async fn section(
             (life::drawn(&newest, known.now))
             (table::shown(within, id, (&newest, SHOWN), &known, may_change))
             (forms::due(&secrets, known.now))
-            @if may_change { (forms::all(within, id, &secrets)) }
+            @if may_change { (forms::all(within, id, version, &secrets)) }
         }
     })
 }
@@ -155,12 +155,13 @@ pub(crate) async fn schedule(posted: Posted<Within>) -> Result<Response, Stop> {
     let days = faults.take_optional("everyDays", fields.whole("everyDays"));
     let overlap = faults.take_optional("overlapSeconds", fields.whole("overlapSeconds"));
     let (days, overlap) = faults.finish(days.zip(overlap)).map_err(Error::Invalid)?;
+    let version = posted.version()?;
     let every = days.map(|days| days.saturating_mul(DAY));
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let request = posted.request("scheduleSecretRotation");
     application
-        .schedule_rotation(caller, id, every, overlap, &request)
+        .schedule_rotation(caller, id, every, overlap, Some(version), &request)
         .await?;
     Ok(change::to(within, id, "scheduled"))
 }

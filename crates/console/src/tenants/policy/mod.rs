@@ -9,7 +9,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use chancery_application::{Needs, TenantChange};
 use chancery_domain::Faults;
 
-use crate::{posted::Posted, problem::Problem, stop::Stop, within::Within};
+use crate::{
+    posted::{Posted, VERSION},
+    problem::Problem,
+    stop::Stop,
+    within::Within,
+};
 
 /// How many clients are named for each rule that a change breaks.
 const NAMED: usize = 10;
@@ -22,8 +27,9 @@ pub(crate) async fn page(within: Within) -> Result<Response, Stop> {
     if !within.may(Needs::TenantAdmin) {
         return Ok(edit::read(&within, &row.state.policy));
     }
-    let given =
-        parse::fields_of(&row.state.policy).with("displayName", row.state.display_name.as_str());
+    let given = parse::fields_of(&row.state.policy)
+        .with("displayName", row.state.display_name.as_str())
+        .with(VERSION, row.version.to_string());
     Ok(edit::show(&within, &given, None))
 }
 
@@ -32,6 +38,7 @@ pub(crate) async fn save(form: Posted<Within>) -> Result<Response, Stop> {
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let row = application.tenant(caller, within.tenant).await?;
+    let version = form.version()?;
     let (display_name, change) = match parse::change(fields) {
         Ok(parsed) => parsed,
         Err(faults) => return Ok(edit::show(within, fields, Some(&faults.into()))),
@@ -41,6 +48,11 @@ pub(crate) async fn save(form: Posted<Within>) -> Result<Response, Stop> {
         Err(faults) => return Ok(edit::show(within, fields, Some(&named(faults).into()))),
     };
     if fields.get("step") != Some("save") {
+        // What is reviewed is a change of what was seen.
+        if version != row.version {
+            let problem = Problem::overtaken("tenant");
+            return Ok(edit::show(within, fields, Some(&problem)));
+        }
         let mut changes = differences::between(&row.state.policy, &after);
         if display_name != row.state.display_name {
             changes.insert(
@@ -62,6 +74,7 @@ pub(crate) async fn save(form: Posted<Within>) -> Result<Response, Stop> {
         display_name: Some(display_name).filter(|name| *name != row.state.display_name),
         policy: change,
         refuse_if_breaks: false,
+        expected_version: Some(version),
     };
     let saved = application
         .update_tenant(caller, within.tenant, change, &form.request("updateTenant"))

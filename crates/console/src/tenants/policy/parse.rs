@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use chancery_domain::{
     Faults,
-    tenant::{PolicyChange, RateLimit, SigningAlgorithm, TenantPolicy, TokenAuthMethod},
+    tenant::{PolicyChange, RateLimit, TenantPolicy, TokenAuthMethod},
     value::{DisplayName, Patch},
 };
 
-use crate::fields::Fields;
+use crate::{fields::Fields, keys};
 
 pub(super) const WAYS: &[(TokenAuthMethod, &str)] = &[
     (
@@ -96,6 +96,10 @@ pub(super) fn change(fields: &Fields) -> Result<(DisplayName, PolicyChange), Fau
     let mut faults = Faults::default();
     let name = fields.get("displayName").unwrap_or_default();
     let name = faults.take("displayName", DisplayName::parse(name));
+    let algorithm = fields.chosen("signingAlgorithm", &keys::algorithms());
+    let algorithm = faults
+        .take_optional("signingAlgorithm", algorithm)
+        .flatten();
     let mut number = |path: &str| faults.take_optional(path, fields.whole(path)).flatten();
     let patch = |number: Option<u32>| number.map_or(Patch::Clear, Patch::Set);
     let limit = |whose: &str, number: &mut dyn FnMut(&str) -> Option<u32>| {
@@ -118,9 +122,7 @@ pub(super) fn change(fields: &Fields) -> Result<(DisplayName, PolicyChange), Fau
     let change = PolicyChange {
         access_token_seconds: number("accessTokenSeconds"),
         refresh_token_seconds: patch(number("refreshTokenSeconds")),
-        signing_algorithm: SigningAlgorithm::ALL
-            .into_iter()
-            .find(|algorithm| fields.has("signingAlgorithm", algorithm.as_str())),
+        signing_algorithm: algorithm,
         allowed_auth_methods: Some(ways),
         require_client_name: Some(fields.has("requireClientName", "yes")),
         allow_metadata: Some(fields.has("allowMetadata", "yes")),

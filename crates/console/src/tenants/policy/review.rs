@@ -6,7 +6,15 @@ use chancery_domain::tenant::PolicyEffect;
 use maud::{Markup, html};
 
 use super::differences::Changed;
-use crate::{fields::Fields, form::Form, layout::Page, show, stop::capitalised, within::Within};
+use crate::{
+    fields::Fields,
+    form::Form,
+    layout::Page,
+    posted::{COMMAND, FORM_TOKEN, VERSION},
+    show,
+    stop::capitalised,
+    within::Within,
+};
 
 /// What changes, before it is saved.
 pub(super) fn show(
@@ -17,7 +25,7 @@ pub(super) fn show(
 ) -> Response {
     let form = Form::new(&within.visitor, given, None);
     let content = html! {
-        (given.hidden(&["form_token", "command", "step"]))
+        (given.hidden(&[FORM_TOKEN, COMMAND, VERSION, "step"]))
         input type="hidden" name="step" value="save";
         div.actions {
             button.primary type="submit" { "Save the policy" }

@@ -1,0 +1,125 @@
+//! Every route of the router, asked by whom it is not for. The list is the router's own, so a new route is asked
+//! too.
+
+use crate::{
+    first_token::roll,
+    support::{Browser, Page, World, story, tenant_admin},
+};
+
+/// What belongs to no tenant, and what it answers to a tenant's administrator: to `GET`, and to a form of the
+/// session without a field.
+const OUTSIDE: &[(&str, u16, u16)] = &[
+    ("/console", 303, 405),
+    ("/console/", 303, 405),
+    ("/console/start", 200, 405),
+    ("/console/{*rest}", 404, 405),
+    ("/console/tenants", 403, 405),
+    ("/console/tenants/new", 403, 422),
+    ("/console/sign-in", 200, 401),
+    ("/console/link", 200, 401),
+];
+/// What ends the session that asks; it has stories of its own.
+const ENDS: &[&str] = &["/console/sign-out", "/console/sign-out/everywhere"];
+
+/// The names in braces, filled in.
+fn filled(path: &str, slug: &str, (client, api): (&str, &str)) -> String {
+    path.replace("{slug}", slug)
+        .replace("{client}", client)
+        .replace("{api}", api)
+        .replace("{entry}", "1")
+        .replace("{*rest}", "nothing")
+}
+
+/// The paths within a tenant.
+fn within() -> Vec<String> {
+    let paths = chancery_console::paths().into_iter();
+    paths.filter(|path| path.contains("{slug}")).collect()
+}
+
+fn token_of(page: &Page) -> String {
+    page.hidden("/console/sign-out")[0].1.clone()
+}
+
+#[test]
+fn every_route_is_of_a_tenant_or_said_to_be_of_none() {
+    let mut outside = chancery_console::paths();
+    outside.retain(|path| !path.contains("{slug}"));
+    let known = |path: &String| {
+        OUTSIDE.iter().any(|(known, ..)| known == path) || ENDS.contains(&path.as_str())
+    };
+    outside.retain(|path| !known(path));
+    assert_eq!(outside, Vec::<String>::new(), "say what each answers");
+    assert!(within().len() > 30);
+    for path in within() {
+        let parts = path.split('/').filter(|part| part.starts_with('{'));
+        for part in parts {
+            assert!(
+                ["{slug}", "{client}", "{api}", "{entry}"].contains(&part),
+                "fill in {part}"
+            );
+        }
+    }
+}
+
+story! {
+    /// Another tenant's things do not exist, whichever route is asked for them: not under their own address,
+    /// and not under the address of one's own tenant.
+    async fn no_route_leads_to_another_tenant(world: World) {
+        let own = world.acme().await;
+        let other = world.tenant_like_acme("other").await;
+        let (id, secret) = tenant_admin(&world, "acme").await;
+        let admin = Browser::signed_in(&world, "acme", &id, &secret).await;
+        let token = token_of(&admin.open("/console/t/acme").await);
+        let form = [("form_token", &*token)];
+        for path in within() {
+            let mut foreign = vec![filled(&path, "other", (&other.client, &other.api))];
+            if path.contains("{client}") || path.contains("{api}") {
+                foreign.push(filled(&path, "acme", (&other.client, &other.api)));
+            }
+            for foreign in foreign {
+                let (got, sent) = (admin.get(&foreign).await, admin.send(&foreign, &form).await);
+                for page in [&got, &sent] {
+                    assert!([404, 405].contains(&page.status), "{foreign}: {}", page.status);
+                    assert!(!page.html.contains(&other.client), "{foreign}: {}", page.html);
+                }
+                assert!((got.status, sent.status) != (405, 405), "{foreign} answers nobody");
+            }
+            // The same route leads somewhere in one's own tenant, or the above says nothing.
+            if !path.ends_with("/live") && admin.get(&filled(&path, "other", ("x", "x"))).await.status == 404 {
+                let path = filled(&path, "acme", (&own.client, &own.api));
+                assert_eq!(admin.get(&path).await.status, 200, "{path}");
+            }
+        }
+        for (path, got, sent) in OUTSIDE {
+            let path = filled(path, "", ("", ""));
+            let answers = (admin.get(&path).await.status, admin.send(&path, &form).await.status);
+            assert_eq!(answers, (*got, *sent), "{path}");
+        }
+        assert_eq!(world.token("other", &other.client, &other.secret).send().await.status, 200);
+    }
+}
+
+story! {
+    /// Whoever is not signed in gets nothing but the way to sign in; a form that does not come from a page of the
+    /// session is refused.
+    async fn no_route_answers_who_may_not_ask(world: World) {
+        let acme = world.acme().await;
+        let stranger = Browser::new(&world);
+        let operator = Browser::operator(&world).await;
+        let events = roll(&world, "acme").await.len();
+        for path in within() {
+            let path = filled(&path, "acme", (&acme.client, &acme.api));
+            for page in [stranger.get(&path).await, stranger.send(&path, &[]).await] {
+                match page.status {
+                    405 => {}
+                    _ => assert!(page.location().starts_with("/console/sign-in"), "{path}"),
+                }
+            }
+            for form in [vec![], vec![("form_token", "made-up")]] {
+                let page = operator.send(&path, &form).await;
+                assert!([403, 405].contains(&page.status), "{path}: {}", page.status);
+            }
+        }
+        assert_eq!(roll(&world, "acme").await.len(), events);
+    }
+}

@@ -1,0 +1,205 @@
+//! Two operators, two forms: what one saved is not given back by what the other had opened before.
+
+use serde_json::{Value, json};
+
+use crate::{
+    first_token::roll,
+    support::{Browser, Page, World, story},
+};
+
+/// The form to an address as it stands on a page: what it brings along, with these fields in place of its own.
+fn form(page: &Page, action: &str, fields: &[(&str, &str)]) -> Vec<(String, String)> {
+    let given = fields
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    page.hidden(action).into_iter().chain(given).collect()
+}
+
+async fn send(browser: &Browser<'_>, action: &str, form: &[(String, String)]) -> Page {
+    let fields: Vec<_> = form
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    browser.send(action, &fields).await
+}
+
+/// One opens the form, another saves theirs, the one saves: that changes nothing and is told, also when it is sent
+/// once more as it is shown then. Opened anew it is saved.
+async fn overtaken(
+    world: &World,
+    (on, action): (&str, &str),
+    theirs: &[(&str, &str)],
+    mine: &[(&str, &str)],
+) -> Page {
+    let (one, other) = (
+        Browser::operator(world).await,
+        Browser::operator(world).await,
+    );
+    let opened = form(&one.open(on).await, action, mine);
+    other.submit(on, action, theirs).await.location();
+    let entries = roll(world, "acme").await.len();
+    let told = send(&one, action, &opened).await;
+    for page in [&told, &send(&one, action, &form(&told, action, mine)).await] {
+        assert_eq!(page.status, 422, "{}", page.text());
+        page.shows("after you had opened the form. Nothing was changed.");
+        page.shows("Open the form anew");
+    }
+    assert_eq!(roll(world, "acme").await.len(), entries);
+    one.submit(on, action, mine).await.location();
+    assert_eq!(roll(world, "acme").await.len(), entries + 1);
+    told
+}
+
+story! {
+    async fn grants_that_another_operator_took_away_are_not_given_back(world: World) {
+        let acme = world.acme().await;
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        let grants = format!("{client}/grants");
+        let (read, write) = (("scope", "https://orders.example orders:read"), ("scope", "https://orders.example orders:write"));
+        let told = overtaken(&world, (&client, &grants), &[read], &[write]).await;
+        told.shows("Somebody changed this client");
+        // What was ticked is still ticked.
+        assert!(told.html.contains("value=\"https://orders.example orders:write\" checked"), "{}", told.html);
+        assert!(!told.html.contains("value=\"https://orders.example orders:read\" checked"));
+        assert!(told.html.contains(&format!("href=\"{client}#grants\"")));
+    }
+}
+
+story! {
+    async fn what_another_operator_wrote_about_a_client_stays(world: World) {
+        let acme = world.acme().await;
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        let edit = format!("{client}/edit");
+        let told = overtaken(&world, (&edit, &edit), &[("name", "theirs")], &[("name", "mine"), ("description", "")]).await;
+        assert!(told.html.contains("value=\"mine\""), "what was typed stands there");
+        // Deleted meanwhile, there is no form to show it in.
+        let one = Browser::operator(&world).await;
+        let grants = format!("{client}/grants");
+        let opened = form(&one.open(&client).await, &grants, &[]);
+        let deletes = [("do", "delete"), ("reason", "left"), ("confirm", "mine")];
+        one.submit(&client, &format!("{client}/state"), &deletes).await.location();
+        send(&one, &grants, &opened).await.shows("Somebody changed this client");
+    }
+}
+
+story! {
+    async fn a_policy_is_reviewed_and_saved_as_it_was_opened_or_not_at_all(world: World) {
+        world.acme().await;
+        let policy = "/console/t/acme/policy";
+        let (one, other) = (Browser::operator(&world).await, Browser::operator(&world).await);
+        let fields = |name: &'static str, seconds: &'static str| {
+            [("displayName", name), ("accessTokenSeconds", seconds), ("signingAlgorithm", "ES256"), ("clientLifetimeDays.min", "1"),
+                ("maxLiveSecrets", "2"), ("rotationOverlapSeconds", "86400"), ("allowedAuthMethods", "client_secret_basic")]
+        };
+        let opened = form(&one.open(policy).await, policy, &fields("Acme", "600"));
+        let reviewed = send(&one, policy, &opened).await;
+        assert_eq!(reviewed.status, 200, "{}", reviewed.text());
+        let saved = other.submit(policy, policy, &fields("Acme International", "3600")).await;
+        send(&other, policy, &form(&saved, policy, &[])).await.location();
+        let entries = roll(&world, "acme").await.len();
+        // The review that was opened before, and a review of the form that was opened before.
+        for told in [send(&one, policy, &form(&reviewed, policy, &[])).await, send(&one, policy, &opened).await] {
+            assert_eq!(told.status, 422);
+            told.shows("Somebody changed this tenant after you had opened the form. Nothing was changed.");
+            assert!(told.html.contains("value=\"600\""), "{}", told.html);
+        }
+        assert_eq!(roll(&world, "acme").await.len(), entries);
+    }
+}
+
+story! {
+    async fn scopes_of_an_api_and_a_schedule_are_not_overwritten(world: World) {
+        let acme = world.acme().await;
+        let api = format!("/console/t/acme/apis/{}", acme.api);
+        let fields = |scopes| [("name", "Orders"), ("scopes", scopes), ("roles", "clerk: orders:read")];
+        let told = overtaken(&world, (&api, &api), &fields("orders:read\norders:all"), &fields("orders:read\norders:none")).await;
+        told.shows("Somebody changed this API");
+        told.shows("orders:none");
+
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        let schedule = format!("{client}/secrets/schedule");
+        let browser = Browser::operator(&world).await;
+        let opened = form(&browser.open(&client).await, &schedule, &[("everyDays", "90")]);
+        browser.submit(&client, &schedule, &[("everyDays", "30")]).await.location();
+        let told = send(&browser, &schedule, &opened).await;
+        assert_eq!(told.status, 409, "{}", told.text());
+        told.shows("Somebody changed this client's secrets after you had opened the form. Nothing was changed.");
+        browser.open(&client).await.shows("To be rotated every 30 days");
+    }
+}
+
+story! {
+    /// A form that is sent twice is one command, though its own first time has made it old.
+    async fn a_form_that_is_sent_twice_is_not_its_own_conflict(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let edit = format!("/console/t/acme/clients/{}/edit", acme.client);
+        let opened = form(&browser.open(&edit).await, &edit, &[("name", "twice")]);
+        for _ in 0..2 {
+            assert!(send(&browser, &edit, &opened).await.location().ends_with("?done=saved"));
+        }
+        // With something else in it, it is another one.
+        let mut other = opened.clone();
+        other.last_mut().unwrap().1 = "another".to_owned();
+        send(&browser, &edit, &other).await.shows("This form was sent before, with something else in it.");
+        // One that does not say what it was made from is not taken for a new one.
+        let without: Vec<_> = opened.into_iter().filter(|(name, _)| name != "version").collect();
+        assert_eq!(send(&browser, &edit, &without).await.status, 400);
+    }
+}
+
+story! {
+    async fn a_change_through_the_api_is_made_on_the_version_that_was_read_or_not_at_all(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let changed = |verb: &'static str, input: Value| operator.mutation(verb, "replayed", input);
+        for (verb, thing, id, fields, change) in [
+            ("updateClient", "client", json!(acme.client), format!("client(id: \"{}\") {{ version }}", acme.client), json!({"name": "first"})),
+            ("updateApi", "api", json!(acme.api), format!("api(id: \"{}\") {{ version }}", acme.api), json!({"name": "first"})),
+            ("updateTenant", "tenant", json!("acme"), "tenant(slug: \"acme\") { version }".to_owned(), json!({"displayName": "first"})),
+        ] {
+            let version = operator.query(thing, &format!("{{ {fields} }}")).await.data()["version"].clone();
+            let input = |command: Value, expected: &Value, rename: &str| {
+                let mut input = change.clone();
+                for value in input.as_object_mut().unwrap().values_mut() {
+                    *value = json!(rename);
+                }
+                input[thing] = id.clone();
+                input["expectedVersion"] = expected.clone();
+                input["commandId"] = command;
+                input
+            };
+            let command = json!(format!("f47ac10b-58cc-4372-a567-0e02b2c3d4{}", verb.len() + 20));
+            let first = input(command, &version, "first");
+            assert_eq!(changed(verb, first.clone()).await.data()["replayed"], false, "{verb}");
+            let entries = roll(&world, "acme").await.len();
+            let stale = changed(verb, input(Value::Null, &version, "second")).await;
+            assert_eq!(stale.code(), "CONFLICT", "{verb}");
+            let message = stale.body["errors"][0]["message"].as_str().unwrap();
+            assert!(message.contains("was changed meanwhile"), "{message}");
+            // A retry of what was done is answered as it was.
+            assert_eq!(changed(verb, first).await.data()["replayed"], true, "{verb}");
+            assert_eq!(changed(verb, input(Value::Null, &json!("new"), "x")).await.fault_paths(), ["input.expectedVersion"]);
+            assert_eq!(roll(&world, "acme").await.len(), entries);
+        }
+    }
+}
+
+story! {
+    /// Ten at once on one version: one is made, and nine are told.
+    async fn of_many_at_once_one_is_made(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let read = operator.query("client", &format!("{{ client(id: \"{}\") {{ version }} }}", acme.client)).await.data();
+        let renamed = |number: usize| {
+            let input = json!({"client": acme.client, "name": format!("name {number}"), "expectedVersion": read["version"]});
+            operator.mutation("updateClient", "replayed", input)
+        };
+        let answers = crate::repeated_commands::join_all(10, renamed).await;
+        let made = answers.iter().filter(|answer| answer.body.get("errors").is_none()).count();
+        assert_eq!(made, 1);
+        for answer in answers.iter().filter(|answer| answer.body.get("errors").is_some()) {
+            assert_eq!(answer.code(), "CONFLICT");
+        }
+    }
+}
