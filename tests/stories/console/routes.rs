@@ -15,7 +15,7 @@ const OUTSIDE: &[(&str, u16, u16)] = &[
     ("/console/{*rest}", 404, 405),
     ("/console/tenants", 403, 405),
     ("/console/tenants/new", 403, 422),
-    ("/console/sign-in", 200, 401),
+    ("/console/sign-in", 200, 422),
     ("/console/link", 200, 401),
 ];
 /// What ends the session that asks; it has stories of its own.

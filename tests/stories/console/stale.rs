@@ -153,11 +153,11 @@ story! {
         let acme = world.acme().await;
         let operator = world.operator().await;
         let changed = |verb: &'static str, input: Value| operator.mutation(verb, "replayed", input);
-        for (verb, thing, id, fields, change) in [
+        for (number, (verb, thing, id, fields, change)) in (10..).zip([
             ("updateClient", "client", json!(acme.client), format!("client(id: \"{}\") {{ version }}", acme.client), json!({"name": "first"})),
             ("updateApi", "api", json!(acme.api), format!("api(id: \"{}\") {{ version }}", acme.api), json!({"name": "first"})),
             ("updateTenant", "tenant", json!("acme"), "tenant(slug: \"acme\") { version }".to_owned(), json!({"displayName": "first"})),
-        ] {
+        ]) {
             let version = operator.query(thing, &format!("{{ {fields} }}")).await.data()["version"].clone();
             let input = |command: Value, expected: &Value, rename: &str| {
                 let mut input = change.clone();
@@ -169,7 +169,7 @@ story! {
                 input["commandId"] = command;
                 input
             };
-            let command = json!(format!("f47ac10b-58cc-4372-a567-0e02b2c3d4{}", verb.len() + 20));
+            let command = json!(format!("f47ac10b-58cc-4372-a567-0e02b2c3d4{number}"));
             let first = input(command, &version, "first");
             assert_eq!(changed(verb, first.clone()).await.data()["replayed"], false, "{verb}");
             let entries = roll(&world, "acme").await.len();

@@ -182,8 +182,7 @@ impl ApiNode {
         Ok(Json(row.state.custom_claims.members().clone().into()))
     }
 
-    /// Its version: how often it was changed, 1 when it was created. A 64-bit number as text, for
-    /// `expectedVersion`.
+    /// Its version, which every change makes greater. A 64-bit number as text, for `expectedVersion`.
     async fn version(&self, ctx: &Context<'_>) -> Result<String, Failure> {
         Ok(self.row(ctx).await?.version.to_string())
     }

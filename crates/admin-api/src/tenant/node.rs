@@ -95,8 +95,7 @@ impl TenantNode {
         (&self.row.state.policy).into()
     }
 
-    /// Its version: how often it was changed, 1 when it was created. A 64-bit number as text, for
-    /// `expectedVersion`.
+    /// Its version, which every change makes greater. A 64-bit number as text, for `expectedVersion`.
     async fn version(&self) -> String {
         self.row.version.to_string()
     }
