@@ -96,7 +96,7 @@ impl Application {
         let issued = log.issued_since(tenant, begin, part).await?;
         let denied = log.denied_since(tenant, begin, part).await?;
         let busiest = log.busiest_since(tenant, begin, NAMED).await?;
-        let unused = self.unused(tenant, begin, None, LOOKED_AT).await?;
+        let unused = self.unused(tenant, begin, None).await?;
         Ok(ActivitySummary {
             begin,
             end,
@@ -125,7 +125,7 @@ impl Application {
         self.record_reading(caller, tenant, Kind::ActivityRead)
             .await?;
         let (begin, _) = self.span(span);
-        self.unused(tenant, begin, after, LOOKED_AT).await
+        self.unused(tenant, begin, after).await
     }
 
     /// When a span begins and ends: whole parts, the one that is under way included.
@@ -165,14 +165,13 @@ impl Application {
         tenant: TenantId,
         since: Timestamp,
         after: Option<Place<ClientId>>,
-        looked_at: u32,
     ) -> Result<UnusedClients, Error> {
         let filter = ClientFilter {
             states: Some(vec![ClientState::Active]),
             ..ClientFilter::default()
         };
         let (store, now) = (&self.parts.store, self.now());
-        let listed = client_list::list(store, tenant, &filter, now, after, looked_at).await?;
+        let listed = client_list::list(store, tenant, &filter, now, after, LOOKED_AT).await?;
         let last = listed.items.last().map(|(place, ..)| place.clone());
         let there: Vec<_> = listed
             .items
