@@ -15,6 +15,7 @@ mod api_life;
 mod assertions;
 mod client_keys;
 mod client_life;
+mod clock_set_back;
 mod concurrency;
 mod console;
 mod emergencies;

@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "chancery-telemetry",
             "chancery-domain",
+            "chancery-crypto",
             "chancery-event-store",
         ],
     ),

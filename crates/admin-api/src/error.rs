@@ -201,7 +201,7 @@ fn named(faults: &Faults, prefix: &str, extensions: &mut ErrorExtensionValues) -
 /// Completes an error before it is sent: GraphQL's own errors get their code, and what is not the
 /// caller's doing is written to the log and can be found there by its trace.
 pub(crate) fn complete(error: &mut ServerError, trace_id: &str) {
-    if let Some(sentence) = of_syntax(&error.message) {
+    if let Some(sentence) = of_syntax(&error.message).or_else(|| of_size(&error.message)) {
         error.message = sentence;
     }
     if let Some((end, _)) = error.message.char_indices().nth(MAX_MESSAGE) {
@@ -222,6 +222,19 @@ pub(crate) fn complete(error: &mut ServerError, trace_id: &str) {
             extensions.set("traceId", trace_id);
         }
         Some(_) => {}
+    }
+}
+
+/// What is too large is not told how large it may be.
+fn of_size(message: &str) -> Option<String> {
+    match message {
+        "Query is nested too deep." => Some(format!(
+            "the query is nested too deep: it may have {MAX_DEPTH} levels; ask for what lies deeper by its id, in a request of its own"
+        )),
+        "Query is too complex." => Some(format!(
+            "the query is too complex: its fields, each as often as its lists may have it, may be {MAX_COMPLEXITY}; ask for smaller pages (`first`) or fewer fields"
+        )),
+        _ => None,
     }
 }
 

@@ -25,10 +25,10 @@ use crate::{
 };
 
 /// How deeply fields may be nested. Asking for the schema itself, as tools do, takes 15.
-const MAX_DEPTH: usize = 16;
+pub(crate) const MAX_DEPTH: usize = 16;
 /// What an operation may cost: a field costs 1, a list as much as its longest page. A page of 1,000
 /// clients with everything that is known of them fits.
-const MAX_COMPLEXITY: usize = 100_000;
+pub(crate) const MAX_COMPLEXITY: usize = 100_000;
 /// How many directives a field may have.
 const MAX_DIRECTIVES_ON_A_FIELD: usize = 5;
 

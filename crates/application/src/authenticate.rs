@@ -10,7 +10,7 @@ use chancery_domain::{
     tenant::TenantState,
     value::{ADMIN_API, ScopeSet, Slug},
 };
-use chancery_event_store::{Reads, Tx};
+use chancery_event_store::{Reads, Tx, stamp};
 use chancery_projections::{client_secrets, clients, key_rings, tenants};
 use chancery_token_log::RecordError;
 use serde::Deserialize;
@@ -156,11 +156,13 @@ impl Application {
             credential,
             ..
         } = identity;
-        let now = self.parts.clock.now();
-        if identity.expires <= now.seconds() {
+        if identity.expires <= self.now().seconds() {
             return Err(refused("the token has expired"));
         }
         let mut connection = on.source().connection().await.map_err(Error::from)?;
+        let roll = stamp(&mut connection, home).await.map_err(Error::from)?;
+        let roll = roll.ok_or(refused("unknown tenant"))?;
+        let now = self.now_after(roll.recorded_at)?;
         let tenant = tenants::get(&mut connection, home)
             .await
             .map_err(Error::from)?;

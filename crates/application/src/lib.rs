@@ -24,6 +24,7 @@ mod moment;
 mod operators;
 mod page;
 mod policy_preview;
+mod present;
 mod roll;
 mod rotation;
 mod sealing;
@@ -113,6 +114,8 @@ pub struct Application {
     parts: Arc<Parts>,
     tasks: TaskTracker,
     heads: Heads,
+    /// What the clock is held against.
+    newest: Arc<present::Newest>,
     /// Told after each commit.
     unsealed: Arc<tokio::sync::Notify>,
 }
@@ -124,6 +127,7 @@ impl Application {
             heads: Heads::new(parts.store.clone()),
             parts: Arc::new(parts),
             tasks: TaskTracker::new(),
+            newest: Arc::default(),
             unsealed: Arc::default(),
         }
     }

@@ -121,10 +121,11 @@ impl Application {
     /// [`Error::Unavailable`], [`Error::Internal`].
     pub async fn session(&self, token: &str) -> Result<Option<Session>, Error> {
         let hash = session_hash(token);
-        let now = self.now();
         let Some(kept) = self.parts.store.platform_session(&hash).await? else {
             return Ok(None);
         };
+        // A session that was used later than now is one that may have rested too long.
+        let now = self.now_after(kept.seen_at)?;
         if kept.ends_at <= now || kept.seen_at.plus_seconds(RESTS) <= now {
             return Ok(None);
         }

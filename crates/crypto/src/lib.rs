@@ -13,6 +13,8 @@ mod algorithm;
 mod assertion;
 mod digest;
 mod entropy;
+#[cfg(any(test, feature = "testing"))]
+pub mod fuzzing;
 mod hash;
 mod installation_key;
 mod jwk;
@@ -41,7 +43,8 @@ pub use master_key::{MasterKey, MasterKeyError, MasterKeyId};
 pub use note::{InvalidKeyName, NoteError, NoteKey, VerifierKey, VerifierKeyError};
 pub use seal::{MasterKeySource, OpenError, SealContext, SealError, Sealed, Sealer};
 pub use secret::{
-    ClientSecret, NotOurs, REFRESH_PATTERN, RefreshToken, SECRET_PATTERN, SecretIssuer, fingerprint,
+    ClientSecret, NotOurs, REFRESH_PATTERN, RefreshToken, SECRET_PATTERN, SecretIssuer,
+    could_be_secret, fingerprint,
 };
 pub use signing::{SignError, SigningKey, SigningKeyError};
 pub use token::{Audience, Expectation, PresentedToken, TokenError, verify_jwt};

@@ -26,6 +26,9 @@ const TAGGED_LEN: usize = 48;
 const BODY_LEN: usize = BLOCKS * BLOCK_LEN;
 
 mod refresh;
+mod resembling;
+
+pub use resembling::could_be_secret;
 
 pub use refresh::{REFRESH_PATTERN, RefreshToken, fingerprint};
 

@@ -11,6 +11,8 @@ pub mod command;
 pub mod credential;
 pub mod envelope;
 pub mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod id;
 pub mod json;
 pub mod key_ring;

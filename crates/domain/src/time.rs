@@ -17,6 +17,10 @@ pub trait Clock: Send + Sync {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
+/// How far a clock may be behind what others have recorded, in seconds. One that is further behind is
+/// wrong, and would bring back what has ended.
+const CLOCK_TOLERANCE: i64 = 5;
+
 /// The last moment that can be written: the end of the year 9999.
 const LAST: i64 = 253_402_300_799_999_999;
 
@@ -52,6 +56,12 @@ impl Timestamp {
     #[must_use]
     pub const fn plus_seconds(self, seconds: i64) -> Self {
         Self::from_micros(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
+    }
+
+    /// Whether a clock that shows this moment is wrong, since something was recorded at that one. Nothing
+    /// may be decided by it: fewer things would have ended.
+    pub const fn is_behind(self, recorded: Self) -> bool {
+        self.plus_seconds(CLOCK_TOLERANCE).0 < recorded.0
     }
 
     /// This many days of 86,400 seconds later.

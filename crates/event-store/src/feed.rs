@@ -65,16 +65,7 @@ impl Store {
 
     /// The state of the tenant's roll. None: there is no such tenant.
     pub async fn stamp(&self, tenant: TenantId) -> Result<Option<Stamp>, StoreError> {
-        let found = fetch_optional!(
-            self,
-            (i64, i64),
-            "SELECT head, recorded_at FROM tenant_log WHERE tenant_id = $1",
-            tenant.to_string()
-        )?;
-        Ok(found.map(|(head, recorded_at)| Stamp {
-            head,
-            recorded_at: Timestamp::from_micros(recorded_at),
-        }))
+        stamp(self, tenant).await
     }
 
     /// The states of these tenants' rolls, of one moment. A tenant that is not there is left out.
@@ -155,6 +146,23 @@ impl Store {
         )?;
         Ok(events)
     }
+}
+
+/// The state of the tenant's roll, as [`Store::stamp`] gives it.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn stamp(on: impl Reads<'_>, tenant: TenantId) -> Result<Option<Stamp>, StoreError> {
+    let found = fetch_optional!(
+        on,
+        (i64, i64),
+        "SELECT head, recorded_at FROM tenant_log WHERE tenant_id = $1",
+        tenant.to_string()
+    )?;
+    Ok(found.map(|(head, recorded_at)| Stamp {
+        head,
+        recorded_at: Timestamp::from_micros(recorded_at),
+    }))
 }
 
 impl Tx {

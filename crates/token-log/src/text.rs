@@ -1,5 +1,7 @@
 //! What strangers write, made fit to be kept.
 
+use chancery_crypto::could_be_secret;
+
 /// The most characters of a client's id as it was sent.
 const CLIENT: usize = 64;
 /// The most characters of a user agent.
@@ -7,12 +9,6 @@ const USER_AGENT: usize = 200;
 
 /// What stands in the place of something that could be a secret.
 const MASKED: &str = "(masked)";
-
-/// How secrets of ours begin, in any letter case: people paste them into the wrong field.
-const SECRET: [&[u8]; 2] = [b"chs_", b"chr_"];
-
-/// How tokens begin. In another case they are none, and an id may well hold these letters.
-const TOKEN: &str = "eyJ";
 
 pub(crate) fn client(text: String) -> String {
     fit(text, CLIENT)
@@ -36,15 +32,6 @@ fn fit(text: String, most: usize) -> String {
         .collect()
 }
 
-fn could_be_secret(text: &str) -> bool {
-    let secret = SECRET.iter().any(|beginning| {
-        text.as_bytes()
-            .windows(beginning.len())
-            .any(|window| window.eq_ignore_ascii_case(beginning))
-    });
-    secret || text.contains(TOKEN)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,7 +51,7 @@ mod tests {
         for text in [
             "chs_abc",
             "CHS_abc",
-            "x chs_abc",
+            "x chr_abc",
             "eyJhbGciOi",
             "Bearer eyJh",
         ] {

@@ -16,7 +16,7 @@ use crate::{
     client_auth::{self, Denial, Presented, Proof, ProofError, Prover},
     error::{Code, Refusal},
     grant, introspect,
-    limits::{Standing, Whose},
+    limits::{Counted, Standing, Whose},
     parameters::{Malformed, Parameters},
     revoke, token,
 };
@@ -62,10 +62,10 @@ impl Endpoint {
         if let Err(refusal) = &outcome {
             request.note(refusal, &mut seen);
         }
-        if let (Err(refusal), Some((tenant, client))) = (&outcome, seen.counted)
+        if let (Err(refusal), Some(counted)) = (&outcome, seen.counted.take())
             && refusal.code() == Code::TemporarilyUnavailable
         {
-            service.limits().give_back(tenant, client);
+            counted.give_back();
         }
         request.answer(outcome, &seen)
     }
@@ -113,8 +113,8 @@ pub(crate) struct Seen {
     proved: Option<Proved>,
     /// Whether the denial is recorded already.
     noted: bool,
-    /// For whom the request was counted by the limits, which happens once.
-    counted: Option<(TenantId, ClientId)>,
+    /// Where the request was counted by the limits, which happens once.
+    counted: Option<Counted>,
     standing: Option<Standing>,
     /// The limit that the request is beyond, and that is not enforced.
     pub(crate) beyond: Option<&'static str>,
@@ -260,7 +260,7 @@ impl Request<'_> {
     async fn count(&self, proof: &Proof, now: Timestamp, seen: &mut Seen) -> Result<(), Refusal> {
         let limits = &proof.tenant.tenant.policy.rate_limit;
         let (tenant, client, log) = (proof.tenant.id, proof.client.id, self.service.log());
-        let verdict = self
+        let (verdict, counted) = self
             .service
             .limits()
             .take(log, tenant, client, limits, now)
@@ -270,7 +270,7 @@ impl Request<'_> {
         if let Some((whose, retry_after)) = verdict.refused {
             return Err(Refusal::RateLimit { whose, retry_after });
         }
-        seen.counted = Some((proof.tenant.id, proof.client.id));
+        seen.counted = Some(counted);
         Ok(())
     }
 }

@@ -19,14 +19,11 @@ use crate::{
     token::Issued,
 };
 
-/// How far a clock may be behind what others have recorded, in seconds.
-const CLOCK_TOLERANCE: i64 = 5;
-
 /// Whether a client that has proved who it is may obtain tokens now. It was accepted before it waited
 /// for its proof; it must be now.
 pub(crate) fn admit(proof: &Proof, method: TokenAuthMethod, now: Timestamp) -> Result<(), Refusal> {
     let (tenant, client) = (&proof.tenant, &proof.client);
-    if now.plus_seconds(CLOCK_TOLERANCE) < tenant.newest.max(client.newest) {
+    if now.is_behind(tenant.newest.max(client.newest)) {
         return Err(Refusal::ClockBehind);
     }
     client_auth::accepted(client, proof.credential, now)?;

@@ -11,7 +11,7 @@ use chancery_token_log::{Quota, RecordError, TokenLog};
 
 use crate::{
     quotas::{Account, Accounts, Held},
-    window::{Window, Windows, locked, seconds_until},
+    window::{Window, Windows, locked, second_from, seconds_until},
 };
 
 /// How many clients and tenants are counted at a time.
@@ -63,10 +63,18 @@ impl Counter<'_> {
         }
     }
 
-    fn count(&mut self) {
+    /// One more, and in which window: none where it need not be counted.
+    fn count(&mut self) -> Option<Timestamp> {
         match self {
             Self::Short(window) => window.count(),
             Self::Long(held, _) => held.count(),
+        }
+    }
+
+    fn give_back(&mut self, began: Timestamp) {
+        match self {
+            Self::Short(window) => window.give_back(began),
+            Self::Long(held, _) => held.give_back(began),
         }
     }
 
@@ -91,7 +99,7 @@ pub(crate) enum Whose {
 pub(crate) struct Standing {
     pub(crate) limit: u32,
     pub(crate) remaining: u32,
-    /// When the window ends, in Unix seconds.
+    /// When the window has ended, in Unix seconds: no earlier than `Retry-After` says.
     pub(crate) reset: i64,
 }
 
@@ -104,6 +112,18 @@ pub(crate) struct Verdict {
     pub(crate) refused: Option<(Whose, i64)>,
     /// Whose limit it is beyond that is not enforced.
     pub(crate) beyond: Option<Whose>,
+}
+
+/// Where a request was counted, and in which windows.
+pub(crate) struct Counted([Option<(Place, Timestamp)>; 2]);
+
+impl Counted {
+    /// Takes it back, for a request that could not be served: an outage uses up nobody's limit.
+    pub(crate) fn give_back(self) {
+        for (place, began) in self.0.into_iter().flatten() {
+            place.lock().give_back(began);
+        }
+    }
 }
 
 impl Limits {
@@ -125,7 +145,7 @@ impl Limits {
         client: ClientId,
         policy: &RateLimits,
         now: Timestamp,
-    ) -> Result<Verdict, RecordError> {
+    ) -> Result<(Verdict, Counted), RecordError> {
         let client = policy.client.map(|limit| {
             let place = if limit.window_seconds < LONG {
                 Place::Short(self.clients.of(&(tenant, client)))
@@ -146,28 +166,18 @@ impl Limits {
         });
         for _ in 0..ASKS {
             match count(client.as_ref(), tenant.as_ref(), now) {
-                Ok(verdict) => return Ok(verdict),
+                Ok((verdict, [of_client, of_tenant])) => {
+                    let counted = |limited: Option<(RateLimit, Place)>,
+                                   began: Option<Timestamp>| {
+                        limited.map(|(_, place)| place).zip(began)
+                    };
+                    let counted = [counted(client, of_client), counted(tenant, of_tenant)];
+                    return Ok((verdict, Counted(counted)));
+                }
                 Err((account, quota)) => account.refill(log, quota, now).await?,
             }
         }
         Err(RecordError::Busy)
-    }
-
-    /// Takes back what a request has counted that could not be served: an outage uses up nobody's
-    /// limit.
-    pub(crate) fn give_back(&self, tenant: TenantId, client: ClientId) {
-        let of_client = self.clients.known(&(tenant, client));
-        for window in [of_client, self.tenants.known(&tenant)]
-            .into_iter()
-            .flatten()
-        {
-            locked(&window).give_back();
-        }
-        let of_client = self.client_quotas.known(&(tenant, client));
-        let of_tenant = self.tenant_quotas.known(&tenant);
-        for account in [of_client, of_tenant].into_iter().flatten() {
-            account.held().give_back();
-        }
     }
 }
 
@@ -181,12 +191,15 @@ fn quota(tenant: TenantId, client: Option<ClientId>, limit: RateLimit) -> Quota 
     }
 }
 
+/// A verdict, and in which window of the client and of the tenant the request was counted.
+type Judged = (Verdict, [Option<Timestamp>; 2]);
+
 /// Counts in both places or in none, or says which account is short.
 fn count<'a>(
     client: Option<&'a (RateLimit, Place)>,
     tenant: Option<&'a (RateLimit, Place)>,
     now: Timestamp,
-) -> Result<Verdict, (&'a Account, &'a Quota)> {
+) -> Result<Judged, (&'a Arc<Account>, &'a Quota)> {
     let mut limits = Vec::with_capacity(2);
     // Always in this order, so two requests cannot wait for each other.
     for (whose, limited) in [(Whose::Client, client), (Whose::Tenant, tenant)] {
@@ -205,7 +218,7 @@ fn count<'a>(
 }
 
 /// Refuses where one limit is used up and enforced; otherwise counts in each.
-fn judge(limits: &mut [(Whose, RateLimit, Counter<'_>)], now: Timestamp) -> Verdict {
+fn judge(limits: &mut [(Whose, RateLimit, Counter<'_>)], now: Timestamp) -> Judged {
     let mut beyond = None;
     let mut refused: Option<(Whose, i64)> = None;
     for (whose, limit, counter) in &mut *limits {
@@ -220,15 +233,16 @@ fn judge(limits: &mut [(Whose, RateLimit, Counter<'_>)], now: Timestamp) -> Verd
         }
     }
     let mut standing: Option<Standing> = None;
-    for (_, limit, counter) in limits {
+    let mut began = [None; 2];
+    for (whose, limit, counter) in limits {
         if refused.is_none() {
-            counter.count();
+            began[*whose as usize] = counter.count();
         }
         let (count, end) = counter.at(now, limit.window_seconds);
         let this = Standing {
             limit: limit.requests,
             remaining: limit.requests.saturating_sub(count),
-            reset: end.seconds(),
+            reset: second_from(end),
         };
         let tighter =
             |other: Standing| (this.remaining, -this.reset) < (other.remaining, -other.reset);
@@ -236,11 +250,12 @@ fn judge(limits: &mut [(Whose, RateLimit, Counter<'_>)], now: Timestamp) -> Verd
             standing = Some(this);
         }
     }
-    Verdict {
+    let verdict = Verdict {
         standing,
         refused,
         beyond,
-    }
+    };
+    (verdict, began)
 }
 
 #[cfg(test)]
@@ -267,6 +282,16 @@ mod tests {
             tenant_limit: Option<RateLimit>,
             at: i64,
         ) -> Verdict {
+            self.counted(client, client_limit, tenant_limit, at).0
+        }
+
+        fn counted(
+            &self,
+            client: u8,
+            client_limit: Option<RateLimit>,
+            tenant_limit: Option<RateLimit>,
+            at: i64,
+        ) -> (Verdict, Counted) {
             let policy = RateLimits {
                 client: client_limit,
                 tenant: tenant_limit,
@@ -279,13 +304,14 @@ mod tests {
             let tenant = policy
                 .tenant
                 .map(|limit| place(limit, self.0.tenants.of(&tenant)));
-            let verdict = count(client.as_ref(), tenant.as_ref(), NOW.plus_seconds(at));
-            verdict.unwrap_or_else(|_| panic!("short windows ask nobody"))
-        }
-
-        fn give_back(&self, client: u8) {
-            let (tenant, client) = Self::ids(client);
-            self.0.give_back(tenant, client);
+            let judged = count(client.as_ref(), tenant.as_ref(), NOW.plus_seconds(at));
+            let (verdict, began) = judged.unwrap_or_else(|_| panic!("short windows ask nobody"));
+            let places = [client, tenant].map(|limited| limited.map(|(_, place)| place));
+            let [client, tenant] = places;
+            (
+                verdict,
+                Counted([client.zip(began[0]), tenant.zip(began[1])]),
+            )
         }
 
         fn ids(client: u8) -> (TenantId, ClientId) {
@@ -361,12 +387,33 @@ mod tests {
     fn a_request_that_could_not_be_served_uses_up_nothing() {
         let world = World(Limits::new());
         for _ in 0..5 {
-            assert_eq!(world.take(1, limit(1, 60), limit(1, 60), 0).refused, None);
-            world.give_back(1);
+            let (verdict, counted) = world.counted(1, limit(1, 60), limit(1, 60), 0);
+            assert_eq!(verdict.refused, None);
+            counted.give_back();
         }
         assert_eq!(world.take(1, limit(1, 60), limit(1, 60), 0).refused, None);
         assert!(world.take(1, limit(1, 60), None, 0).refused.is_some());
         assert!(world.take(2, None, limit(1, 60), 0).refused.is_some());
+    }
+
+    #[test]
+    fn only_what_was_counted_is_given_back() {
+        let world = World(Limits::new());
+        // The policy had no limit for the tenant when this one came.
+        let (_, counted) = world.counted(1, limit(2, 60), None, 0);
+        assert_eq!(world.take(1, limit(2, 60), limit(2, 60), 0).refused, None);
+        counted.give_back();
+        assert_eq!(world.take(1, limit(2, 60), limit(2, 60), 0).refused, None);
+        let over = world.take(2, None, limit(2, 60), 0);
+        assert_eq!(over.refused, Some((Whose::Tenant, 60)));
+        // And this one was of the window before.
+        let (_, counted) = world.counted(3, limit(1, 60), None, 0);
+        assert_eq!(world.take(3, limit(1, 60), None, 60).refused, None);
+        counted.give_back();
+        assert!(world.take(3, limit(1, 60), None, 60).refused.is_some());
+        // One that was refused was not counted.
+        world.counted(3, limit(1, 60), None, 60).1.give_back();
+        assert!(world.take(3, limit(1, 60), None, 60).refused.is_some());
     }
 
     #[test]

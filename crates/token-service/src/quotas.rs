@@ -34,23 +34,39 @@ impl Held {
             now
         });
         let end = began.plus_seconds(i64::from(quota.window_seconds));
-        (self.taken - self.left, end)
+        (self.taken.saturating_sub(self.left), end)
     }
 
     /// Whether the log has to be asked before one more can be counted. What is known to be used up
-    /// stays so until the window ends.
+    /// stays so until the window ends: what is beyond a limit that is not enforced needs no count.
     pub(crate) fn is_short(&mut self, now: Timestamp, quota: &Quota) -> bool {
         let (used, _) = self.at(now, quota);
-        let used_up = quota.enforce && self.began.is_some() && used >= quota.requests;
+        let used_up = self.began.is_some() && used >= quota.requests;
         self.left == 0 && !used_up
     }
 
-    pub(crate) fn count(&mut self) {
-        self.left = self.left.saturating_sub(1);
+    /// One more, if there is one to be counted; and in which window it was.
+    pub(crate) fn count(&mut self) -> Option<Timestamp> {
+        self.left = self.left.checked_sub(1)?;
+        self.began
     }
 
-    pub(crate) fn give_back(&mut self) {
-        self.left = self.left.saturating_add(1).min(self.taken);
+    /// One less of the window that began then, if it still runs.
+    pub(crate) fn give_back(&mut self, began: Timestamp) {
+        if self.began == Some(began) {
+            self.left = self.left.saturating_add(1).min(self.taken);
+        }
+    }
+
+    /// How much of the quota is to be asked for. Nobody is kept from a limit that is not enforced, so
+    /// there the parts need not grow smaller.
+    fn wanted(&self, quota: &Quota) -> u32 {
+        let of = if quota.enforce {
+            quota.requests.saturating_sub(self.taken)
+        } else {
+            quota.requests
+        };
+        (of / PART).clamp(1, MOST)
     }
 
     fn take_in(&mut self, lease: Lease) {
@@ -61,7 +77,7 @@ impl Held {
             };
         }
         self.taken = lease.taken;
-        self.left += lease.granted;
+        self.left = self.left.saturating_add(lease.granted);
     }
 }
 
@@ -70,7 +86,7 @@ impl Held {
 pub(crate) struct Account {
     held: Mutex<Held>,
     /// One request at a time asks for more; the others wait for what it gets.
-    asking: tokio::sync::Mutex<()>,
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Account {
@@ -79,25 +95,31 @@ impl Account {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a part of what is left, unless somebody just has.
+    /// Takes a part of what is left, unless somebody just has. A caller that hangs up meanwhile loses
+    /// nothing of it: it is taken in by a task of its own.
     pub(crate) async fn refill(
-        &self,
+        self: &Arc<Self>,
         log: &TokenLog,
         quota: &Quota,
         now: Timestamp,
     ) -> Result<(), RecordError> {
-        let _asking = self.asking.lock().await;
+        let asking = Arc::clone(&self.asking).lock_owned().await;
         let wanted = {
             let mut held = self.held();
             if !held.is_short(now, quota) {
                 return Ok(());
             }
-            let left = quota.requests.saturating_sub(held.taken);
-            (left / PART).clamp(1, MOST)
+            held.wanted(quota)
         };
-        let lease = log.take_quota(quota, wanted).await?;
-        self.held().take_in(lease);
-        Ok(())
+        let (account, log, quota) = (Arc::clone(self), log.clone(), *quota);
+        let taking = tokio::spawn(async move {
+            let lease = log.take_quota(&quota, wanted).await?;
+            account.held().take_in(lease);
+            drop(asking);
+            Ok(())
+        });
+        // It ends early with the runtime alone.
+        taking.await.unwrap_or(Err(RecordError::Closed))
     }
 }
 
@@ -118,15 +140,13 @@ impl<K: Clone + Eq + Hash> Accounts<K> {
             Ok(account) => account,
         }
     }
-
-    pub(crate) fn known(&self, key: &K) -> Option<Arc<Account>> {
-        self.0.get(key)
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use chancery_domain::TenantId;
+    use chancery_domain::{Clock as _, TenantId};
+    use chancery_testkit::{clock::TestClock, stores::TestStore};
+    use chancery_token_log::TokenLogConfig;
 
     use super::*;
 
@@ -159,7 +179,7 @@ mod tests {
         for used in 0..2 {
             assert_eq!(held.at(NOW, &quota), (used, NOW.plus_seconds(3_600)));
             assert!(!held.is_short(NOW, &quota));
-            held.count();
+            assert_eq!(held.count(), Some(NOW));
         }
         assert!(held.is_short(NOW, &quota));
         // Another node has taken the rest but one.
@@ -171,7 +191,9 @@ mod tests {
             "nothing is left, and nobody need be asked"
         );
         assert_eq!(held.at(NOW, &quota).0, 5);
-        held.give_back();
+        held.give_back(NOW.plus_seconds(1));
+        assert_eq!(held.at(NOW, &quota).0, 5, "it was of another window");
+        held.give_back(NOW);
         assert_eq!(held.at(NOW, &quota).0, 4);
     }
 
@@ -191,14 +213,56 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_enforced_is_counted_on_and_what_is_raised_is_asked_for() {
+    fn what_is_raised_is_asked_for() {
         let mut held = Held::default();
         held.take_in(lease(5, 0));
-        assert!(held.is_short(NOW, &quota(5, false)));
         let quota = quota(6, true);
         assert!(held.is_short(NOW, &quota));
         held.take_in(lease(6, 1));
         held.count();
         assert_eq!(held.at(NOW, &quota).0, 6);
+    }
+
+    /// Each time it is short is a transaction, and they come one after the other.
+    #[test]
+    fn a_limit_that_is_not_enforced_is_seldom_asked_for_and_never_beyond_it() {
+        let quota = quota(640, false);
+        let (mut held, mut asked, mut taken) = (Held::default(), 0, 0);
+        for request in 0..10_000 {
+            if held.is_short(NOW, &quota) {
+                asked += 1;
+                let wanted = held.wanted(&quota);
+                taken += wanted;
+                held.take_in(lease(taken, wanted));
+            }
+            let (used, _) = held.at(NOW, &quota);
+            assert_eq!(used, request.min(640));
+            assert_eq!(held.count().is_some(), request < 640);
+        }
+        assert_eq!(asked, 64);
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_hangs_up_loses_nothing_of_what_it_asked_for() {
+        let store = TestStore::sqlite().await;
+        let clock = Arc::new(TestClock::default());
+        let now = clock.now();
+        let config = TokenLogConfig::beside(store.location());
+        let log = TokenLog::open(&config, (*store).clone(), clock)
+            .await
+            .unwrap();
+        let (account, quota) = (Arc::<Account>::default(), quota(640, true));
+        tokio::select! {
+            biased;
+            _ = account.refill(&log, &quota, now) => panic!("it waits for the log"),
+            () = std::future::ready(()) => {}
+        }
+        // The next one waits for what the first has asked for.
+        account.refill(&log, &quota, now).await.unwrap();
+        {
+            let held = account.held();
+            assert_eq!((held.taken, held.left), (10, 10));
+        }
+        log.close().await;
     }
 }

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use chancery_crypto::could_be_secret;
+
 /// The most characters of a text of others that are repeated.
 const MOST: usize = 64;
 
-/// How client secrets begin. People paste them into the wrong field.
-const SECRET: &str = "chs_";
+/// What stands in the place of something that could be a secret.
+const MASKED: &str = "`(masked)`";
 
 /// A text that somebody sent, cut short, with everything replaced that an `error_description` must
 /// not contain (RFC 6749, section 5.2), and without what looks like a secret.
@@ -18,8 +20,8 @@ pub(crate) fn shown(text: &str) -> Shown<'_> {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.contains(SECRET) {
-            return write!(f, "`{SECRET}...`");
+        if could_be_secret(self.0) {
+            return f.write_str(MASKED);
         }
         let allowed = |c: char| matches!(c, ' '..='!' | '#'..='[' | ']'..='~');
         f.write_str("`")?;
@@ -43,7 +45,9 @@ mod tests {
     #[test]
     fn others_text_is_cut_and_cleaned() {
         assert_eq!(shown("orders:read").to_string(), "`orders:read`");
-        assert_eq!(shown("a chs_0123").to_string(), "`chs_...`");
+        for secret in ["a chs_0123", "CHR_0123", "eyJhbGciOi"] {
+            assert_eq!(shown(secret).to_string(), MASKED);
+        }
         assert_eq!(shown("a\"b\\c\nä").to_string(), "`a?b?c??`");
         assert_eq!(
             shown(&"x".repeat(64)).to_string(),

@@ -36,14 +36,18 @@ impl Window {
         (self.count, began.plus_seconds(i64::from(seconds)))
     }
 
-    /// One more. It counts in the window that [`Window::at`] has just looked at.
-    pub(crate) fn count(&mut self) {
+    /// One more. It counts in the window that [`Window::at`] has just looked at; which that is is told.
+    pub(crate) fn count(&mut self) -> Option<Timestamp> {
         self.count = self.count.saturating_add(1);
+        self.began
     }
 
-    /// One less, for a request that came to nothing through no fault of its own.
-    pub(crate) fn give_back(&mut self) {
-        self.count = self.count.saturating_sub(1);
+    /// One less of the window that began then, if it still runs: for a request that came to nothing
+    /// through no fault of its own.
+    pub(crate) fn give_back(&mut self, began: Timestamp) {
+        if self.began == Some(began) {
+            self.count = self.count.saturating_sub(1);
+        }
     }
 }
 
@@ -51,6 +55,11 @@ impl Window {
 pub(crate) fn seconds_until(moment: Timestamp, now: Timestamp) -> i64 {
     let micros = moment.micros().saturating_sub(now.micros()).max(0);
     ((micros + 999_999) / 1_000_000).max(1)
+}
+
+/// The first whole second, since 1970, that is no earlier than a moment.
+pub(crate) fn second_from(moment: Timestamp) -> i64 {
+    (moment.micros() + 999_999) / 1_000_000
 }
 
 /// Windows by key, no more than so many: what counts least often is forgotten first.
@@ -131,6 +140,9 @@ mod tests {
         );
         assert_eq!(seconds_until(NOW, NOW), 1);
         assert_eq!(seconds_until(NOW, NOW.plus_seconds(5)), 1);
+        assert_eq!(second_from(NOW), NOW.seconds() + 1);
+        let whole = Timestamp::from_micros(NOW.seconds() * 1_000_000);
+        assert_eq!(second_from(whole), NOW.seconds());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{entropy::Entropy, hash::sha256};
 /// What every refresh token matches: the regular expression for secret scanners.
 pub const REFRESH_PATTERN: &str = "chr_(?:[0-7][0-9A-Za-z]{21}){4}";
 
-const PREFIX: &str = "chr_";
+pub(super) const PREFIX: &str = "chr_";
 /// What the tag covers before the rest.
 const KIND: &[u8] = b"refresh-token";
 
