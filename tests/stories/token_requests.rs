@@ -224,3 +224,21 @@ story! {
         }
     }
 }
+
+story! {
+    /// What is damaged stays so, and nobody is told to try again.
+    async fn a_damaged_tenant_is_a_fault_and_no_outage(world: World) {
+        world.acme().await;
+        let damage = "UPDATE tenants SET body = '[]' WHERE slug = 'acme'";
+        crate::support::run_sql(world.store.database(), damage).await;
+        let node = world.another_node().await;
+        for path in ["t/acme/oauth2/jwks", ".well-known/oauth-authorization-server/t/acme"] {
+            let answer = world.http.get(format!("{node}/{path}")).send().await.unwrap();
+            assert_eq!(answer.status(), 500, "{path}");
+            assert!(!answer.headers().contains_key("retry-after"));
+            let trace = answer.headers()["traceparent"].to_str().unwrap().split('-').nth(1).unwrap().to_owned();
+            let body: serde_json::Value = answer.json().await.unwrap();
+            assert!(body["detail"].as_str().unwrap().contains(&trace), "{body}");
+        }
+    }
+}

@@ -7,7 +7,10 @@ use chancery_application::{BrokenClient, Error, PolicyBreak, PolicyPreview};
 use chancery_domain::{Fault, Faults, value::ClientName};
 use serde_json::json;
 
-use crate::tenant::preview::{effect_name, rule_name};
+use crate::{
+    schema::{MAX_COMPLEXITY, MAX_DEPTH},
+    tenant::preview::{effect_name, rule_name},
+};
 
 /// How many faults one answer names, so that a small request cannot ask for a huge answer.
 const MAX_FAULTS: usize = 100;

@@ -1,5 +1,7 @@
 //! Why a request is refused, and the one map from that to the wire (RFC 6749, section 5.2).
 
+use std::borrow::Cow;
+
 use axum::{
     Json,
     response::{IntoResponse, Response},
@@ -177,10 +179,7 @@ impl Refusal {
             | Self::Overtaken
             | Self::ClockBehind
             | Self::NoKey(_)
-            | Self::Defect(_) => format!(
-                "a fault of the server; give its operator the trace id {}",
-                trace.trace_id()
-            ),
+            | Self::Defect(_) => fault(Some(trace)),
         }
     }
 
@@ -216,6 +215,12 @@ impl Refusal {
     }
 }
 
+/// What is said of damage and defects: they do not pass by themselves.
+fn fault(trace: Option<&TraceContext>) -> String {
+    let id = trace.map_or("in the header traceparent", TraceContext::trace_id);
+    format!("a fault of the server; give its operator the trace id {id}")
+}
+
 #[derive(Serialize)]
 struct Body {
     error: &'static str,
@@ -227,25 +232,41 @@ struct Body {
 pub(crate) struct Problem {
     status: u16,
     title: &'static str,
-    detail: &'static str,
+    detail: Cow<'static, str>,
 }
 
 impl Problem {
     pub(crate) const NO_TENANT: Self = Self {
         status: 404,
         title: "Not found",
-        detail: "there is no such tenant; check the slug in the URL",
+        detail: Cow::Borrowed("there is no such tenant; check the slug in the URL"),
     };
     pub(crate) const UNAVAILABLE: Self = Self {
         status: 503,
         title: "Temporarily unavailable",
-        detail: "the store cannot be read at the moment; try again after the seconds in Retry-After",
+        detail: Cow::Borrowed(
+            "the store cannot be read at the moment; try again after the seconds in Retry-After",
+        ),
     };
     pub(crate) const METHOD: Self = Self {
         status: 405,
         title: "Method not allowed",
-        detail: "this URL takes the methods in the header Allow",
+        detail: Cow::Borrowed("this URL takes the methods in the header Allow"),
     };
+}
+
+impl From<&Unavailable> for Problem {
+    /// An outage passes; damage is for the operator, who finds it in the log under the trace.
+    fn from(unavailable: &Unavailable) -> Self {
+        if unavailable.may_pass() {
+            return Self::UNAVAILABLE;
+        }
+        Self {
+            status: 500,
+            title: "Internal server error",
+            detail: fault(TraceContext::current().as_ref()).into(),
+        }
+    }
 }
 
 impl IntoResponse for Problem {

@@ -15,6 +15,7 @@ use chancery_domain::{
     tenant::{SigningAlgorithm, TenantPolicy, TenantState, TokenAuthMethod},
     value::ClientKeyAlgorithm,
 };
+use chancery_telemetry::TraceContext;
 use http::{HeaderValue, header::CACHE_CONTROL, request::Parts};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -157,8 +158,10 @@ pub(crate) async fn published(
         },
         Ok(None) => Err(Problem::NO_TENANT),
         Err(error) => {
-            tracing::error!(%error, "the directory is unavailable");
-            Err(Problem::UNAVAILABLE)
+            let trace = TraceContext::current();
+            let trace_id = trace.as_ref().map(TraceContext::trace_id);
+            tracing::error!(%error, trace_id, "the directory is unavailable");
+            Err(Problem::from(&error))
         }
     }
 }

@@ -322,6 +322,7 @@ fn published(operation: &str, summary: &str, schema: &str, media: &str, etag: bo
             "responses": {
                 "200": {"description": "The document.", "headers": headers, "content": {media: {"schema": reference("schemas", schema)}}},
                 "404": problem("There is no such tenant, or it is closed."),
+                "500": problem("A fault of the server; its operator finds it by the trace id."),
                 "503": problem("The store cannot be read; come again after the seconds in Retry-After."),
             },
         },

@@ -81,7 +81,7 @@ impl Denial {
             Self::ClientDisabled => "client_disabled",
             Self::ClientExpired => "client_expired",
             Self::ClientDeleted => "client_deleted",
-            Self::MethodNotRegistered => "method_not_registered",
+            Self::MethodNotRegistered(_) => "method_not_registered",
             Self::MethodNotAllowed(_) => "method_not_allowed",
         }
     }

@@ -1,7 +1,7 @@
 //! Checks with programs of others: tests that are otherwise ignored, told where those are. They are built with
 //! the whole workspace, as `cargo xtask test` builds them: one package alone would have other features.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::tools::{npm, python};
 use crate::error::Error;
@@ -27,6 +27,7 @@ pub(super) fn sdk_peer(interrupts: &Interrupts) -> Result<bool, Error> {
         .args(["test", "--workspace", "--test", "peer"])
         .args(["--", "--ignored"])
         .env("CHANCERY_TEST_OIDC_PROVIDER", directory);
+    match_something(&tests)?;
     Ok(run(&mut tests, interrupts, |_| ())?.success())
 }
 
@@ -51,6 +52,7 @@ pub(super) fn axe(interrupts: &Interrupts) -> Result<bool, Error> {
             "CHANCERY_TEST_AXE",
             directory.join("node_modules/axe-core/axe.min.js"),
         );
+    match_something(&story)?;
     Ok(run(&mut story, interrupts, |_| ())?.success())
 }
 
@@ -81,6 +83,44 @@ fn process_tests(filter: &str) -> Command {
 }
 
 fn on_both_stores(tests: &mut Command, interrupts: &Interrupts) -> Result<bool, Error> {
+    match_something(tests)?;
     let mut database = Database::find_or_start(interrupts)?;
     Ok(database.run(tests, interrupts)?.success())
+}
+
+/// Refuses tests that are named by a filter which matches none: those would pass without being run.
+fn match_something(tests: &Command) -> Result<(), Error> {
+    let mut list = cargo();
+    list.args(tests.get_args()).arg("--list");
+    let listed = list
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(Error::io("list the tests"))?;
+    if listed.status.success() && names_a_test(&String::from_utf8_lossy(&listed.stdout)) {
+        return Ok(());
+    }
+    let filter: Vec<_> = tests
+        .get_args()
+        .map(|word| word.to_string_lossy())
+        .collect();
+    Err(Error::Failed(format!(
+        "`cargo {}` runs no test: has it another name now?",
+        filter.join(" ")
+    )))
+}
+
+fn names_a_test(listed: &str) -> bool {
+    listed.lines().any(|line| line.ends_with(": test"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_without_a_test_is_told_from_one_with() {
+        assert!(names_a_test("a::b: test\n\n1 test, 0 benchmarks\n"));
+        assert!(!names_a_test("0 tests, 0 benchmarks\n"));
+        assert!(!names_a_test(""));
+    }
 }

@@ -13,6 +13,27 @@ use crate::server::{Server, on_both_stores};
 /// What long values are made of, so that they are found in the log.
 const NEEDLE: &str = "nEEdLe7";
 
+/// What stands in what could be a secret: it is in no answer and no log.
+const PASTED: &str = "nEEdLe8";
+
+/// A client secret, a refresh token and a JWT, pasted where they do not belong.
+fn pasted(basic: &str) -> Vec<(&'static str, Vec<u8>, u16)> {
+    let headers = format!("authorization: {basic}\r\n{FORM}");
+    let mut requests = Vec::new();
+    for secret in ["chs_", "chr_", "CHR_", "eyJ"].map(|begins| format!("{begins}{PASTED}")) {
+        for body in [
+            format!("grant_type={secret}"),
+            format!("grant_type=client_credentials&scope={secret}"),
+            format!("grant_type=client_credentials&audience={secret}"),
+            format!("grant_type=client_credentials&resource=urn:{secret}"),
+        ] {
+            let request = post("/t/system/oauth2/token", &headers, body.as_bytes());
+            requests.push(("a secret in the wrong field", request, 400));
+        }
+    }
+    requests
+}
+
 /// Sends these bytes as they are, and says with which status the server answered; 0 when it hung up
 /// without a word.
 async fn status(server: &Server, bytes: &[u8]) -> u16 {
@@ -27,6 +48,7 @@ async fn status(server: &Server, bytes: &[u8]) -> u16 {
         return 0;
     };
     assert!(line.starts_with("HTTP/1.1 "), "{line}");
+    assert!(!answer.contains(PASTED), "{answer}");
     assert!(
         answer.len() < 8 * 1024,
         "a long answer: {} bytes",
@@ -332,6 +354,7 @@ on_both_stores! {
         let mut wrong = Vec::new();
         for (place, requests) in [
             ("token", at_the_token_endpoint(&basic)),
+            ("pasted", pasted(&basic)),
             ("introspection", about_tokens(&basic, "/t/system/oauth2/introspect")),
             ("revocation", about_tokens(&basic, "/t/system/oauth2/revoke")),
             ("admin", at_the_admin_api(&token)),
@@ -350,6 +373,7 @@ on_both_stores! {
         let log = server.log();
         assert!(!log.contains("panicked"), "{log}");
         assert!(!log.contains(&NEEDLE.repeat(40)), "a long value is in the log");
+        assert!(!log.contains(PASTED), "what could be a secret is in the log");
         let longest = log.lines().map(str::len).max().unwrap();
         assert!(longest < 4_096, "a line of {longest} bytes");
     }

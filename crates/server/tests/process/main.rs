@@ -15,6 +15,7 @@ mod demo;
 mod drain;
 mod export;
 mod first_start;
+mod forwarded;
 mod guide;
 mod heads;
 mod hostile;

@@ -1,5 +1,7 @@
 //! Two processes of the server on one PostgreSQL, behind one public URL: what is used at one is used.
 
+use std::{fs, path::Path};
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_crypto::{Algorithm, SigningKey};
 use chancery_event_store::Backend;
@@ -13,6 +15,8 @@ use crate::server::{Server, arguments};
 /// How often each thing is done at both at once.
 const ROUNDS: usize = 8;
 
+const BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 struct Two {
     servers: [Server; 2],
     http: reqwest::Client,
@@ -22,6 +26,35 @@ struct Two {
 type Client = (String, String);
 
 impl Two {
+    fn start(directory: &Path, database: &TestDatabase) -> Self {
+        let mut settings = arguments(directory, database);
+        let first = Server::start(directory, &settings);
+        settings.extend(["--public-url".to_owned(), first.url.clone()]);
+        let second = Server::start(directory, &settings);
+        assert_ne!(first.address, second.address);
+        Self {
+            servers: [first, second],
+            http: reqwest::Client::new(),
+        }
+    }
+
+    /// What the admin API of the first of them answers.
+    async fn graphql(&self, token: &str, query: &str) -> Value {
+        let answer = self.servers[0].graphql(token, query).await.unwrap();
+        assert!(answer.get("errors").is_none(), "{answer:#}");
+        answer["data"].clone()
+    }
+
+    /// What the second one answers to a token request by an assertion.
+    async fn assert(&self, assertion: &str) -> (u16, Value) {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", BEARER),
+            ("client_assertion", assertion),
+        ];
+        self.ask(1, "token", None, &form).await
+    }
+
     /// What one of them answers.
     async fn ask(
         &self,
@@ -129,16 +162,8 @@ fn assertion(key: &EncodingKey, client: &str, issuer: &str, jti: usize) -> Strin
 async fn what_is_used_or_revoked_at_one_process_is_so_at_the_other() {
     let directory = tempfile::tempdir().unwrap();
     let database = TestDatabase::empty(Backend::Postgres).await;
-    let mut settings = arguments(directory.path(), &database);
-    let first = Server::start(directory.path(), &settings);
-    settings.extend(["--public-url".to_owned(), first.url.clone()]);
-    let second = Server::start(directory.path(), &settings);
-    assert_ne!(first.address, second.address);
-    let issuer = format!("{}/t/acme", first.url);
-    let two = Two {
-        servers: [first, second],
-        http: reqwest::Client::new(),
-    };
+    let two = Two::start(directory.path(), &database);
+    let issuer = format!("{}/t/acme", two.servers[0].url);
     let (signing, pkcs8) = SigningKey::generate(Algorithm::EdDsa, "one").unwrap();
     let jwk = serde_json::to_value(signing.public_jwk()).unwrap();
     let (client, signer) = acme(&two.servers[0], &jwk).await;
@@ -149,10 +174,7 @@ async fn what_is_used_or_revoked_at_one_process_is_so_at_the_other() {
         let assertion = assertion(&key, &signer, &issuer, round);
         let form = [
             ("grant_type", "client_credentials"),
-            (
-                "client_assertion_type",
-                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            ),
+            ("client_assertion_type", BEARER),
             ("client_assertion", &*assertion),
         ];
         two.race(None, &form, 401, "invalid_client").await;
@@ -191,4 +213,95 @@ async fn what_is_used_or_revoked_at_one_process_is_so_at_the_other() {
             assert_eq!(found, json!({"active": false}));
         }
     }
+}
+
+/// Ends clients and credentials at the one process, and asks the other at once, which has just used each.
+async fn what_ends_at_one_process_ends_at_the_other(durability: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = format!("[activity]\ndurability = \"{durability}\"\n");
+    fs::write(directory.path().join("chancery.toml"), settings).unwrap();
+    let database = TestDatabase::empty(Backend::Postgres).await;
+    let two = Two::start(directory.path(), &database);
+    let issuer = format!("{}/t/acme", two.servers[0].url);
+    let (signing, pkcs8) = SigningKey::generate(Algorithm::EdDsa, "one").unwrap();
+    let jwk = serde_json::to_value(signing.public_jwk()).unwrap();
+    let (_, signer) = acme(&two.servers[0], &jwk).await;
+    let key = EncodingKey::from_ed_der(&pkcs8);
+    let operator = two.servers[0].operator_token().await;
+    let made = async |more: &str| {
+        let query = format!(
+            r#"mutation {{ createClient(input: {{tenant: "acme", name: "x", {more}
+               grants: [{{api: "urn:x:one", scopes: ["a"]}}]}}) {{
+               client {{ id }} secret {{ id plaintext }} }} }}"#
+        );
+        let made = two.graphql(&operator, &query).await["createClient"].clone();
+        let secret = &made["secret"];
+        let client = (text(&made["client"]["id"]), text(&secret["plaintext"]));
+        (client, text(&secret["id"]))
+    };
+    let (api, _) = made(r#"serves: ["urn:x:one"],"#).await;
+    let grant = [("grant_type", "client_credentials")];
+    let told = async |token: &str| {
+        let (_, found) = two
+            .ask(1, "introspect", Some(&api), &[("token", token)])
+            .await;
+        found["active"] == true
+    };
+    for round in 0..3 {
+        for (change, stays) in [
+            (
+                r#"disableClient(input: {client: "ID", reason: "x"})"#,
+                false,
+            ),
+            (
+                r#"revokeClientSecret(input: {client: "ID", secret: "SECRET", reason: "x"})"#,
+                true,
+            ),
+            (
+                r#"revokeClientSecret(input: {client: "ID", secret: "SECRET", reason: "x", compromised: true})"#,
+                false,
+            ),
+        ] {
+            let (client, secret) = made("").await;
+            let (status, body) = two.ask(1, "token", Some(&client), &grant).await;
+            assert_eq!(status, 200, "{body}");
+            let token = text(&body["access_token"]);
+            assert!(told(&token).await);
+            let change = change.replace("ID", &client.0).replace("SECRET", &secret);
+            two.graphql(
+                &operator,
+                &format!("mutation {{ {change} {{ client {{ id }} }} }}"),
+            )
+            .await;
+            let (status, body) = two.ask(1, "token", Some(&client), &grant).await;
+            assert_eq!(
+                (status, &body["error"]),
+                (401, &json!("invalid_client")),
+                "{round}: {change}"
+            );
+            assert_eq!(told(&token).await, stays, "{round}: {change}");
+        }
+    }
+    assert_eq!(
+        two.assert(&assertion(&key, &signer, &issuer, 1)).await.0,
+        200
+    );
+    let query = format!(r#"{{ client(id: "{signer}") {{ keys {{ id }} }} }}"#);
+    let id = text(&two.graphql(&operator, &query).await["client"]["keys"][0]["id"]);
+    let change = format!(
+        r#"mutation {{ revokeClientKey(input: {{client: "{signer}", key: "{id}", reason: "x"}}) {{ client {{ id }} }} }}"#
+    );
+    two.graphql(&operator, &change).await;
+    let (status, body) = two.assert(&assertion(&key, &signer, &issuer, 2)).await;
+    assert_eq!((status, &body["error"]), (401, &json!("invalid_client")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ends_at_one_process_ends_at_the_other_where_records_are_awaited() {
+    what_ends_at_one_process_ends_at_the_other("before_response").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ends_at_one_process_ends_at_the_other_where_they_are_not() {
+    what_ends_at_one_process_ends_at_the_other("async").await;
 }

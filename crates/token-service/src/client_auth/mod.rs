@@ -58,7 +58,7 @@ pub(crate) enum Denial {
     #[error("the client is deleted")]
     ClientDeleted,
     #[error("the client is not registered for this way of authenticating")]
-    MethodNotRegistered,
+    MethodNotRegistered(AuthMethod),
     #[error("the tenant's policy does not allow {}", .0.as_str())]
     MethodNotAllowed(TokenAuthMethod),
 }
@@ -84,7 +84,7 @@ impl Denial {
             | Self::ClientDisabled
             | Self::ClientExpired
             | Self::ClientDeleted
-            | Self::MethodNotRegistered
+            | Self::MethodNotRegistered(_)
             | Self::MethodNotAllowed(_) => true,
         }
     }
@@ -133,7 +133,16 @@ impl Denial {
             | Self::ClientDisabled
             | Self::ClientExpired
             | Self::ClientDeleted => format!("{self}; ask the operator of the tenant"),
-            Self::MethodNotRegistered | Self::MethodNotAllowed(_) => {
+            // It has proved itself, so it may know how it is registered.
+            Self::MethodNotRegistered(registered) => {
+                let way = match registered {
+                    AuthMethod::ClientSecret => "`client_secret_basic` or `client_secret_post`",
+                    AuthMethod::ClientSecretJwt => "`client_secret_jwt`",
+                    AuthMethod::PrivateKeyJwt => "`private_key_jwt`",
+                };
+                format!("{self}; authenticate by {way}")
+            }
+            Self::MethodNotAllowed(_) => {
                 format!("{self}; the metadata document names the ways that are allowed")
             }
         }
@@ -169,7 +178,7 @@ pub(crate) fn admit(
         AuthMethod::PrivateKeyJwt => method == TokenAuthMethod::PrivateKeyJwt,
     };
     if !registered {
-        return Err(Denial::MethodNotRegistered);
+        return Err(Denial::MethodNotRegistered(client.auth_method));
     }
     if !tenant.policy.allowed_auth_methods.contains(&method) {
         return Err(Denial::MethodNotAllowed(method));

@@ -95,7 +95,12 @@ fn only_the_way_that_is_registered_and_allowed() {
     };
     assert_eq!(
         admit(&strict, &of_key, POST, NOW),
-        Err(Denial::MethodNotRegistered)
+        Err(Denial::MethodNotRegistered(AuthMethod::PrivateKeyJwt))
+    );
+    let told = Denial::MethodNotRegistered(AuthMethod::ClientSecretJwt).description();
+    assert!(
+        told.ends_with("; authenticate by `client_secret_jwt`"),
+        "{told}"
     );
     assert_eq!(
         admit(&strict, &of_key, TokenAuthMethod::PrivateKeyJwt, NOW),

@@ -171,3 +171,23 @@ async fn problems_outside_oauth_are_problem_json() {
         assert_eq!(headers.contains_key("retry-after"), status == 503);
     }
 }
+
+#[tokio::test]
+async fn an_outage_passes_and_damage_is_for_the_operator() {
+    let trace = TraceContext::begin([1; 24]);
+    let of = |unavailable: Unavailable| trace.scope(async move { Problem::from(&unavailable) });
+    assert_eq!(of(Unavailable::Slow).await.into_response().status(), 503);
+    let damage = Unavailable::Key {
+        tenant: chancery_domain::TenantId::from_bytes([1; 16]),
+        cause: "it does not open".into(),
+    };
+    let response = of(damage).await.into_response();
+    assert_eq!(response.status(), 500);
+    let (headers, body) = sent(response).await;
+    assert!(!headers.contains_key("retry-after"));
+    let detail = body["detail"].as_str().unwrap();
+    assert!(
+        detail.contains(trace.trace_id()) && !detail.contains("open"),
+        "{detail}"
+    );
+}
