@@ -41,6 +41,9 @@ story! {
         let acme = world.acme().await;
         let ask = || world.token("acme", &acme.client, &acme.secret);
         assert_eq!(ask().send().await.claims()["scope"], "orders:read orders:write");
+        let commas = ask().with("scope", "orders:read,orders:write").send().await;
+        commas.refused(400, "invalid_scope");
+        assert!(commas.body["error_description"].as_str().unwrap().contains("separate scopes by spaces"));
         for scope in ["orders:burn", "orders:read orders:burn", "tenant:admin"] {
             ask().with("scope", scope).send().await.refused(400, "invalid_scope");
         }
@@ -77,6 +80,10 @@ story! {
         ] {
             TokenAnswer::of(raw(body).await.unwrap()).await.refused(400, error);
         }
+        // As `curl -d` sends it.
+        let json = TokenAnswer::of(raw(r#" {"grant_type": "client_credentials"}"#).await.unwrap()).await;
+        json.refused(400, "invalid_request");
+        assert!(json.body["error_description"].as_str().unwrap().contains("Content-Type: application/json"));
     }
 }
 

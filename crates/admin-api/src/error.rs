@@ -49,7 +49,7 @@ impl Code {
     pub(crate) fn of(error: &Error) -> Self {
         match error {
             Error::Forbidden { .. } => Self::Forbidden,
-            Error::NotFound { .. } | Error::NotThen { .. } => Self::NotFound,
+            Error::NotFound { .. } | Error::NoApi(_) | Error::NotThen { .. } => Self::NotFound,
             Error::CallerEnded => Self::Unauthenticated,
             Error::Invalid(_) => Self::InvalidInput,
             Error::Refused(_) | Error::Guarded { .. } => Self::Refused,

@@ -221,7 +221,7 @@ impl Application {
         let mut ids = Vec::with_capacity(identifiers.len());
         for identifier in identifiers {
             let id = apis::id_of(&self.parts.store, tenant, identifier).await?;
-            ids.push(id.ok_or(Error::NotFound { what: "API" })?);
+            ids.push(id.ok_or_else(|| Error::NoApi(identifier.clone()))?);
         }
         Ok(ids)
     }

@@ -1,5 +1,5 @@
 use chancery_crypto::{HasherError, SealError, SigningKeyError};
-use chancery_domain::{Faults, Refusal, Timestamp};
+use chancery_domain::{Faults, Refusal, Timestamp, value::ApiIdentifier};
 use chancery_event_store::StoreError;
 
 /// Why something was not done. Nothing has changed, except where [`Error::Unavailable`] says that it
@@ -23,6 +23,9 @@ pub enum Error {
         /// The kind of thing.
         what: &'static str,
     },
+    /// The tenant, which the caller administers, has no API of this name.
+    #[error("there is no API {0} in this tenant")]
+    NoApi(ApiIdentifier),
     /// It is there now and was not there at the moment that was asked for.
     #[error("there was no such {what} at that moment; its first entry was recorded at {since}")]
     NotThen {

@@ -155,8 +155,9 @@ impl Application {
             Ok(_) | Err(SealError::Failed(_)) => {}
             Err(error) => return Err(error),
         }
-        self.inspect_or_alarm(&sealed, &mut |width| *entries += width)
-            .await?;
+        self.inspect_or_alarm(&sealed, &mut |_| ()).await?;
+        // What is told on the way counts whole tiles.
+        *entries += sealed.checkpoint.size;
         match seal.fault {
             Some(fault) => Err(SealError::Stopped(format!(
                 "its sealing was stopped: {fault}. All that is sealed is as it was sealed; `chancery audit export` lets the sealing go on"

@@ -28,6 +28,7 @@ impl Problem {
             | Error::Conflict
             | Error::CommandReused
             | Error::NotFound { .. }
+            | Error::NoApi(_)
             | Error::Forbidden { .. } => Ok(Self {
                 text,
                 faults: Vec::new(),

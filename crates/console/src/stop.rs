@@ -66,7 +66,7 @@ impl Fault {
                     "{text} Sign in as a client that holds it, or ask an operator to grant it."
                 ),
             ),
-            Error::NotFound { .. } => Self::new(
+            Error::NotFound { .. } | Error::NoApi(_) => Self::new(
                 StatusCode::NOT_FOUND,
                 "Not found",
                 format!(

@@ -13,7 +13,12 @@ fn parse(prefix: &'static str, text: &str) -> Result<Uuid, Invalid> {
         .and_then(|rest| rest.strip_prefix('_'))
         .and_then(|suffix| TypeIdSuffix::from_str(suffix).ok())
         .map(|suffix| suffix.to_uuid())
-        .ok_or_else(|| Invalid::new("id", format!("must be an id that begins with `{prefix}_`")))
+        .ok_or_else(|| {
+            Invalid::new(
+                "id",
+                format!("must be an id that begins with `{prefix}_` and goes on with 26 letters and digits"),
+            )
+        })
 }
 
 /// The longest prefix with its underscore.

@@ -8,6 +8,7 @@ mod database;
 mod error;
 mod feed;
 mod gathered;
+pub mod files;
 mod heads;
 mod history;
 mod library;

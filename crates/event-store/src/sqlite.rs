@@ -3,7 +3,6 @@
 use std::{
     fmt::Write as _,
     fs::File,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,6 +17,7 @@ use sqlx::{
 use crate::{
     config::StoreConfig,
     error::{Cause, StoreError},
+    files,
 };
 
 /// Takes the write lock at once: a transaction that reads first and writes later can fail in the
@@ -137,12 +137,7 @@ async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error
 
 /// A new database is for its owner alone; the files that SQLite makes beside it are like it.
 fn make_private(path: &Path) -> Result<(), StoreError> {
-    let made = File::options()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(path);
-    match made {
+    match files::make(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(StoreError::Unavailable(Cause {
@@ -167,12 +162,7 @@ impl FileLock {
     pub(crate) async fn hold(&self) -> Result<File, StoreError> {
         let path = self.0.clone();
         let lock = move || {
-            let file = File::options()
-                .mode(0o600)
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(&path)?;
+            let file = files::open_or_make(&path)?;
             file.lock()?;
             Ok(file)
         };

@@ -7,7 +7,7 @@
 
 use std::sync::LazyLock;
 
-use chancery_domain::{ClientId, Entry, Recorded, StreamId, Timestamp};
+use chancery_domain::{ApiId, ClientId, Entry, Recorded, StreamId, Timestamp};
 use chancery_roll::{
     replay::{
         Difference, Kind, Moment, Replay, ReplayError, Snapshot, TenantState, View, What,
@@ -36,14 +36,23 @@ fn understood(entry: &Entry) -> Recorded {
 /// A roll that says these things about one client, an hour apart.
 fn story(events: &[(bool, &str, serde_json::Value)]) -> Vec<Entry> {
     let client = ClientId::new(BEGIN, [1; 10]);
-    let mut entries: Vec<_> = Sample::new(1, 1).take(7).collect();
-    for (event, number) in events.iter().zip(1..) {
-        let (of_secrets, event_type, payload) = event;
+    let events = events.iter().map(|(of_secrets, event_type, payload)| {
         let stream = if *of_secrets {
             StreamId::SecretRotation(client)
         } else {
             StreamId::Client(client)
         };
+        (stream, *event_type, payload.clone())
+    });
+    roll(&events.collect::<Vec<_>>())
+}
+
+/// A roll that says these things, an hour apart.
+fn roll(events: &[(StreamId, &str, serde_json::Value)]) -> Vec<Entry> {
+    let mut entries: Vec<_> = Sample::new(1, 1).take(7).collect();
+    for (event, number) in events.iter().zip(1..) {
+        let (stream, event_type, payload) = event;
+        let stream = *stream;
         let sequence = entries
             .iter()
             .filter(|entry| entry.stream == stream)
@@ -402,4 +411,52 @@ proptest! {
         };
         prop_assert_eq!(Difference::between(&views[0], &views[1]).is_empty(), same(&views[0]) == same(&views[1]));
     }
+}
+
+#[test]
+fn a_scope_that_says_no_more_than_its_name_is_shown_and_compared() {
+    let api = StreamId::Api(ApiId::new(BEGIN, [2; 10]));
+    let read = json!({"name": "orders:read"});
+    let life = roll(&[
+        (
+            api,
+            "ApiCreated",
+            json!({"identifier": "https://orders.test", "name": "Orders", "built_in": false, "scopes": [read], "roles": []}),
+        ),
+        (
+            api,
+            "ApiScopesChanged",
+            json!({"scopes": [read, {"name": "orders:write"}]}),
+        ),
+        (
+            api,
+            "ApiScopesChanged",
+            json!({"scopes": [{"name": "orders:write", "description": "Change orders"}]}),
+        ),
+    ]);
+    let moments = [1, 2, 3, 4].map(|hours| Moment::At(hour(hours)));
+    let [none, made, wider, other] = &of(&life, &moments)[..] else {
+        panic!()
+    };
+    let shown = made.to_string();
+    assert!(
+        shown.contains("\n    scopes\n      orders:read\n"),
+        "{shown}"
+    );
+    assert!(!shown.contains("generations"), "{shown}");
+    let between = |from, to| Difference::between(from, to).to_string();
+    let added = between(none, made);
+    assert!(added.contains("    scopes orders:read\n"), "{added}");
+    let widened = between(made, wider);
+    assert!(widened.contains("    scopes orders:write\n"), "{widened}");
+    assert!(!widened.contains("generations"), "{widened}");
+    let changed = between(wider, other);
+    assert!(
+        changed.contains("scopes orders:read → nothing\n"),
+        "{changed}"
+    );
+    assert!(
+        changed.contains("scopes orders:write: nothing → Change orders\n"),
+        "{changed}"
+    );
 }

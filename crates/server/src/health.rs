@@ -12,8 +12,8 @@ use std::{
 use axum::{
     Json, Router,
     extract::State,
-    http::{StatusCode, header},
-    response::IntoResponse,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use chancery_application::{Application, Error};
@@ -63,10 +63,20 @@ pub(crate) async fn nothing_here() -> impl IntoResponse {
         "type": "about:blank",
         "title": "Not Found",
         "status": 404,
-        "detail": "there is nothing at this URL; the explorer is at /graphql, a tenant's metadata at /.well-known/oauth-authorization-server/t/{slug}, the REST documentation at /docs",
+        "detail": "there is nothing at this URL; the console is at /console, the explorer at /graphql, tokens come from /t/{slug}/oauth2/token, a tenant's metadata at /.well-known/oauth-authorization-server/t/{slug}, the REST documentation at /docs",
     });
     let kind = [(header::CONTENT_TYPE, "application/problem+json")];
     (StatusCode::NOT_FOUND, kind, problem.to_string())
+}
+
+/// Who comes with a browser and knows no more than the address wants the console.
+pub(crate) async fn front(headers: HeaderMap) -> Response {
+    let accepts = headers.get_all(header::ACCEPT);
+    let mut accepts = accepts.iter().filter_map(|accept| accept.to_str().ok());
+    if accepts.any(|accept| accept.contains("text/html")) {
+        return Redirect::temporary("/console").into_response();
+    }
+    nothing_here().await.into_response()
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {

@@ -34,7 +34,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    config::{Config, ConfigFlags},
+    config::{Config, ConfigError, ConfigFlags},
     exit::Failure,
 };
 
@@ -61,6 +61,7 @@ enum Command {
     Serve,
     /// Tell the whole story against a server of its own: tenant, client, token, rotation, replay
     #[command(
+        help_template = "{about-with-newline}\nUsage: chancery demo [--database-url postgres://…]\n\nIt is on SQLite in a temporary directory or, with --database-url, in a schema of its own in that database of \nPostgreSQL; both are removed in the end. No other setting counts.\n\n{after-help}",
         after_help = "Example: chancery demo --database-url postgres://chancery@localhost/chancery"
     )]
     Demo,
@@ -109,7 +110,14 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     {
         return done;
     }
-    let config = Config::load(&cli.config).map_err(Failure::input)?;
+    let config = Config::load(&cli.config).map_err(|error| match (&error, &cli.command) {
+        (_, Command::Serve | Command::Migrate) => Failure::input(&error),
+        // A key that is made now opens nothing of what the servers have sealed.
+        (ConfigError::NoMasterKey, _) => Failure::input(
+            "give the server's own master key: --master-key-file or CHANCERY_MASTER_KEY_FILE",
+        ),
+        _ => Failure::input(&error),
+    })?;
     if let Command::Config { json } = cli.command {
         return commands::config::run(&config, json);
     }

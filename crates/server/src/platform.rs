@@ -8,6 +8,7 @@ use axum::{
     extract::{ConnectInfo, Request, State},
     middleware::{self, Next},
     response::Response,
+    routing::get,
 };
 use chancery_admin_api::Sockets;
 use chancery_application::{
@@ -252,6 +253,7 @@ impl Platform {
                 settings.admin_api,
             )
             .merge(chancery_console::router(application.clone(), tokens))
+            .route("/", get(health::front).fallback(health::nothing_here))
             .merge(telemetry::routes(sources.clone()))
             .layer(middleware::from_fn_with_state(proxies, say_from_where));
             return Ok(Self {

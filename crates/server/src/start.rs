@@ -1,8 +1,10 @@
 //! What every command that needs the database does first.
 
 use std::{
+    fs::File,
     io,
     num::NonZeroU32,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -10,10 +12,11 @@ use std::{
 use chancery_application::{Application, Installation, Witness};
 use chancery_crypto::{Sealer, SystemEntropy};
 use chancery_domain::value::Slug;
-use chancery_event_store::{SchemaStatus, Store, StoreConfig, StoreError, StoreLocation};
+use chancery_event_store::{SchemaStatus, Store, StoreConfig, StoreError, StoreLocation, files};
 use chancery_projections::platform_rebuild_if_stale;
 
 use chancery_token_service::{FailureLimit, TrustedProxies};
+use nix::unistd::{Uid, User};
 use serde_json::Value;
 
 use crate::{
@@ -42,13 +45,42 @@ pub(crate) enum Newer {
 
 /// Stops a command that works on a database and would only make an empty one.
 pub(crate) fn require_database(config: &Config) -> Result<(), Failure> {
-    match &config.database {
-        DatabaseUrl::Sqlite { path } if !path.exists() => Err(Failure::input(format!(
+    let DatabaseUrl::Sqlite { path } = &config.database else {
+        return Ok(());
+    };
+    match File::open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(Failure::input(not_to_be_read(path)))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failure::input(format!(
             "there is no database at {}; give the server's --data-dir, or start `chancery serve` first",
             path.display()
         ))),
-        _ => Ok(()),
+        Err(error) => Err(Failure::system(format!(
+            "the database {} cannot be read: {error}",
+            path.display()
+        ))),
     }
+}
+
+/// Whose the file is, if that can be seen, and so who has to give the command.
+fn not_to_be_read(path: &Path) -> String {
+    let name = |id| match User::from_uid(id) {
+        Ok(Some(user)) => user.name,
+        _ => format!("#{id}"),
+    };
+    let owner = [path, files::directory(path)]
+        .iter()
+        .find_map(|path| std::fs::metadata(path).ok())
+        .map_or_else(String::new, |is| {
+            format!(", with `sudo -u '{}'`", name(Uid::from_raw(is.uid())))
+        });
+    format!(
+        "{} cannot be read by `{}` (permission denied); run this as the server's user{owner}",
+        path.display(),
+        name(Uid::effective()),
+    )
 }
 
 /// The store of an installation that is there, as it is: nothing is made and nothing is migrated. For
@@ -114,7 +146,16 @@ fn sealer(config: &Config, keys: MasterKeys) -> Arc<Sealer> {
 
 async fn connect(config: &Config) -> Result<Store, Failure> {
     let location = match &config.database {
-        DatabaseUrl::Sqlite { path } => StoreLocation::Sqlite(path.clone()),
+        DatabaseUrl::Sqlite { path } => {
+            let directory = files::directory(path);
+            if !directory.exists() {
+                return Err(Failure::input(format!(
+                    "the directory {} of the database is not there; make it, or correct database_url",
+                    directory.display()
+                )));
+            }
+            StoreLocation::Sqlite(path.clone())
+        }
         DatabaseUrl::Postgres(url) => {
             StoreLocation::Postgres(match &config.database_password_file {
                 None => url.reveal().to_owned(),
@@ -168,7 +209,9 @@ pub(crate) async fn open(config: &Config, newer: Newer) -> Result<Opened, Failur
 /// Rows that older folds have made are made again before anybody reads them.
 async fn rebuild_if_stale(store: &Store) -> Result<(), StoreError> {
     let mut watch = Watching::new("rebuilding", store.platform_event_count().await?);
-    if let Some(rebuilt) = platform_rebuild_if_stale(store, &mut watch).await? {
+    // A new database has no rows, and nothing to say about them.
+    let rebuilt = platform_rebuild_if_stale(store, &mut watch).await?;
+    if let Some(rebuilt) = rebuilt.filter(|rebuilt| rebuilt.events > 0) {
         tracing::info!(
             events = rebuilt.events,
             rows = rebuilt.rows,
@@ -285,4 +328,24 @@ fn settings(config: &Config) -> Result<Settings, Failure> {
     settings.token_service.trusted_proxies =
         TrustedProxies::new(move |address| proxies.iter().any(|range| range.contains(address)));
     Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_may_not_read_the_database_learns_whose_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let said = not_to_be_read(&directory.path().join("chancery.db"));
+        let user = User::from_uid(Uid::effective()).unwrap().unwrap().name;
+        assert!(
+            said.contains(&format!("cannot be read by `{user}`")),
+            "{said}"
+        );
+        assert!(
+            said.ends_with(&format!("with `sudo -u '{user}'`")),
+            "{said}"
+        );
+    }
 }

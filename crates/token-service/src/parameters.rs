@@ -18,6 +18,8 @@ pub(crate) enum Malformed {
         "send the parameters as application/x-www-form-urlencoded or as application/json, with that Content-Type"
     )]
     ContentType,
+    #[error("the body looks like JSON; send it with `Content-Type: application/json`")]
+    UnsaidJson,
     #[error("the form is not percent-encoded: after every % come two hexadecimal digits")]
     Escape,
     #[error("the body is not UTF-8")]

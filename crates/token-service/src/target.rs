@@ -82,7 +82,7 @@ pub(crate) enum TargetError {
         "scope is not a list of scopes that are separated by single spaces (RFC 6749, section 3.3)"
     )]
     ScopeSyntax,
-    #[error("scope {} is not granted for {audiences}; leave it out, or have it granted", shown(.scope.as_str()))]
+    #[error("scope {} is not granted for {audiences}; {}", shown(.scope.as_str()), other_than(.scope))]
     Scope { scope: Scope, audiences: String },
     #[error("scope {} would also count at {}, where it is not granted; ask for fewer audiences", shown(.scope.as_str()), shown(.api.as_str()))]
     ScopeElsewhere { scope: Scope, api: ApiIdentifier },
@@ -277,6 +277,15 @@ fn settings(
         seconds = seconds.min(of_this);
     }
     Ok((seconds, algorithm))
+}
+
+/// What to do about a scope that is not granted. A comma may stand in one, but few mean that.
+fn other_than(scope: &Scope) -> &'static str {
+    if scope.as_str().contains(',') {
+        "separate scopes by spaces, not by commas"
+    } else {
+        "leave it out, or have it granted"
+    }
 }
 
 /// Stricter than [`ScopeSet::parse`]: a scope parameter of nothing but spaces is not "every scope".

@@ -107,7 +107,10 @@ fn kind(kind: DifferenceKind) -> &'static str {
 }
 
 fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), ToOwned::to_owned)
+    match value {
+        // A name that is there and says no more.
+        Value::Null => "without a description".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }

@@ -212,6 +212,20 @@ mod tests {
         let refusal = given().when(&with(vec![unknown])).refusal();
         assert_eq!(refusal.rule(), Some("UNKNOWN_SCOPE"));
         assert!(refusal.to_string().contains("`orders:burn`"), "{refusal}");
+        // The built-in API cannot be given a scope, so that is not the advice.
+        let platform = GrantRequest {
+            api: testing::ADMIN_API_ID,
+            scopes: ScopeSet::parse("platform:admin").unwrap(),
+            ..orders_grant()
+        };
+        let refusal = given().when(&with(vec![platform])).refusal();
+        assert_eq!(refusal.rule(), Some("UNKNOWN_SCOPE"));
+        let said = refusal.to_string();
+        assert!(
+            said.contains("exist in the tenant `system` alone") && said.contains("`tenant:read`"),
+            "{said}"
+        );
+        assert!(!said.contains("updateApi"), "{said}");
         let mut unknown = orders_grant();
         unknown.roles = [RoleName::parse("emperor").unwrap()].into();
         assert_eq!(

@@ -82,6 +82,10 @@ pub(super) fn resolve(
                 .iter()
                 .filter(|scope| !api.scopes.contains_key(scope)),
         ) {
+            if api.built_in {
+                let has = joined(api.scopes.keys()).unwrap_or_default();
+                return Err(ClientRefusal::NotOfAdminApi { scopes, has }.into());
+            }
             return Err(ClientRefusal::UnknownScope { identifier, scopes }.into());
         }
         if let Some(roles) = joined(

@@ -141,6 +141,8 @@ refusals! {
         DuplicateGrant { identifier: ApiIdentifier } = "DUPLICATE_GRANT",
         #[error("the API {identifier} has no scope {scopes}; add it with updateApi first")]
         UnknownScope { identifier: ApiIdentifier, scopes: String } = "UNKNOWN_SCOPE",
+        #[error("the built-in admin API has no scope {scopes} in this tenant: it has {has}. `platform:admin` and `platform:read` exist in the tenant `system` alone; make the client there (leave --tenant out for an operator), or use one that is here")]
+        NotOfAdminApi { scopes: String, has: String } = "UNKNOWN_SCOPE",
         #[error("the API {identifier} has no role {roles}; add it with updateApi first")]
         UnknownRole { identifier: ApiIdentifier, roles: String } = "UNKNOWN_ROLE",
         #[error("a client cannot serve the built-in admin API")]

@@ -288,11 +288,21 @@ impl ClientJwks {
 }
 
 fn set(value: Value) -> Result<Vec<Value>, Invalid> {
-    let Value::Object(mut members) = value else {
-        return Err(Invalid::new(
-            "jwks",
-            "must be a JSON Web Key Set: {\"keys\": […]}",
-        ));
+    let mut members = match value {
+        Value::Object(members) if !members.contains_key("kty") => members,
+        other => {
+            let hint = match other {
+                Value::String(text) if text.contains("-----BEGIN") => {
+                    "; this is PEM, and each key has to be a JSON Web Key"
+                }
+                Value::Object(_) | Value::Array(_) => "; wrap it: {\"keys\": [ … ]}",
+                _ => "",
+            };
+            return Err(Invalid::new(
+                "jwks",
+                format!("must be a JSON Web Key Set, {{\"keys\": [ … ]}}{hint}"),
+            ));
+        }
     };
     let keys = members.remove("keys");
     if let Some(name) = members.keys().next() {
@@ -363,6 +373,24 @@ mod tests {
 
     fn rule(key: Value) -> &'static str {
         ClientJwk::parse(key).map_or_else(|invalid| invalid.rule, |_| "none")
+    }
+
+    #[test]
+    fn what_is_no_set_of_keys_is_told_how_to_become_one() {
+        let pem = json!("-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----");
+        for (value, hint) in [
+            (pem, "; this is PEM"),
+            (p256(), "; wrap it: {\"keys\": [ … ]}"),
+            (json!([p256()]), "; wrap it: {\"keys\": [ … ]}"),
+            (json!("keys"), "{\"keys\": [ … ]}"),
+        ] {
+            let message = set(value).unwrap_err().message;
+            assert!(message.contains(hint), "{message}");
+            assert!(
+                message.starts_with("must be a JSON Web Key Set"),
+                "{message}"
+            );
+        }
     }
 
     #[test]

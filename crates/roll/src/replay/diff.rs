@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::view::{AsOf, Item, View};
+use super::view::{AsOf, Item, View, has_names};
 
 /// What changed between two moments.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -72,10 +72,10 @@ pub enum Kind {
 pub struct FieldChange {
     /// Where it is: the names that lead to it.
     pub field: Vec<String>,
-    /// What it was; absent: it was not there.
+    /// What it was; absent: it was not there; null: it was there, without a value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
-    /// What it is; absent: it is not there.
+    /// What it is; absent: it is not there; null: it is there, without a value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
 }
@@ -189,10 +189,11 @@ fn fields(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<FieldC
 }
 
 fn flatten(path: &[String], fields: &Map<String, Value>, to: &mut BTreeMap<Vec<String>, Value>) {
+    let path_has_names = path.last().is_some_and(|field| has_names(field));
     for (name, value) in fields {
         let path = [path, std::slice::from_ref(name)].concat();
         match value {
-            Value::Null => {}
+            Value::Null if !path_has_names => {}
             Value::Object(inner) => flatten(&path, inner, to),
             value => {
                 to.insert(path, value.clone());

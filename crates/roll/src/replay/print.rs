@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     diff::{Change, Difference, Kind, What},
-    view::{AsOf, Item, View},
+    view::{AsOf, Item, View, has_names},
 };
 
 /// How far the values stand from the left, within their indentation.
@@ -61,7 +61,7 @@ impl Item {
     fn print(&self, f: &mut Formatter<'_>, depth: usize) -> fmt::Result {
         value(f, depth, "id", &self.id)?;
         value(f, depth, "state", self.state)?;
-        object(f, depth, &self.fields)?;
+        object(f, depth, &self.fields, false)?;
         for secret in self.secrets.iter().filter(|secret| secret.is_live) {
             let indent = "  ".repeat(depth);
             writeln!(f, "{indent}secret {}", secret.label)?;
@@ -77,14 +77,20 @@ fn value(f: &mut Formatter<'_>, depth: usize, name: &str, value: impl Display) -
     writeln!(f, "{indent}{name:<width$} {value}")
 }
 
-fn object(f: &mut Formatter<'_>, depth: usize, fields: &Map<String, Value>) -> fmt::Result {
+fn object(
+    f: &mut Formatter<'_>,
+    depth: usize,
+    fields: &Map<String, Value>,
+    are_names: bool,
+) -> fmt::Result {
     for (name, field) in fields {
         match field {
+            Value::Null if are_names => writeln!(f, "{}{name}", "  ".repeat(depth))?,
             Value::Null => {}
             Value::Object(inner) if inner.is_empty() => {}
             Value::Object(inner) => {
                 writeln!(f, "{}{name}", "  ".repeat(depth))?;
-                object(f, depth + 1, inner)?;
+                object(f, depth + 1, inner, has_names(name))?;
             }
             field => value(f, depth, name, Plain(field))?,
         }
@@ -100,6 +106,7 @@ impl Display for Plain<'_> {
         match self.0 {
             Value::String(text) if text.chars().any(char::is_control) => write!(f, "{text:?}"),
             Value::String(text) => f.write_str(text),
+            Value::Null => f.write_str("nothing"),
             Value::Array(items) if items.iter().all(Value::is_string) => {
                 let texts: Vec<_> = items.iter().filter_map(Value::as_str).collect();
                 f.write_str(&texts.join(" "))
@@ -150,6 +157,8 @@ impl Display for Change {
         for field in &self.fields {
             let name = field.field.join(" ");
             match (&field.before, &field.after) {
+                (None, Some(Value::Null)) => writeln!(f, "    {name}")?,
+                (Some(Value::Null), None) => writeln!(f, "    {name} → nothing")?,
                 (None, Some(after)) => writeln!(f, "    {name}: {}", Plain(after))?,
                 (Some(before), None) => writeln!(f, "    {name}: {} → nothing", Plain(before))?,
                 (Some(before), Some(after)) => {

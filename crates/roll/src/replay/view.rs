@@ -101,6 +101,8 @@ impl View {
                 .map(|(id, row)| {
                     let mut item = Item::new(&id, "", &row.state, row.created_at);
                     item.label = row.state.identifier.to_string();
+                    // How the server knows that a name came anew; in the roll these are changes like any other.
+                    item.fields.remove("generations");
                     item.take_state();
                     item
                 })
@@ -137,6 +139,7 @@ fn client(id: &impl ToString, client: &Client, created_at: Timestamp, at: Timest
     let grants = client.grants.iter().map(|(api, grant)| {
         let mut fields = object(grant);
         fields.remove("identifier");
+        fields.remove("api_generation");
         fields.insert("api".to_owned(), api.to_string().into());
         (grant.identifier.to_string(), Value::from(fields))
     });
@@ -217,6 +220,12 @@ impl Item {
             self.fields.insert("rotation".to_owned(), others.into());
         }
     }
+}
+
+/// Whether the members of a field are names that people gave: one without a value is there all the same. Elsewhere
+/// a member without a value is one that was not set.
+pub(super) fn has_names(field: &str) -> bool {
+    field == "scopes"
 }
 
 /// The fields of a state of the domain.

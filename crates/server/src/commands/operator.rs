@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use chancery_application::Caller;
+use chancery_application::{Caller, Error};
 use chancery_domain::{
     ClientId,
     access::AdminScope,
@@ -85,7 +85,7 @@ pub(crate) async fn run(config: &Config, command: &OperatorCommand) -> Result<()
         .application
         .create_operator(&caller, &slug, name, scopes)
         .await
-        .map_err(|error| Failure::application(&error))?;
+        .map_err(|error| failed(&error, &slug))?;
     let mut json = serde_json::to_string_pretty(&credential).map_err(Failure::system)?;
     json.push('\n');
     platform.close().await;
@@ -95,6 +95,14 @@ pub(crate) async fn run(config: &Config, command: &OperatorCommand) -> Result<()
             "the operator was made, and its credential could not be printed ({error}); delete that client and make another"
         ))
     })
+}
+
+/// At a prompt it may be said which tenant is not there.
+fn failed(error: &Error, slug: &Slug) -> Failure {
+    match error {
+        Error::NotFound { what: "tenant" } => Failure::input(format!("{error}: `{slug}`")),
+        error => Failure::application(error),
+    }
 }
 
 /// A server that was told its address by flags has told nobody else.
@@ -124,7 +132,7 @@ async fn link(
     let caller = Caller::at_the_command_line(&user()?);
     let application = &platform.application;
     let made = application.sign_in_link(&caller, &slug, client).await;
-    let (client, code) = made.map_err(|error| Failure::application(&error))?;
+    let (client, code) = made.map_err(|error| failed(&error, &slug))?;
     let address = application.console_url();
     let link = format!("{address}/console/link#{}", code.reveal());
     let text = if json {

@@ -67,12 +67,14 @@ pub(crate) async fn run(config: Config, collector: Option<Collector>) -> Result<
         tokio::spawn(push(collector, sources, clock, pushing.clone()))
     });
 
+    let base = config.admin_url();
+    let base = base.as_deref().unwrap_or(config.public_url.as_str());
     tracing::info!(
         address = %address,
         public_url = config.public_url.as_str(),
         store = ?platform.store.backend(),
-        "listening; the explorer is at {}/graphql",
-        config.public_url.as_str(),
+        "listening; the console is at {0}/console (`chancery operator link` signs in), the explorer at {0}/graphql",
+        base,
     );
     if let Some(internal) = config.internal_listen {
         tracing::info!(address = %internal, "metrics, the admin API and the console are at this address alone");

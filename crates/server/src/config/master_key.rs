@@ -50,7 +50,7 @@ pub(crate) enum KeySourceError {
     #[error("`master_key`: {0}")]
     Inline(#[from] MasterKeyError),
     /// The file cannot be read.
-    #[error("the master key file {} cannot be read: {error}; correct the path, or, for a new installation, make it with `openssl rand -base64 32`", path.display())]
+    #[error("the master key file {} cannot be read: {error}; {}", path.display(), to_be_read(error))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -66,7 +66,7 @@ pub(crate) enum KeySourceError {
         error: MasterKeyError,
     },
     /// The file cannot be made.
-    #[error("the master key file {} cannot be created: {error}", path.display())]
+    #[error("the master key file {} cannot be created: {error}; run this as the server's user, or as root", path.display())]
     Uncreatable {
         /// The file.
         path: PathBuf,
@@ -101,6 +101,18 @@ impl Config {
     }
 }
 
+/// What to do about a key's file that cannot be read. A new key opens nothing that is there.
+fn to_be_read(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "give the file to this user, or run this as the server's user"
+        }
+        _ => {
+            "give the path of the servers' own key; only where nothing was sealed yet make one, with `openssl rand -base64 32`"
+        }
+    }
+}
+
 /// The files in which a running process looks again for a master key that it does not have.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyFiles(Vec<PathBuf>);
@@ -127,7 +139,8 @@ impl GeneratedKeys {
     pub(crate) fn make_next(&self, entropy: &dyn Entropy) -> Result<MasterKey, KeySourceError> {
         let key = MasterKey::generate(entropy);
         let text = Zeroizing::new(format!("{}\n", *key.to_base64()));
-        let made = private_file::create(&self.next, text.as_bytes());
+        // The servers have to read it, who may run under another user than this command.
+        let made = private_file::create_like(&self.next, &self.key, text.as_bytes());
         made.map_err(|error| KeySourceError::Uncreatable {
             path: self.next.clone(),
             error,
@@ -146,7 +159,8 @@ impl GeneratedKeys {
             error,
         };
         let text = Zeroizing::new(format!("{}\n", *first.to_base64()));
-        private_file::replace(&kept, text.as_bytes()).map_err(|error| uncreatable(&kept, error))?;
+        private_file::replace_like(&kept, &self.key, text.as_bytes())
+            .map_err(|error| uncreatable(&kept, error))?;
         std::fs::rename(&self.next, &self.key)
             .and_then(|()| private_file::sync_directory(&self.key))
             .map_err(|error| uncreatable(&self.key, error))?;

@@ -17,6 +17,13 @@ on_both_stores! {
         }
         assert_eq!(server.get("/healthz").await.status(), 200);
         assert_eq!(server.get("/readyz").await.status(), 200);
+        // A browser at the bare address is led to the console, a program is told what there is.
+        let answer = server.get("/").await;
+        assert_eq!(answer.status(), 404);
+        assert!(answer.text().await.unwrap().contains("/t/{slug}/oauth2/token"));
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let answer = http.get(format!("{}/", server.url)).header("accept", "text/html,*/*;q=0.8").send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), &answer.headers()["location"].to_str().unwrap()[..]), (307, "/console"));
         server.operator_token().await;
         let before = server.operator.clone();
         assert_eq!(server.terminate(), 0, "a stop that was asked for is a success");

@@ -176,7 +176,10 @@ on_both_stores! {
         let bash = beside(&server, arguments);
         let (wrong, complained) = follow(directory, &steps, &here, bash);
         assert!(wrong.is_empty(), "{}\n{complained}", wrong.join("\n"));
-        assert_eq!(complained.replace("chancery: ", ""), "", "{complained}");
+        // What is refused on purpose is said by the guide's own helper.
+        let said = complained.replace("chancery: ", "");
+        let others: Vec<_> = said.lines().filter(|line| !line.starts_with("refused: ")).collect();
+        assert_eq!(others, Vec::<&str>::new());
     }
 }
 

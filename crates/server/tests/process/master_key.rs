@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeSet,
     fs,
-    os::unix::process::ExitStatusExt,
+    os::unix::{
+        fs::{MetadataExt, lchown},
+        process::ExitStatusExt,
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -161,4 +164,43 @@ async fn a_role_that_owns_nothing_and_has_what_the_guide_says() {
     let store = Store::connect(&store).await.unwrap();
     let events = fetch_all!(&store, (i64,), "SELECT COUNT(*) FROM events");
     assert!(events.is_err(), "the roll is none of its business");
+}
+
+/// What an administrator's command makes in the data directory has to be read by the server's user, who is
+/// another one. Tests that may give files away play both.
+#[test]
+fn a_rotation_by_the_administrator_leaves_the_key_to_the_servers_user() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &[]);
+    assert_eq!(server.terminate(), 0);
+    let data = directory.path().join("chancery-data");
+    let files = || {
+        fs::read_dir(&data)
+            .unwrap()
+            .map(|file| file.unwrap().path())
+    };
+    for path in files().chain([data.clone()]) {
+        match lchown(path, Some(54_321), Some(54_322)) {
+            Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => panic!("{error}"),
+            _ => {}
+        }
+    }
+    let owner = |path: &Path| fs::metadata(path).map(|is| (is.uid(), is.gid())).unwrap();
+    let whose = owner(&data);
+    for words in [
+        &["keys", "rotate-master"][..],
+        &["audit", "accept", "--all"],
+    ] {
+        let mut command = chancery(directory.path());
+        command.args(words);
+        let (status, _, stderr) = output(command);
+        assert_eq!(status, 0, "{words:?}: {stderr}");
+    }
+    assert!(
+        files().count() > 4,
+        "with the key before, and what was seen of seals"
+    );
+    for path in files() {
+        assert_eq!(owner(&path), whose, "{}", path.display());
+    }
 }

@@ -23,7 +23,7 @@ on_both_stores! {
 
         let (status, _, stderr) = create(&["--scope", "platform:read", "--tenant", "nobody"]);
         assert_eq!(status, 2, "{stderr}");
-        assert!(stderr.contains("there is no such tenant"), "{stderr}");
+        assert!(stderr.contains("there is no such tenant: `nobody`"), "{stderr}");
         let (status, _, stderr) = create(&["--scope", "everything"]);
         assert_eq!(status, 2, "{stderr}");
     }

@@ -27,6 +27,12 @@ pub(crate) fn assert_rows_are_folds(directory: &Path, arguments: &[String]) {
         stdout.contains("each equal to the one that is kept"),
         "{stdout}"
     );
+    let words: Vec<_> = stdout.split(' ').collect();
+    let number = |after: &str| {
+        let at = words.iter().position(|word| *word == after).unwrap();
+        words[at - 1].parse::<u64>().unwrap()
+    };
+    assert!(number("entries") <= number("events"), "{stdout}");
 }
 
 pub(crate) async fn run(directory: &Path, arguments: &[String], sql: &str) {
@@ -203,6 +209,23 @@ fn without_a_database_there_is_nothing_to_compare() {
         std::fs::read_dir(directory.path()).unwrap().count(),
         0,
         "and none is made"
+    );
+    let url = format!("sqlite://{}/nowhere/x.db", directory.path().display());
+    let mut command = chancery(directory.path());
+    command.args(["serve", "--database-url", &url]);
+    let (status, _, stderr) = output(command);
+    assert_eq!(status, 2, "{stderr}");
+    assert!(
+        stderr.contains("/nowhere of the database is not there"),
+        "{stderr}"
+    );
+    // A key that is made now would open nothing.
+    let url = "postgres://nobody@127.0.0.1:1/none";
+    let (status, _, stderr) = projections(directory.path(), &[], &["check", "--database-url", url]);
+    assert_eq!(status, 2, "{stderr}");
+    assert!(
+        stderr.contains("the server's own master key") && !stderr.contains("openssl"),
+        "{stderr}"
     );
     let mut command = chancery(directory.path());
     command

@@ -68,8 +68,14 @@ fn parameters(
         _ => Malformed::Interrupted,
     })?;
     let mut types = headers.get_all(CONTENT_TYPE).iter();
+    // No form begins so: there it would be percent-encoded.
+    let unsaid = if body.trim_ascii_start().starts_with(b"{") {
+        Malformed::UnsaidJson
+    } else {
+        Malformed::ContentType
+    };
     let (Some(content_type), None) = (types.next(), types.next()) else {
-        return Err(Malformed::ContentType);
+        return Err(unsaid);
     };
     let essence = content_type
         .as_bytes()
@@ -78,10 +84,13 @@ fn parameters(
         .unwrap_or_default();
     let essence = essence.trim_ascii();
     if essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
+        if let Malformed::UnsaidJson = unsaid {
+            return Err(unsaid);
+        }
         form::parse(&body)
     } else if essence.eq_ignore_ascii_case(b"application/json") {
         json_body::parse(&body)
     } else {
-        Err(Malformed::ContentType)
+        Err(unsaid)
     }
 }

@@ -12,10 +12,11 @@ use std::{
 
 use chancery_crypto::VerifierKey;
 use chancery_domain::TenantId;
+use chancery_event_store::files::{self, Owner};
 use chancery_roll::checkpoint::SignedCheckpoint;
 use serde::{Deserialize, Serialize};
 
-use super::{Seen, State, owner::Owner};
+use super::{Seen, State};
 
 /// How many lines may be old before the file is written anew, beside one for each tenant.
 const OLD_LINES: usize = 1_000;
@@ -268,10 +269,7 @@ fn write_anew(
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(directory) if directory != Path::new("") => File::open(directory)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
+    File::open(files::directory(path))?.sync_all()
 }
 
 fn failed(path: &Path, error: io::Error) -> WitnessError {

@@ -6,7 +6,6 @@
 //! tenant: whoever has the database does not have that.
 
 mod file;
-mod owner;
 #[cfg(test)]
 mod tests;
 

@@ -22,9 +22,13 @@ unvouched. Exit status: 0 verified, 1 not, 2 the file is no export that this ver
 
 /// The arguments of `audit verify`.
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "chancery audit verify <FILE> [--key <KEY>] [--checkpoint <FILE>…] [--json]"
+)]
 pub(crate) struct Verify {
     /// The file that `chancery audit export` wrote; `-` is standard input
-    file: PathBuf,
+    #[arg(required_unless_present = "checkpoints")]
+    file: Option<PathBuf>,
     /// The roll's verifier key, or a file that holds it
     #[arg(long)]
     key: Option<String>,
@@ -101,6 +105,12 @@ impl Verify {
 
     /// The report or the first fault of what was given, where it can be read.
     fn verified(&self) -> Result<Result<Report, Fault>, Failure> {
+        // What follows --checkpoint is taken for another checkpoint.
+        let Some(file) = &self.file else {
+            return Err(Failure::input(
+                "the export to verify comes first: chancery audit verify FILE --checkpoint FILE…",
+            ));
+        };
         let known = Known {
             key: self.key.as_deref().map(key).transpose()?,
             checkpoints: self
@@ -109,13 +119,13 @@ impl Verify {
                 .map(|file| kept(file))
                 .collect::<Result<_, _>>()?,
         };
-        let verified = source::read(&self.file, "verifying", |file, progress| {
+        let verified = source::read(file, "verifying", |file, progress| {
             verify(file, &known, progress)
         })?;
         match verified {
             Ok(report) => Ok(Ok(report)),
             Err(VerifyError::Fault(fault)) => Ok(Err(fault)),
-            Err(error) => Err(source::unusable(&self.file, &error)),
+            Err(error) => Err(source::unusable(file, &error)),
         }
     }
 }

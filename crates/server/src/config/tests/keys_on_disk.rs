@@ -115,3 +115,17 @@ fn a_key_that_cannot_be_written_is_an_error() {
         Err(KeySourceError::Uncreatable { .. })
     ));
 }
+
+/// A new key opens nothing that is there: only who has the path wrong may be told of one.
+#[test]
+fn a_key_that_this_user_may_not_read_is_not_made_anew() {
+    let unreadable = |kind: std::io::ErrorKind| {
+        let (path, error) = ("master.key".into(), kind.into());
+        KeySourceError::Unreadable { path, error }.to_string()
+    };
+    let denied = unreadable(std::io::ErrorKind::PermissionDenied);
+    assert!(denied.contains("give the file to this user"), "{denied}");
+    assert!(!denied.contains("openssl"), "{denied}");
+    let missing = unreadable(std::io::ErrorKind::NotFound);
+    assert!(missing.contains("the servers' own key"), "{missing}");
+}
