@@ -16,6 +16,7 @@ mod assertions;
 mod client_keys;
 mod client_life;
 mod clock_set_back;
+mod clock_wrong;
 mod concurrency;
 mod console;
 mod emergencies;

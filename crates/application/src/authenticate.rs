@@ -73,6 +73,7 @@ impl Application {
     /// # Errors
     /// [`BearerRefused`].
     pub async fn authenticate(&self, token: &str) -> Result<Caller, BearerRefused> {
+        self.clock_trusted().map_err(Error::from)?;
         let refused = BearerRefused::NotUsable;
         let public_url = &self.parts.public_url;
         let issuer = claimed_issuer(token).ok_or(refused("not a JWT"))?;

@@ -1,5 +1,5 @@
 use chancery_crypto::{HasherError, SealError, SigningKeyError};
-use chancery_domain::{Faults, Refusal, Timestamp, value::ApiIdentifier};
+use chancery_domain::{ClockFault, Faults, Refusal, Timestamp, value::ApiIdentifier};
 use chancery_event_store::StoreError;
 
 /// Why something was not done. Nothing has changed, except where [`Error::Unavailable`] says that it
@@ -98,6 +98,13 @@ impl From<Refusal> for Error {
             Refusal::Invalid(faults) => Self::Invalid(faults),
             refusal => Self::Refused(refusal),
         }
+    }
+}
+
+/// Nothing is decided by a clock that is wrong.
+impl From<ClockFault> for Error {
+    fn from(fault: ClockFault) -> Self {
+        Self::Unavailable(Box::new(fault))
     }
 }
 

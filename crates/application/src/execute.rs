@@ -211,6 +211,7 @@ impl Work {
         let tenant = self.command.tenant();
         let streams = self.command.reads();
         let now = parts.clock.now();
+        parts.clock.trusted()?;
 
         let (mut tx, read, change) = match attempt {
             Attempt::Optimistic => {

@@ -126,6 +126,7 @@ impl Application {
             return Ok(false);
         };
         let now = self.now();
+        self.clock_trusted()?;
         let tenant = TenantId::new(now, self.random());
         let admin_api = ApiId::new(now, self.random());
         let client = ClientId::new(now, self.random());

@@ -144,6 +144,7 @@ impl Application {
     /// # Errors
     /// [`Error`].
     pub async fn forget_old_commands(&self) -> Result<u64, Error> {
+        self.clock_trusted()?;
         let mut tx = self.parts.store.begin().await?;
         let forgotten = tx.platform_delete_forgotten_commands(self.now()).await?;
         tx.commit().await?;
@@ -164,5 +165,13 @@ impl Application {
     /// The present moment, as every decision sees it.
     pub fn now(&self) -> chancery_domain::Timestamp {
         self.parts.clock.now()
+    }
+
+    /// Whether that may be believed. By a clock that is wrong nothing is decided.
+    ///
+    /// # Errors
+    /// [`ClockFault`](chancery_domain::ClockFault).
+    pub fn clock_trusted(&self) -> Result<(), chancery_domain::ClockFault> {
+        self.parts.clock.trusted()
     }
 }

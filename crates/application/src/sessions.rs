@@ -121,6 +121,7 @@ impl Application {
     /// [`Error::Unavailable`], [`Error::Internal`].
     pub async fn session(&self, token: &str) -> Result<Option<Session>, Error> {
         let hash = session_hash(token);
+        self.clock_trusted()?;
         let Some(kept) = self.parts.store.platform_session(&hash).await? else {
             return Ok(None);
         };
@@ -298,6 +299,8 @@ impl Application {
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Internal`].
     pub async fn use_sign_in_link(&self, code: &str) -> Result<Option<SessionToken>, Error> {
+        // A link is taken before it is known whether it has ended.
+        self.clock_trusted()?;
         let hash = link_hash(code);
         // Nobody makes the server write by guessing.
         if !self.parts.store.platform_has_link(&hash).await? {

@@ -60,10 +60,11 @@ impl Steward {
     /// while and keeps nobody else waiting.
     ///
     /// # Errors
-    /// [`Error`] when the due work cannot be read.
+    /// [`Error`] when the due work cannot be read, or the clock cannot be believed: then nothing is due.
     pub async fn round(&mut self) -> Result<Recorded, Error> {
         self.application.follow_master_key().await?;
         let now = self.application.now();
+        self.application.clock_trusted()?;
         self.resting
             .retain(|_, (rest, until)| until.plus_seconds(*rest) > now);
         let store = &self.application.parts.store;

@@ -34,7 +34,7 @@ pub use id::{
 };
 pub use refusal::Refusal;
 pub use stream::{AggregateType, StreamId};
-pub use time::{Clock, Timestamp};
+pub use time::{CLOCK_TOLERANCE, Clock, ClockFault, Timestamp};
 pub use value::{Fault, Faults, Invalid};
 
 #[cfg(test)]

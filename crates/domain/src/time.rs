@@ -11,15 +11,44 @@ use crate::value::Invalid;
 pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// Whether it may be believed. What one that is wrong would end or make cannot be taken back, so who
+    /// issues, writes or deletes asks it after the moment that it goes by.
+    ///
+    /// # Errors
+    /// [`ClockFault`].
+    fn trusted(&self) -> Result<(), ClockFault> {
+        Ok(())
+    }
+}
+
+/// Why a clock may not be believed: by so many seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClockFault {
+    /// Ahead of the database's.
+    #[error(
+        "this node's clock is {0} s ahead of the database's: set the one that is wrong right (NTP); nothing is lost, and it goes on by itself"
+    )]
+    Ahead(i64),
+    /// Behind the database's.
+    #[error(
+        "this node's clock is {0} s behind the database's: set the one that is wrong right (NTP); nothing is lost, and it goes on by itself"
+    )]
+    Behind(i64),
+    /// Ahead of itself: less time has passed.
+    #[error(
+        "this node's clock has jumped {0} s ahead: set it right (NTP), and it goes on by itself, or restart the server if it is right now; nothing is lost"
+    )]
+    Jumped(i64),
 }
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z. As text, RFC 3339 in UTC with six decimals.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// How far a clock may be behind what others have recorded, in seconds. One that is further behind is
-/// wrong, and would bring back what has ended.
-const CLOCK_TOLERANCE: i64 = 5;
+/// How far a clock may be off, in seconds: behind what others have recorded, or the database's. One that
+/// is further behind is wrong, and would bring back what has ended.
+pub const CLOCK_TOLERANCE: i64 = 5;
 
 /// The last moment that can be written: the end of the year 9999.
 const LAST: i64 = 253_402_300_799_999_999;

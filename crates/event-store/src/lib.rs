@@ -14,6 +14,7 @@ mod history;
 mod library;
 mod load;
 mod migrate;
+mod moments;
 mod numbers;
 mod postgres;
 mod query;
@@ -41,6 +42,7 @@ pub use feed::{Named, Stamp, entries_page, events_page, head, recorded_until, st
 pub use gathered::{Found, Gathered};
 pub use heads::{Heads, LOOK_AGAIN, Watch};
 pub use migrate::{Migration, Migrations, SchemaStatus, migrations};
+pub use moments::Newest;
 pub use numbers::Numbers;
 pub use query::{Connection, Held, Reads, Source};
 pub use reseal::{Sealing, Sealings};

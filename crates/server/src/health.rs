@@ -17,8 +17,8 @@ use axum::{
     routing::get,
 };
 use chancery_application::{Application, Error};
-use chancery_domain::TenantId;
-use chancery_event_store::Store;
+use chancery_domain::{TenantId, Timestamp};
+use chancery_event_store::{Backend, Newest, Store};
 use chancery_token_log::TokenLog;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -39,6 +39,8 @@ struct Health {
     application: Application,
     /// When it was last tried whether the store takes writes, and what came of it.
     trial: Mutex<Option<(Instant, Result<(), &'static str>)>>,
+    /// When the rolls ended, as it was last seen.
+    newest: Mutex<Option<(Instant, Option<Newest>)>>,
     /// How many rolls were not as they were sealed when somebody last asked.
     alarmed: AtomicUsize,
 }
@@ -50,6 +52,7 @@ pub(crate) fn routes(store: Store, log: TokenLog, application: Application) -> R
         log,
         application,
         trial: Mutex::new(None),
+        newest: Mutex::new(None),
         alarmed: AtomicUsize::new(0),
     });
     Router::new()
@@ -80,12 +83,17 @@ pub(crate) async fn front(headers: HeaderMap) -> Response {
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
+    if let Err(fault) = health.application.clock_trusted() {
+        return not_ready(&fault.to_string());
+    }
     let looked = async {
         health.store.ping().await.map_err(Error::from)?;
-        health.application.stopped_seals(ALARMS).await
+        let newest = health.newest().await?;
+        let stopped = health.application.stopped_seals(ALARMS).await?;
+        Ok::<_, Error>((newest, stopped))
     };
-    let stopped = match tokio::time::timeout(PATIENCE, looked).await {
-        Ok(Ok(stopped)) => stopped,
+    let (newest, stopped) = match tokio::time::timeout(PATIENCE, looked).await {
+        Ok(Ok(looked)) => looked,
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready: the store does not answer");
             return not_ready("the store cannot be reached; the log says why");
@@ -95,8 +103,18 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
     if let Err(what) = health.takes_writes().await {
         return not_ready(what);
     }
+    let now = health.application.now();
+    let future = newest.filter(|newest| now.is_behind(newest.most));
+    if let Some(newest) = future
+        && health.stands(newest, now)
+    {
+        return not_ready(&format!(
+            "this node's clock shows {now}, and entries were recorded at {}: set it right (NTP); if it is right, see \"Clocks\" in docs/operations.md; nothing is lost",
+            newest.most
+        ));
+    }
     // Tokens are as good as before, so it is ready; but somebody has to look.
-    health.alarm(&stopped)
+    health.alarm(&stopped, future)
 }
 
 impl Health {
@@ -125,8 +143,34 @@ impl Health {
         found
     }
 
+    /// When the rolls ended, seen every few seconds, however many ask.
+    async fn newest(&self) -> Result<Option<Newest>, Error> {
+        let mut seen = self.newest.lock().await;
+        if let Some((at, newest)) = &*seen
+            && at.elapsed() < BETWEEN_TRIALS
+        {
+            return Ok(*newest);
+        }
+        let newest = self.store.platform_newest().await?;
+        *seen = Some((Instant::now(), newest));
+        Ok(newest)
+    }
+
+    /// Whether nothing goes on by a clock that is behind the newest entry. Where the database's clock
+    /// confirms it, the entry is what is wrong, and tenants without such entries have their tokens.
+    fn stands(&self, newest: Newest, now: Timestamp) -> bool {
+        match self.store.backend() {
+            Backend::Postgres => now.is_behind(newest.least),
+            Backend::Sqlite => true,
+        }
+    }
+
     /// Whoever asks may be anybody, so they hear how many rolls there are, and the log hears which.
-    fn alarm(&self, stopped: &BTreeMap<TenantId, String>) -> (StatusCode, Json<Value>) {
+    fn alarm(
+        &self,
+        stopped: &BTreeMap<TenantId, String>,
+        future: Option<Newest>,
+    ) -> (StatusCode, Json<Value>) {
         let count = stopped.len();
         if self.alarmed.swap(count, Ordering::Relaxed) != count {
             for (tenant, fault) in stopped {
@@ -137,6 +181,9 @@ impl Health {
         if count > 0 {
             body["alarm"] = "rolls are not as they were sealed; the log says which".into();
             body["rolls"] = count.into();
+        }
+        if let Some(newest) = future {
+            body["clock"] = format!("rolls have entries from the future, as of {}, and their tenants get no tokens; see \"Clocks\" in docs/operations.md", newest.most).into();
         }
         (StatusCode::OK, Json(body))
     }

@@ -58,7 +58,12 @@ enum Command {
     #[command(
         after_help = "Example: chancery serve --listen 127.0.0.1:9090 --data-dir /var/lib/chancery"
     )]
-    Serve,
+    Serve {
+        /// Start although the installation has rested for more than 30 days by the clock, which is right
+        /// (on SQLite, which has no clock to hold it against)
+        #[arg(long)]
+        clock_is_right: bool,
+    },
     /// Tell the whole story against a server of its own: tenant, client, token, rotation, replay
     #[command(
         help_template = "{about-with-newline}\nUsage: chancery demo [--database-url postgres://…]\n\nIt is on SQLite in a temporary directory or, with --database-url, in a schema of its own in that database of \nPostgreSQL; both are removed in the end. No other setting counts.\n\n{after-help}",
@@ -124,7 +129,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::system)?;
     // Only a server tells of itself; a command ends before anybody could ask.
     let collector = match (&config.telemetry.otlp_endpoint, &cli.command) {
-        (Some(endpoint), Command::Serve) => {
+        (Some(endpoint), Command::Serve { .. }) => {
             Some(telemetry::collector(&endpoint.0).map_err(Failure::system)?)
         }
         _ => None,
@@ -136,8 +141,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     logging::start(&config.log, spans.as_ref()).map_err(Failure::input)?;
     runtime.block_on(async {
         match &cli.command {
-            Command::Serve => {
-                let served = commands::serve::run(config, collector).await;
+            Command::Serve { clock_is_right } => {
+                let served = commands::serve::run(config, collector, *clock_is_right).await;
                 if let Some(spans) = spans {
                     spans.close().await;
                 }

@@ -232,6 +232,7 @@ impl Platform {
                 log: log.clone(),
                 store: store.clone(),
                 lags: Arc::default(),
+                clock: settings.clock.clone(),
             });
             let sockets = Sockets::default();
             let health = health::routes(store.clone(), log.clone(), application.clone());

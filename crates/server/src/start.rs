@@ -11,8 +11,10 @@ use std::{
 
 use chancery_application::{Application, Installation, Witness};
 use chancery_crypto::{Sealer, SystemEntropy};
-use chancery_domain::value::Slug;
-use chancery_event_store::{SchemaStatus, Store, StoreConfig, StoreError, StoreLocation, files};
+use chancery_domain::{Clock, value::Slug};
+use chancery_event_store::{
+    Backend, SchemaStatus, Store, StoreConfig, StoreError, StoreLocation, files,
+};
 use chancery_projections::platform_rebuild_if_stale;
 
 use chancery_token_service::{FailureLimit, TrustedProxies};
@@ -20,7 +22,7 @@ use nix::unistd::{Uid, User};
 use serde_json::Value;
 
 use crate::{
-    clock::SystemClock,
+    clock::{Seen, SystemClock},
     config::{Config, DatabaseUrl, data_dir, master_key::MasterKeys, private_file},
     exit::Failure,
     platform::{self, Platform, Settings},
@@ -109,7 +111,11 @@ pub(crate) async fn application(config: &Config) -> Result<Application, Failure>
 /// The same, with its store.
 pub(crate) async fn with_store(config: &Config) -> Result<(Application, Store), Failure> {
     let store = existing(config).await?;
-    let mut settings = settings(config)?;
+    let clock = Arc::new(SystemClock::new());
+    // What only reads goes on by a clock that is wrong; what changes something asks whether it is.
+    let looked = clock.look(&store).await;
+    looked.map_err(|error| Failure::store(&error))?;
+    let mut settings = settings(config, clock)?;
     // A command on another machine has no directory of a node, and nothing to compare with.
     if config.data_dir.is_dir() {
         settings.witness = Witness::compare(seen_file(config)).map_err(Failure::input)?;
@@ -226,21 +232,29 @@ async fn rebuild_if_stale(store: &Store) -> Result<(), StoreError> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Process {
     /// The server itself.
-    Server,
+    Server {
+        /// The operator's word for a clock that nothing else can be said for.
+        clock_is_right: bool,
+    },
     /// A command that changes something.
     Command,
 }
 
 /// The whole server but its socket. On the first start it writes the first operator's credential to
 /// the data directory.
-pub(crate) async fn platform(config: &Config, process: Process) -> Result<Platform, Failure> {
+pub(crate) async fn platform(
+    config: &Config,
+    process: Process,
+    clock: &Arc<SystemClock>,
+) -> Result<Platform, Failure> {
     let (newer, witness): (_, fn(_) -> _) = match process {
-        Process::Server => (Newer::IssueTokens, Witness::open),
+        Process::Server { .. } => (Newer::IssueTokens, Witness::open),
         Process::Command => (Newer::Refuse, Witness::compare),
     };
     let Opened { store, sealer } = open(config, newer).await?;
+    believe(config, process, clock, &store).await?;
     let file = config.data_dir.join("operator.json");
-    let mut settings = settings(config)?;
+    let mut settings = settings(config, clock.clone())?;
     settings.witness = witness(seen_file(config)).map_err(Failure::input)?;
     let witness = settings.witness.clone();
     let seen = seen_file(config);
@@ -298,16 +312,46 @@ fn keep_endpoints(file: &Path, application: &Application) -> io::Result<()> {
     private_file::replace(file, &serde_json::to_vec_pretty(&credential)?)
 }
 
+/// When the server last ran, where the database has no clock to ask.
+pub(crate) fn clock_seen(config: &Config, store: &Store) -> Option<Seen> {
+    let file = config.data_dir.join("clock-seen");
+    (store.backend() == Backend::Sqlite).then(|| Seen::at(file))
+}
+
+/// Goes on only by a clock that nothing speaks against: nothing is made or recorded by another.
+async fn believe(
+    config: &Config,
+    process: Process,
+    clock: &SystemClock,
+    store: &Store,
+) -> Result<(), Failure> {
+    let looked = clock.look(store).await;
+    looked.map_err(|error| Failure::store(&error))?;
+    clock.trusted().map_err(Failure::system)?;
+    let confirmed = Process::Server {
+        clock_is_right: true,
+    };
+    if let Some(seen) = clock_seen(config, store)
+        && process != confirmed
+    {
+        let newest = store.platform_newest().await;
+        let newest = newest.map_err(|error| Failure::store(&error))?;
+        seen.allows(clock.now(), newest.map(|newest| newest.most))
+            .map_err(Failure::refused)?;
+    }
+    Ok(())
+}
+
 /// What this node has seen of seals.
 fn seen_file(config: &Config) -> PathBuf {
     config.data_dir.join("seals-seen.ndjson")
 }
 
 /// The settings of a configured server, with the system's clock and chance.
-fn settings(config: &Config) -> Result<Settings, Failure> {
+fn settings(config: &Config, clock: Arc<SystemClock>) -> Result<Settings, Failure> {
     let mut settings = Settings::new(
         config.public_url.as_str(),
-        Arc::new(SystemClock),
+        clock,
         Arc::new(SystemEntropy::new()),
     )
     .map_err(Failure::input)?;

@@ -62,6 +62,7 @@ fn failure(refusal: &Refusal) -> &'static str {
         Refusal::Record(_) => "record_unavailable",
         Refusal::Overtaken => "overtaken",
         Refusal::ClockBehind => "clock_behind",
+        Refusal::Clock(_) => "clock_wrong",
         Refusal::NoKey(_) => "no_signing_key",
         _ => "defect",
     }

@@ -138,6 +138,7 @@ pub(crate) struct Request<'a> {
 impl Request<'_> {
     /// The checks in the contract's order.
     async fn decide(&self, seen: &mut Seen) -> Result<Served, Refusal> {
+        self.service.clock().trusted()?;
         let parameters = self.arrival.parameters.as_ref().map_err(Clone::clone)?;
         seen.sent.clone_from(&parameters.client_id);
         let presented = client_auth::presented(&self.arrival.headers, parameters)?;
@@ -209,6 +210,7 @@ impl Request<'_> {
         self.check(parameters)?;
         // A proof may have waited for its turn.
         let now = self.service.clock().now();
+        self.service.clock().trusted()?;
         grant::admit(&proof, proof.method, now)?;
         if seen.counted.is_none() {
             self.count(&proof, now, seen).await?;

@@ -8,7 +8,7 @@ use axum::{
 };
 use chancery_crypto::HasherError;
 use chancery_directory::Unavailable;
-use chancery_domain::tenant::SigningAlgorithm;
+use chancery_domain::{ClockFault, tenant::SigningAlgorithm};
 use chancery_telemetry::TraceContext;
 use chancery_token_log::RecordError;
 use http::{
@@ -59,6 +59,8 @@ pub(crate) enum Refusal {
     Overtaken,
     #[error("this node's clock is behind what it has seen recorded")]
     ClockBehind,
+    #[error(transparent)]
+    Clock(#[from] ClockFault),
     #[error("the tenant has no active {} key", .0.as_str())]
     NoKey(SigningAlgorithm),
     #[error("the token could not be made: {0}")]
@@ -148,7 +150,8 @@ impl Refusal {
             | Self::Hasher(HasherError::Busy)
             | Self::Record(_)
             | Self::Overtaken
-            | Self::ClockBehind => Code::TemporarilyUnavailable,
+            | Self::ClockBehind
+            | Self::Clock(_) => Code::TemporarilyUnavailable,
             Self::Hasher(HasherError::UnreadableVerifier | HasherError::Failed)
             | Self::NoKey(_)
             | Self::Defect(_) => Code::ServerError,
@@ -178,6 +181,7 @@ impl Refusal {
             | Self::Record(_)
             | Self::Overtaken
             | Self::ClockBehind
+            | Self::Clock(_)
             | Self::NoKey(_)
             | Self::Defect(_) => fault(Some(trace)),
         }
@@ -247,6 +251,11 @@ impl Problem {
         detail: Cow::Borrowed(
             "the store cannot be read at the moment; try again after the seconds in Retry-After",
         ),
+    };
+    pub(crate) const CLOCK: Self = Self {
+        status: 503,
+        title: "Temporarily unavailable",
+        detail: "which keys are good cannot be told, since this node's clock is wrong; keep those that you have, and try again after the seconds in Retry-After",
     };
     pub(crate) const METHOD: Self = Self {
         status: 405,

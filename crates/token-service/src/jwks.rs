@@ -13,6 +13,7 @@ use http::{
 
 use crate::{
     TokenService,
+    error::Problem,
     metadata::{TenantSlug, published},
 };
 
@@ -32,6 +33,10 @@ pub(crate) async fn handle(
         Err(problem) => return problem.into_response(),
     };
     let now = service.clock().now();
+    // One that is ahead would take keys out whose tokens are good. Who has the set keeps it.
+    if service.clock().trusted().is_err() {
+        return Problem::CLOCK.into_response();
+    }
     let set = tenant.keys.set(now);
     let tag = tag(tenant.keys.version, set.keys.len());
     let mut response = if headers

@@ -30,6 +30,7 @@ impl Refusal {
             | Self::Record(_)
             | Self::Overtaken
             | Self::ClockBehind
+            | Self::Clock(_)
             | Self::NoKey(_)
             | Self::Defect(_) => return None,
         })

@@ -1,4 +1,7 @@
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
 
 use chancery_application::{Caller, Error};
 use chancery_domain::{
@@ -10,6 +13,7 @@ use clap::Subcommand;
 use nix::unistd::{Uid, User};
 
 use crate::{
+    clock::SystemClock,
     config::Config,
     exit::Failure,
     start::{self, Process},
@@ -79,7 +83,8 @@ pub(crate) async fn run(config: &Config, command: &OperatorCommand) -> Result<()
         ClientName::parse(name).map_err(|invalid| Failure::input(format!("--name {invalid}")))?;
 
     start::require_database(config)?;
-    let platform = start::platform(config, Process::Command).await?;
+    let clock = Arc::new(SystemClock::new());
+    let platform = start::platform(config, Process::Command, &clock).await?;
     let caller = Caller::at_the_command_line(&user()?);
     let credential = platform
         .application
@@ -128,7 +133,8 @@ async fn link(
 ) -> Result<(), Failure> {
     let slug = slug(tenant)?;
     start::require_database(config)?;
-    let platform = start::platform(config, Process::Command).await?;
+    let clock = Arc::new(SystemClock::new());
+    let platform = start::platform(config, Process::Command, &clock).await?;
     let caller = Caller::at_the_command_line(&user()?);
     let application = &platform.application;
     let made = application.sign_in_link(&caller, &slug, client).await;

@@ -10,6 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clock::{self, SystemClock},
     config::Config,
     connections::{self, Door},
     exit::Failure,
@@ -27,7 +28,11 @@ const HOUSE_KEEPING: Duration = Duration::from_hours(1);
 const STEWARD: Duration = Duration::from_secs(10);
 
 /// Runs the server until it is told to stop.
-pub(crate) async fn run(config: Config, collector: Option<Collector>) -> Result<(), Failure> {
+pub(crate) async fn run(
+    config: Config,
+    collector: Option<Collector>,
+    clock_is_right: bool,
+) -> Result<(), Failure> {
     // The ports come first: when one is taken, nothing has been made yet.
     let listener = listen(config.listen, "--listen").await?;
     let address = listener.local_addr().map_err(Failure::system)?;
@@ -50,7 +55,11 @@ pub(crate) async fn run(config: Config, collector: Option<Collector>) -> Result<
             _ = tokio::signal::ctrl_c() => {}
         }
     };
-    let platform = start::platform(&config, Process::Server).await?;
+    let clock = Arc::new(SystemClock::new());
+    let process = Process::Server { clock_is_right };
+    let platform = start::platform(&config, process, &clock).await?;
+    let seen = start::clock_seen(&config, &platform.store);
+    let watching = tokio::spawn(clock::watch(clock, platform.store.clone(), seen));
     let keeping = tokio::spawn(keep_house(platform.application.clone()));
     let looking_after = tokio::spawn(look_after(platform.log.clone()));
     let lags = platform.sources.lags.clone();
@@ -90,6 +99,7 @@ pub(crate) async fn run(config: Config, collector: Option<Collector>) -> Result<
     if let Some(pushed) = pushed {
         let _ = pushed.await;
     }
+    watching.abort();
     keeping.abort();
     looking_after.abort();
     steward.abort();
@@ -163,11 +173,13 @@ async fn look_after(log: TokenLog) {
 async fn record_due(application: Application, lags: Arc<Lags>) {
     let mut rounds = tokio::time::interval(STEWARD);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut steward = Steward::new(application);
+    let mut steward = Steward::new(application.clone());
     loop {
         rounds.tick().await;
         match steward.round().await {
             Ok(recorded) => lags.stewarded(recorded),
+            // It was told once, and is in the metrics.
+            Err(_) if application.clock_trusted().is_err() => {}
             Err(error) => {
                 tracing::warn!(%error, "what is due could not be read; the next try is in ten seconds");
             }

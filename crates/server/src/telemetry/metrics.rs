@@ -5,6 +5,7 @@ use std::{borrow::Cow, sync::Arc, time::Instant};
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 use chancery_crypto::SecretHasher;
 use chancery_directory::Directory;
+use chancery_domain::Clock;
 use chancery_event_store::{Connections, Store};
 use chancery_telemetry::{Family, Labels, Points, http::Http};
 use chancery_token_log::TokenLog;
@@ -22,6 +23,7 @@ pub(crate) struct Sources {
     pub(crate) log: TokenLog,
     pub(crate) store: Store,
     pub(crate) lags: Arc<Lags>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Sources {
@@ -55,6 +57,12 @@ impl Sources {
                 "s",
                 "How long the process has been running.",
                 self.began.elapsed().as_secs_f64(),
+            ),
+            Family::gauge(
+                "chancery.clock.wrong",
+                "{clock}",
+                "1 where this node's clock cannot be believed: it issues no token then, and changes nothing.",
+                f64::from(u8::from(self.clock.trusted().is_err())),
             ),
         ];
         if let Some(bytes) = resident() {

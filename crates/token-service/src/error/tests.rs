@@ -87,6 +87,12 @@ fn refusals() -> Vec<(Refusal, u16, &'static str, Option<&'static str>)> {
             Some("1"),
         ),
         (
+            chancery_domain::ClockFault::Ahead(60).into(),
+            503,
+            "temporarily_unavailable",
+            Some("1"),
+        ),
+        (
             HasherError::UnreadableVerifier.into(),
             500,
             "server_error",

@@ -73,7 +73,8 @@ async fn tell(location: &StoreLocation, directory: &std::path::Path) -> Result<(
         .migrate()
         .await
         .map_err(|error| Failure::store(&error))?;
-    let settings = Settings::new(&url, Arc::new(SystemClock), entropy).map_err(Failure::input)?;
+    let settings =
+        Settings::new(&url, Arc::new(SystemClock::new()), entropy).map_err(Failure::input)?;
     let credential = directory.join("operator.json");
     let platform = Platform::open(store, sealer, settings, |operator| {
         private_file::replace(&credential, &serde_json::to_vec_pretty(operator)?)
