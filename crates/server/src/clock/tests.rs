@@ -149,4 +149,5 @@ async fn a_node_is_held_against_the_databases_clock() {
         assert!(near, "{seconds}: {:?}", clock.trusted());
     }
     asked.close().await;
+    other.close().await.unwrap();
 }
