@@ -84,7 +84,7 @@ story! {
         // And now it has seen that its clock is wrong.
         assert_eq!(ask(&world, &node, of_system.token(), LOOK).await, (503, unavailable));
         world.clock.advance(DAY - 60);
-        let at = operator.query("client", &format!(r#"{{ client(id: "{}") {{ state }} }}"#, acme.client));
-        assert_eq!(at.await.data()["state"], "ACTIVE");
+        let state = format!(r#"{{ client(id: "{}") {{ state }} }}"#, acme.client);
+        assert_eq!(operator.query("client", &state).await.data()["state"], "ACTIVE");
     }
 }

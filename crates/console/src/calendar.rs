@@ -95,13 +95,13 @@ fn day(at: Timestamp) -> String {
     text.get(..10).unwrap_or(&text).to_owned()
 }
 
+type Clients = BTreeMap<ClientId, Row<Client>>;
+type Secrets = BTreeMap<ClientId, Row<SecretRotation>>;
+
 fn entry(
     within: &Within,
     item: &AgendaItem,
-    (clients, secrets): (
-        &BTreeMap<ClientId, Row<Client>>,
-        &BTreeMap<ClientId, Row<SecretRotation>>,
-    ),
+    (clients, secrets): (&Clients, &Secrets),
     now: Timestamp,
 ) -> Markup {
     let known = item.client.and_then(|client| secrets.get(&client));

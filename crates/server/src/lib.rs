@@ -116,7 +116,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         return done;
     }
     let config = Config::load(&cli.config).map_err(|error| match (&error, &cli.command) {
-        (_, Command::Serve | Command::Migrate) => Failure::input(&error),
+        (_, Command::Serve { .. } | Command::Migrate) => Failure::input(&error),
         // A key that is made now opens nothing of what the servers have sealed.
         (ConfigError::NoMasterKey, _) => Failure::input(
             "give the server's own master key: --master-key-file or CHANCERY_MASTER_KEY_FILE",

@@ -95,13 +95,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_may_pause_again_and_again_and_never_for_too_long() {
-        let (send, sent) = unbounded_channel();
+        let (sender, sent) = unbounded_channel();
         let mut body = Patient::new(Sent(sent), PATIENCE);
         let mut next = async || std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
         for _ in 0..3 {
             let late = async {
-                advance(PATIENCE - Duration::from_millis(1)).await;
-                send.send(Bytes::from_static(b"a")).unwrap();
+                advance(PATIENCE.mul_f32(0.9)).await;
+                sender.send(Bytes::from_static(b"a")).unwrap();
             };
             let (frame, ()) = tokio::join!(next(), late);
             assert_eq!(frame.unwrap().unwrap().into_data().unwrap(), "a");

@@ -255,7 +255,9 @@ impl Problem {
     pub(crate) const CLOCK: Self = Self {
         status: 503,
         title: "Temporarily unavailable",
-        detail: "which keys are good cannot be told, since this node's clock is wrong; keep those that you have, and try again after the seconds in Retry-After",
+        detail: Cow::Borrowed(
+            "which keys are good cannot be told, since this node's clock is wrong; keep those that you have, and try again after the seconds in Retry-After",
+        ),
     };
     pub(crate) const METHOD: Self = Self {
         status: 405,

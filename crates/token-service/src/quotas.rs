@@ -248,9 +248,7 @@ mod tests {
         let clock = Arc::new(TestClock::default());
         let now = clock.now();
         let config = TokenLogConfig::beside(store.location());
-        let log = TokenLog::open(&config, (*store).clone(), clock)
-            .await
-            .unwrap();
+        let log = TokenLog::open(&config, &store, clock).await.unwrap();
         let (account, quota) = (Arc::<Account>::default(), quota(640, true));
         tokio::select! {
             biased;

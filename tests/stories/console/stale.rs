@@ -140,7 +140,7 @@ story! {
         }
         // With something else in it, it is another one.
         let mut other = opened.clone();
-        other.last_mut().unwrap().1 = "another".to_owned();
+        "another".clone_into(&mut other.last_mut().unwrap().1);
         send(&browser, &edit, &other).await.shows("This form was sent before, with something else in it.");
         // One that does not say what it was made from is not taken for a new one.
         let without: Vec<_> = opened.into_iter().filter(|(name, _)| name != "version").collect();

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::*;
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn refusals() -> Vec<(Refusal, u16, &'static str, Option<&'static str>)> {
     let scope = Scope::parse("a").unwrap();
     let defect = || Refusal::Defect("disk \"C:\\\" is full of chs_secrets".into());
