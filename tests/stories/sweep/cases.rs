@@ -49,6 +49,7 @@ fn case(operation: &'static str, needs: Needs, arguments: Sample) -> Case {
 /// Text that names nothing there is: the last member of its path.
 pub(crate) const TEXT: &[&str] = &[
     "commandId",
+    "expectedVersion",
     "description",
     "displayName",
     "label",
