@@ -125,6 +125,15 @@ async fn a_node_is_held_against_the_databases_clock() {
     let mut other = PgConnection::connect(url).await.unwrap();
     let first = format!("ALTER DATABASE \"{name}\" SET search_path = public, pg_catalog");
     other.execute(first.as_str()).await.unwrap();
+    let shift = async |other: &mut PgConnection, seconds: i64| {
+        let shifted = format!(
+            "CREATE OR REPLACE FUNCTION public.clock_timestamp() RETURNS timestamptz VOLATILE LANGUAGE sql
+             AS 'SELECT pg_catalog.clock_timestamp() + interval ''{seconds} s'''"
+        );
+        other.execute(shifted.as_str()).await.unwrap();
+    };
+    // Before it is asked for the first time: a connection that knows the statement goes on with the other.
+    shift(&mut other, 0).await;
     let asked = store.another().await;
     let clock = SystemClock::new();
     clock.look(&asked).await.unwrap();
@@ -134,11 +143,7 @@ async fn a_node_is_held_against_the_databases_clock() {
         (0, Ok(())),
         (60, Err(ClockFault::Behind(60))),
     ] {
-        let shifted = format!(
-            "CREATE OR REPLACE FUNCTION public.clock_timestamp() RETURNS timestamptz VOLATILE LANGUAGE sql
-             AS 'SELECT pg_catalog.clock_timestamp() + interval ''{seconds} s'''"
-        );
-        other.execute(shifted.as_str()).await.unwrap();
+        shift(&mut other, seconds).await;
         clock.look(&asked).await.unwrap();
         // The way there and back is less than a second, and may be half of one.
         let near = match (clock.trusted(), found) {
