@@ -215,9 +215,10 @@ story! {
         assert_eq!(verifier.fetched, 2);
 
         // Whatever shows keys agrees, and nothing is due for the one that is gone.
-        let keys = operator.query("tenant", "{ tenant(slug: \"acme\") { signingKeys { id state } } }").await.data();
-        let state = |id: &Value| keys["signingKeys"].as_array().unwrap().iter().find(|key| key["id"] == *id).unwrap()["state"].clone();
-        assert_eq!((state(&leaked), state(&kid(&tokens[0]))), (json!("REVOKED"), json!("ACTIVE")));
+        let keys = operator.query("tenant", "{ tenant(slug: \"acme\") { signingKeys { id state retiresAt } } }").await.data();
+        let key = |id: &Value| keys["signingKeys"].as_array().unwrap().iter().find(|key| key["id"] == *id).unwrap();
+        let gone = json!({"id": leaked, "state": "REVOKED", "retiresAt": revoked_at.to_string()});
+        assert_eq!((key(&leaked), &key(&kid(&tokens[0]))["state"]), (&gone, &json!("ACTIVE")));
         let due = nodes(&world, "upcoming", "days: 365", "kind key").await;
         assert!(due.iter().all(|item| item["key"] != leaked), "{due:#?}");
         assert!(due.contains(&json!({"kind": "KEY_ROTATION_DUE", "key": kid(&tokens[0])})), "{due:#?}");

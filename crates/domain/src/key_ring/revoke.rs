@@ -126,6 +126,9 @@ mod tests {
         );
         let after = || testing::given(with_key()).and_change(&change);
         assert_eq!(signs(after()), Some(key(6).key));
+        // It leaves the key set at that moment, whatever lives of what it signed.
+        let ring = after().read();
+        assert_eq!(ring.key_ring(ACME).unwrap().retires_at(only), Some(NOW));
         after()
             .when(&revoke(only, Some(key(7))))
             .refused(KeyRingRefusal::KeyAlreadyRevoked);
