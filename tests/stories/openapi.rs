@@ -32,7 +32,7 @@ story! {
         let document = document(&world).await;
         let documented: BTreeSet<_> = document["paths"].as_object().unwrap().keys().cloned().collect();
         // The router names its paths, quoted, when it is printed.
-        let printed = format!("{:?}", world.platform.router);
+        let printed = format!("{:?}", world.platform.app.router());
         let routed: BTreeSet<_> = printed
             .split('"')
             .filter(|part| part.starts_with('/') && !is_a_page(part))

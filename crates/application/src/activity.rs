@@ -126,10 +126,10 @@ impl Application {
     ) -> Result<(), Error> {
         let credential = caller.identity().map(|identity| identity.credential);
         let entry = Entry {
-            client: Some(caller.actor().id()),
-            credential: credential.map(|credential| credential.to_string()),
+            client: Some(caller.actor().id().into()),
+            credential: credential.map(|credential| credential.to_string().into()),
             address: caller.address(),
-            trace_id: caller.trace_id().map(ToOwned::to_owned),
+            trace_id: caller.trace_id().map(Into::into),
             ..Entry::new(tenant, self.now(), kind)
         };
         match self.parts.log.record(Operation::of(entry)).await {

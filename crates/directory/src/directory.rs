@@ -113,7 +113,7 @@ impl Directory {
         let Ok(slug) = Slug::parse(slug) else {
             return Ok(None);
         };
-        patiently(self.find_tenant(&slug)).await
+        patiently(Box::pin(self.find_tenant(&slug))).await
     }
 
     /// The tenant with this slug as this node saw it last, however long ago: for a decision that is
@@ -122,13 +122,10 @@ impl Directory {
     /// # Errors
     /// [`Unavailable`].
     pub async fn tenant_seen(&self, slug: &str) -> Result<Option<Seen<TenantEntry>>, Unavailable> {
-        let seen = Slug::parse(slug)
-            .ok()
-            .and_then(|slug| self.slugs.get(&slug))
-            .and_then(|id| {
-                let line = self.lines.get(&id)?;
-                self.tenants.get(&id, |place| line.tenant_unchanged(place))
-            });
+        let seen = self.slugs.get(slug).and_then(|id| {
+            let line = self.lines.get(&id)?;
+            self.tenants.get(&id, |place| line.tenant_unchanged(place))
+        });
         match seen {
             Some((place, entry)) => Ok(entry.map(|entry| Seen::at(place, entry))),
             None => self.tenant(slug).await,
@@ -214,7 +211,7 @@ impl Directory {
             Some((place, entry)) if place.on_line_with(tenant.place) => {
                 Ok(entry.map(|entry| Seen::at(tenant.place, entry)))
             }
-            _ => patiently(self.find_client(key)).await,
+            _ => patiently(Box::pin(self.find_client(key))).await,
         }
     }
 
@@ -310,6 +307,8 @@ impl std::fmt::Debug for Directory {
     }
 }
 
+/// What reads the store is large, and stands in a box: else every look-up would carry it about, though nearly
+/// all of them find what they look for in memory.
 async fn patiently<T>(
     answer: impl Future<Output = Result<T, Unavailable>>,
 ) -> Result<T, Unavailable> {

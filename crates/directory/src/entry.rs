@@ -15,6 +15,8 @@ use chancery_domain::{
 };
 use chancery_event_store::Stamp;
 
+use crate::worked_out::WorkedOut;
+
 /// A tenant, with everything that all its clients share.
 ///
 /// Its parts were read one after the other, none before the stamp: each is at least as new as the
@@ -159,4 +161,6 @@ pub struct ClientEntry {
     pub verifiers: BTreeMap<SecretId, Verifier>,
     /// What its assertions are verified with: its live keys, or its secrets where they key assertions.
     pub assertion_keys: BTreeMap<CredentialId, AssertionKey>,
+    /// What was worked out from it.
+    pub worked_out: WorkedOut,
 }

@@ -18,6 +18,7 @@ use chancery_projections::{apis, client_secrets, clients, key_rings, tenants};
 use crate::{
     directory::Unavailable,
     entry::{ClientEntry, Keys, PublishedKey, Signer, TenantEntry},
+    worked_out::WorkedOut,
 };
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -169,6 +170,7 @@ impl Fill {
                 .unwrap_or_default(),
             verifiers,
             assertion_keys,
+            worked_out: WorkedOut::default(),
         })))
     }
 

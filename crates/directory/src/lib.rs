@@ -16,10 +16,12 @@ mod line;
 mod seen;
 mod stamped;
 mod verified;
+mod worked_out;
 
 pub use directory::{Capacity, Directory, Unavailable};
 pub use entry::{Apis, ClientEntry, Keys, PublishedKey, TenantEntry};
 pub use seen::Seen;
+pub use worked_out::WorkedOut;
 
 /// Which state of a tenant's roll an entry is of.
 pub use chancery_event_store::Stamp;

@@ -2,8 +2,7 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::{
@@ -14,9 +13,8 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt;
 
-use crate::patient::Patient;
+use crate::{app::App, patient::Patient};
 
 /// How long the head of a request may take; an idle connection is closed after it too.
 const HEAD: Duration = Duration::from_secs(15);
@@ -30,14 +28,17 @@ const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 const DRAIN: Duration = Duration::from_secs(20);
 
 /// One address: what is served there, and with what TLS, if any.
-pub(crate) struct Door {
-    pub(crate) listener: TcpListener,
-    pub(crate) router: Router,
-    pub(crate) tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+pub struct Door {
+    /// Where.
+    pub listener: TcpListener,
+    /// What is served.
+    pub app: App,
+    /// With what certificate, where with any.
+    pub tls: Option<watch::Receiver<Arc<ServerConfig>>>,
 }
 
 /// Serves until it is told to stop, then lets what is under way finish.
-pub(crate) async fn serve(doors: Vec<Door>, stop: impl Future<Output = ()>) {
+pub async fn serve(doors: Vec<Door>, stop: impl Future<Output = ()>) {
     let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
     let mut accepting = JoinSet::new();
     for door in doors {
@@ -58,11 +59,7 @@ pub(crate) async fn serve(doors: Vec<Door>, stop: impl Future<Output = ()>) {
 
 /// Takes connections until it is told to stop.
 async fn accept(door: Door, connections: TaskTracker, stopping: CancellationToken) {
-    let Door {
-        listener,
-        router,
-        tls,
-    } = door;
+    let Door { listener, app, tls } = door;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -77,17 +74,17 @@ async fn accept(door: Door, connections: TaskTracker, stopping: CancellationToke
         };
         // Small answers must not wait for more to be said.
         let _ = stream.set_nodelay(true);
-        let (router, stopping) = (router.clone(), stopping.clone());
+        let (app, stopping) = (app.clone(), stopping.clone());
         let acceptor = tls
             .as_ref()
             .map(|tls| TlsAcceptor::from(tls.borrow().clone()));
         connections.spawn(async move {
             let Some(acceptor) = acceptor else {
-                return talk(stream, peer, router, stopping).await;
+                return talk(stream, peer, app, stopping).await;
             };
             // Whoever is slow to agree on a key holds a connection as one who is slow to ask.
             match tokio::time::timeout(HEAD, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => talk(stream, peer, router, stopping).await,
+                Ok(Ok(stream)) => talk(stream, peer, app, stopping).await,
                 Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
                 Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
             }
@@ -96,11 +93,16 @@ async fn accept(door: Door, connections: TaskTracker, stopping: CancellationToke
 }
 
 /// Answers the requests of one connection.
-async fn talk<S>(stream: S, peer: SocketAddr, router: Router, stopping: CancellationToken)
+async fn talk<S>(stream: S, peer: SocketAddr, app: App, stopping: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request| answer(router.clone(), request, peer));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = app
+            .clone()
+            .answer(request.map(|body| Patient::new(body, BODY)), peer);
+        async { Ok::<_, Infallible>(answer.await) }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
@@ -119,16 +121,6 @@ where
     if let Err(error) = ended {
         tracing::debug!(%error, %peer, "a connection ended early");
     }
-}
-
-async fn answer(
-    router: Router,
-    request: Request<Incoming>,
-    peer: SocketAddr,
-) -> Result<axum::response::Response, Infallible> {
-    let mut request = request.map(|body| Body::new(Patient::new(body, BODY)));
-    request.extensions_mut().insert(ConnectInfo(peer));
-    router.oneshot(request).await
 }
 
 /// What one peer did wrong is its own affair; a lack of descriptors passes when others end.

@@ -1,8 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+pub mod app;
 mod clock;
 mod config;
-mod connections;
+pub mod connections;
 mod docs;
 mod exit;
 mod health;

@@ -24,6 +24,7 @@ use chancery_token_log::{Durability, TokenLog, TokenLogConfig};
 use chancery_token_service::{FailureLimit, TokenService, TokenServiceConfig, TrustedProxies};
 
 use crate::{
+    app::{App, Clients},
     docs, health, roll,
     telemetry::{self, Sources},
 };
@@ -91,7 +92,7 @@ pub struct Platform {
     /// The one door for changes.
     pub application: Application,
     /// Every URL of the contract.
-    pub router: Router,
+    pub app: App,
     /// The same in two parts, for two addresses.
     pub(crate) apart: Apart,
     /// What is counted.
@@ -107,9 +108,9 @@ pub struct Platform {
 /// Every URL of the contract, in two parts.
 pub(crate) struct Apart {
     /// What clients and resource servers ask for.
-    pub(crate) public: Router,
+    pub(crate) public: App,
     /// What operators ask for. Health is in both.
-    pub(crate) internal: Router,
+    pub(crate) internal: App,
 }
 
 /// Why the server cannot start.
@@ -243,6 +244,10 @@ impl Platform {
                     .layer(layer(http.clone()))
             };
             // For clients, and for operators.
+            let clients = Some(Clients {
+                tokens: token_service.clone(),
+                http: http.clone(),
+            });
             let tokens = chancery_token_service::router(token_service);
             let public = tokens
                 .clone()
@@ -259,10 +264,13 @@ impl Platform {
             .layer(middleware::from_fn_with_state(proxies, say_from_where));
             return Ok(Self {
                 application,
-                router: complete(public.clone().merge(internal.clone())),
+                app: App::new(
+                    clients.clone(),
+                    complete(public.clone().merge(internal.clone())),
+                ),
                 apart: Apart {
-                    public: complete(public),
-                    internal: complete(internal),
+                    public: App::new(clients, complete(public)),
+                    internal: App::new(None, complete(internal)),
                 },
                 sources,
                 clock: settings.clock,

@@ -12,7 +12,7 @@ use axum::{
     extract::{MatchedPath, Request},
     response::Response,
 };
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::{Instrument, Span};
@@ -39,6 +39,21 @@ pub struct Http {
 
 /// A route's name where there is none.
 const NO_ROUTE: &str = "none";
+
+/// A request that is being answered.
+pub struct Begun {
+    at: Instant,
+    trace: TraceContext,
+    method: &'static str,
+    span: Span,
+}
+
+impl Begun {
+    /// Its trace.
+    pub fn trace(&self) -> TraceContext {
+        self.trace
+    }
+}
 
 /// What requests are told apart by: words of this code alone.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -69,17 +84,51 @@ impl Http {
         Self::new(draw, |_, _, _| Span::none())
     }
 
-    /// A request was answered.
-    fn answered(
+    /// Begins to answer a request of this method, with these headers, whose route has this name.
+    pub fn begin(&self, method: &Method, headers: &HeaderMap, route: &str) -> Begun {
+        let at = Instant::now();
+        let trace = TraceContext::from_headers(headers)
+            .unwrap_or_else(|| TraceContext::begin((self.draw)()));
+        let method = word(method);
+        Begun {
+            at,
+            trace,
+            method,
+            span: trace.within(|| (self.span)(&trace, method, route)),
+        }
+    }
+
+    /// Answers a request that was begun as the layer does: for a route that is known before any router has
+    /// looked for it.
+    pub async fn answer(
         &self,
-        method: &'static str,
-        route: Option<&MatchedPath>,
-        status: StatusCode,
-        took: Duration,
-    ) {
+        begun: Begun,
+        route: &str,
+        answering: impl Future<Output = Response>,
+    ) -> Response {
+        let trace = begun.trace;
+        let mut response = trace.scope(answering.instrument(begun.span.clone())).await;
+        self.end(&begun, route, &mut response);
+        response
+    }
+
+    fn end(&self, begun: &Begun, route: &str, response: &mut Response) {
+        let status = response.status();
+        begun
+            .span
+            .record("http.response.status_code", status.as_u16());
+        if status >= StatusCode::INTERNAL_SERVER_ERROR {
+            begun.span.record("otel.status_code", "ERROR");
+        }
+        begun.trace.name_in(response.headers_mut());
+        self.answered(begun.method, route, status, begun.at.elapsed());
+    }
+
+    /// A request was answered.
+    fn answered(&self, method: &'static str, route: &str, status: StatusCode, took: Duration) {
         let answered = Answered {
             method,
-            route: route.map_or(NO_ROUTE, MatchedPath::as_str),
+            route,
             status: status.as_u16(),
         };
         let durations = self.durations.at(&answered, |it| Answered {
@@ -163,32 +212,25 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let (begun, http) = (Instant::now(), self.http.clone());
-        let trace = TraceContext::from_headers(request.headers())
-            .unwrap_or_else(|| TraceContext::begin((http.draw)()));
-        let method = method(request.method());
         let route = request.extensions().get::<MatchedPath>().cloned();
-        request.extensions_mut().insert(trace);
         let name = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-        let span = trace.within(|| (http.span)(&trace, method, name));
+        let begun = self.http.begin(request.method(), request.headers(), name);
+        let trace = begun.trace;
+        request.extensions_mut().insert(trace);
         let answering = trace.within(|| self.inner.call(request));
-        let answering = trace.scope(answering.instrument(span.clone()));
+        let answering = trace.scope(answering.instrument(begun.span.clone()));
+        let http = self.http.clone();
         Box::pin(async move {
             let mut response = answering.await?;
-            let status = response.status();
-            span.record("http.response.status_code", status.as_u16());
-            if status >= StatusCode::INTERNAL_SERVER_ERROR {
-                span.record("otel.status_code", "ERROR");
-            }
-            trace.name_in(response.headers_mut());
-            http.answered(method, route.as_ref(), status, begun.elapsed());
+            let name = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+            http.end(&begun, name, &mut response);
             Ok(response)
         })
     }
 }
 
 /// The method as a word of ours.
-fn method(method: &Method) -> &'static str {
+fn word(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::POST => "POST",

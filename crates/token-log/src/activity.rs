@@ -1,6 +1,6 @@
 //! What happened at the endpoints.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{borrow::Cow, fmt, net::IpAddr, str::FromStr};
 
 use chancery_domain::{ActivityId, TenantId, Timestamp};
 
@@ -86,7 +86,7 @@ impl FromStr for Kind {
 /// A record to be written. What a stranger wrote in it (`client`, `user_agent`) is cut, cleaned of
 /// control characters, and masked where it could be a secret, before it is queued.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct Entry<'a> {
     /// Whose log.
     pub tenant: TenantId,
     /// When.
@@ -94,30 +94,30 @@ pub struct Entry {
     /// What.
     pub kind: Kind,
     /// Who, by id; of an unknown client, what was sent as its id.
-    pub client: Option<String>,
+    pub client: Option<Cow<'a, str>>,
     /// The id of the secret or key that proved it.
-    pub credential: Option<String>,
+    pub credential: Option<Cow<'a, str>>,
     /// The scopes granted, separated by spaces.
-    pub scopes: Option<String>,
+    pub scopes: Option<Cow<'a, str>>,
     /// The audience granted, separated by spaces.
-    pub audience: Option<String>,
+    pub audience: Option<Cow<'a, str>>,
     /// The token's id.
-    pub jti: Option<String>,
+    pub jti: Option<Cow<'a, str>>,
     /// When the token ends.
     pub expires_at: Option<Timestamp>,
     /// From where.
     pub address: Option<IpAddr>,
     /// With what software, as it says.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Cow<'a, str>>,
     /// Why not: a short name.
     pub reason: Option<&'static str>,
     /// The W3C trace in which it happened.
-    pub trace_id: Option<String>,
+    pub trace_id: Option<Cow<'a, str>>,
     /// How often: more than once where it was counted instead of written each time.
     pub times: u32,
 }
 
-impl Entry {
+impl<'a> Entry<'a> {
     /// A record of something that happened once, of which nothing else is known yet.
     pub fn new(tenant: TenantId, at: Timestamp, kind: Kind) -> Self {
         Self {
@@ -142,6 +142,27 @@ impl Entry {
         self.client = self.client.map(text::client);
         self.user_agent = self.user_agent.map(text::user_agent);
         self
+    }
+
+    /// Of nothing that somebody else has.
+    pub fn into_owned(self) -> Entry<'static> {
+        let owned = |text: Option<Cow<'a, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+        Entry {
+            client: owned(self.client),
+            credential: owned(self.credential),
+            scopes: owned(self.scopes),
+            audience: owned(self.audience),
+            jti: owned(self.jti),
+            user_agent: owned(self.user_agent),
+            trace_id: owned(self.trace_id),
+            tenant: self.tenant,
+            at: self.at,
+            kind: self.kind,
+            expires_at: self.expires_at,
+            address: self.address,
+            reason: self.reason,
+            times: self.times,
+        }
     }
 }
 

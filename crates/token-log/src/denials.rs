@@ -42,7 +42,7 @@ pub(crate) struct Denials(Mutex<HashMap<Key, Count>>);
 impl Denials {
     /// What is to be written now that this has happened: the record itself, or nothing, and before it
     /// what was counted since the last one of its like.
-    pub(crate) fn admit(&self, entry: Entry) -> [Option<Entry>; 2] {
+    pub(crate) fn admit<'a>(&self, entry: Entry<'a>) -> [Option<Entry<'a>>; 2] {
         if !matches!(entry.kind, Kind::TokenDenied | Kind::TokenIntrospected) {
             return [None, Some(entry)];
         }
@@ -81,16 +81,16 @@ impl Denials {
     }
 
     /// Ends the counts that have run for long enough, and gives what they counted.
-    pub(crate) fn due(&self, now: Timestamp) -> Vec<Entry> {
+    pub(crate) fn due(&self, now: Timestamp) -> Vec<Entry<'static>> {
         self.end(|count| now >= count.since.plus_seconds(WINDOW) || now < count.since)
     }
 
     /// Ends every count.
-    pub(crate) fn all(&self) -> Vec<Entry> {
+    pub(crate) fn all(&self) -> Vec<Entry<'static>> {
         self.end(|_| true)
     }
 
-    fn end(&self, mut ends: impl FnMut(&Count) -> bool) -> Vec<Entry> {
+    fn end(&self, mut ends: impl FnMut(&Count) -> bool) -> Vec<Entry<'static>> {
         self.counts()
             .extract_if(|_, count| ends(count))
             .filter_map(|(key, count)| count.summary(&key))
@@ -105,7 +105,7 @@ impl Denials {
 
 impl Count {
     /// One record for all that were not written.
-    fn summary(self, key: &Key) -> Option<Entry> {
+    fn summary(self, key: &Key) -> Option<Entry<'static>> {
         (self.counted > 0).then(|| Entry {
             reason: key.reason,
             address: key.address,
@@ -121,9 +121,9 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 
-    fn denied(address: u8, reason: &'static str, seconds: i64) -> Entry {
+    fn denied(address: u8, reason: &'static str, seconds: i64) -> Entry<'static> {
         Entry {
-            client: Some("somebody".to_owned()),
+            client: Some("somebody".into()),
             address: Some([192, 0, 2, address].into()),
             reason: Some(reason),
             ..Entry::new(
@@ -134,7 +134,7 @@ mod tests {
         }
     }
 
-    fn admitted(denials: &Denials, entry: Entry) -> Vec<u32> {
+    fn admitted(denials: &Denials, entry: Entry<'_>) -> Vec<u32> {
         denials
             .admit(entry)
             .into_iter()

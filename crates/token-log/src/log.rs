@@ -196,7 +196,7 @@ impl TokenLog {
     ///
     /// # Errors
     /// [`RecordError`]: it is not known to be recorded.
-    pub async fn record(&self, operation: Operation) -> Result<Answer, RecordError> {
+    pub async fn record(&self, operation: Operation<'_>) -> Result<Answer, RecordError> {
         self.submit(operation)?.answer().await
     }
 
@@ -205,7 +205,7 @@ impl TokenLog {
     ///
     /// # Errors
     /// [`RecordError::Busy`] or [`RecordError::Closed`]: it will not be recorded.
-    pub fn submit(&self, operation: Operation) -> Result<Submitted<'_>, RecordError> {
+    pub fn submit(&self, operation: Operation<'_>) -> Result<Submitted<'_>, RecordError> {
         let (answering, answer) = oneshot::channel();
         self.enqueue(operation, Some(answering))?;
         Ok(Submitted {
@@ -219,14 +219,14 @@ impl TokenLog {
     ///
     /// # Errors
     /// [`RecordError::Busy`] or [`RecordError::Closed`]: it will not be recorded.
-    pub fn queue(&self, entry: Entry) -> Result<(), RecordError> {
+    pub fn queue(&self, entry: Entry<'_>) -> Result<(), RecordError> {
         self.enqueue(Operation::of(entry), None)
     }
 
     /// Takes note of something whose record nobody depends on. Denials beyond twenty a minute of one
     /// reason from one address are counted and recorded as one. What finds no room is dropped, and
     /// counted by [`TokenLog::dropped`].
-    pub fn note(&self, entry: Entry) {
+    pub fn note(&self, entry: Entry<'_>) {
         for entry in self.0.denials.admit(entry).into_iter().flatten() {
             if self.queue(entry).is_err() {
                 self.0.counted.dropped.one();
@@ -236,7 +236,7 @@ impl TokenLog {
 
     fn enqueue(
         &self,
-        mut operation: Operation,
+        mut operation: Operation<'_>,
         answering: Option<crate::writer::Answering>,
     ) -> Result<(), RecordError> {
         operation.entry = operation.entry.cleaned();

@@ -7,9 +7,9 @@ use crate::{activity::Entry, refresh::Change};
 
 /// One thing to be recorded as a whole or not at all.
 #[derive(Clone, Debug)]
-pub struct Operation {
+pub struct Operation<'a> {
     /// The record.
-    pub entry: Entry,
+    pub entry: Entry<'a>,
     /// The state of the tenant's roll that the decision stood on. Where the roll has moved since,
     /// nothing is recorded. `None`: the record does not depend on it.
     pub seen: Option<Stamp>,
@@ -20,9 +20,9 @@ pub struct Operation {
     pub change: Option<Change>,
 }
 
-impl Operation {
+impl<'a> Operation<'a> {
     /// A record that depends on nothing and does nothing else.
-    pub fn of(entry: Entry) -> Self {
+    pub fn of(entry: Entry<'a>) -> Self {
         Self {
             entry,
             seen: None,

@@ -387,7 +387,7 @@ fn bind_operations<'q>(query: Query<'q>, needs: Needs, wholes: &'q [&'q Whole]) 
     let query = if needs < Needs::Changes {
         query
     } else {
-        let change = |op: &'q Operation| op.change.as_ref();
+        let change = |op: &'q Operation<'_>| op.change.as_ref();
         query
             .bind(operation!(op => change(op).map(Change::name)))
             .bind(operation!(op => change(op).and_then(Change::family).map(|it| it.to_string())))

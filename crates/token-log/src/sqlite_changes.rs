@@ -138,7 +138,7 @@ enum Key<'a> {
 /// different rounds.
 pub(crate) async fn take_places<'a>(
     tx: &mut Tx,
-    operations: impl Iterator<Item = (usize, &'a Operation)>,
+    operations: impl Iterator<Item = (usize, &'a Operation<'static>)>,
     answers: &mut [Answer],
 ) -> Result<(), StoreError> {
     let (mut round, mut wanted) = (Vec::new(), HashSet::new());

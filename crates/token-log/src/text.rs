@@ -1,5 +1,7 @@
 //! What strangers write, made fit to be kept.
 
+use std::borrow::Cow;
+
 use chancery_crypto::could_be_secret;
 
 /// The most characters of a client's id as it was sent.
@@ -10,17 +12,17 @@ const USER_AGENT: usize = 200;
 /// What stands in the place of something that could be a secret.
 const MASKED: &str = "(masked)";
 
-pub(crate) fn client(text: String) -> String {
+pub(crate) fn client(text: Cow<'_, str>) -> Cow<'_, str> {
     fit(text, CLIENT)
 }
 
-pub(crate) fn user_agent(text: String) -> String {
+pub(crate) fn user_agent(text: Cow<'_, str>) -> Cow<'_, str> {
     fit(text, USER_AGENT)
 }
 
-fn fit(text: String, most: usize) -> String {
+fn fit(text: Cow<'_, str>, most: usize) -> Cow<'_, str> {
     if could_be_secret(&text) {
-        return MASKED.to_owned();
+        return MASKED.into();
     }
     // One byte for each character, and nothing to replace: nearly always so.
     if text.len() <= most && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
@@ -39,11 +41,11 @@ mod tests {
     #[test]
     fn a_plain_text_is_kept() {
         let id = "client_01kabc";
-        assert_eq!(client(id.to_owned()), id);
-        assert_eq!(user_agent("curl/8.1".to_owned()), "curl/8.1");
-        assert_eq!(client("größe".to_owned()), "größe");
+        assert_eq!(client(id.into()), id);
+        assert_eq!(user_agent("curl/8.1".into()), "curl/8.1");
+        assert_eq!(client("größe".into()), "größe");
         let unlucky = "client_01k9eyjrp6e0fv6mz5f3c2chsr";
-        assert_eq!(client(unlucky.to_owned()), unlucky);
+        assert_eq!(client(unlucky.into()), unlucky);
     }
 
     #[test]
@@ -55,18 +57,18 @@ mod tests {
             "eyJhbGciOi",
             "Bearer eyJh",
         ] {
-            assert_eq!(client(text.to_owned()), MASKED, "{text}");
-            assert_eq!(user_agent(text.to_owned()), MASKED, "{text}");
+            assert_eq!(client(text.into()), MASKED, "{text}");
+            assert_eq!(user_agent(text.into()), MASKED, "{text}");
         }
         // Also past the place where the text would be cut.
         let late = format!("{}chs_abc", "x".repeat(100));
-        assert_eq!(client(late), MASKED);
+        assert_eq!(client(late.into()), MASKED);
     }
 
     #[test]
     fn a_long_text_is_cut_by_characters_and_control_characters_are_replaced() {
-        assert_eq!(client("ü".repeat(100)), "ü".repeat(64));
-        assert_eq!(user_agent("a".repeat(300)), "a".repeat(200));
-        assert_eq!(client("a\0b\n".to_owned()), "a\u{fffd}b\u{fffd}");
+        assert_eq!(client("ü".repeat(100).into()), "ü".repeat(64));
+        assert_eq!(user_agent("a".repeat(300).into()), "a".repeat(200));
+        assert_eq!(client("a\0b\n".into()), "a\u{fffd}b\u{fffd}");
     }
 }

@@ -23,14 +23,14 @@ pub(crate) enum Work {
 }
 
 pub(crate) struct Whole {
-    pub(crate) operation: Operation,
+    pub(crate) operation: Operation<'static>,
     /// As it stands in a segment. None: it is a row.
     pub(crate) line: Option<String>,
 }
 
 impl Work {
     /// Made by whoever asks, so that the one task that writes only puts together.
-    pub(crate) fn of(operation: Operation) -> Result<Self, StoreError> {
+    pub(crate) fn of(operation: Operation<'_>) -> Result<Self, StoreError> {
         let Entry {
             tenant, at, kind, ..
         } = operation.entry;
@@ -46,7 +46,15 @@ impl Work {
                 seen: operation.seen,
                 line,
             },
-            line => Self::Whole(Box::new(Whole { operation, line })),
+            line => {
+                let operation = Operation {
+                    entry: operation.entry.into_owned(),
+                    seen: operation.seen,
+                    assertion: operation.assertion,
+                    change: operation.change,
+                };
+                Self::Whole(Box::new(Whole { operation, line }))
+            }
         })
     }
 

@@ -98,7 +98,7 @@ impl Writer {
     }
 
     /// What nobody waits for, to be written. What cannot be is lost, and counted.
-    fn unasked(&self, entries: Vec<Entry>) -> Vec<(Work, Option<Answering>)> {
+    fn unasked(&self, entries: Vec<Entry<'static>>) -> Vec<(Work, Option<Answering>)> {
         let works = entries.into_iter().filter_map(|entry| {
             let work = Work::of(Operation::of(entry));
             work.inspect_err(|error| {

@@ -48,7 +48,7 @@ on_both_stores! {
         let world = World::on(store).await;
         let start = world.now();
         let denied = |client: &str, reason| Entry {
-            client: Some(client.to_owned()),
+            client: Some(client.to_owned().into()),
             reason: Some(reason),
             ..world.entry(tenant(1), Kind::TokenDenied)
         };
@@ -56,8 +56,8 @@ on_both_stores! {
         record(&world.log, operation(denied("stranger", "no_client"), None)).await;
         world.clock.advance(60);
         record(&world.log, operation(world.issued("later"), None)).await;
-        let trace_id = Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned());
-        let other = Entry { credential: Some("secret_b".to_owned()), trace_id, ..world.issued("b") };
+        let trace_id = Some("4bf92f3577b34da6a3ce929d0e0e4736".into());
+        let other = Entry { credential: Some("secret_b".into()), trace_id, ..world.issued("b") };
         record(&world.log, operation(other, None)).await;
         record(&world.log, operation(world.entry(tenant(1), Kind::RollRead), None)).await;
         let any = ActivityFilter::default;
@@ -107,7 +107,7 @@ on_both_stores! {
         record(&world.log, operation(world.issued(&jti), None)).await;
         record(&world.log, operation(world.issued("another"), None)).await;
         world.clock.advance(DAY);
-        let revoked = Entry { jti: Some(jti.clone()), ..world.entry(tenant(1), Kind::TokenRevoked) };
+        let revoked = Entry { jti: Some(jti.clone().into()), ..world.entry(tenant(1), Kind::TokenRevoked) };
         record(&world.log, operation(revoked, None)).await;
         let of = |jti: &str| ActivityFilter { jti: Some(jti.to_owned()), ..ActivityFilter::default() };
         let kinds = |found: Vec<chancery_token_log::Activity>| found.iter().map(|found| found.kind).collect::<Vec<_>>();

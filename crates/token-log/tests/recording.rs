@@ -16,16 +16,16 @@ on_both_stores! {
         let world = World::on(store).await;
         let seen = world.change(tenant(1)).await;
         let entry = Entry {
-            client: Some(client(1).to_string()),
-            credential: Some("secret_a".to_owned()),
-            scopes: Some("a b".to_owned()),
-            audience: Some("urn:x:one https://two.example".to_owned()),
-            jti: Some("j \"1\"".to_owned()),
+            client: Some(client(1).to_string().into()),
+            credential: Some("secret_a".into()),
+            scopes: Some("a b".into()),
+            audience: Some("urn:x:one https://two.example".into()),
+            jti: Some("j \"1\"".into()),
             expires_at: Some(world.now().plus_seconds(60)),
             address: Some("2001:db8::1".parse().unwrap()),
-            user_agent: Some("curl/8\n\u{0}".to_owned()),
+            user_agent: Some("curl/8\n\u{0}".into()),
             reason: Some("none"),
-            trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
+            trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
             ..world.entry(tenant(1), Kind::TokenIssued)
         };
         assert_eq!(record(&world.log, operation(entry, Some(seen))).await, Answer::Recorded);
@@ -109,7 +109,7 @@ on_both_stores! {
     async fn an_assertion_belongs_to_its_client_and_tenant_and_lives_as_long_as_it_could_come(store: TestStore) {
         let world = World::on(store).await;
         let until = world.now().plus_seconds(300);
-        let claim = |entry: Entry| claiming(entry, "same", until);
+        let claim = |entry: Entry<'static>| claiming(entry, "same", until);
         assert_eq!(record(&world.log, claim(world.issued("1"))).await, Answer::Recorded);
         assert_eq!(record(&world.log, claim(world.issued("2"))).await, Answer::AssertionUsed);
         let elsewhere = world.entry(tenant(2), Kind::TokenIssued);
@@ -256,7 +256,7 @@ on_both_stores! {
         let world = World::on(store).await;
         for _ in 0..50 {
             world.log.note(Entry {
-                client: Some("chs_abc".to_owned()),
+                client: Some("chs_abc".into()),
                 reason: Some("mismatch"),
                 address: Some([192, 0, 2, 1].into()),
                 ..world.entry(tenant(1), Kind::TokenDenied)

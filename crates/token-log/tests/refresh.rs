@@ -19,17 +19,17 @@ fn secret(number: u8) -> CredentialId {
 }
 
 /// A token with this id leaves, which lives for an hour.
-fn issued(world: &World, jti: &str) -> Entry {
+fn issued(world: &World, jti: &str) -> Entry<'static> {
     Entry {
-        credential: Some(secret(1).to_string()),
-        scopes: Some("a b".to_owned()),
-        audience: Some("urn:x:one".to_owned()),
+        credential: Some(secret(1).to_string().into()),
+        scopes: Some("a b".into()),
+        audience: Some("urn:x:one".into()),
         expires_at: Some(world.now().plus_seconds(3_600)),
         ..world.issued(jti)
     }
 }
 
-fn doing(entry: Entry, change: Change) -> Operation {
+fn doing(entry: Entry<'static>, change: Change) -> Operation<'static> {
     Operation {
         change: Some(change),
         ..Operation::of(entry)
@@ -51,7 +51,7 @@ async fn begin(world: &World, number: u8) {
     );
 }
 
-fn rotate(world: &World, number: u8, presented: &str, next: &str) -> Operation {
+fn rotate(world: &World, number: u8, presented: &str, next: &str) -> Operation<'static> {
     let rotation = Rotation {
         family: family(number),
         presented: presented.to_owned(),
@@ -59,13 +59,13 @@ fn rotate(world: &World, number: u8, presented: &str, next: &str) -> Operation {
     };
     let entry = Entry {
         kind: Kind::TokenRefreshed,
-        credential: Some(secret(2).to_string()),
+        credential: Some(secret(2).to_string().into()),
         ..issued(world, &format!("by-{next}"))
     };
     doing(entry, Change::Rotate(rotation))
 }
 
-fn end(world: &World, number: u8) -> Operation {
+fn end(world: &World, number: u8) -> Operation<'static> {
     let entry = Entry {
         kind: Kind::RefreshReused,
         ..world.issued("")
@@ -172,7 +172,7 @@ on_both_stores! {
         let world = World::on(store).await;
         begin(&world, 1).await;
         let until = world.now().plus_seconds(300);
-        let with = |jti: &str, operation: Operation| Operation {
+        let with = |jti: &str, operation: Operation<'static>| Operation {
             assertion: claiming(operation.entry.clone(), jti, until).assertion,
             ..operation
         };

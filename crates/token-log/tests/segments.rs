@@ -38,7 +38,7 @@ fn tenants() -> [TenantId; 2] {
 }
 
 /// Something that happens: mostly a token that leaves, and the clocks of nodes differ by seconds.
-fn happening(world: &World, chance: &mut Chance, number: usize) -> Entry {
+fn happening(world: &World, chance: &mut Chance, number: usize) -> Entry<'static> {
     let kinds = [
         Kind::TokenIssued,
         Kind::TokenIssued,
@@ -55,11 +55,15 @@ fn happening(world: &World, chance: &mut Chance, number: usize) -> Entry {
         tenant: chance.of(&tenants()),
         kind,
         at: world.now().plus_seconds(skew),
-        client: Some(client(who).to_string()),
-        credential: is_bulk.then(|| format!("secret_{who}{}", chance.below(2))),
+        client: Some(client(who).to_string().into()),
+        credential: is_bulk.then(|| format!("secret_{who}{}", chance.below(2)).into()),
         reason: chance.of(&[None, None, Some("mismatch")]),
-        trace_id: chance.of(&[None, Some("a".repeat(32)), Some("b".repeat(32))]),
-        jti: Some(format!("jti-{number}")),
+        trace_id: chance.of(&[
+            None,
+            Some("a".repeat(32).into()),
+            Some("b".repeat(32).into()),
+        ]),
+        jti: Some(format!("jti-{number}").into()),
         // Of denials, more than so many from one address would be counted.
         address: Some(std::net::Ipv4Addr::from(u32::try_from(number).unwrap()).into()),
         ..world.issued("")
@@ -111,7 +115,7 @@ fn filters(world: &World) -> Vec<ActivityFilter> {
     ]
 }
 
-fn passes(tenant: TenantId, filter: &ActivityFilter, entry: &Entry) -> bool {
+fn passes(tenant: TenantId, filter: &ActivityFilter, entry: &Entry<'_>) -> bool {
     let is =
         |asked: &Option<String>, found: Option<&str>| asked.is_none() || asked.as_deref() == found;
     entry.tenant == tenant
@@ -153,7 +157,7 @@ async fn walk(
 /// What is to be counted: of each credential and hour how many uses, and the last of them.
 type Counts = BTreeMap<(String, i64), (i64, Timestamp)>;
 
-fn counts(tenant: TenantId, written: &[Entry]) -> Counts {
+fn counts(tenant: TenantId, written: &[Entry<'static>]) -> Counts {
     let mut counts = Counts::new();
     for entry in written.iter().filter(|entry| entry.tenant == tenant) {
         let Some(credential) = &entry.credential else {
@@ -161,7 +165,7 @@ fn counts(tenant: TenantId, written: &[Entry]) -> Counts {
         };
         let hour = entry.at.seconds() / HOUR;
         let (count, last) = counts
-            .entry((credential.clone(), hour))
+            .entry((credential.to_string(), hour))
             .or_insert((0, entry.at));
         *count += 1;
         *last = entry.at.max(*last);
@@ -182,7 +186,7 @@ async fn counted(world: &World, tenant: TenantId) -> Counts {
 }
 
 /// What readers are told agrees with what was written, at any moment.
-async fn numbers_agree(world: &World, tenant: TenantId, written: &[Entry]) {
+async fn numbers_agree(world: &World, tenant: TenantId, written: &[Entry<'static>]) {
     let counts = counts(tenant, written);
     let written = || written.iter().filter(|entry| entry.tenant == tenant);
     let ids = ["secret_00", "secret_11", "secret_21", "nobody"].map(str::to_owned);
@@ -212,8 +216,8 @@ async fn numbers_agree(world: &World, tenant: TenantId, written: &[Entry]) {
             expected,
             "{id}"
         );
-        let used =
-            written().filter(|entry| entry.credential.as_ref() == Some(id) && entry.at >= since);
+        let used = written()
+            .filter(|entry| entry.credential.as_deref() == Some(id.as_str()) && entry.at >= since);
         let expected = i64::try_from(used.count()).unwrap();
         assert_eq!(
             world.log.uses_since(tenant, id, since).await.unwrap(),
@@ -247,7 +251,9 @@ async fn numbers_agree(world: &World, tenant: TenantId, written: &[Entry]) {
     let from = since.seconds() / HOUR * HOUR;
     for entry in written().filter(|entry| entry.credential.is_some() && entry.at.seconds() >= from)
     {
-        *busiest.entry(entry.client.clone().unwrap()).or_insert(0) += 1;
+        *busiest
+            .entry(entry.client.as_deref().unwrap().to_owned())
+            .or_insert(0) += 1;
     }
     let mut busiest: Vec<(String, i64)> = busiest.into_iter().collect();
     busiest.sort_by(|(a, more), (b, less)| less.cmp(more).then(a.cmp(b)));
@@ -292,7 +298,12 @@ async fn any_interleaving(world: &World, other: &TokenLog, seed: u64) {
 }
 
 /// Every page of every filter holds what was written of the tenant, once, in order.
-async fn pages_agree(world: &World, tenant: TenantId, written: &[Entry], chance: &mut Chance) {
+async fn pages_agree(
+    world: &World,
+    tenant: TenantId,
+    written: &[Entry<'static>],
+    chance: &mut Chance,
+) {
     for filter in filters(world) {
         let limit = chance.of(&[1, 3, 7, 1_000]);
         let found = walk(world, tenant, &filter, limit, chance).await;
@@ -311,7 +322,7 @@ async fn pages_agree(world: &World, tenant: TenantId, written: &[Entry], chance:
             .iter()
             .filter(|entry| passes(tenant, &filter, entry));
         let mut expected: Vec<_> = expected
-            .map(|entry| (entry.at, entry.jti.clone().unwrap()))
+            .map(|entry| (entry.at, entry.jti.as_deref().unwrap().to_owned()))
             .collect();
         expected.sort();
         assert_eq!(found, expected, "{tenant}, {filter:?}");

@@ -1,20 +1,16 @@
 //! Where a request comes from, and how many failed authentications came from there.
 
 use std::{
-    convert::Infallible,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
     sync::Arc,
 };
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::ConnectInfo;
 use chancery_domain::Timestamp;
-use http::{HeaderMap, request::Parts};
+use http::{Extensions, HeaderMap};
 
-use crate::{
-    TokenService,
-    window::{Windows, locked, seconds_until},
-};
+use crate::window::{Windows, locked, seconds_until};
 
 /// How many addresses are counted at a time.
 const ADDRESSES: usize = 100_000;
@@ -116,30 +112,14 @@ fn hop_address(hop: &[u8]) -> Option<IpAddr> {
         .ok()
 }
 
-/// The client's address of one request. Without a peer (a request that did not come over a
+/// Who is at the other end of a request's connection. Without one (a request that did not come over a
 /// network) it is the unspecified address.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ClientAddress(pub(crate) IpAddr);
-
-impl FromRequestParts<TokenService> for ClientAddress {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(
-        parts: &mut Parts,
-        service: &TokenService,
-    ) -> Result<Self, Infallible> {
-        let peer = parts
-            .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| {
-                peer.ip()
-            });
-        Ok(Self(client_address(
-            peer,
-            &parts.headers,
-            &service.config().trusted_proxies,
-        )))
-    }
+pub(crate) fn peer(extensions: &Extensions) -> IpAddr {
+    extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| {
+            peer.ip()
+        })
 }
 
 /// Failed authentications by address: an IPv4 address, or the /64 of an IPv6 address, which is what

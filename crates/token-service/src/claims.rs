@@ -12,27 +12,50 @@ use chancery_domain::{
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
-/// The claims of one token.
+/// The claims of a token that its moment and its credential do not change.
 #[derive(Serialize)]
-pub(crate) struct Claims<'a> {
+pub(crate) struct Lasting<'a> {
     pub(crate) iss: &'a str,
     pub(crate) sub: ClientId,
     pub(crate) client_id: ClientId,
     pub(crate) tenant_id: TenantId,
     pub(crate) aud: Audience<'a>,
-    pub(crate) iat: i64,
-    pub(crate) nbf: i64,
-    pub(crate) exp: i64,
-    pub(crate) jti: TokenId,
     pub(crate) scope: &'a str,
     pub(crate) scopes: &'a ScopeSet,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) roles: &'a BTreeSet<RoleName>,
     #[serde(rename = "type")]
     pub(crate) kind: Kind,
-    pub(crate) credential_id: CredentialId,
     #[serde(flatten)]
     pub(crate) custom: Custom<'a>,
+}
+
+/// The claims of one token alone.
+#[derive(Serialize)]
+pub(crate) struct Momentary {
+    pub(crate) iat: i64,
+    pub(crate) nbf: i64,
+    pub(crate) exp: i64,
+    pub(crate) jti: TokenId,
+    pub(crate) credential_id: CredentialId,
+}
+
+impl Momentary {
+    /// How many bytes it has, and a few more.
+    const BYTES: usize = 192;
+
+    /// The claims set: the members of both, these after those of the JSON object [`Lasting`].
+    pub(crate) fn beside(&self, lasting: &[u8]) -> serde_json::Result<Vec<u8>> {
+        let mut claims = Vec::with_capacity(lasting.len() + Self::BYTES);
+        claims.extend_from_slice(lasting.strip_suffix(b"}").unwrap_or(lasting));
+        let seam = claims.len();
+        serde_json::to_writer(&mut claims, self)?;
+        // Where the second object begins, the first one goes on.
+        if let Some(begin) = claims.get_mut(seam) {
+            *begin = b',';
+        }
+        Ok(claims)
+    }
 }
 
 /// Between machines: nobody is logged in.
@@ -138,16 +161,12 @@ mod tests {
         let audiences: Vec<_> = audiences.iter().collect();
         let scopes = ScopeSet::parse(scopes).unwrap();
         let of_apis: CustomClaims = serde_json::from_value(of_apis).unwrap();
-        let claims = Claims {
+        let lasting = Lasting {
             iss: "https://auth.example/t/acme",
             sub: ClientId::from_bytes([1; 16]),
             client_id: ClientId::from_bytes([1; 16]),
             tenant_id: TenantId::from_bytes([2; 16]),
             aud: Audience(&audiences),
-            iat: NOW.seconds(),
-            nbf: NOW.seconds(),
-            exp: NOW.seconds() + 60,
-            jti: TokenId::new(NOW, &[3; 10]),
             scope: &scopes.to_string(),
             scopes: &scopes,
             roles: &roles
@@ -155,7 +174,6 @@ mod tests {
                 .map(|role| RoleName::parse(role).unwrap())
                 .collect(),
             kind: Kind::MachineToMachine,
-            credential_id: SecretId::from_bytes([4; 16]).into(),
             // As a store would give them back: not checked again.
             custom: Custom {
                 of_client: &serde_json::from_value(custom).unwrap(),
@@ -166,8 +184,16 @@ mod tests {
                     .collect(),
             },
         };
+        let momentary = Momentary {
+            iat: NOW.seconds(),
+            nbf: NOW.seconds(),
+            exp: NOW.seconds() + 60,
+            jti: TokenId::new(NOW, &[3; 10]),
+            credential_id: SecretId::from_bytes([4; 16]).into(),
+        };
         // By way of text, so that a repeated member would be seen.
-        let text = serde_json::to_string(&claims).unwrap();
+        let lasting = serde_json::to_vec(&lasting).unwrap();
+        let text = String::from_utf8(momentary.beside(&lasting).unwrap()).unwrap();
         let value: Value = serde_json::from_str(&text).unwrap();
         for name in value.as_object().unwrap().keys() {
             assert_eq!(
@@ -176,6 +202,7 @@ mod tests {
                 "{name} in {text}"
             );
         }
+        assert!(text.len() <= lasting.len() + Momentary::BYTES);
         value
     }
 

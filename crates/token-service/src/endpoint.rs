@@ -39,6 +39,18 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
+    /// Every endpoint; the one that is asked for most comes first.
+    pub(crate) const ALL: [Self; 3] = [Self::Token, Self::Introspection, Self::Revocation];
+
+    /// The name of its route.
+    pub(crate) fn route(self) -> &'static str {
+        match self {
+            Self::Token => "/t/{slug}/oauth2/token",
+            Self::Introspection => "/t/{slug}/oauth2/introspect",
+            Self::Revocation => "/t/{slug}/oauth2/revoke",
+        }
+    }
+
     /// Its name in the log.
     fn name(self) -> &'static str {
         match self {
@@ -172,7 +184,9 @@ impl Request<'_> {
                         None => denial.into(),
                     });
                 }
-                Err(Setback::Refused(refusal)) => return self.use_up(refusal, seen).await,
+                Err(Setback::Refused(refusal)) => {
+                    return Box::pin(self.use_up(refusal, seen)).await;
+                }
             }
             fresh = true;
         }
@@ -190,7 +204,8 @@ impl Request<'_> {
         }
     }
 
-    /// One decision on one view: prove, admit, count, serve.
+    /// One decision on one view: prove, admit, count, serve. What a token by a secret does not need stands in
+    /// boxes of its own, since the future of every request has room for whatever it may come to.
     async fn attempt(
         &self,
         presented: &Presented,
@@ -220,10 +235,10 @@ impl Request<'_> {
                 Served::Issued(token::serve(self, &proof, parameters, seen.beyond, now).await?)
             }
             Endpoint::Introspection => Served::Introspected(Box::new(
-                introspect::serve(self, &proof, parameters, now).await?,
+                Box::pin(introspect::serve(self, &proof, parameters, now)).await?,
             )),
             Endpoint::Revocation => {
-                revoke::serve(self, &proof, parameters, now).await?;
+                Box::pin(revoke::serve(self, &proof, parameters, now)).await?;
                 Served::Revoked
             }
         })
@@ -246,9 +261,7 @@ impl Request<'_> {
             }
             Presented::Assertion(signed) => {
                 let issuer = self.service.issuer_at(&self.arrival.slug);
-                prover
-                    .by_assertion(&self.arrival.slug, &issuer, signed, now)
-                    .await
+                Box::pin(prover.by_assertion(&self.arrival.slug, &issuer, signed, now)).await
             }
         };
         match proof {

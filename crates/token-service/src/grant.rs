@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use chancery_crypto::{RefreshToken, SigningKey};
-use chancery_domain::{FamilyId, Timestamp, tenant::TokenAuthMethod, value::RoleName};
+use chancery_domain::{FamilyId, Timestamp, tenant::TokenAuthMethod};
 use chancery_token_log::{
     Change, Durability, Entry, Kind as Activity, NewFamily, Operation, Rotation, Submitted,
 };
 
 use crate::{
-    claims::{Audience, Claims, Custom, Kind, TokenId, expiry},
+    TokenService,
+    claims::{Momentary, TokenId, expiry},
     client_auth::{self, Proof},
     endpoint::{Request, Setback, recorded},
     error::Refusal,
+    granted::Granted,
     parameters::Parameters,
     refresh::Used,
-    target::{self, Bound, Target, Terms, Wish},
+    target::Bound,
     token::Issued,
 };
 
@@ -34,9 +36,8 @@ pub(crate) fn admit(proof: &Proof, method: TokenAuthMethod, now: Timestamp) -> R
 /// A token that may be issued, and is not yet recorded or signed.
 pub(crate) struct Decision<'a> {
     proof: &'a Proof,
-    target: Target<'a>,
+    granted: Arc<Granted>,
     key: &'a Arc<SigningKey>,
-    scope: String,
     iat: i64,
     exp: i64,
     /// The refresh token that goes with it, and what is recorded of that.
@@ -45,36 +46,26 @@ pub(crate) struct Decision<'a> {
 
 /// What the client gets of what it asks for.
 pub(crate) fn decide<'a>(
+    service: &TokenService,
     proof: &'a Proof,
     parameters: &Parameters,
     bound: Option<&Bound>,
     now: Timestamp,
 ) -> Result<Decision<'a>, Refusal> {
     let (tenant, client) = (&proof.tenant, &proof.client);
-    let wish = Wish {
-        audiences: &parameters.audiences,
-        scope: parameters.scope.as_deref(),
-        within: bound,
-    };
-    let grants = &client.client.grants;
-    let terms = Terms {
-        policy: &tenant.tenant.policy,
-        algorithms: &tenant.keys.algorithms,
-        now,
-    };
-    let target = target::resolve(wish, terms, &tenant.apis, grants)?;
+    let issuer = || service.issuer(&tenant.tenant.slug);
+    let granted = Granted::of(proof, issuer, parameters, bound, now)?;
     let key = tenant
         .keys
-        .signing(target.algorithm, now)
-        .ok_or(Refusal::NoKey(target.algorithm))?;
+        .signing(granted.algorithm, now)
+        .ok_or(Refusal::NoKey(granted.algorithm))?;
     let iat = now.seconds();
     Ok(Decision {
         proof,
         key,
-        scope: target.scopes.to_string(),
         iat,
-        exp: expiry(iat, target.seconds, client.client.expires_at),
-        target,
+        exp: expiry(iat, granted.seconds, client.client.expires_at),
+        granted,
         refresh: None,
     })
 }
@@ -111,11 +102,10 @@ impl Decision<'_> {
                 next: hash,
             })
         } else {
-            let roles: Vec<_> = self.target.roles.iter().map(RoleName::as_str).collect();
             Change::Begin(NewFamily {
                 family,
                 hash,
-                roles: roles.join(" "),
+                roles: self.granted.roles.clone(),
                 expires_at,
             })
         };
@@ -157,54 +147,35 @@ impl Decision<'_> {
         Ok(Recording(Some(submitted)))
     }
 
-    fn entry(&self, request: &Request<'_>, jti: TokenId, now: Timestamp) -> Entry {
+    fn entry<'e>(&'e self, request: &Request<'e>, jti: TokenId, now: Timestamp) -> Entry<'e> {
         let kind = match &self.refresh {
             Some((_, Change::Rotate(_))) => Activity::TokenRefreshed,
             _ => Activity::TokenIssued,
         };
-        let audiences = &self.target.audiences;
-        let mut audience = String::with_capacity(64);
-        for identifier in audiences {
-            if !audience.is_empty() {
-                audience.push(' ');
-            }
-            audience.push_str(identifier.as_str());
-        }
+        let granted = &*self.granted;
         Entry {
-            client: Some(self.proof.client.id.to_string()),
-            credential: Some(self.proof.credential.to_string()),
-            scopes: Some(self.scope.clone()),
-            audience: Some(audience),
-            jti: Some(jti.to_string()),
+            client: Some(granted.client.as_str().into()),
+            credential: Some(self.proof.credential.to_string().into()),
+            scopes: Some(granted.scope.as_str().into()),
+            audience: Some(granted.audience.as_str().into()),
+            jti: Some(jti.to_string().into()),
             expires_at: Some(Timestamp::from_micros(self.exp.saturating_mul(1_000_000))),
             ..request.entry(self.proof.tenant.id, now, kind)
         }
     }
 
     /// The token.
-    pub(crate) fn sign(self, issuer: &str, jti: TokenId) -> Result<Issued, Refusal> {
-        let (tenant, client) = (&self.proof.tenant, &self.proof.client);
-        let claims = Claims {
-            iss: issuer,
-            sub: client.id,
-            client_id: client.id,
-            tenant_id: tenant.id,
-            aud: Audience(&self.target.audiences),
+    pub(crate) fn sign(self, jti: TokenId) -> Result<Issued, Refusal> {
+        let claims = Momentary {
             iat: self.iat,
             nbf: self.iat,
             exp: self.exp,
             jti,
-            scope: &self.scope,
-            scopes: &self.target.scopes,
-            roles: &self.target.roles,
-            kind: Kind::MachineToMachine,
             credential_id: self.proof.credential,
-            custom: Custom {
-                of_client: &client.client.custom_claims,
-                of_apis: &self.target.claims,
-            },
         };
-        let claims = serde_json::to_vec(&claims).map_err(|error| Refusal::Defect(error.into()))?;
+        let claims = claims
+            .beside(&self.granted.claims)
+            .map_err(|error| Refusal::Defect(error.into()))?;
         let access_token = self
             .key
             .sign_jwt(&claims)
@@ -213,7 +184,7 @@ impl Decision<'_> {
             access_token,
             token_type: "Bearer",
             expires_in: self.exp - self.iat,
-            scope: self.scope,
+            scope: self.granted.scope.clone(),
             refresh_token: self.refresh.map(|(token, _)| token.reveal()),
             jti,
         })

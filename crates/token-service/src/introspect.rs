@@ -65,9 +65,12 @@ pub(crate) async fn serve(
         None => refresh_token(request, proof, text, now).await?,
     };
     let entry = Entry {
-        client: Some(proof.client.id.to_string()),
-        credential: Some(proof.credential.to_string()),
-        jti: token.as_ref().and_then(|token| token.jti.clone()),
+        client: Some(proof.client.id.to_string().into()),
+        credential: Some(proof.credential.to_string().into()),
+        jti: token
+            .as_ref()
+            .and_then(|token| token.jti.as_deref())
+            .map(Into::into),
         reason: token.is_none().then_some("inactive"),
         ..request.entry(proof.tenant.id, now, Kind::TokenIntrospected)
     };

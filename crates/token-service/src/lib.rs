@@ -19,6 +19,7 @@
 
 mod access_token;
 mod address;
+mod asked;
 mod claims;
 mod client_auth;
 mod counted;
@@ -28,6 +29,7 @@ mod form;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod grant;
+mod granted;
 mod introspect;
 mod json_body;
 mod jwks;
@@ -46,5 +48,6 @@ mod token;
 mod window;
 
 pub use address::{FailureLimit, TrustedProxies};
+pub use asked::Asked;
 pub use openapi::{paths, problem, schemas};
 pub use service::{TokenService, TokenServiceConfig, router};

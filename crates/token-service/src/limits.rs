@@ -174,7 +174,7 @@ impl Limits {
                     let counted = [counted(client, of_client), counted(tenant, of_tenant)];
                     return Ok((verdict, Counted(counted)));
                 }
-                Err((account, quota)) => account.refill(log, quota, now).await?,
+                Err((account, quota)) => Box::pin(account.refill(log, quota, now)).await?,
             }
         }
         Err(RecordError::Busy)

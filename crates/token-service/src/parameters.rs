@@ -135,15 +135,31 @@ impl Parameters {
 
 /// The names that a request has used.
 #[derive(Default)]
-pub(crate) struct Names(HashSet<String>);
+pub(crate) struct Names {
+    /// The first few: most requests have no more, and need no set for them.
+    few: [Option<String>; Self::FEW],
+    more: HashSet<String>,
+}
 
 impl Names {
+    const FEW: usize = 4;
+
     /// Notes a name, unless it was used before.
     pub(crate) fn first_use(&mut self, name: &str) -> Result<(), Malformed> {
-        if self.0.contains(name) {
+        for place in &mut self.few {
+            match place {
+                Some(known) if known == name => return Err(Malformed::Repeated(name.to_owned())),
+                Some(_) => {}
+                None => {
+                    *place = Some(name.to_owned());
+                    return Ok(());
+                }
+            }
+        }
+        if self.more.contains(name) {
             return Err(Malformed::Repeated(name.to_owned()));
         }
-        self.0.insert(name.to_owned());
+        self.more.insert(name.to_owned());
         Ok(())
     }
 }

@@ -22,22 +22,22 @@ pub(crate) async fn serve(
 ) -> Result<(), Setback> {
     let text = parameters.token.as_ref().map_or("", |token| token.as_str());
     let mut entry = Entry {
-        client: Some(proof.client.id.to_string()),
-        credential: Some(proof.credential.to_string()),
+        client: Some(proof.client.id.to_string().into()),
+        credential: Some(proof.credential.to_string().into()),
         ..request.entry(proof.tenant.id, now, Kind::TokenRevoked)
     };
     let issuer = request.service.issuer(&proof.tenant.tenant.slug);
     let access = access_token::read(&proof.tenant, &issuer, text, now);
     let change = if let Some(token) = access.filter(|token| token.client_id == proof.client.id) {
-        entry.scopes = Some(token.scope);
-        entry.jti = Some(token.jti);
+        entry.scopes = Some(token.scope.into());
+        entry.jti = Some(token.jti.into());
         entry.expires_at = Some(Timestamp::from_micros(token.exp.saturating_mul(1_000_000)));
         Some(Change::RevokeToken)
     } else {
         let found = refresh::find(request.service, proof, text).await?;
         found.map(|(id, family)| {
-            entry.scopes = Some(family.scopes);
-            entry.audience = Some(family.audience);
+            entry.scopes = Some(family.scopes.into());
+            entry.audience = Some(family.audience.into());
             Change::RevokeFamily(id)
         })
     };

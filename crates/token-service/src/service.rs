@@ -7,7 +7,7 @@ use axum::{
 };
 use chancery_crypto::{DecoyKeys, Entropy, SecretHasher, SecretIssuer};
 use chancery_directory::Directory;
-use chancery_domain::{Clock, TenantId, value::Slug};
+use chancery_domain::{Clock, value::Slug};
 use chancery_telemetry::Family;
 use chancery_token_log::{Entry, TokenLog};
 use tokio::sync::Semaphore;
@@ -134,20 +134,20 @@ impl TokenService {
         &self.0.log
     }
 
-    /// Takes note of something at the endpoints of the tenant with this slug. Where this node has not
+    /// Takes note of something at the endpoints of the tenant with this slug, whose id is put in. Where this node has not
     /// seen the tenant, it is looked up after the answer, which must not tell whether it exists.
-    pub(crate) fn note(&self, slug: &Slug, entry: impl FnOnce(TenantId) -> Entry + Send + 'static) {
+    pub(crate) fn note(&self, slug: &Slug, entry: Entry<'_>) {
         if let Some(tenant) = self.directory().id_seen(slug) {
-            return self.log().note(entry(tenant));
+            return self.log().note(Entry { tenant, ..entry });
         }
         // Beyond so many at a time nothing is noted: somebody is trying names.
         let Ok(permit) = self.0.look_ups.clone().try_acquire_owned() else {
             return;
         };
-        let (service, slug) = (self.clone(), slug.clone());
+        let (service, slug, entry) = (self.clone(), slug.clone(), entry.into_owned());
         tokio::spawn(async move {
             if let Ok(Some(tenant)) = service.directory().id_of(&slug).await {
-                service.log().note(entry(tenant));
+                service.log().note(Entry { tenant, ..entry });
             }
             drop(permit);
         });
@@ -168,13 +168,11 @@ impl TokenService {
 /// `into_make_service_with_connect_info::<SocketAddr>()`, since addresses are counted, and within
 /// `chancery_telemetry::http::layer`, which gives every request its trace.
 pub fn router(service: TokenService) -> Router {
-    Router::new()
-        .route("/t/{slug}/oauth2/token", asked(Endpoint::Token))
-        .route(
-            "/t/{slug}/oauth2/introspect",
-            asked(Endpoint::Introspection),
-        )
-        .route("/t/{slug}/oauth2/revoke", asked(Endpoint::Revocation))
+    Endpoint::ALL
+        .into_iter()
+        .fold(Router::new(), |router, endpoint| {
+            router.route(endpoint.route(), asked(endpoint))
+        })
         .route(
             "/t/{slug}/oauth2/jwks",
             get(jwks::handle).fallback(not_allowed),

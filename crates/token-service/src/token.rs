@@ -70,12 +70,12 @@ pub(crate) async fn serve(
     let used = match grant(parameters)? {
         Grant::ClientCredentials => None,
         Grant::RefreshToken(presented) => {
-            Some(refresh::used(service, proof, presented.as_str(), now).await?)
+            Some(Box::pin(refresh::used(service, proof, presented.as_str(), now)).await?)
         }
     };
     let bound = used.as_ref().map(|used| &used.bound);
     let mut decision =
-        stage!("decide").in_scope(|| grant::decide(proof, parameters, bound, now))?;
+        stage!("decide").in_scope(|| grant::decide(service, proof, parameters, bound, now))?;
     if let Some(seconds) = proof.tenant.tenant.policy.refresh_token_seconds {
         let family = match &used {
             Some(used) => used.family,
@@ -89,9 +89,8 @@ pub(crate) async fn serve(
     }
     let jti = TokenId::new(now, &service.entropy().bytes());
     let recording = decision.record(request, jti, beyond, now)?;
-    let issuer = service.issuer(&proof.tenant.tenant.slug);
     // It is signed while its record is made durable, and leaves when it is.
-    let signed = stage!("sign").in_scope(|| decision.sign(&issuer, jti))?;
+    let signed = stage!("sign").in_scope(|| decision.sign(jti))?;
     recording.done().instrument(stage!("record")).await?;
     Ok(signed)
 }

@@ -1,9 +1,9 @@
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
-use chancery::platform::{Platform, Settings};
+use chancery::{
+    connections::{Door, serve},
+    platform::{Platform, Settings},
+};
 use chancery_crypto::{MasterKey, Sealer, SystemEntropy};
 use chancery_domain::Timestamp;
 use chancery_testkit::{clock::TestClock, stores::TestStore};
@@ -31,6 +31,16 @@ pub(crate) struct Acme {
     pub(crate) client: String,
     pub(crate) secret: String,
     pub(crate) secret_id: String,
+}
+
+/// Serves the platform as the binary does.
+fn served(listener: TcpListener, platform: &Platform) -> impl Future<Output = ()> + use<> {
+    let door = Door {
+        listener,
+        app: platform.app.clone(),
+        tls: None,
+    };
+    serve(vec![door], std::future::pending())
 }
 
 impl World {
@@ -83,11 +93,7 @@ impl World {
         let mut operator = credential.into_inner().unwrap().unwrap();
         // After a restart the port is another one.
         operator["token_endpoint"] = json!(format!("{url}/t/system/oauth2/token"));
-        let service = platform
-            .router
-            .clone()
-            .into_make_service_with_connect_info::<SocketAddr>();
-        let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        let server = tokio::spawn(served(listener, &platform));
         Self {
             url,
             http: reqwest::Client::new(),
@@ -128,10 +134,7 @@ impl World {
         let platform = Platform::open(store, sealer, settings, |_| unreachable!())
             .await
             .unwrap();
-        let service = platform
-            .router
-            .into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, service).await });
+        tokio::spawn(served(listener, &platform));
         url
     }
 

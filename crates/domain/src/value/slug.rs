@@ -1,3 +1,5 @@
+use std::borrow::Borrow;
+
 use super::{Invalid, parsed_text};
 
 /// A tenant's short name in URLs: 3 to 40 of `a-z 0-9 -`, beginning with a letter. Unique for ever.
@@ -8,14 +10,18 @@ impl Slug {
     /// The tenant of the operators themselves.
     pub const SYSTEM: &'static str = "system";
 
-    /// Takes a slug, or says what a slug is.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let right = (3..=40).contains(&text.len())
+    /// Whether this text is a slug.
+    pub fn is(text: &str) -> bool {
+        (3..=40).contains(&text.len())
             && text.starts_with(|first: char| first.is_ascii_lowercase())
             && text
                 .bytes()
-                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-        if !right {
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+    }
+
+    /// Takes a slug, or says what a slug is.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if !Self::is(text) {
             return Err(Invalid::new(
                 "slug",
                 "must be 3 to 40 of the characters a-z, 0-9 and -, and begin with a letter",
@@ -32,6 +38,13 @@ impl Slug {
     /// Whether this is the operators' tenant.
     pub fn is_system(&self) -> bool {
         self.0 == Self::SYSTEM
+    }
+}
+
+/// A slug is found by its text: both have the same hash and the same order.
+impl Borrow<str> for Slug {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

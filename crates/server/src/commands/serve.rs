@@ -121,19 +121,19 @@ fn doors(
     let Some(internal) = internal else {
         return vec![Door {
             listener,
-            router: platform.router.clone(),
+            app: platform.app.clone(),
             tls: current(),
         }];
     };
     vec![
         Door {
             listener,
-            router: platform.apart.public.clone(),
+            app: platform.apart.public.clone(),
             tls: current(),
         },
         Door {
             listener: internal,
-            router: platform.apart.internal.clone(),
+            app: platform.apart.internal.clone(),
             tls: config.internal_tls().then(current).flatten(),
         },
     ]

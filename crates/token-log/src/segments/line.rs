@@ -43,7 +43,7 @@ fn text<'a>(of: Option<&'a Text<'_>>) -> Option<&'a str> {
 }
 
 /// The record's line.
-pub(crate) fn encode(entry: &Entry) -> Result<String, StoreError> {
+pub(crate) fn encode(entry: &Entry<'_>) -> Result<String, StoreError> {
     let mut line = Vec::with_capacity(USUAL);
     let members = (
         entry.at.micros(),

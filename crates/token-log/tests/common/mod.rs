@@ -72,23 +72,23 @@ impl World {
         self.store.stamp(tenant).await.unwrap().unwrap()
     }
 
-    pub fn entry(&self, tenant: TenantId, kind: Kind) -> Entry {
+    pub fn entry(&self, tenant: TenantId, kind: Kind) -> Entry<'static> {
         Entry::new(tenant, self.now(), kind)
     }
 
     /// A token issued to a client with a credential.
-    pub fn issued(&self, jti: &str) -> Entry {
+    pub fn issued(&self, jti: &str) -> Entry<'static> {
         Entry {
-            client: Some(client(1).to_string()),
-            credential: Some("secret_a".to_owned()),
+            client: Some(client(1).to_string().into()),
+            credential: Some("secret_a".into()),
             address: Some([192, 0, 2, 1].into()),
-            jti: Some(jti.to_owned()),
+            jti: Some(jti.to_owned().into()),
             ..self.entry(tenant(1), Kind::TokenIssued)
         }
     }
 
     /// A token revoked by its client: what is rare, and so a row.
-    pub fn revoked(&self, jti: &str) -> Entry {
+    pub fn revoked(&self, jti: &str) -> Entry<'static> {
         Entry {
             kind: Kind::TokenRevoked,
             ..self.issued(jti)
@@ -142,7 +142,7 @@ async fn open(config: &TokenLogConfig, heads: Store, clock: &Arc<TestClock>) -> 
     TokenLog::open(config, &heads, clock.clone()).await.unwrap()
 }
 
-pub fn operation(entry: Entry, seen: Option<Stamp>) -> Operation {
+pub fn operation(entry: Entry<'static>, seen: Option<Stamp>) -> Operation<'static> {
     Operation {
         entry,
         seen,
@@ -151,7 +151,7 @@ pub fn operation(entry: Entry, seen: Option<Stamp>) -> Operation {
     }
 }
 
-pub fn claiming(entry: Entry, jti: &str, until: Timestamp) -> Operation {
+pub fn claiming(entry: Entry<'static>, jti: &str, until: Timestamp) -> Operation<'static> {
     let assertion = Assertion {
         client: client(1),
         jti: jti.to_owned(),
@@ -165,6 +165,6 @@ pub fn claiming(entry: Entry, jti: &str, until: Timestamp) -> Operation {
     }
 }
 
-pub async fn record(log: &TokenLog, operation: Operation) -> Answer {
+pub async fn record(log: &TokenLog, operation: Operation<'_>) -> Answer {
     log.record(operation).await.unwrap()
 }

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_crypto::Verifier;
-use chancery_directory::{ClientEntry, Stamp};
+use chancery_directory::{ClientEntry, Stamp, WorkedOut};
 use chancery_domain::{
     ClientId, SecretId,
     client::Standing,
@@ -156,6 +156,7 @@ fn only_a_secret_that_is_accepted_now() {
         newest: NOW,
         client: client(Standing::Enabled),
         // The verifier of the last one was erased.
+        worked_out: WorkedOut::default(),
         verifiers: (0..6)
             .map(|n| (id(n), Verifier::from_stored(n.to_string())))
             .collect(),

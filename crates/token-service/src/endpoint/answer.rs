@@ -70,7 +70,7 @@ impl Request<'_> {
     pub(super) fn log(&self, outcome: &Result<Served, Refusal>, seen: &Seen) {
         let endpoint = self.endpoint.name();
         let slug = self.arrival.slug.as_str();
-        let tenant = Slug::parse(slug).map_or("none", |_| slug);
+        let tenant = if Slug::is(slug) { slug } else { "none" };
         let trace_id = self.arrival.trace.trace_id();
         let client = seen.client.map(tracing::field::display);
         let refusal = match outcome {

@@ -1,21 +1,20 @@
 //! What comes in: a request to one of the endpoints, read but not judged.
 
-use std::{mem, net::IpAddr};
+use std::{error::Error, net::IpAddr};
 
 use axum::{
     Extension,
-    body::Bytes,
-    extract::{
-        DefaultBodyLimit, FromRequest, FromRequestParts, Request,
-        rejection::{BytesRejection, ExtensionRejection},
-    },
+    extract::{FromRequest, FromRequestParts, Request, rejection::ExtensionRejection},
 };
+use bytes::Bytes;
 use chancery_telemetry::TraceContext;
-use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, header::CONTENT_TYPE};
+use http_body::Body;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::{
     TokenService,
-    address::ClientAddress,
+    address::peer,
     form, json_body,
     metadata::TenantSlug,
     parameters::{MAX_BODY, Malformed, Parameters},
@@ -40,33 +39,45 @@ impl FromRequest<TokenService> for Arrival {
     ) -> Result<Self, Self::Rejection> {
         let (mut parts, body) = request.into_parts();
         let Ok(TenantSlug(slug)) = TenantSlug::from_request_parts(&mut parts, service).await;
-        let Ok(ClientAddress(address)) =
-            ClientAddress::from_request_parts(&mut parts, service).await;
         let Extension(trace) = Extension::from_request_parts(&mut parts, service).await?;
-        let headers = mem::take(&mut parts.headers);
-        let mut request = Request::from_parts(parts, body);
-        DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
-        let body = Bytes::from_request(request, service).await;
-        let parameters = parameters(&headers, body);
-        Ok(Self {
+        let peer = peer(&parts.extensions);
+        Ok(Self::read(service, slug, peer, trace, parts.headers, body).await)
+    }
+}
+
+impl Arrival {
+    /// Reads a request from this peer.
+    pub(crate) async fn read<B>(
+        service: &TokenService,
+        slug: String,
+        peer: IpAddr,
+        trace: TraceContext,
+        headers: HeaderMap,
+        body: B,
+    ) -> Self
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let address = service.config().trusted_proxies.client(peer, &headers);
+        let body = match Limited::new(body, MAX_BODY).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(Malformed::TooLarge),
+            Err(_) => Err(Malformed::Interrupted),
+        };
+        let parameters = body.and_then(|body| parameters(&headers, &body));
+        Self {
             slug,
             address,
             trace,
             headers,
             parameters,
-        })
+        }
     }
 }
 
 /// Reads the body as what it says it is.
-fn parameters(
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Parameters, Malformed> {
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Malformed::TooLarge,
-        _ => Malformed::Interrupted,
-    })?;
+fn parameters(headers: &HeaderMap, body: &[u8]) -> Result<Parameters, Malformed> {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     // No form begins so: there it would be percent-encoded.
     let unsaid = if body.trim_ascii_start().starts_with(b"{") {
@@ -87,9 +98,9 @@ fn parameters(
         if let Malformed::UnsaidJson = unsaid {
             return Err(unsaid);
         }
-        form::parse(&body)
+        form::parse(body)
     } else if essence.eq_ignore_ascii_case(b"application/json") {
-        json_body::parse(&body)
+        json_body::parse(body)
     } else {
         Err(unsaid)
     }

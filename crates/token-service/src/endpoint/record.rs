@@ -7,22 +7,22 @@ use http::header::USER_AGENT;
 use super::{Request, Seen, Served, Setback};
 use crate::{client_auth::Denial, error::Refusal, refresh::GrantRefusal};
 
-impl Request<'_> {
+impl<'a> Request<'a> {
     /// A record of what happens here, of which only the circumstances are known.
-    pub(crate) fn entry(&self, tenant: TenantId, now: Timestamp, kind: Kind) -> Entry {
-        let user_agent = self.arrival.headers.get(USER_AGENT);
+    pub(crate) fn entry(&self, tenant: TenantId, now: Timestamp, kind: Kind) -> Entry<'a> {
+        let arrival = self.arrival;
+        let user_agent = arrival.headers.get(USER_AGENT);
         Entry {
-            address: Some(self.arrival.address),
-            user_agent: user_agent
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
-            trace_id: Some(self.arrival.trace.trace_id().to_owned()),
+            address: Some(arrival.address),
+            user_agent: user_agent.map(|value| String::from_utf8_lossy(value.as_bytes())),
+            trace_id: Some(arrival.trace.trace_id().into()),
             ..Entry::new(tenant, now, kind)
         }
     }
 
     /// Records something that is durable when this returns: the client's doing, by which its assertion
     /// is used up.
-    pub(crate) async fn record(&self, operation: Operation) -> Result<(), Setback> {
+    pub(crate) async fn record(&self, operation: Operation<'_>) -> Result<(), Setback> {
         recorded(self.service.log().record(operation).await)
     }
 
@@ -51,8 +51,10 @@ impl Request<'_> {
         };
         let operation = Operation {
             entry: Entry {
-                client: seen.sent.take(),
-                credential: reused.as_ref().map(|_| proved.credential.to_string()),
+                client: seen.sent.take().map(Into::into),
+                credential: reused
+                    .as_ref()
+                    .map(|_| proved.credential.to_string().into()),
                 reason: Some(reason),
                 ..self.entry(proved.tenant, now, kind)
             },
@@ -82,13 +84,12 @@ impl Request<'_> {
         // Its tenant comes later.
         let nobody = TenantId::from_bytes([0; 16]);
         let entry = Entry {
-            client: seen.sent.take(),
-            credential: refusal.credential().map(|secret| secret.to_string()),
+            client: seen.sent.take().map(Into::into),
+            credential: refusal.credential().map(|secret| secret.to_string().into()),
             reason: Some(reason),
             ..self.entry(nobody, self.service.clock().now(), Kind::TokenDenied)
         };
-        self.service
-            .note(&slug, move |tenant| Entry { tenant, ..entry });
+        self.service.note(&slug, entry);
     }
 }
 

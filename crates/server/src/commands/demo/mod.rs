@@ -13,7 +13,7 @@ mod protected;
 mod replay;
 mod script;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, sync::Arc};
 
 use chancery_crypto::{Entropy, MasterKey, Sealer, SystemEntropy};
 use chancery_event_store::{Store, StoreConfig, StoreLocation, ThrowawaySchema};
@@ -22,6 +22,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 use crate::{
     clock::SystemClock,
     config::private_file,
+    connections::{Door, serve},
     exit::Failure,
     platform::{Platform, Settings},
 };
@@ -83,17 +84,14 @@ async fn tell(location: &StoreLocation, directory: &std::path::Path) -> Result<(
     .map_err(|error| Failure::start(&error))?;
 
     let (stop, stopped) = oneshot::channel::<()>();
-    let service = platform
-        .router
-        .clone()
-        .into_make_service_with_connect_info::<SocketAddr>();
-    let server = tokio::spawn(async move {
-        axum::serve(listener, service)
-            .with_graceful_shutdown(async move {
-                let _ = stopped.await;
-            })
-            .await
-    });
+    let door = Door {
+        listener,
+        app: platform.app.clone(),
+        tls: None,
+    };
+    let server = tokio::spawn(serve(vec![door], async move {
+        let _ = stopped.await;
+    }));
     let operator = std::fs::read(&credential)
         .and_then(|json| serde_json::from_slice(&json).map_err(io::Error::from));
     let told = match operator {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_crypto::{Algorithm, AssertionAlgorithm, AssertionKey, SigningKey};
-use chancery_directory::Stamp;
+use chancery_directory::{Stamp, WorkedOut};
 use chancery_domain::{
     KeyId, SecretId,
     client::{Client, ClientKey, KeyEnd, Standing},
@@ -163,6 +163,7 @@ fn secret_id(number: u8) -> SecretId {
 
 fn entry(method: AuthMethod) -> ClientEntry {
     ClientEntry {
+        worked_out: WorkedOut::default(),
         id: client_id(),
         stamp: Stamp {
             head: 1,
