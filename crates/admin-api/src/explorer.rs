@@ -5,13 +5,14 @@
 //! the page forgets it when it is closed.
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::StatusCode;
 use http::header::{self, HeaderValue};
+use http::{HeaderMap, StatusCode};
 
-use crate::http::AdminApi;
+use crate::error::Code;
+use crate::http::{AdminApi, refusal};
 
 /// What the page may load and where it may send: this server only, and no inline script or style.
 ///
@@ -57,9 +58,42 @@ static ASSETS: &[Asset] = &[
     asset!("explorer" / "explorer.css", CSS, immutable: false),
 ];
 
-/// `GET /graphql`: the explorer's page.
-pub(crate) async fn page(State(api): State<AdminApi>) -> Response {
+/// `GET /graphql`: the explorer's page. Who sends a query this way and wants no page is told how to.
+pub(crate) async fn page(
+    State(api): State<AdminApi>,
+    RawQuery(asked): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    if asked.is_some_and(|asked| asks(&asked)) && !wants_a_page(&headers) {
+        return post_it();
+    }
     explorer(api.options.introspection)
+}
+
+/// Whether there is the parameter `query`.
+fn asks(parameters: &str) -> bool {
+    parameters
+        .split('&')
+        .any(|parameter| parameter.starts_with("query="))
+}
+
+fn wants_a_page(headers: &HeaderMap) -> bool {
+    let accepts = headers.get_all(header::ACCEPT).iter();
+    let mut accepts = accepts.filter_map(|accept| accept.to_str().ok());
+    accepts.any(|accept| accept.contains("text/html"))
+}
+
+fn post_it() -> Response {
+    let mut response = refusal(
+        StatusCode::METHOD_NOT_ALLOWED,
+        Code::InvalidInput,
+        "send the query by POST, as JSON with the member `query`; GET is for the explorer, in a browser",
+        None,
+    );
+    let headers = response.headers_mut();
+    headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// `GET /graphql/assets/{file}`: what the page loads.

@@ -2,30 +2,45 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::{
+    http::{HeaderName, StatusCode},
+    response::Response,
+};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinSet,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{app::App, patient::Patient};
+use crate::{
+    app::App,
+    host,
+    patient::{Late, Patience, Patient},
+    plain,
+    problem::last_problem,
+};
 
 /// How long the head of a request may take; an idle connection is closed after it too.
 const HEAD: Duration = Duration::from_secs(15);
-/// How long a body may pause.
-const BODY: Duration = Duration::from_secs(10);
+/// How long a body may pause, and how long the whole of it may take.
+const BODY: Patience = Patience {
+    pause: Duration::from_secs(10),
+    whole: Duration::from_secs(30),
+};
 /// The largest head of a request, in bytes.
 const LARGEST_HEAD: usize = 16 * 1024;
 /// How long to wait when the system has no file descriptor left for another connection.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 /// How long requests that are under way may take once the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// One address: what is served there, and with what TLS, if any.
 pub struct Door {
@@ -83,8 +98,9 @@ async fn accept(door: Door, connections: TaskTracker, stopping: CancellationToke
                 return talk(stream, peer, app, stopping).await;
             };
             // Whoever is slow to agree on a key holds a connection as one who is slow to ask.
-            match tokio::time::timeout(HEAD, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => talk(stream, peer, app, stopping).await,
+            match tokio::time::timeout(HEAD, secured(&acceptor, stream, peer)).await {
+                Ok(Ok(Some(stream))) => talk(stream, peer, app, stopping).await,
+                Ok(Ok(None)) => {}
                 Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
                 Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
             }
@@ -92,17 +108,25 @@ async fn accept(door: Door, connections: TaskTracker, stopping: CancellationToke
     }
 }
 
+/// TLS on this connection; none where somebody spoke HTTP and was told so.
+async fn secured(
+    acceptor: &TlsAcceptor,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> io::Result<Option<TlsStream<TcpStream>>> {
+    if plain::is_spoken(&stream).await? {
+        plain::refuse(stream, peer).await?;
+        return Ok(None);
+    }
+    acceptor.accept(stream).await.map(Some)
+}
+
 /// Answers the requests of one connection.
 async fn talk<S>(stream: S, peer: SocketAddr, app: App, stopping: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let answer = app
-            .clone()
-            .answer(request.map(|body| Patient::new(body, BODY)), peer);
-        async { Ok::<_, Infallible>(answer.await) }
-    });
+    let service = service_fn(move |request| answer(app.clone(), request, peer));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
@@ -123,6 +147,41 @@ where
     }
 }
 
+async fn answer(
+    app: App,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Result<Response, Infallible> {
+    if !host::is_clear(request.version(), request.headers()) {
+        return Ok(last_problem(
+            StatusCode::BAD_REQUEST,
+            "give one Host header with the host and port of the URL (RFC 9112, section 3.2)",
+        ));
+    }
+    let late = Late::default();
+    let request = request.map(|body| Patient::new(body, BODY, late.clone()));
+    let response = app.answer(request, peer).await;
+    Ok(if late.is_so() {
+        too_slow(&response)
+    } else {
+        response
+    })
+}
+
+/// What is said in place of what could be said of half a body: in the same trace.
+fn too_slow(said: &Response) -> Response {
+    let whole = BODY.whole.as_secs();
+    let pause = BODY.pause.as_secs();
+    let detail = format!(
+        "the body must be here within {whole} s and not pause for {pause} s; send it again, all at once"
+    );
+    let mut response = last_problem(StatusCode::REQUEST_TIMEOUT, &detail);
+    if let Some(trace) = said.headers().get(TRACEPARENT) {
+        response.headers_mut().insert(TRACEPARENT, trace.clone());
+    }
+    response
+}
+
 /// What one peer did wrong is its own affair; a lack of descriptors passes when others end.
 async fn refused(error: &io::Error) {
     use io::ErrorKind as Kind;
@@ -134,4 +193,59 @@ async fn refused(error: &io::Error) {
     }
     tracing::error!(%error, "a connection could not be accepted");
     tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, extract::rejection::BytesRejection, routing::post};
+    use hyper::body::Bytes;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, duplex, split},
+        time::Instant,
+    };
+
+    use super::*;
+
+    /// What is answered to this head and a body of which one byte comes each second, and when.
+    async fn dripped(head: &str) -> (String, Duration) {
+        let read = async |body: Result<Bytes, BytesRejection>| match body {
+            Ok(body) => format!("{} bytes", body.len()),
+            Err(error) => error.to_string(),
+        };
+        let app = App::new(None, Router::new().route("/", post(read)));
+        let (client, server) = duplex(1024);
+        let peer = ([127, 0, 0, 1], 1).into();
+        let talk = tokio::spawn(talk(server, peer, app, CancellationToken::new()));
+        let (mut answers, mut asks) = split(client);
+        let begun = Instant::now();
+        asks.write_all(head.as_bytes()).await.unwrap();
+        let drips = tokio::spawn(async move {
+            while asks.write_all(b"a").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let mut answer = String::new();
+        answers.read_to_string(&mut answer).await.unwrap();
+        let took = begun.elapsed();
+        talk.await.unwrap();
+        drips.abort();
+        (answer, took)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_is_answered_in_time_and_ends_its_connection() {
+        let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n";
+        let (answer, took) = dripped(head).await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+        assert!(answer.contains("\"status\":408"), "{answer}");
+        assert_eq!(took, BODY.whole);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_comes_in_time_is_read() {
+        let head = "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 20\r\n\r\n";
+        let (answer, _) = dripped(head).await;
+        assert!(answer.ends_with("20 bytes"), "{answer}");
+    }
 }

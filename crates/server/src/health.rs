@@ -23,6 +23,8 @@ use chancery_token_log::TokenLog;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use crate::problem::nothing_here;
+
 /// How long the store may take to answer before the server calls itself not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -60,18 +62,6 @@ pub(crate) fn routes(store: Store, log: TokenLog, application: Application) -> R
         .route("/readyz", get(ready).with_state(health))
 }
 
-/// What is at no URL of ours (RFC 9457).
-pub(crate) async fn nothing_here() -> impl IntoResponse {
-    let problem = json!({
-        "type": "about:blank",
-        "title": "Not Found",
-        "status": 404,
-        "detail": "there is nothing at this URL; the console is at /console, the explorer at /graphql, tokens come from /t/{slug}/oauth2/token, a tenant's metadata at /.well-known/oauth-authorization-server/t/{slug}, the REST documentation at /docs",
-    });
-    let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-    (StatusCode::NOT_FOUND, kind, problem.to_string())
-}
-
 /// Who comes with a browser and knows no more than the address wants the console.
 pub(crate) async fn front(headers: HeaderMap) -> Response {
     let accepts = headers.get_all(header::ACCEPT);
@@ -79,7 +69,7 @@ pub(crate) async fn front(headers: HeaderMap) -> Response {
     if accepts.any(|accept| accept.contains("text/html")) {
         return Redirect::temporary("/console").into_response();
     }
-    nothing_here().await.into_response()
+    nothing_here().await
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {

@@ -42,7 +42,7 @@ fn document() -> Value {
             "title": "Chancery",
             "version": env!("CARGO_PKG_VERSION"),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-            "description": "An OAuth 2.0 authorization server for machines. Every tenant has its own issuer, `/t/{slug}`. A path that is asked with another method answers 405, a path that does not exist 404, both outside OAuth.",
+            "description": "An OAuth 2.0 authorization server for machines. Every tenant has its own issuer, `/t/{slug}`. A path that is asked with another method answers 405, a path that does not exist 404, a request without one clear `Host` 400, all outside OAuth.",
         },
         "servers": [{"url": "/", "description": "This server."}],
         "tags": [

@@ -1,29 +1,58 @@
-//! A body that may not pause for longer than it is waited for.
+//! A body that is waited for no longer than it may take: neither from one piece to the next, nor in all.
 
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A body that ends with an error where nothing comes for too long. A timer is set only while something
-/// is waited for: most bodies are there with their head.
+/// For how long a body is waited for.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience {
+    /// From one piece to the next.
+    pub(crate) pause: Duration,
+    /// For the whole.
+    pub(crate) whole: Duration,
+}
+
+/// Whether a body came too late: for whoever answers, since those that read it know only that it broke off.
+#[derive(Clone, Default)]
+pub(crate) struct Late(Arc<AtomicBool>);
+
+impl Late {
+    pub(crate) fn is_so(&self) -> bool {
+        // It is set by the task that asks.
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A body that ends with an error where it takes too long. A timer is set only while something is waited
+/// for: most bodies are there with their head.
 pub(crate) struct Patient<B> {
     body: B,
-    patience: Duration,
-    pause: Option<Pin<Box<Sleep>>>,
+    patience: Patience,
+    late: Late,
+    /// When the whole has to be here: known once something is waited for.
+    end: Option<Instant>,
+    wait: Option<Pin<Box<Sleep>>>,
 }
 
 impl<B> Patient<B> {
-    pub(crate) fn new(body: B, patience: Duration) -> Self {
+    pub(crate) fn new(body: B, patience: Patience, late: Late) -> Self {
         Self {
             body,
             patience,
-            pause: None,
+            late,
+            end: None,
+            wait: None,
         }
     }
 }
@@ -42,15 +71,20 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            self.pause = None;
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+            this.wait = None;
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        let patience = self.patience;
-        let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(patience)));
-        match pause.as_mut().poll(cx) {
+        let wait = this.wait.get_or_insert_with(|| {
+            let now = Instant::now();
+            let end = *this.end.get_or_insert(now + this.patience.whole);
+            Box::pin(sleep_until(end.min(now + this.patience.pause)))
+        });
+        match wait.as_mut().poll(cx) {
             Poll::Ready(()) => {
-                let late = io::Error::new(io::ErrorKind::TimedOut, "the body paused for too long");
+                this.late.0.store(true, Ordering::Relaxed);
+                let late = io::Error::new(io::ErrorKind::TimedOut, "the body took too long");
                 Poll::Ready(Some(Err(late.into())))
             }
             Poll::Pending => Poll::Pending,
@@ -69,13 +103,16 @@ where
 #[cfg(test)]
 mod tests {
     use tokio::{
-        sync::mpsc::{UnboundedReceiver, unbounded_channel},
-        time::{Instant, advance},
+        sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+        time::sleep,
     };
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(10);
+    const PATIENCE: Patience = Patience {
+        pause: Duration::from_secs(10),
+        whole: Duration::from_secs(30),
+    };
 
     /// What is sent to it.
     struct Sent(UnboundedReceiver<Bytes>);
@@ -93,21 +130,64 @@ mod tests {
         }
     }
 
+    struct World {
+        sender: UnboundedSender<Bytes>,
+        body: Patient<Sent>,
+        late: Late,
+        /// When something came last, or was given up.
+        last: Instant,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let (sender, sent) = unbounded_channel();
+            let late = Late::default();
+            let body = Patient::new(Sent(sent), PATIENCE, late.clone());
+            let last = Instant::now();
+            Self {
+                sender,
+                body,
+                late,
+                last,
+            }
+        }
+
+        /// What comes next, where one byte is sent after so many seconds.
+        async fn next(&mut self, after: u64) -> Result<Frame<Bytes>, BoxError> {
+            let (body, last) = (&mut self.body, &mut self.last);
+            let next = async {
+                let next = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await;
+                *last = Instant::now();
+                next
+            };
+            let sends = async {
+                sleep(Duration::from_secs(after)).await;
+                self.sender.send(Bytes::from_static(b"a")).unwrap();
+            };
+            tokio::join!(next, sends).0.unwrap()
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_body_may_pause_again_and_again_and_never_for_too_long() {
-        let (sender, sent) = unbounded_channel();
-        let mut body = Patient::new(Sent(sent), PATIENCE);
-        let mut next = async || std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+        let mut world = World::new();
         for _ in 0..3 {
-            let late = async {
-                advance(PATIENCE.mul_f32(0.9)).await;
-                sender.send(Bytes::from_static(b"a")).unwrap();
-            };
-            let (frame, ()) = tokio::join!(next(), late);
-            assert_eq!(frame.unwrap().unwrap().into_data().unwrap(), "a");
+            assert!(world.next(9).await.is_ok());
         }
+        assert!(!world.late.is_so());
+
+        let mut world = World::new();
+        assert!(world.next(9).await.is_ok());
+        assert!(world.next(11).await.is_err());
+        assert!(world.late.is_so());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_is_not_waited_for_longer_than_any_other() {
+        let mut world = World::new();
         let begun = Instant::now();
-        assert!(next().await.unwrap().is_err());
-        assert_eq!(begun.elapsed().as_secs(), PATIENCE.as_secs());
+        while world.next(1).await.is_ok() {}
+        assert_eq!(world.last - begun, PATIENCE.whole);
+        assert!(world.late.is_so());
     }
 }

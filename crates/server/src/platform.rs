@@ -25,7 +25,9 @@ use chancery_token_service::{FailureLimit, TokenService, TokenServiceConfig, Tru
 
 use crate::{
     app::{App, Clients},
-    docs, health, roll,
+    docs, health,
+    problem::{nothing_here, wrong_method},
+    roll,
     telemetry::{self, Sources},
 };
 
@@ -240,7 +242,8 @@ impl Platform {
             let complete = |router: Router| {
                 router
                     .merge(health.clone())
-                    .fallback(health::nothing_here)
+                    .fallback(nothing_here)
+                    .method_not_allowed_fallback(wrong_method)
                     .layer(layer(http.clone()))
             };
             // For clients, and for operators.
@@ -259,7 +262,7 @@ impl Platform {
                 settings.admin_api,
             )
             .merge(chancery_console::router(application.clone(), tokens))
-            .route("/", get(health::front).fallback(health::nothing_here))
+            .route("/", get(health::front).fallback(nothing_here))
             .merge(telemetry::routes(sources.clone()))
             .layer(middleware::from_fn_with_state(proxies, say_from_where));
             return Ok(Self {

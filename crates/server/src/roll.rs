@@ -10,7 +10,8 @@ use axum::{
 };
 use chancery_application::{Application, Error, SealedRoll};
 use chancery_domain::value::Slug;
-use serde_json::json;
+
+use crate::problem::problem;
 
 /// How soon somebody may ask again who was told to come later, in seconds.
 const AGAIN: HeaderValue = HeaderValue::from_static("1");
@@ -78,18 +79,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         at = source;
     }
     text
-}
-
-fn problem(status: StatusCode, detail: &str) -> Response {
-    let body = json!({
-        "type": "about:blank",
-        "title": status.canonical_reason(),
-        "status": status.as_u16(),
-        "detail": detail,
-    });
-    let headers = [
-        (header::CONTENT_TYPE, "application/problem+json"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    (status, headers, body.to_string()).into_response()
 }

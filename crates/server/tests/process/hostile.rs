@@ -47,7 +47,7 @@ async fn status(server: &Server, bytes: &[u8]) -> u16 {
     let Some(line) = answer.lines().next() else {
         return 0;
     };
-    assert!(line.starts_with("HTTP/1.1 "), "{line}");
+    assert!(line.starts_with("HTTP/1."), "{line}");
     assert!(!answer.contains(PASTED), "{answer}");
     assert!(
         answer.len() < 8 * 1024,
@@ -337,6 +337,13 @@ fn elsewhere() -> Vec<(&'static str, Vec<u8>, u16)> {
         ("a very long path", get(&format!("/{long}"), ""), 431),
         ("a path that is not there", get(&format!("/{}", &long[..8_000]), ""), 404),
         ("a way up", get("/t/../../etc/passwd", ""), 404),
+        ("no host", b"GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n".to_vec(), 400),
+        ("two hosts", b"GET /healthz HTTP/1.1\r\nhost: a\r\nhost: a\r\nconnection: close\r\n\r\n".to_vec(), 400),
+        ("a host that is none", b"GET /healthz HTTP/1.1\r\nhost: a/nEEdLe7\r\nconnection: close\r\n\r\n".to_vec(), 400),
+        ("a client of long ago, without a host", b"GET /healthz HTTP/1.0\r\n\r\n".to_vec(), 200),
+        ("a query by GET", get("/graphql?query=%7Ba%7D", ""), 405),
+        ("a query by GET, from a browser", get("/graphql?query=%7Ba%7D", "accept: text/html\r\n"), 200),
+        ("another method than there is", get("/t/system/oauth2/token", ""), 405),
         ("no HTTP", b"nEEdLe7 nEEdLe7\r\n\r\n".to_vec(), 400),
         ("a header that is no text", b"GET /healthz HTTP/1.1\r\nhost: a\r\nx\x00y: z\r\n\r\n".to_vec(), 400),
         ("two lengths", b"POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab".to_vec(), 400),
@@ -402,4 +409,40 @@ async fn whoever_sends_slowly_is_not_waited_for() {
         "{head} {body}"
     );
     assert_eq!(server.get("/healthz").await.status(), 200);
+}
+
+/// Whoever takes the wrong method is told the right ones, in the form that the place has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_method_is_told_the_right_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &[]);
+    let http = reqwest::Client::new();
+    for (method, path, allow) in [
+        ("POST", "/healthz", "GET,HEAD"),
+        ("POST", "/readyz", "GET,HEAD"),
+        ("DELETE", "/metrics", "GET,HEAD"),
+        ("POST", "/openapi.json", "GET,HEAD"),
+        ("PUT", "/docs", "GET,HEAD"),
+        ("PUT", "/graphql", "GET,HEAD,POST"),
+        ("POST", "/graphql/ws", "GET,HEAD"),
+        ("POST", "/t/system/roll/key", "GET,HEAD"),
+        ("POST", "/t/system/oauth2/jwks", "GET,HEAD"),
+        ("GET", "/t/system/oauth2/revoke", "POST"),
+    ] {
+        let asked = http.request(method.parse().unwrap(), format!("{}{path}", server.url));
+        let answer = asked.send().await.unwrap();
+        let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!(
+            (answer.status().as_u16(), header("allow")),
+            (405, allow.to_owned()),
+            "{method} {path}"
+        );
+        assert_eq!(header("content-type"), "application/problem+json", "{path}");
+        assert_eq!(header("cache-control"), "no-store", "{path}");
+        let problem: serde_json::Value = answer.json().await.unwrap();
+        assert!(
+            problem["detail"].as_str().unwrap().contains("Allow"),
+            "{problem}"
+        );
+    }
 }

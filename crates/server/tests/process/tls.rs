@@ -50,7 +50,10 @@ async fn a_certificate_is_exchanged_without_a_restart_and_a_bad_one_is_not_taken
     assert!(server.url.starts_with("https://"), "{}", server.url);
     assert!(served(&server.url, &first.0).await);
     let plain = server.url.replace("https", "http");
-    assert!(reqwest::get(format!("{plain}/healthz")).await.is_err());
+    let mistaken = reqwest::get(format!("{plain}/healthz")).await.unwrap();
+    assert_eq!(mistaken.status(), 400);
+    assert!(mistaken.text().await.unwrap().contains("https://"));
+    server.logs("HTTP was spoken to an address that takes TLS alone");
 
     // A key of another certificate: the old pair goes on.
     put(directory.path(), &first.0, &second.1);
