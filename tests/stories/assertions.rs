@@ -599,3 +599,33 @@ story! {
         }
     }
 }
+
+story! {
+    /// Anybody can make up an assertion about a client that there is. Once their address is beyond its limit
+    /// it costs no look-up, whoever it is about and wherever it is sent: the store need not even be there.
+    async fn beyond_an_addresss_limit_a_made_up_assertion_reads_nothing(world: World) {
+        world.acme().await;
+        let billing = Billing::new(&world, Algorithm::ES256).await;
+        let stranger = Signer::new(Algorithm::ES256, "2026");
+        let nobody = "client_01h455vb4pex5vsknk084sn02q";
+        let made_up = |client: &str| billing.ask(&stranger.assertion(&assertion_claims(&world, "acme", client)));
+        billing.send(&billing.claims()).await.token();
+        for _ in 0..300 {
+            billing.ask("made up").send().await.refused(401, "invalid_client");
+        }
+        made_up(nobody).send().await.refused(429, "rate_limit_exceeded");
+        // What is right passes, also where it is read afresh.
+        let token = billing.send(&billing.claims()).await.token();
+        let right = billing.ask(&billing.signer.assertion(&billing.claims()));
+        right.introspecting(&token).send().await.active();
+
+        world.platform.store.close().await;
+        for client in [&*billing.client, nobody] {
+            made_up(client).send().await.refused(429, "rate_limit_exceeded");
+            made_up(client).introspecting("x").send().await.refused(429, "rate_limit_exceeded");
+            made_up(client).revoking("x").send().await.refused(429, "rate_limit_exceeded");
+        }
+        world.clock.advance(60);
+        made_up(&billing.client).send().await.refused(503, "temporarily_unavailable");
+    }
+}

@@ -51,6 +51,12 @@ story! {
 story! {
     async fn what_is_not_enforced_is_counted_and_can_be_seen(world: World) {
         let operator = world.operator().await;
+        let passed = async |whose: &str| {
+            let metrics = world.http.get(format!("{}/metrics", world.url)).send().await.unwrap().text().await.unwrap();
+            let line = format!("chancery_token_beyond_limits_total{{chancery_reason=\"{whose}_not_enforced\"}} ");
+            let count = metrics.lines().find_map(|it| it.strip_prefix(&line));
+            count.map_or(0, |count| count.parse::<u32>().unwrap())
+        };
         for (slug, seconds) in [("short", 60), ("long", 3_600)] {
             let acme = world.tenant_like_acme(slug).await;
             policy(&operator, slug, json!({"rateLimit": {"client": {"requests": 2, "windowSeconds": seconds, "enforce": false}}})).await;
@@ -64,6 +70,38 @@ story! {
             let filter = chancery_token_log::ActivityFilter { reason: Some("client_limit_not_enforced".to_owned()), ..Default::default() };
             world.platform.log.drain().await;
             assert_eq!(world.platform.log.page(tenant, (None, None), 100, &filter).await.unwrap().records.len(), 2, "{slug}");
+            // Whatever is asked counts, and where both limits are used up both are named.
+            let before = passed("client_limit").await;
+            world.token(slug, &acme.client, &acme.secret).introspecting("x").send().await.inactive();
+            assert_eq!(passed("client_limit").await, before + 1);
+            policy(&operator, slug, json!({"rateLimit": {"tenant": {"requests": 1, "windowSeconds": seconds, "enforce": false}}})).await;
+            let before = passed("client_and_tenant_limit").await;
+            for _ in 0..3 {
+                world.token(slug, &acme.client, &acme.secret).send().await.token();
+            }
+            assert_eq!(passed("client_and_tenant_limit").await, before + 2);
+        }
+    }
+}
+
+story! {
+    /// A limit that was changed holds for the very next request, also on a node that has not seen the change.
+    async fn a_changed_limit_counts_from_the_next_request_on(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let other = world.another_node().await;
+        for (node, seconds) in [(&world.url, 60), (&other, 86_400)] {
+            policy(&operator, "acme", json!({"rateLimit": {"client": {"requests": 1_000, "windowSeconds": 60}}})).await;
+            let ask = || world.token("acme", &acme.client, &acme.secret).at(node).send();
+            assert_eq!(ask().await.headers["x-ratelimit-limit"], "1000");
+            policy(&operator, "acme", json!({"rateLimit": {"client": {"requests": 2, "windowSeconds": seconds}}})).await;
+            world.clock.advance(60);
+            for remaining in ["1", "0"] {
+                let answer = ask().await;
+                assert_eq!((&answer.headers["x-ratelimit-limit"], &answer.headers["x-ratelimit-remaining"]), (&"2".parse().unwrap(), &remaining.parse().unwrap()));
+                answer.token();
+            }
+            ask().await.refused(429, "rate_limit_exceeded");
         }
     }
 }

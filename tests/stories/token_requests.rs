@@ -164,6 +164,11 @@ story! {
         let again = world.http.get(format!("{}/t/acme/oauth2/jwks", world.url)).header("if-none-match", etag).send().await.unwrap();
         assert_eq!(again.status(), 304);
         assert_eq!(get("/t/nobody/oauth2/jwks").await.status(), 404);
+        // The keys of an installation that was made anew are others, however like this one it began.
+        let anew = World::start(chancery_testkit::stores::TestStore::sqlite().await).await;
+        let [ours, theirs] = [&world.url, &anew.url].map(|url| world.http.get(format!("{url}/t/system/oauth2/jwks")).send());
+        let (ours, theirs) = (ours.await.unwrap(), theirs.await.unwrap());
+        assert_ne!(ours.headers()["etag"], theirs.headers()["etag"]);
     }
 }
 

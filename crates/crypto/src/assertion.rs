@@ -21,7 +21,7 @@ pub use key::{AssertionKey, UnusableKey};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AssertionError {
     /// Not three parts of base64url with a JOSE header and a JSON object of claims, each once.
-    #[error("the assertion is not a signed JWT with each member once")]
+    #[error("the assertion is not a signed JWT with each member that counts once")]
     Malformed,
     /// `typ` is of another kind of JWT.
     #[error("the assertion's `typ` must be JWT, client-authentication+jwt, or left out")]

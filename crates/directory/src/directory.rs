@@ -81,6 +81,9 @@ pub struct Directory {
     verified: VerifiedSecrets,
 }
 
+/// An entry in memory, or that there is none, and until where on the tenant's line that holds.
+type Held<T> = (Place, Option<Arc<T>>);
+
 impl Directory {
     /// A directory of this store, whose signing keys `sealer` opens.
     pub fn new(
@@ -122,14 +125,43 @@ impl Directory {
     /// # Errors
     /// [`Unavailable`].
     pub async fn tenant_seen(&self, slug: &str) -> Result<Option<Seen<TenantEntry>>, Unavailable> {
-        let seen = self.slugs.get(slug).and_then(|id| {
-            let line = self.lines.get(&id)?;
-            self.tenants.get(&id, |place| line.tenant_unchanged(place))
-        });
-        match seen {
+        match self.tenant_held(slug) {
             Some((place, entry)) => Ok(entry.map(|entry| Seen::at(place, entry))),
             None => self.tenant(slug).await,
         }
+    }
+
+    /// The tenant with this slug and its client, if this node holds both, however old. The store is not
+    /// asked, so this is for what must cost nothing: what it says to be absent may be there.
+    pub fn held(
+        &self,
+        slug: &str,
+        client: ClientId,
+    ) -> Option<(Seen<TenantEntry>, Seen<ClientEntry>)> {
+        let (place, entry) = self.tenant_held(slug)?;
+        let tenant = Seen::at(place, entry?);
+        let (_, entry) = self.client_held(&tenant, client)?;
+        let client = Seen::at(tenant.place, entry?);
+        Some((tenant, client))
+    }
+
+    fn tenant_held(&self, slug: &str) -> Option<Held<TenantEntry>> {
+        let id = self.slugs.get(slug)?;
+        let line = self.lines.get(&id)?;
+        self.tenants.get(&id, |place| line.tenant_unchanged(place))
+    }
+
+    /// It holds at least until the tenant's place, which the line has passed.
+    fn client_held(
+        &self,
+        tenant: &Seen<TenantEntry>,
+        client: ClientId,
+    ) -> Option<Held<ClientEntry>> {
+        let line = self.lines.get(&tenant.id)?;
+        let held = self.clients.get(&(tenant.id, client), |place| {
+            line.client_unchanged(client, place)
+        });
+        held.filter(|(place, _)| place.on_line_with(tenant.place))
     }
 
     /// The id of the tenant with this slug. `None`: there is none.
@@ -201,17 +233,9 @@ impl Directory {
         tenant: &Seen<TenantEntry>,
         client: ClientId,
     ) -> Result<Option<Seen<ClientEntry>>, Unavailable> {
-        let key = (tenant.id, client);
-        let held = self.lines.get(&tenant.id).and_then(|line| {
-            self.clients
-                .get(&key, |place| line.client_unchanged(client, place))
-        });
-        match held {
-            // It holds at least until the tenant's place, which the line has passed.
-            Some((place, entry)) if place.on_line_with(tenant.place) => {
-                Ok(entry.map(|entry| Seen::at(tenant.place, entry)))
-            }
-            _ => patiently(Box::pin(self.find_client(key))).await,
+        match self.client_held(tenant, client) {
+            Some((_, entry)) => Ok(entry.map(|entry| Seen::at(tenant.place, entry))),
+            None => patiently(Box::pin(self.find_client((tenant.id, client)))).await,
         }
     }
 

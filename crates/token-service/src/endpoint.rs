@@ -6,17 +6,17 @@ mod arrival;
 mod record;
 
 use axum::response::Response;
-use chancery_domain::{ClientId, CredentialId, TenantId, Timestamp};
+use chancery_domain::{ClientId, CredentialId, TenantId, Timestamp, tenant::RateLimits};
 use chancery_telemetry::stage;
 use chancery_token_log::{Assertion, Durability};
 use tracing::Instrument as _;
 
 use crate::{
     TokenService,
-    client_auth::{self, Denial, Presented, Proof, ProofError, Prover},
+    client_auth::{self, Denial, Presented, Proof, ProofError, Prover, View},
     error::{Code, Refusal},
     grant, introspect,
-    limits::{Counted, Standing, Whose},
+    limits::{Counted, Standing},
     parameters::{Malformed, Parameters},
     revoke, token,
 };
@@ -70,11 +70,11 @@ impl Endpoint {
         let mut seen = Seen::default();
         let outcome = request.decide(&mut seen).await;
         request.log(&outcome, &seen);
-        service.counted().decided(&outcome);
+        service.counted().decided(&outcome, seen.beyond);
         if let Err(refusal) = &outcome {
             request.note(refusal, &mut seen);
         }
-        if let (Err(refusal), Some(counted)) = (&outcome, seen.counted.take())
+        if let (Err(refusal), Some((_, counted))) = (&outcome, seen.counted.take())
             && refusal.code() == Code::TemporarilyUnavailable
         {
             counted.give_back();
@@ -125,10 +125,10 @@ pub(crate) struct Seen {
     proved: Option<Proved>,
     /// Whether the denial is recorded already.
     noted: bool,
-    /// Where the request was counted by the limits, which happens once.
-    counted: Option<Counted>,
+    /// By which limits the request was counted, and where, which happens once.
+    counted: Option<(RateLimits, Counted)>,
     standing: Option<Standing>,
-    /// The limit that the request is beyond, and that is not enforced.
+    /// The limits that the request is beyond, and that are not enforced.
     pub(crate) beyond: Option<&'static str>,
 }
 
@@ -164,15 +164,27 @@ impl Request<'_> {
         // Beyond the address's limit a correct credential still passes, so there it is asked for
         // before anything else is said.
         let exhausted = self.service.failures().exhausted(self.arrival.address, now);
-        if exhausted.is_none() {
-            self.check(parameters)?;
+        match (exhausted, &presented) {
+            (None, _) => self.check(parameters)?,
+            // Anybody can make one up about a client that there is, and to know it for that takes the
+            // client's key. From here the database is not asked for it: who is not held in memory comes
+            // again when the window has ended.
+            (Some(retry_after), Presented::Assertion(_)) => {
+                if let Err(Setback::Unproved(_)) = self.prove(&presented, View::Held).await {
+                    self.service.failures().count(self.arrival.address, now);
+                    return Err(Refusal::AddressLimit { retry_after });
+                }
+            }
+            (Some(_), _) => {}
         }
         // Whoever waits for the record of a token learns from it whether the view was overtaken.
         // Otherwise it must be fresh, and so it must before anything is refused.
-        let mut fresh = self.endpoint != Endpoint::Token
-            || self.service.log().durability() == Durability::Async;
+        let recorded = self.endpoint == Endpoint::Token
+            && self.service.log().durability() != Durability::Async;
+        let mut view = if recorded { View::Seen } else { View::Fresh };
         for _ in 0..ATTEMPTS {
-            match self.attempt(&presented, parameters, fresh, seen).await {
+            let fresh = view == View::Fresh;
+            match self.attempt(&presented, parameters, view, seen).await {
                 Ok(served) => return Ok(served),
                 Err(Setback::Overtaken) => {}
                 Err(Setback::Unproved(denial)) if denial.is_of_a_view() && !fresh => {}
@@ -188,7 +200,7 @@ impl Request<'_> {
                     return Box::pin(self.use_up(refusal, seen)).await;
                 }
             }
-            fresh = true;
+            view = View::Fresh;
         }
         Err(Refusal::Overtaken)
     }
@@ -210,11 +222,11 @@ impl Request<'_> {
         &self,
         presented: &Presented,
         parameters: &Parameters,
-        fresh: bool,
+        view: View,
         seen: &mut Seen,
     ) -> Result<Served, Setback> {
         let proof = self
-            .prove(presented, fresh)
+            .prove(presented, view)
             .instrument(stage!("authenticate"))
             .await?;
         seen.proved = Some(Proved {
@@ -227,8 +239,13 @@ impl Request<'_> {
         let now = self.service.clock().now();
         self.service.clock().trusted()?;
         grant::admit(&proof, proof.method, now)?;
-        if seen.counted.is_none() {
-            self.count(&proof, now, seen).await?;
+        let limits = &proof.tenant.tenant.policy.rate_limit;
+        // On a newer view the limits may be others: it counts by those that hold.
+        if seen.counted.as_ref().is_none_or(|(by, _)| by != limits) {
+            if let Some((_, counted)) = seen.counted.take() {
+                counted.give_back();
+            }
+            self.count(&proof, limits, now, seen).await?;
         }
         Ok(match self.endpoint {
             Endpoint::Token => {
@@ -245,13 +262,13 @@ impl Request<'_> {
     }
 
     /// Who asks.
-    async fn prove(&self, presented: &Presented, fresh: bool) -> Result<Proof, Setback> {
+    async fn prove(&self, presented: &Presented, view: View) -> Result<Proof, Setback> {
         let prover = Prover {
             directory: self.service.directory(),
             issuer: self.service.secrets(),
             hasher: self.service.hasher(),
             decoys: self.service.decoys(),
-            fresh,
+            view,
         };
         let now = self.service.clock().now();
         let proof = match presented {
@@ -272,20 +289,26 @@ impl Request<'_> {
     }
 
     /// Whether the limits allow one more.
-    async fn count(&self, proof: &Proof, now: Timestamp, seen: &mut Seen) -> Result<(), Refusal> {
-        let limits = &proof.tenant.tenant.policy.rate_limit;
+    async fn count(
+        &self,
+        proof: &Proof,
+        limits: &RateLimits,
+        now: Timestamp,
+        seen: &mut Seen,
+    ) -> Result<(), Refusal> {
         let (tenant, client, log) = (proof.tenant.id, proof.client.id, self.service.log());
         let (verdict, counted) = self
             .service
             .limits()
             .take(log, tenant, client, limits, now)
             .await?;
-        seen.beyond = verdict.beyond.map(Whose::not_enforced);
         seen.standing = verdict.standing;
+        seen.beyond = None;
         if let Some((whose, retry_after)) = verdict.refused {
             return Err(Refusal::RateLimit { whose, retry_after });
         }
-        seen.counted = Some(counted);
+        seen.beyond = verdict.beyond.not_enforced();
+        seen.counted = Some((*limits, counted));
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! Why a request is refused, and the one map from that to the wire (RFC 6749, section 5.2).
 
+mod example;
+
 use std::borrow::Cow;
 
 use axum::{
@@ -163,7 +165,7 @@ impl Refusal {
         match self {
             Self::Malformed(malformed) => malformed.to_string(),
             Self::Client(denial) => denial.description(),
-            Self::GrantType(_) => format!("{self}; use client_credentials"),
+            Self::GrantType(_) => format!("{self}; use client_credentials or refresh_token"),
             Self::Grant(GrantRefusal::Used) => self.to_string(),
             Self::Grant(_) | Self::NoRefreshTokens => {
                 format!("{self}; ask with client_credentials")
@@ -197,15 +199,18 @@ impl Refusal {
         }
     }
 
+    /// What is answered.
+    pub(crate) fn body(&self, trace: &TraceContext) -> Body {
+        Body {
+            error: self.code().as_str(),
+            error_description: self.description(trace),
+        }
+    }
+
     /// The answer. `by_header` says whether the request had an `Authorization` header.
     pub(crate) fn response(&self, by_header: bool, trace: &TraceContext) -> Response {
         let code = self.code();
-        let status = code.status();
-        let body = Body {
-            error: code.as_str(),
-            error_description: self.description(trace),
-        };
-        let mut response = (status, Json(body)).into_response();
+        let mut response = (code.status(), Json(self.body(trace))).into_response();
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if code == Code::InvalidClient && by_header {
@@ -225,13 +230,14 @@ fn fault(trace: Option<&TraceContext>) -> String {
     format!("a fault of the server; give its operator the trace id {id}")
 }
 
+/// An error by RFC 6749, section 5.2.
 #[derive(Serialize)]
-struct Body {
+pub(crate) struct Body {
     error: &'static str,
     error_description: String,
 }
 
-/// An error outside OAuth (RFC 9457).
+/// An error outside OAuth (RFC 9457), of no other type than its status.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Problem {
     status: u16,
@@ -242,26 +248,26 @@ pub(crate) struct Problem {
 impl Problem {
     pub(crate) const NO_TENANT: Self = Self {
         status: 404,
-        title: "Not found",
+        title: "Not Found",
         detail: Cow::Borrowed("there is no such tenant; check the slug in the URL"),
     };
     pub(crate) const UNAVAILABLE: Self = Self {
         status: 503,
-        title: "Temporarily unavailable",
+        title: "Service Unavailable",
         detail: Cow::Borrowed(
             "the store cannot be read at the moment; try again after the seconds in Retry-After",
         ),
     };
     pub(crate) const CLOCK: Self = Self {
         status: 503,
-        title: "Temporarily unavailable",
+        title: "Service Unavailable",
         detail: Cow::Borrowed(
             "which keys are good cannot be told, since this node's clock is wrong; keep those that you have, and try again after the seconds in Retry-After",
         ),
     };
     pub(crate) const METHOD: Self = Self {
         status: 405,
-        title: "Method not allowed",
+        title: "Method Not Allowed",
         detail: Cow::Borrowed("this URL takes the methods in the header Allow"),
     };
 }
@@ -272,9 +278,16 @@ impl From<&Unavailable> for Problem {
         if unavailable.may_pass() {
             return Self::UNAVAILABLE;
         }
+        Self::defect()
+    }
+}
+
+impl Problem {
+    /// Something is damaged or wrong on our side.
+    pub(crate) fn defect() -> Self {
         Self {
             status: 500,
-            title: "Internal server error",
+            title: "Internal Server Error",
             detail: fault(TraceContext::current().as_ref()).into(),
         }
     }

@@ -9,7 +9,7 @@ use serde::{
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
 
-use crate::parameters::{Malformed, Names, Parameters, is_list};
+use crate::parameters::{Malformed, Names, Parameters, is_list, known};
 
 /// Reads a JSON object. A member that is null is absent.
 pub(crate) fn parse(body: &[u8]) -> Result<Parameters, Malformed> {
@@ -40,24 +40,6 @@ pub(crate) fn parse(body: &[u8]) -> Result<Parameters, Malformed> {
         }
     }
     Ok(parameters)
-}
-
-/// The members whose values matter.
-pub(crate) const KNOWN: [&str; 10] = [
-    "grant_type",
-    "scope",
-    "client_id",
-    "client_secret",
-    "client_assertion",
-    "client_assertion_type",
-    "refresh_token",
-    "token",
-    "audience",
-    "resource",
-];
-
-fn known(name: &str) -> Option<&'static str> {
-    KNOWN.into_iter().find(|known| *known == name)
 }
 
 /// What a member is given, as far as it matters.

@@ -1,10 +1,10 @@
 //! A tenant's public keys (RFC 7517).
 
 use axum::{
-    Json,
     extract::State,
     response::{IntoResponse, Response},
 };
+use chancery_crypto::fingerprint;
 use chancery_domain::{Timestamp, key_ring::LEAD_SECONDS};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -37,8 +37,14 @@ pub(crate) async fn handle(
     if service.clock().trusted().is_err() {
         return Problem::CLOCK.into_response();
     }
-    let set = tenant.keys.set(now);
-    let tag = tag(tenant.keys.version, set.keys.len());
+    let set = match serde_json::to_string(&tenant.keys.set(now)) {
+        Ok(set) => set,
+        Err(error) => {
+            tracing::error!(%error, "a key set could not be written");
+            return Problem::defect().into_response();
+        }
+    };
+    let tag = tag(&set);
     let mut response = if headers
         .get_all(IF_NONE_MATCH)
         .iter()
@@ -46,10 +52,8 @@ pub(crate) async fn handle(
     {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let mut response = Json(&set).into_response();
         let kind = HeaderValue::from_static("application/jwk-set+json");
-        response.headers_mut().insert(CONTENT_TYPE, kind);
-        response
+        ([(CONTENT_TYPE, kind)], set).into_response()
     };
     let max_age = max_age(tenant.keys.next_switch(now), now);
     if let Ok(cached) = HeaderValue::from_str(&format!("public, max-age={max_age}")) {
@@ -67,11 +71,10 @@ fn max_age(switch: Option<Timestamp>, now: Timestamp) -> i64 {
     until.clamp(1, MAX_AGE)
 }
 
-/// The set is a function of the key ring and the time, which takes one key after the other out of it: so
-/// the ring's version and how many there are name it, alike on every node. The first number is that of
-/// the way it is written: raise it when the same set is written differently.
-fn tag(version: i64, keys: usize) -> String {
-    format!("\"2-{version}-{keys}\"")
+/// It names what is sent and nothing else: alike on every node, and another for each other set, also of an
+/// installation that was made anew or put back, whose key ring counts as another one did.
+fn tag(set: &str) -> String {
+    format!("\"{}\"", fingerprint(set))
 }
 
 /// Whether `If-None-Match` names the tag (RFC 9110, section 13.1.2), weakly compared.
@@ -103,18 +106,18 @@ mod tests {
 
     #[test]
     fn if_none_match_is_a_list_of_tags() {
-        let tag = tag(7, 1);
+        let tag = "\"abc\"";
         for (header, named) in [
-            ("\"2-7-1\"", true),
-            ("W/\"2-7-1\"", true),
-            ("\"2-6-1\", \"2-7-1\"", true),
+            ("\"abc\"", true),
+            ("W/\"abc\"", true),
+            ("\"abd\", \"abc\"", true),
             ("*", true),
-            ("\"2-6-1\"", false),
-            ("2-7-1", false),
+            ("\"abd\"", false),
+            ("abc", false),
             ("", false),
         ] {
             assert_eq!(
-                names(&HeaderValue::from_static(header), &tag),
+                names(&HeaderValue::from_static(header), tag),
                 named,
                 "{header}"
             );

@@ -110,8 +110,24 @@ pub(crate) struct Verdict {
     pub(crate) standing: Option<Standing>,
     /// Whose limit the request is beyond, and for how many seconds.
     pub(crate) refused: Option<(Whose, i64)>,
-    /// Whose limit it is beyond that is not enforced.
-    pub(crate) beyond: Option<Whose>,
+    /// The limits that it is beyond and that are not enforced.
+    pub(crate) beyond: Beyond,
+}
+
+/// Which limits are used up and not enforced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Beyond {
+    pub(crate) client: bool,
+    pub(crate) tenant: bool,
+}
+
+impl Beyond {
+    fn add(&mut self, whose: Whose) {
+        match whose {
+            Whose::Client => self.client = true,
+            Whose::Tenant => self.tenant = true,
+        }
+    }
 }
 
 /// Where a request was counted, and in which windows.
@@ -219,7 +235,7 @@ fn count<'a>(
 
 /// Refuses where one limit is used up and enforced; otherwise counts in each.
 fn judge(limits: &mut [(Whose, RateLimit, Counter<'_>)], now: Timestamp) -> Judged {
-    let mut beyond = None;
+    let mut beyond = Beyond::default();
     let mut refused: Option<(Whose, i64)> = None;
     for (whose, limit, counter) in &mut *limits {
         let (count, end) = counter.at(now, limit.window_seconds);
@@ -229,7 +245,7 @@ fn judge(limits: &mut [(Whose, RateLimit, Counter<'_>)], now: Timestamp) -> Judg
             refused = Some((*whose, wait));
         }
         if !limit.enforce && count >= limit.requests {
-            beyond = beyond.or(Some(*whose));
+            beyond.add(*whose);
         }
     }
     let mut standing: Option<Standing> = None;
@@ -339,7 +355,7 @@ mod tests {
             Verdict {
                 standing: standing(2, 1, 60),
                 refused: None,
-                beyond: None,
+                beyond: Beyond::default(),
             }
         );
         assert_eq!(
@@ -347,13 +363,13 @@ mod tests {
             Verdict {
                 standing: standing(2, 0, 60),
                 refused: None,
-                beyond: None,
+                beyond: Beyond::default(),
             }
         );
         let refused = Verdict {
             standing: standing(2, 0, 60),
             refused: Some((Whose::Client, 40)),
-            beyond: None,
+            beyond: Beyond::default(),
         };
         assert_eq!(world.take(1, two, None, 20), refused);
         assert_eq!(
@@ -371,7 +387,11 @@ mod tests {
             enforce: false,
             ..limit
         });
-        for beyond in [None, Some(Whose::Client), Some(Whose::Client)] {
+        for client in [false, true, true] {
+            let beyond = Beyond {
+                client,
+                ..Beyond::default()
+            };
             assert_eq!(
                 world.take(1, lenient, None, 0),
                 Verdict {
@@ -381,6 +401,12 @@ mod tests {
                 }
             );
         }
+        let both = Beyond {
+            client: true,
+            tenant: true,
+        };
+        world.take(2, None, lenient, 0);
+        assert_eq!(world.take(1, lenient, lenient, 0).beyond, both);
     }
 
     #[test]
@@ -460,7 +486,7 @@ mod tests {
             Verdict {
                 standing: None,
                 refused: None,
-                beyond: None,
+                beyond: Beyond::default(),
             }
         );
     }

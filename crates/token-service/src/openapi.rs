@@ -1,18 +1,23 @@
 //! What the endpoints take and answer, for the `OpenAPI` document: the schemas are those of the types
 //! that are sent, and the errors of an endpoint are its codes, by their status.
 
+use chancery_domain::Timestamp;
+use chancery_telemetry::TraceContext;
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    claims::TokenId,
     endpoint::Endpoint,
     error::{Code, Problem},
     introspect::Introspection,
-    json_body::KNOWN,
     metadata::Metadata,
-    parameters::{MAX_BODY, is_list},
+    parameters::{KNOWN, MAX_BODY, is_list},
     token::Issued,
 };
+
+/// The bytes of the trace that the examples are in.
+const TRACE: [u8; 24] = *b"the trace of an example.";
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -225,18 +230,26 @@ fn posted(endpoint: Endpoint) -> Value {
 fn answers(endpoint: Endpoint) -> Value {
     let mut done = json!({"description": "Done.", "headers": counted()});
     let content = match endpoint {
-        Endpoint::Token => Some(
-            json!({"schema": reference("schemas", "Token"), "example": {"access_token": "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.…", "token_type": "Bearer", "expires_in": 3600, "scope": "orders:read"}}),
-        ),
-        Endpoint::Introspection => Some(
-            json!({"schema": reference("schemas", "Introspection"), "example": {"active": false}}),
-        ),
+        Endpoint::Token => {
+            Some(json!({"schema": reference("schemas", "Token"), "example": issued()}))
+        }
+        Endpoint::Introspection => {
+            let inactive = Introspection {
+                active: false,
+                token: None,
+            };
+            Some(json!({"schema": reference("schemas", "Introspection"), "example": inactive}))
+        }
         Endpoint::Revocation => None,
     };
     if let Some(content) = content {
         done["content"] = json!({JSON: content});
     }
-    let mut answers = json!({"200": done});
+    let mut answers = json!({
+        "200": done,
+        "408": problem("The body took too long: send it again, all at once."),
+    });
+    let trace = TraceContext::begin(TRACE);
     for code in codes(endpoint) {
         let status = code.status();
         let answer = &mut answers[status.as_str()];
@@ -264,10 +277,21 @@ fn answers(endpoint: Endpoint) -> Value {
         if let Value::Array(known) = &mut body["schema"]["properties"]["error"]["enum"] {
             known.push(code.as_str().into());
         }
-        body["examples"][code.as_str()] =
-            json!({"value": {"error": code.as_str(), "error_description": when(code)}});
+        body["examples"][code.as_str()] = json!({"value": code.example().body(&trace)});
     }
     answers
+}
+
+/// A token that is cut short.
+fn issued() -> Issued {
+    Issued {
+        access_token: "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.…".to_owned(),
+        token_type: "Bearer",
+        expires_in: 3_600,
+        scope: "orders:read".to_owned(),
+        refresh_token: None,
+        jti: TokenId::new(Timestamp::from_micros(0), &[0; 10]),
+    }
 }
 
 /// What every answer carries here.
@@ -279,29 +303,6 @@ fn counted() -> Value {
         "x-ratelimit-remaining": reference("headers", "x-ratelimit-remaining"),
         "x-ratelimit-reset": reference("headers", "x-ratelimit-reset"),
     })
-}
-
-fn when(code: Code) -> &'static str {
-    match code {
-        Code::InvalidRequest => "the parameter scope is repeated; give it once",
-        Code::InvalidClient => "the client is disabled",
-        Code::InvalidGrant => "the refresh token is unknown; ask with client_credentials",
-        Code::UnauthorizedClient => {
-            "the tenant's policy has no refresh tokens; ask with client_credentials"
-        }
-        Code::UnsupportedGrantType => {
-            "the grant type password is not supported; use client_credentials"
-        }
-        Code::InvalidScope => "scope orders:write is not granted for https://orders.example",
-        Code::InvalidTarget => "audience https://orders.example is not granted",
-        Code::RateLimitExceeded => {
-            "the rate limit of this client is reached; try again after the seconds in Retry-After"
-        }
-        Code::TemporarilyUnavailable => {
-            "this cannot be answered at the moment; try again after the seconds in Retry-After"
-        }
-        Code::ServerError => "a fault of the server; give its operator the trace id",
-    }
 }
 
 fn published(operation: &str, summary: &str, schema: &str, media: &str, etag: bool) -> Value {
@@ -362,6 +363,31 @@ mod tests {
                     .any(|endpoint| parameter(*endpoint, name).is_some()),
                 "{name}"
             );
+        }
+    }
+
+    /// What the document shows of an error is what its refusal answers, in the same trace.
+    #[tokio::test]
+    async fn every_example_of_an_error_is_what_is_answered() {
+        for endpoint in [
+            Endpoint::Token,
+            Endpoint::Introspection,
+            Endpoint::Revocation,
+        ] {
+            let documented = answers(endpoint);
+            for code in codes(endpoint) {
+                let refusal = code.example();
+                assert_eq!(refusal.code(), code);
+                let response = refusal.response(true, &TraceContext::begin(TRACE));
+                assert_eq!(response.status(), code.status());
+                let headers = &documented[code.status().as_str()]["headers"];
+                let told = response.headers().contains_key("retry-after");
+                assert_eq!(headers.get("Retry-After").is_some(), told, "{code:?}");
+                let body = axum::body::to_bytes(response.into_body(), 10_000);
+                let body: Value = serde_json::from_slice(&body.await.unwrap()).unwrap();
+                let examples = &documented[code.status().as_str()]["content"][JSON]["examples"];
+                assert_eq!(examples[code.as_str()]["value"], body, "{code:?}");
+            }
         }
     }
 }

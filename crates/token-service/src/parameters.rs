@@ -18,6 +18,8 @@ pub(crate) enum Malformed {
         "send the parameters as application/x-www-form-urlencoded or as application/json, with that Content-Type"
     )]
     ContentType,
+    #[error("the body is compressed; send it as it is, without a Content-Encoding")]
+    Encoded,
     #[error("the body looks like JSON; send it with `Content-Type: application/json`")]
     UnsaidJson,
     #[error("the form is not percent-encoded: after every % come two hexadecimal digits")]
@@ -97,6 +99,25 @@ pub(crate) struct Parameters {
     pub(crate) audiences: Vec<String>,
 }
 
+/// The parameters whose values matter.
+pub(crate) const KNOWN: [&str; 10] = [
+    "grant_type",
+    "scope",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    "refresh_token",
+    "token",
+    "audience",
+    "resource",
+];
+
+/// The parameter of this name, if its value matters.
+pub(crate) fn known(name: &str) -> Option<&'static str> {
+    KNOWN.into_iter().find(|known| *known == name)
+}
+
 /// Whether a parameter may come more than once in a form, and be an array in JSON.
 pub(crate) fn is_list(name: &str) -> bool {
     matches!(name, "audience" | "resource")
@@ -124,7 +145,12 @@ impl Parameters {
             "token" => self.token = Some(PresentedSecret::new(value.into_owned())),
             "audience" => {
                 let several = value.split(' ').filter(|part| !part.is_empty());
+                let before = self.audiences.len();
                 self.audiences.extend(several.map(str::to_owned));
+                // Of spaces alone it is not empty, and no audience: who joined an empty list did not mean all.
+                if self.audiences.len() == before {
+                    self.audiences.push(value.into_owned());
+                }
             }
             "resource" => self.audiences.push(value.into_owned()),
             _ => {}

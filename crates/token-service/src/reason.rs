@@ -5,7 +5,7 @@ use chancery_domain::{SecretId, secret_rotation::SecretState};
 use crate::{
     client_auth::{Denial, assertion::Unproved},
     error::Refusal,
-    limits::Whose,
+    limits::{Beyond, Whose},
     refresh::GrantRefusal,
     target::TargetError,
 };
@@ -47,12 +47,14 @@ impl Refusal {
     }
 }
 
-impl Whose {
-    /// What stands beside a token that left although this limit is used up.
-    pub(crate) fn not_enforced(self) -> &'static str {
-        match self {
-            Self::Client => "client_limit_not_enforced",
-            Self::Tenant => "tenant_limit_not_enforced",
+impl Beyond {
+    /// What stands beside a token that left although these limits are used up.
+    pub(crate) fn not_enforced(self) -> Option<&'static str> {
+        match (self.client, self.tenant) {
+            (false, false) => None,
+            (true, false) => Some("client_limit_not_enforced"),
+            (false, true) => Some("tenant_limit_not_enforced"),
+            (true, true) => Some("client_and_tenant_limit_not_enforced"),
         }
     }
 }

@@ -134,11 +134,15 @@ impl TokenService {
         &self.0.log
     }
 
-    /// Takes note of something at the endpoints of the tenant with this slug, whose id is put in. Where this node has not
-    /// seen the tenant, it is looked up after the answer, which must not tell whether it exists.
-    pub(crate) fn note(&self, slug: &Slug, entry: Entry<'_>) {
+    /// Takes note of something at the endpoints of the tenant with this slug, whose id is put in. Where this
+    /// node has not seen the tenant, it is looked up, if that may be, after the answer, which must not tell
+    /// whether it exists.
+    pub(crate) fn note(&self, slug: &Slug, may_look_up: bool, entry: Entry<'_>) {
         if let Some(tenant) = self.directory().id_seen(slug) {
             return self.log().note(Entry { tenant, ..entry });
+        }
+        if !may_look_up {
+            return;
         }
         // Beyond so many at a time nothing is noted: somebody is trying names.
         let Ok(permit) = self.0.look_ups.clone().try_acquire_owned() else {

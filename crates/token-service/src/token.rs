@@ -57,7 +57,7 @@ pub(crate) fn grant(parameters: &Parameters) -> Result<Grant<'_>, Refusal> {
     }
 }
 
-/// Decides, records and signs. `beyond` names a limit that the request is beyond and that is not
+/// Decides, records and signs. `beyond` names the limits that the request is beyond and that are not
 /// enforced.
 pub(crate) async fn serve(
     request: &Request<'_>,

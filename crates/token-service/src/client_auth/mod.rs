@@ -19,7 +19,7 @@ use self::{
 };
 use crate::parameters::{Malformed, Parameters, PresentedSecret};
 
-pub(crate) use proof::{Proof, ProofError, Prover, accepted};
+pub(crate) use proof::{Proof, ProofError, Prover, View, accepted};
 
 /// Why a client was not taken for who it says it is. The text is for the log; what is answered
 /// is [`Denial::description`].

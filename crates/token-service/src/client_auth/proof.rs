@@ -50,9 +50,18 @@ pub(crate) struct Prover<'a> {
     pub(crate) hasher: &'a SecretHasher,
     /// What is checked where there is no key: it costs as much.
     pub(crate) decoys: &'a DecoyKeys,
-    /// Whether the view may not be older than this request. Otherwise it is what this node saw
-    /// last, and what follows must be held against the roll.
-    pub(crate) fresh: bool,
+    pub(crate) view: View,
+}
+
+/// On what a proof stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// What this node holds in memory, and nothing else: the database is not asked.
+    Held,
+    /// What this node saw last. What follows must be held against the roll.
+    Seen,
+    /// Nothing older than this request.
+    Fresh,
 }
 
 impl Proof {
@@ -170,10 +179,10 @@ impl Prover<'_> {
         slug: &str,
         id: ClientId,
     ) -> Result<Result<(Seen<TenantEntry>, Seen<ClientEntry>), Missing>, Unavailable> {
-        let seen = if self.fresh {
-            self.directory.tenant(slug).await?
-        } else {
-            self.directory.tenant_seen(slug).await?
+        let seen = match self.view {
+            View::Held => return Ok(self.directory.held(slug, id).ok_or(Missing::Client)),
+            View::Seen => self.directory.tenant_seen(slug).await?,
+            View::Fresh => self.directory.tenant(slug).await?,
         };
         let Some(mut tenant) = seen else {
             return Ok(Err(Missing::Tenant));

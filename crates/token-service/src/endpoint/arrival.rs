@@ -8,7 +8,10 @@ use axum::{
 };
 use bytes::Bytes;
 use chancery_telemetry::TraceContext;
-use http::{HeaderMap, header::CONTENT_TYPE};
+use http::{
+    HeaderMap,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
 use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
@@ -78,6 +81,10 @@ impl Arrival {
 
 /// Reads the body as what it says it is.
 fn parameters(headers: &HeaderMap, body: &[u8]) -> Result<Parameters, Malformed> {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    if encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Malformed::Encoded);
+    }
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     // No form begins so: there it would be percent-encoded.
     let unsaid = if body.trim_ascii_start().starts_with(b"{") {

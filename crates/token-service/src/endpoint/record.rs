@@ -89,7 +89,9 @@ impl<'a> Request<'a> {
             reason: Some(reason),
             ..self.entry(nobody, self.service.clock().now(), Kind::TokenDenied)
         };
-        self.service.note(&slug, entry);
+        // Whoever is beyond the limit of an address makes nobody look anything up.
+        let may_look_up = !matches!(refusal, Refusal::AddressLimit { .. });
+        self.service.note(&slug, may_look_up, entry);
     }
 }
 
