@@ -9,7 +9,7 @@ async fn main() -> Result<(), BoxError> {
     let client = students::set_up(&operator).await?;
     let issuer = operator.issuer(students::TENANT);
 
-    let service = students::service::router(operator.base())?;
+    let service = students::service::router(operator.base(), &issuer)?;
     let at_caller = listen("CALLER_LISTEN", "127.0.0.1:4004").await?;
     let at_service = listen("SERVICE_LISTEN", "127.0.0.1:4006").await?;
     let service_url = format!("http://{}", at_service.local_addr()?);

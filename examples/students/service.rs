@@ -1,4 +1,4 @@
-//! The service: it trusts the tokens of every tenant of the server, and nobody without one.
+//! The service: what it has belongs to one tenant, but for what every tenant has of its own.
 
 use axum::{Json, Router, extract::Path, http::StatusCode, routing::get};
 use chancery_sdk::{AuthLayer, Caller, Permission, Permitted, Require, Verifier};
@@ -21,21 +21,31 @@ impl Permission for Administer {
         .all_roles(&["registrar"]);
 }
 
-/// The service, for callers who have their tokens from this server.
-pub fn router(base: &str) -> Result<Router, BoxError> {
-    let verifier = Verifier::builder()
+/// The service of the tenant whose issuer this is, at this server.
+///
+/// Each tenant of a server names its APIs, scopes and roles as it likes, also as another does. So what is one
+/// tenant's trusts one issuer; and what trusts them all looks at the tenant of each caller.
+pub fn router(base: &str, issuer: &str) -> Result<Router, BoxError> {
+    let of_one = Verifier::builder()
+        .issuer(issuer)
+        .audience(AUDIENCE)
+        .build()?;
+    let of_all = Verifier::builder()
         .tenants_of(base)
         .audience(AUDIENCE)
         .build()?;
-    Ok(Router::new()
-        .route("/protected", get(protected))
+    let for_one = Router::new()
         .route("/students", get(students))
         .route("/admin", get(admin))
+        .layer(AuthLayer::new(of_one));
+    let for_all = Router::new()
+        .route("/protected", get(protected))
         .route("/tenants/{tenant}/students", get(students_of))
-        .layer(AuthLayer::new(verifier)))
+        .layer(AuthLayer::new(of_all));
+    Ok(for_one.merge(for_all))
 }
 
-/// For everybody with a good token.
+/// For everybody with a good token, of any tenant: it tells of nothing but the caller.
 async fn protected(caller: Caller) -> Json<Value> {
     Json(json!({
         "client": caller.client_id(),

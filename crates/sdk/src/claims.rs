@@ -16,9 +16,12 @@ use crate::Scopes;
 pub(crate) struct Payload {
     pub(crate) iss: Option<String>,
     pub(crate) sub: Option<String>,
+    #[serde(default, deserialize_with = "if_fitting")]
     pub(crate) client_id: Option<String>,
     #[cfg(feature = "resource-server")]
+    #[serde(default, deserialize_with = "if_fitting")]
     pub(crate) azp: Option<String>,
+    #[serde(default, deserialize_with = "if_fitting")]
     pub(crate) tenant_id: Option<String>,
     #[serde(default)]
     pub(crate) aud: Audiences,
@@ -29,12 +32,54 @@ pub(crate) struct Payload {
     pub(crate) nbf: Option<i64>,
     #[serde(default, deserialize_with = "numeric_date")]
     pub(crate) exp: Option<i64>,
+    #[serde(default, deserialize_with = "if_fitting")]
     pub(crate) jti: Option<String>,
+    #[serde(default, deserialize_with = "if_fitting")]
     pub(crate) scope: Option<Scopes>,
+    #[serde(default, deserialize_with = "if_fitting")]
     pub(crate) scopes: Option<Scopes>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "roles")]
     pub(crate) roles: Vec<String>,
+    #[serde(default, deserialize_with = "if_fitting")]
     pub(crate) credential_id: Option<String>,
+}
+
+/// What may be of this type, or anything else.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Perhaps<T> {
+    Fitting(T),
+    Other(de::IgnoredAny),
+}
+
+/// A claim that is not needed to verify a token. Other servers give such names to other things: then it is
+/// as if it were not there.
+fn if_fitting<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(match Perhaps::deserialize(from)? {
+        Perhaps::Fitting(value) => Some(value),
+        Perhaps::Other(_) => None,
+    })
+}
+
+/// Roles by their names, or as SCIM has them (RFC 9068, section 2.2.3.1; RFC 7643, section 4.1.2): objects
+/// whose `value` is the name. What is neither is no role.
+fn roles<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Role {
+        Name(String),
+        Scim { value: String },
+        Other(de::IgnoredAny),
+    }
+
+    let roles: Option<Vec<Role>> = if_fitting(from)?;
+    let name = |role| match role {
+        Role::Name(name) | Role::Scim { value: name } => Some(name),
+        Role::Other(_) => None,
+    };
+    Ok(roles.into_iter().flatten().filter_map(name).collect())
 }
 
 /// `aud`: a text or an array of texts (RFC 7519, section 4.1.3).

@@ -67,7 +67,8 @@ pub struct Introspection {
 }
 
 impl Introspection {
-    /// Asks as this client, at every issuer.
+    /// Asks as this client, at the one issuer that is trusted. A verifier that trusts several is not built:
+    /// the client's secret is for its own issuer.
     pub fn new(client_id: impl Into<String>, auth: ClientAuth) -> Self {
         Self {
             any: Some((client_id.into(), auth)),
@@ -113,6 +114,11 @@ impl Introspection {
     pub fn on_outage(mut self, on_outage: OnOutage) -> Self {
         self.on_outage = on_outage;
         self
+    }
+
+    /// Whether there is a client for whatever issuer a token names.
+    pub(crate) fn is_one_client(&self) -> bool {
+        self.any.is_some()
     }
 
     pub(crate) fn into_introspector(
@@ -163,7 +169,15 @@ pub(crate) struct Introspector {
 #[derive(Clone, Copy, Debug)]
 struct Answer {
     active: bool,
+    asked_at: SystemTime,
     until: SystemTime,
+}
+
+impl Answer {
+    /// A clock that went back says nothing about how old it is: then it is asked for again.
+    fn holds(&self, now: SystemTime) -> bool {
+        self.asked_at <= now && now < self.until
+    }
 }
 
 impl Introspector {
@@ -180,7 +194,7 @@ impl Introspector {
         if self
             .answers
             .get(&hash)
-            .is_some_and(|answer| answer.until <= now)
+            .is_some_and(|answer| !answer.holds(now))
         {
             self.answers.remove(&hash);
         }
@@ -199,7 +213,11 @@ impl Introspector {
                 } else {
                     later(now, self.rules.remember)
                 };
-                Ok::<_, Error>(Answer { active, until })
+                Ok::<_, Error>(Answer {
+                    active,
+                    asked_at: now,
+                    until,
+                })
             })
             .await;
         match (asked, self.rules.on_outage) {

@@ -175,8 +175,8 @@ pub(crate) fn retry_after(headers: &http::HeaderMap, now: SystemTime) -> Option<
         .to_str()
         .ok()?
         .trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     // A date is as good as the two clocks agree; one that has passed means now.
     let date = httpdate::parse_http_date(text).ok()?;

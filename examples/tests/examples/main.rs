@@ -16,8 +16,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use chancery_examples::job::{self, Job};
-use chancery_sdk::clock::{Clock, SystemClock};
+use chancery_examples::{
+    job::{self, Job},
+    students,
+};
+use chancery_sdk::{
+    TokenClient,
+    clock::{Clock, SystemClock},
+};
 use serde_json::{Value, json};
 
 use crate::programs::{Program, Server};
@@ -61,6 +67,55 @@ async fn the_students_let_in_whom_they_should() {
             let refused = http.get(format!("{base}{path}")).send().await.unwrap();
             assert_eq!(refused.status(), 401, "{path}");
         }
+    }
+}
+
+/// What another tenant calls by the same names, and lets its own clients do there, is nothing here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_tenant_of_the_server_is_not_let_in_by_its_own_grants() {
+    const TENANT: &str = "another";
+    let server = Server::start();
+    let mut program = Program::example(env!("CARGO_BIN_EXE_students"), &server);
+    let service = program.says("the service:  ");
+    let base = service.strip_suffix("/students").unwrap();
+    let operator = server.operator();
+    operator.tenant(TENANT, json!({})).await.unwrap();
+    let api = json!({
+        "tenant": TENANT,
+        "identifier": students::AUDIENCE,
+        "scopes": [{"name": "read:students"}, {"name": "admin:students"}],
+        "roles": [{"name": "registrar", "scopes": ["admin:students"]}],
+    });
+    operator.api(api).await.unwrap();
+    let client = json!({
+        "tenant": TENANT,
+        "name": "impostor",
+        "grants": [{
+            "api": students::AUDIENCE,
+            "scopes": ["read:students", "admin:students"],
+            "roles": ["registrar"],
+        }],
+    });
+    let client = operator.client(client).await.unwrap();
+    let tokens = TokenClient::builder()
+        .issuer(operator.issuer(TENANT))
+        .client_id(client.client_id)
+        .secret(client.secret)
+        .audience(students::AUDIENCE)
+        .build()
+        .unwrap();
+    let token = tokens.get_token().await.unwrap();
+    let http = reqwest::Client::new();
+    for (path, status) in [
+        ("/students", 401),
+        ("/admin", 401),
+        ("/tenants/school/students", 404),
+        ("/tenants/another/students", 200),
+        ("/protected", 200),
+    ] {
+        let asked = http.get(format!("{base}{path}"));
+        let answer = asked.bearer_auth(token.reveal()).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
     }
 }
 

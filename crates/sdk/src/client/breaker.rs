@@ -49,6 +49,8 @@ pub(crate) struct Breaker {
 struct State {
     failures: u32,
     closed_until: Option<(Instant, Error)>,
+    /// Until when the server has asked to be left alone.
+    asked_until: Option<Instant>,
 }
 
 impl Breaker {
@@ -87,9 +89,17 @@ impl Breaker {
         Some(until.saturating_duration_since(Instant::now()))
     }
 
-    /// The server answered: with a token, or with a refusal.
+    /// The server answered: with a token, or with a refusal. What it has asked for holds all the same: the
+    /// answer may be to a request that was on its way before.
     pub(crate) fn answered(&self) {
-        *self.lock() = State::default();
+        let mut state = self.lock();
+        let asked_until = state.asked_until.filter(|until| *until > Instant::now());
+        let cause = state.closed_until.take().map(|(_, cause)| cause);
+        *state = State {
+            failures: 0,
+            closed_until: asked_until.zip(cause),
+            asked_until,
+        };
     }
 
     /// The server is in trouble or wants to be left alone.
@@ -97,6 +107,8 @@ impl Breaker {
         let mut state = self.lock();
         let now = Instant::now();
         let mut pause = error.retry_after();
+        let asked_until = pause.map(|pause| now + pause.min(LONGEST));
+        state.asked_until = state.asked_until.max(asked_until);
         if error.is_outage() {
             state.failures = state.failures.saturating_add(1);
             if state.failures >= self.rule.failures {
@@ -105,12 +117,45 @@ impl Breaker {
             }
         }
         if let Some(pause) = pause {
-            let pause = pause.min(LONGEST);
-            state.closed_until = Some((now + pause, error.clone()));
+            // A short pause does not end a longer one that was asked for before.
+            let until = state.asked_until.max(Some(now + pause.min(LONGEST)));
+            state.closed_until = until.map(|until| (until, error.clone()));
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn asked_for(seconds: u64) -> Error {
+        Error::Paused {
+            retry_in: Duration::from_secs(seconds),
+            cause: Box::new(Error::Interrupted),
+        }
+    }
+
+    /// Other answers, and shorter pauses, were on their way before.
+    #[tokio::test(start_paused = true)]
+    async fn what_the_server_asked_for_is_kept_to() {
+        let breaker = Breaker::new(CircuitBreaker::default());
+        let error = asked_for(60);
+        let asked = error.retry_after();
+        assert_eq!(asked, Some(Duration::from_secs(60)));
+        breaker.failed(&error);
+        breaker.answered();
+        breaker.failed(&asked_for(1));
+        advance(Duration::from_secs(59)).await;
+        assert!(breaker.enter().is_err());
+        advance(Duration::from_secs(1)).await;
+        assert!(breaker.enter().is_ok());
+        breaker.answered();
+        assert!(breaker.enter().is_ok());
     }
 }

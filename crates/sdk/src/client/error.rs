@@ -118,6 +118,16 @@ impl Error {
         }
     }
 
+    /// Whether the answer has not the form of OAuth's: somebody else may have given it who stands before the
+    /// server, as a gateway does during a deployment.
+    pub(crate) fn is_of_a_stranger(&self) -> bool {
+        match self {
+            Self::Unreadable { .. } => true,
+            Self::Refused(answer) => answer.code.is_none() && !self.is_invalid_client(),
+            _ => false,
+        }
+    }
+
     /// Whether the server does not know the client or its credential (any more).
     pub(crate) fn is_invalid_client(&self) -> bool {
         matches!(self, Self::Refused(answer)

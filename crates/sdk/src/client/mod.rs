@@ -15,7 +15,7 @@ mod request;
 mod retry;
 mod token;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
 pub use self::{
     auth::ClientAuth,
@@ -238,11 +238,22 @@ impl TokenClient {
         if inner.flights.failed_lately(key) == Some(true) {
             return Ok(kept);
         }
-        let outcome = self.join(wanted, Want::Living(life))?.outcome();
-        match tokio::time::timeout(inner.fallback_after, outcome).await {
-            Ok(Err(error)) if error.is_retryable() => Ok(kept),
+        let may_pass = |error: &Error| error.is_retryable() || error.is_of_a_stranger();
+        let mut outcome = match self.join(wanted, Want::Living(life)) {
+            Ok(seat) => pin!(seat.outcome()),
+            Err(error) if may_pass(&error) => return Ok(kept),
+            Err(error) => return Err(error),
+        };
+        let left = kept.expires_at().duration_since(now).unwrap_or_default();
+        let patience = inner.fallback_after.min(left);
+        let in_time = tokio::time::timeout(patience, outcome.as_mut()).await;
+        // It may have ended meanwhile, and then it is no better than an error.
+        let lives = !kept.is_expired_at(inner.clock.now());
+        match in_time {
+            Ok(Err(error)) if lives && may_pass(&error) => Ok(kept),
             Ok(outcome) => outcome,
-            Err(_) => Ok(kept),
+            Err(_) if lives => Ok(kept),
+            Err(_) => outcome.await,
         }
     }
 

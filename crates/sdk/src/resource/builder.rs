@@ -90,6 +90,11 @@ pub enum VerifierBuildError {
     /// A key set cannot be read.
     #[error("the key set of `{0}` cannot be read, or has no key for an accepted algorithm")]
     KeySet(String),
+    /// One client for several issuers: the secret of one would be sent to the others.
+    #[error(
+        "introspection as one client is for one issuer; name a client for each with Introspection::by_issuer().at(…)"
+    )]
+    OneClientForSeveralIssuers,
     /// The built-in HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up: {0}")]
     Transport(#[from] TransportError),
@@ -277,6 +282,13 @@ impl VerifierBuilder {
         if self.algorithms.is_empty() {
             return Err(VerifierBuildError::Missing("an algorithm"));
         }
+        #[cfg(feature = "introspection")]
+        if let Some(introspection) = &self.introspection
+            && introspection.is_one_client()
+            && (self.issuers.len() > 1 || !self.tenants_of.is_empty())
+        {
+            return Err(VerifierBuildError::OneClientForSeveralIssuers);
+        }
         let transport = match self.transport {
             Some(transport) => transport,
             None => built_in()?,
@@ -306,7 +318,9 @@ impl VerifierBuilder {
                     IssuerKeys::new(issuer.clone(), source, rules)
                 }
                 Keys::At(url) => {
-                    IssuerKeys::new(issuer.clone(), Source::Url(endpoint(&url)?), rules)
+                    let url = Endpoint::parse(&url, self.plain)
+                        .map_err(|fault| VerifierBuildError::Url { url, fault })?;
+                    IssuerKeys::new(issuer.clone(), Source::Url(url), rules)
                 }
                 Keys::Fixed(jwks) => {
                     let set = KeySet::read(jwks.as_bytes(), &self.algorithms)

@@ -16,8 +16,10 @@ use crate::endpoint::Endpoint;
 
 /// So many tenants are remembered.
 const MOST_TENANTS: usize = 10_000;
-/// So many tenants without keys are looked for at once, and again after a second.
-const NEW_TENANTS: u32 = 20;
+/// So many tenants that were not seen before are looked for at once, as after a start; and so many more with
+/// each second.
+const NEW_TENANTS: f64 = 1_000.0;
+const A_SECOND: f64 = 20.0;
 
 #[derive(Debug)]
 pub(super) struct Issuers {
@@ -34,7 +36,7 @@ pub(super) struct Tenants {
     known: RwLock<HashMap<String, Arc<IssuerKeys>>>,
     /// Anybody can make up names of tenants. What that may cost is limited, and who is known already is
     /// not touched by it.
-    budget: Mutex<(Instant, u32)>,
+    budget: Mutex<(Instant, f64)>,
 }
 
 /// The issuer of a token, with the tenant that it is of.
@@ -99,16 +101,19 @@ impl Tenants {
     }
 
     fn spend(&self) -> Result<(), Rejection> {
-        const SECOND: Duration = Duration::from_secs(1);
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        if budget.0.elapsed() >= SECOND {
-            *budget = (Instant::now(), NEW_TENANTS);
+        let (at, left) = *budget;
+        let left = left + at.elapsed().as_secs_f64() * A_SECOND;
+        let left = left.min(NEW_TENANTS);
+        let spent = left >= 1.0;
+        *budget = (Instant::now(), if spent { left - 1.0 } else { left });
+        if spent {
+            return Ok(());
         }
-        budget.1 = budget.1.checked_sub(1).ok_or(Rejection::Unavailable {
+        Err(Rejection::Unavailable {
             cause: Unavailable::Busy,
-            retry_after: SECOND,
-        })?;
-        Ok(())
+            retry_after: Duration::from_secs(1),
+        })
     }
 }
 

@@ -26,6 +26,8 @@ use crate::{
 
 /// After a failure without any keys, so long at least until the next try.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Where there are keys that can be used, nobody waits longer than this for newer ones.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// An issuer that does not exist is not looked for again for so long.
 const ABSENT: Duration = Duration::from_secs(30);
 
@@ -65,6 +67,8 @@ pub(super) struct IssuerKeys {
     /// When the last fetch ended, for how long none begins after it, and how it went.
     last: Mutex<Option<(Instant, Duration, Failure)>>,
     busy: AtomicBool,
+    /// Whether somebody has waited in vain: until keys come, nobody else does.
+    slow: AtomicBool,
     gate: tokio::sync::Mutex<()>,
 }
 
@@ -83,6 +87,16 @@ enum Failure {
     None,
     Unavailable,
     Absent,
+}
+
+/// How the set is asked for.
+#[derive(Clone, Copy, Debug)]
+enum Asking {
+    /// Unless it is as it was.
+    ForChanges,
+    /// In any case: a token that names a key which is not in it says that it is not as it was, whatever its
+    /// tag is.
+    ForAll,
 }
 
 /// How good the set is that is here.
@@ -106,6 +120,7 @@ impl IssuerKeys {
             current: RwLock::default(),
             last: Mutex::default(),
             busy: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
             gate: tokio::sync::Mutex::default(),
         }
     }
@@ -140,8 +155,16 @@ impl IssuerKeys {
         {
             State::Fresh => {}
             State::Old => self.refresh_in_background(),
-            State::Stale | State::Gone => {
-                let failed = self.refresh(Duration::ZERO).await;
+            State::Stale if self.slow.load(Ordering::Relaxed) => self.refresh_in_background(),
+            State::Stale => {
+                let looked = self.refresh(Duration::ZERO, Asking::ForChanges);
+                if tokio::time::timeout(PATIENCE, looked).await.is_err() {
+                    self.slow.store(true, Ordering::Relaxed);
+                }
+                current = self.current();
+            }
+            State::Gone => {
+                let failed = self.refresh(Duration::ZERO, Asking::ForChanges).await;
                 current = self.current();
                 let usable = current.as_deref().map(|current| self.state(current));
                 if usable.is_none_or(|state| state == State::Gone) {
@@ -149,12 +172,17 @@ impl IssuerKeys {
                 }
             }
         }
-        let known = current
-            .as_ref()
-            .is_some_and(|current| current.set.knows(key_id));
-        if !known && !matches!(self.source, Source::Fixed) {
-            self.refresh(self.rules.min_interval).await;
+        let knows = |current: &Option<Arc<Current>>| {
+            let current = current.as_ref();
+            current.is_some_and(|current| current.set.knows(key_id))
+        };
+        if !knows(&current) && !matches!(self.source, Source::Fixed) {
+            let failed = self.refresh(self.rules.min_interval, Asking::ForAll).await;
             current = self.current();
+            // It may be a new one that could not be fetched, which is not the caller's fault.
+            if !knows(&current) && self.has_failed() {
+                return Err(failed);
+            }
         }
         match current {
             Some(current) => Ok(Arc::clone(&current.set)),
@@ -179,17 +207,19 @@ impl IssuerKeys {
     fn refresh_in_background(self: &Arc<Self>) {
         if !self.busy.load(Ordering::Relaxed) && self.waits(Duration::ZERO).is_none() {
             let keys = Arc::clone(self);
-            tokio::spawn(async move { keys.fetch_in_turn(Duration::ZERO).await });
+            tokio::spawn(
+                async move { keys.fetch_in_turn(Duration::ZERO, Asking::ForChanges).await },
+            );
         }
     }
 
     /// Fetches the set, or waits for whoever is doing so; neither, if the last fetch began less than the
     /// interval ago. Says what to tell the caller if there are still no keys.
-    async fn refresh(self: &Arc<Self>, interval: Duration) -> Rejection {
+    async fn refresh(self: &Arc<Self>, interval: Duration, asking: Asking) -> Rejection {
         if self.busy.load(Ordering::Relaxed) || self.waits(interval).is_none() {
             // A caller that goes away does not end the fetch: it counts against the interval.
             let keys = Arc::clone(self);
-            let _ = tokio::spawn(async move { keys.fetch_in_turn(interval).await }).await;
+            let _ = tokio::spawn(async move { keys.fetch_in_turn(interval, asking).await }).await;
         }
         match self.waits(AGAIN) {
             Some((_, Failure::Absent)) => InvalidToken::UnknownIssuer.into(),
@@ -200,7 +230,7 @@ impl IssuerKeys {
         }
     }
 
-    async fn fetch_in_turn(&self, interval: Duration) {
+    async fn fetch_in_turn(&self, interval: Duration, asking: Asking) {
         let before = self.current().map(|current| Arc::as_ptr(&current) as usize);
         let _turn = self.gate.lock().await;
         let now = self.current().map(|current| Arc::as_ptr(&current) as usize);
@@ -208,18 +238,35 @@ impl IssuerKeys {
             return;
         }
         self.busy.store(true, Ordering::Relaxed);
-        let failure = match self.fetch().await {
-            Ok(()) => Failure::None,
-            Err(fault) => self.failed(fault),
+        let fault = self.fetch(asking).await.err();
+        let failure = match &fault {
+            None => Failure::None,
+            Some(KeysFault::Discovery(DiscoveryError::Absent { status: 404, .. })) => {
+                Failure::Absent
+            }
+            Some(_) => Failure::Unavailable,
         };
         let pause = match failure {
-            Failure::None => Duration::ZERO,
+            Failure::None => {
+                self.slow.store(false, Ordering::Relaxed);
+                Duration::ZERO
+            }
             Failure::Unavailable => AGAIN,
             Failure::Absent => ABSENT,
         };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((Instant::now(), pause, failure));
         self.busy.store(false, Ordering::Relaxed);
+        // Last of all: what the listener does is not ours, and it may never come back.
+        if let Some(fault) = fault {
+            self.tell(fault, failure);
+        }
+    }
+
+    /// Whether the last fetch came to nothing.
+    fn has_failed(&self) -> bool {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|(.., failure)| failure != Failure::None)
     }
 
     /// For how long no fetch may begin, and how the last one ended.
@@ -231,23 +278,15 @@ impl IssuerKeys {
     }
 
     /// Tells what went wrong, but not that a tenant does not exist which anybody may have made up.
-    fn failed(&self, fault: KeysFault) -> Failure {
-        let absent = matches!(
-            fault,
-            KeysFault::Discovery(DiscoveryError::Absent { status: 404, .. })
-        );
-        if !absent || self.has_keys() || !matches!(self.source, Source::Tenant(_)) {
+    fn tell(&self, fault: KeysFault, failure: Failure) {
+        let made_up = failure == Failure::Absent && matches!(self.source, Source::Tenant(_));
+        if !made_up || self.has_keys() {
             let issuer = self.issuer.clone();
             self.rules.listener.tell(&Trouble::Keys { issuer, fault });
         }
-        if absent {
-            Failure::Absent
-        } else {
-            Failure::Unavailable
-        }
     }
 
-    async fn fetch(&self) -> Result<(), KeysFault> {
+    async fn fetch(&self, asking: Asking) -> Result<(), KeysFault> {
         let known = self.current();
         let url = match self.locate().await {
             Ok(url) => url,
@@ -257,7 +296,10 @@ impl IssuerKeys {
                 _ => return Err(error.into()),
             },
         };
-        let etag = known.as_ref().and_then(|known| known.etag.as_ref());
+        let etag = match asking {
+            Asking::ForChanges => known.as_ref().and_then(|known| known.etag.as_ref()),
+            Asking::ForAll => None,
+        };
         let answer = self.rules.link.get(url.as_str(), etag).await;
         let answer = answer.map_err(|error| KeysFault::Unreachable {
             url: url.to_string(),

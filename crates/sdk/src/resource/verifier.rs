@@ -67,12 +67,11 @@ impl Verifier {
             return Err(InvalidToken::WrongAlgorithm.into());
         }
         let issuer = presented.payload.iss.as_deref();
-        let found = inner
-            .issuers
-            .find(issuer.ok_or(InvalidToken::NoClaim("iss"))?)?;
-        // What needs no key first: a token for another API must not make us ask for keys.
+        let issuer = issuer.ok_or(InvalidToken::NoClaim("iss"))?;
+        // What needs no key first: a token for another API must not make us look for an issuer or its keys.
         let now = unix_seconds(inner.clock.now());
         inner.check(&presented.payload, now)?;
+        let found = inner.issuers.find(issuer)?;
 
         let key_id = presented.key_id.as_deref();
         let keys = found.keys.set_for(key_id).await?;

@@ -15,6 +15,11 @@ impl TestClock {
         Self(Arc::new(Mutex::new(now)))
     }
 
+    /// Sets it, back too.
+    pub fn set(&self, now: SystemTime) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
     /// Moves it forward.
     pub fn advance(&self, by: Duration) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! Immediate revocation.
 
 use chancery_sdk::{
-    ClientAuth, ErrorCode, InvalidToken, Rejection, Trouble, Verifier,
+    ClientAuth, ErrorCode, InvalidToken, Rejection, Trouble, Verifier, VerifierBuildError,
     introspection::{Introspection, OnOutage},
     testing::{Outage, TestClient},
 };
@@ -37,6 +37,35 @@ async fn a_revoked_client_is_refused_within_the_time_of_the_cache() {
     let refused = verifier.verify(token.reveal()).await.unwrap_err();
     assert_eq!(refused, InvalidToken::Revoked.into());
     assert_eq!(stage.issuer.introspection_requests(), 2);
+}
+
+/// The secret of a client is for its own issuer.
+#[test]
+fn one_client_asks_one_issuer() {
+    let stage = Stage::new();
+    let two = stage.verifying().issuer("https://other.test/t/acme");
+    for several in [two, stage.verifying().tenants_of("https://auth.test")] {
+        let refused = several.introspection(introspection()).build();
+        assert!(matches!(
+            refused,
+            Err(VerifierBuildError::OneClientForSeveralIssuers)
+        ));
+    }
+}
+
+/// What was said half an hour later is not believed for another half hour.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_keeps_no_revoked_client_alive() {
+    let stage = Stage::new();
+    let verifier = verifier(&stage, introspection());
+    let now = chancery_sdk::clock::Clock::now(&stage.clock);
+    let token = stage.client().get_token().await.unwrap();
+    stage.clock.advance(seconds(1_800));
+    verifier.verify(token.reveal()).await.unwrap();
+    stage.issuer.remove("billing");
+    stage.clock.set(now);
+    let refused = verifier.verify(token.reveal()).await.unwrap_err();
+    assert_eq!(refused, InvalidToken::Revoked.into());
 }
 
 #[tokio::test(start_paused = true)]

@@ -433,3 +433,52 @@ fn client_of(server: &Scripted) -> chancery_sdk::TokenClientBuilder {
 async fn stage_advance(by: Duration) {
     tokio::time::advance(by).await;
 }
+
+/// A token that ends while its successor is waited for is no better than an error.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_has_ended_meanwhile_is_not_given_out() {
+    let stage = Stage::new();
+    stage.issuer.set_lifetime(seconds(600));
+    let client = stage.client();
+    client.get_token().await.unwrap();
+    stage.issuer.set_outage(Some(Outage::Silent));
+    stage.advance(seconds(599)).await;
+    let asked = tokio::spawn({
+        let client = client.clone();
+        async move { client.get_token().await }
+    });
+    settle().await;
+    stage.clock.advance(seconds(2));
+    let error = asked.await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Timeout { .. }), "{error}");
+}
+
+/// A gateway that has lost its way to the server, or keeps somebody off, speaks for itself.
+#[tokio::test(start_paused = true)]
+async fn a_page_for_people_ends_no_token_that_lives() {
+    for status in [200, 302, 403, 404] {
+        let stage = Stage::new();
+        let granted = Arc::new(AtomicUsize::new(0));
+        let server = Scripted::new({
+            let granted = Arc::clone(&granted);
+            let token = json!({"access_token": "t", "token_type": "Bearer", "expires_in": 600});
+            move |_| match granted.fetch_add(1, Ordering::Relaxed) {
+                0 => json(200, &token),
+                _ => json(status, &json!("a page")),
+            }
+        });
+        let clock = Arc::new(stage.clock.clone());
+        let client = client_of(&server).clock(clock).build().unwrap();
+        client.get_token().await.unwrap();
+        for _ in 0..119 {
+            stage.advance(seconds(5)).await;
+            let token = client.get_token().await;
+            assert!(token.is_ok(), "{status}: {token:?}");
+            settle().await;
+        }
+        stage.advance(seconds(5)).await;
+        assert!(client.get_token().await.is_err(), "{status}");
+        let asked = granted.load(Ordering::Relaxed);
+        assert!(asked < 40, "{status}: {asked} requests");
+    }
+}

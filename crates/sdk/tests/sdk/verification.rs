@@ -582,3 +582,28 @@ async fn whatever_is_called_critical_is_refused() {
         );
     }
 }
+
+/// Other servers give these names to other things. None of them is needed to verify a token.
+#[tokio::test(start_paused = true)]
+async fn claims_of_another_type_are_as_if_they_were_not_there() {
+    let stage = Stage::new();
+    let verifier = stage.verifier();
+    let with = |name: &str, value: Value| {
+        let token = stage.issuer.token("billing").audience(ORDERS);
+        token.scopes("orders:read").claim(name, value).sign()
+    };
+    for (name, value) in [
+        ("roles", json!("admin")),
+        ("roles", Value::Null),
+        ("tenant_id", json!(42)),
+        ("credential_id", json!([])),
+        ("scopes", json!({"a": 1})),
+    ] {
+        let caller = verifier.verify(&with(name, value)).await.unwrap();
+        assert!(caller.roles().is_empty(), "{name}");
+    }
+    // RFC 9068 points to SCIM for them, whose roles are objects.
+    let roles = json!([{"value": "clerk", "primary": true}, "reader", 7, {"display": "none"}]);
+    let caller = verifier.verify(&with("roles", roles)).await.unwrap();
+    assert_eq!(caller.roles(), ["clerk", "reader"]);
+}
