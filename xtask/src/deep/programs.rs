@@ -3,7 +3,7 @@
 
 use std::process::{Command, Stdio};
 
-use super::tools::{npm, python};
+use super::tools::{go, npm, python};
 use crate::error::Error;
 use crate::interrupts::Interrupts;
 use crate::run::{cargo, run};
@@ -63,7 +63,8 @@ pub(super) fn clients(interrupts: &Interrupts) -> Result<bool, Error> {
     tests
         .args(["--skip", "made_up"])
         .env("CHANCERY_TEST_NPM", npm(NPM, interrupts)?)
-        .env("CHANCERY_TEST_PYTHON", python(PYPI, interrupts)?);
+        .env("CHANCERY_TEST_PYTHON", python(PYPI, interrupts)?)
+        .env("CHANCERY_TEST_GO", go()?);
     on_both_stores(&mut tests, interrupts)
 }
 

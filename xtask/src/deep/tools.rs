@@ -14,6 +14,7 @@ const TOOLS: &str = "target/deep";
 pub(super) fn npm(packages: &[&str], interrupts: &Interrupts) -> Result<PathBuf, Error> {
     needs(
         "npm",
+        "--version",
         "install Node.js 20 or later, with npm (Debian: apt-get install nodejs npm)",
     )?;
     let directory = directory("npm")?;
@@ -31,6 +32,7 @@ pub(super) fn npm(packages: &[&str], interrupts: &Interrupts) -> Result<PathBuf,
 pub(super) fn python(packages: &[&str], interrupts: &Interrupts) -> Result<PathBuf, Error> {
     needs(
         "python3",
+        "--version",
         "install Python 3.10 or later, with venv (Debian: apt-get install python3-venv)",
     )?;
     let directory = directory("python")?;
@@ -52,6 +54,21 @@ pub(super) fn python(packages: &[&str], interrupts: &Interrupts) -> Result<PathB
         .args(packages);
     installed("pip", &mut install, packages, interrupts)?;
     Ok(python)
+}
+
+/// Where sources of Go's modules are, as Debian's packages have them.
+pub(super) fn go() -> Result<PathBuf, Error> {
+    const SOURCES: &str = "/usr/share/gocode/src";
+    const ADVICE: &str = "install Go 1.19 or later with the libraries of the guide (Debian: apt-get install golang-go \
+         golang-golang-x-oauth2-dev golang-github-golang-jwt-jwt-dev)";
+    needs("go", "version", ADVICE)?;
+    let sources = PathBuf::from(SOURCES);
+    for module in ["golang.org/x/oauth2", "github.com/golang-jwt/jwt"] {
+        if !sources.join(module).exists() {
+            return Err(Error::Unusable(format!("{module} is not here: {ADVICE}")));
+        }
+    }
+    Ok(sources)
 }
 
 fn installed(
@@ -78,9 +95,9 @@ fn directory(kind: &str) -> Result<PathBuf, Error> {
 }
 
 /// Refuses to go on without a program.
-fn needs(program: &str, advice: &str) -> Result<(), Error> {
+fn needs(program: &str, version: &str, advice: &str) -> Result<(), Error> {
     let there = Command::new(program)
-        .arg("--version")
+        .arg(version)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -48,7 +48,7 @@ pub(crate) fn steps(guide: &str) -> Vec<Step> {
             (Some(_), Some(_)) => {
                 let (kind, line, text) = open.take().unwrap();
                 match kind {
-                    "bash" | "python" | "javascript" => steps.push(Step {
+                    "bash" | "python" | "javascript" | "go" => steps.push(Step {
                         kind: kind.to_owned(),
                         line,
                         run: text,

@@ -14,6 +14,19 @@ const NPM: &str = "CHANCERY_TEST_NPM";
 /// A Python that has the packages.
 const PYTHON: &str = "CHANCERY_TEST_PYTHON";
 
+/// Where sources of Go's modules are: what they are called, each at its path.
+const GO: &str = "CHANCERY_TEST_GO";
+/// Those that the guide's programs need, with what these need.
+const MODULES: [(&str, &str, &str); 3] = [
+    (
+        "github.com/golang-jwt/jwt/v4",
+        "v4.4.3",
+        "github.com/golang-jwt/jwt",
+    ),
+    ("golang.org/x/oauth2", "v0.3.0", "golang.org/x/oauth2"),
+    ("golang.org/x/net", "v0.3.0", "golang.org/x/net"),
+];
+
 fn named(variable: &str) -> String {
     std::env::var(variable)
         .unwrap_or_else(|_| panic!("{variable} is not set; `cargo xtask check --deep` sets it"))
@@ -30,6 +43,7 @@ fn run(directory: &Path, integrator: &Integrator, language: &str, program: &str)
     let (interpreter, file) = match language {
         "python" => (named(PYTHON), "program.py"),
         "javascript" => ("node".to_owned(), "program.mjs"),
+        "go" => ("go".to_owned(), "program.go"),
         other => panic!("nobody here reads {other}"),
     };
     if language == "javascript" && !modules.exists() {
@@ -37,11 +51,27 @@ fn run(directory: &Path, integrator: &Integrator, language: &str, program: &str)
     }
     fs::write(directory.join(file), program).unwrap();
     let mut command = Command::new(interpreter);
+    if language == "go" {
+        fs::write(directory.join("go.mod"), go_mod(&named(GO))).unwrap();
+        // Nothing is fetched: all that it needs is there.
+        command
+            .env("GOPROXY", "off")
+            .env("GOFLAGS", "-mod=mod")
+            .arg("run");
+    }
     command.arg(file).current_dir(directory);
     command.envs(integrator.environment());
     let (status, said, complained) = output(command);
     assert_eq!(status, 0, "{program}\n{said}{complained}");
     said
+}
+
+/// A module that has its dependencies from these sources.
+fn go_mod(sources: &str) -> String {
+    let lines = MODULES.map(|(module, version, path)| {
+        format!("require {module} {version}\nreplace {module} => {sources}/{path}\n")
+    });
+    format!("module guide\n\ngo 1.19\n\n{}", lines.concat())
 }
 
 on_both_stores! {
@@ -57,8 +87,9 @@ on_both_stores! {
             assert_eq!(said, expected, "line {}", step.line);
             languages.push(step.kind);
         }
-        for language in ["python", "javascript"] {
-            assert!(languages.iter().filter(|found| *found == language).count() > 1, "{language}");
+        // To ask, to keep, to sign, to verify, and what to do about errors: in each language.
+        for language in ["python", "javascript", "go"] {
+            assert_eq!(languages.iter().filter(|found| *found == language).count(), 5, "{language}");
         }
     }
 }
