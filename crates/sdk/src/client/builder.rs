@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use super::{
     Backoff, BuildError, CacheKey, CircuitBreaker, ClientAuth, Credential, Hooks, Inner,
@@ -252,6 +255,7 @@ impl TokenClientBuilder {
             hooks: self.hooks.unwrap_or_else(|| Arc::new(NoHooks)),
             breaker: Breaker::new(self.breaker),
             flights: Arc::default(),
+            kinds: Mutex::default(),
             defaults: Arc::new((self.defaults, key)),
             threshold: self.threshold,
             refresh_ahead: self.refresh_ahead,

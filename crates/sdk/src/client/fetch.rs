@@ -57,6 +57,7 @@ impl Inner {
             read: exchange::granted,
         };
         let token = self.ask(&errand, deadline).await?;
+        self.obtained(key);
         // A cache that does not take it has been no help: the token is there all the same.
         let _ =
             tokio::time::timeout_at(deadline, in_time(self.cache.put(key, token.clone()))).await;

@@ -15,7 +15,13 @@ mod request;
 mod retry;
 mod token;
 
-use std::{fmt, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 pub use self::{
     auth::ClientAuth,
@@ -89,6 +95,8 @@ struct Inner {
     hooks: Arc<dyn Hooks>,
     breaker: Breaker,
     flights: Arc<Flights>,
+    /// The kinds of tokens that were obtained here.
+    kinds: Mutex<BTreeSet<CacheKey>>,
     defaults: Arc<(TokenRequest, CacheKey)>,
     threshold: Duration,
     refresh_ahead: Duration,
@@ -171,17 +179,17 @@ impl TokenClient {
             .await
     }
 
-    /// Revokes a token (RFC 7009) and forgets it. A token that is not the one for what the client was
-    /// built for takes the whole cache with it.
+    /// Revokes a token (RFC 7009) and forgets it. One that the cache does not hold under any request of this
+    /// client takes the whole cache with it: it may be there under another's.
     ///
     /// # Errors
     /// As for asking for a token; and where the cache does not say in time that it has forgotten it.
     pub async fn revoke(&self, token: &AccessToken) -> Result<(), Error> {
         let result = self.0.revoke(token).await;
-        let key = &self.0.defaults.1;
-        let forget = match self.kept(key).await {
-            Some(kept) if kept.is(token) => self.0.cache.remove(key),
-            _ => self.0.cache.clear(),
+        let key = self.kind_of(token).await;
+        let forget = match &key {
+            Some(key) => self.0.cache.remove(key),
+            None => self.0.cache.clear(),
         };
         let forgotten = in_time(forget).await;
         result?;
@@ -189,6 +197,18 @@ impl TokenClient {
             endpoint: "the cache of tokens".to_owned(),
             after: cache::PATIENCE,
         })
+    }
+
+    /// Under which key of this client the cache holds this token.
+    async fn kind_of(&self, token: &AccessToken) -> Option<CacheKey> {
+        let kinds = self.0.kinds().clone();
+        for key in [&self.0.defaults.1].into_iter().chain(&kinds) {
+            let kept = self.kept(key).await;
+            if kept.is_some_and(|kept| kept.is(token)) {
+                return Some(key.clone());
+            }
+        }
+        None
     }
 
     /// The client's id.
@@ -267,6 +287,24 @@ impl TokenClient {
             let wanted = Arc::clone(wanted);
             async move { inner.fetch(&wanted.0, &wanted.1, &want).await }
         })
+    }
+}
+
+/// So many kinds of tokens are remembered.
+const MOST_KINDS: usize = 10_000;
+
+impl Inner {
+    /// Remembers that a token of this kind was obtained here.
+    fn obtained(&self, key: &CacheKey) {
+        let mut kinds = self.kinds();
+        if kinds.len() >= MOST_KINDS {
+            kinds.clear();
+        }
+        kinds.insert(key.clone());
+    }
+
+    fn kinds(&self) -> MutexGuard<'_, BTreeSet<CacheKey>> {
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -172,15 +172,13 @@ impl IssuerKeys {
                 }
             }
         }
-        let knows = |current: &Option<Arc<Current>>| {
-            let current = current.as_ref();
-            current.is_some_and(|current| current.set.knows(key_id))
-        };
-        if !knows(&current) && !matches!(self.source, Source::Fixed) {
+        let knows =
+            |current: Option<&Current>| current.is_some_and(|current| current.set.knows(key_id));
+        if !knows(current.as_deref()) && !matches!(self.source, Source::Fixed) {
             let failed = self.refresh(self.rules.min_interval, Asking::ForAll).await;
             current = self.current();
             // It may be a new one that could not be fetched, which is not the caller's fault.
-            if !knows(&current) && self.has_failed() {
+            if !knows(current.as_deref()) && self.has_failed() {
                 return Err(failed);
             }
         }

@@ -179,11 +179,17 @@ async fn a_revoked_token_is_forgotten() {
     client.revoke(&token).await.unwrap();
     assert!(client.cached_token(&TokenRequest::new()).await.is_none());
     assert_ne!(client.get_token().await.unwrap().reveal(), token.reveal());
-    // Also one of another kind.
+    // Also one of another kind, and no other with it.
     let read = TokenRequest::new().scopes("orders:read");
+    let other = client.get_token().await.unwrap();
     let token = client.get_token_for(&read).await.unwrap();
     client.revoke(&token).await.unwrap();
     assert!(client.cached_token(&read).await.is_none());
+    let kept = client.cached_token(&TokenRequest::new()).await.unwrap();
+    assert_eq!(kept.reveal(), other.reveal());
+    // One that nobody knows may be anywhere.
+    client.revoke(&token).await.unwrap();
+    assert!(client.cached_token(&TokenRequest::new()).await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
