@@ -147,7 +147,7 @@ mod tests {
         let breaker = Breaker::new(CircuitBreaker::default());
         let error = asked_for(60);
         let asked = error.retry_after();
-        assert_eq!(asked, Some(Duration::from_secs(60)));
+        assert_eq!(asked, Some(Duration::from_mins(1)));
         breaker.failed(&error);
         breaker.answered();
         breaker.failed(&asked_for(1));
