@@ -93,13 +93,14 @@ impl Session {
         answer(self.reads.load_one(CountsOf(tenant)).await)
     }
 
-    /// A client's secrets, read together with others that are asked for at the same time.
+    /// A client's secrets, read together with others that are asked for at the same time; nothing where it
+    /// never had any.
     pub(crate) async fn secrets(
         &self,
         view: View,
         tenant: TenantId,
         client: ClientId,
-    ) -> Result<Arc<SecretRotation>, Failure> {
+    ) -> Result<Arc<Option<Row<SecretRotation>>>, Failure> {
         answer(match view {
             View::Now => self.reads.load_one(SecretsOf { tenant, client }).await,
             View::Then(moment) => self.reads.load_one(Then(moment, client)).await,
@@ -275,7 +276,7 @@ impl Loader<ApiId> for Reads {
 }
 
 impl Loader<SecretsOf> for Reads {
-    type Value = Read<SecretRotation>;
+    type Value = Read<Option<Row<SecretRotation>>>;
     type Error = Infallible;
 
     /// One query for each tenant, which is one for any page of clients.
@@ -291,9 +292,7 @@ impl Loader<SecretsOf> for Reads {
                 .await;
             let read = read.map(|mut secrets| {
                 let each = clients.iter();
-                let of =
-                    |row: Option<Row<SecretRotation>>| row.map(|row| row.state).unwrap_or_default();
-                each.map(|client| (*client, Ok(of(secrets.remove(client)))))
+                each.map(|client| (*client, Ok(secrets.remove(client))))
                     .collect()
             });
             let of_tenant = answers(&clients, read).into_iter();
@@ -343,7 +342,7 @@ impl Loader<Then<ApiId>> for Reads {
 }
 
 impl Loader<Then<ClientId>> for Reads {
-    type Value = Read<SecretRotation>;
+    type Value = Read<Option<Row<SecretRotation>>>;
     type Error = Infallible;
 
     async fn load(
@@ -355,7 +354,7 @@ impl Loader<Then<ClientId>> for Reads {
             let read = self.application.client_secrets_then(moment, &clients).await;
             let read = read.map(|mut secrets| {
                 let each = clients.iter();
-                each.map(|client| (*client, Ok(secrets.remove(client).unwrap_or_default())))
+                each.map(|client| (*client, Ok(secrets.remove(client))))
                     .collect()
             });
             let of_moment = answers(&clients, read).into_iter();

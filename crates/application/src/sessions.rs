@@ -130,11 +130,7 @@ impl Application {
         if kept.ends_at <= now || kept.seen_at.plus_seconds(RESTS) <= now {
             return Ok(None);
         }
-        let Some((row, caller)) = self.signed_in(&kept).await? else {
-            return Ok(None);
-        };
-        let tenant = tenants::get(&self.parts.store, kept.tenant).await?;
-        let Some(tenant) = tenant else {
+        let Some((row, slug, caller)) = self.signed_in(&kept).await? else {
             return Ok(None);
         };
         if kept.seen_at.plus_seconds(SEEN) <= now {
@@ -145,7 +141,7 @@ impl Application {
         Ok(Some(Session {
             caller,
             tenant: kept.tenant,
-            slug: tenant.state.slug,
+            slug,
             client: kept.client,
             name: row.name.map(|name| name.to_string()),
             form_token: hashed("chancery console form", token),
@@ -153,9 +149,9 @@ impl Application {
         }))
     }
 
-    /// The client of a session and what it may do now: every admin scope that it is granted. One without
-    /// any has nothing to do here.
-    async fn signed_in(&self, kept: &Kept) -> Result<Option<(Client, Caller)>, Error> {
+    /// The client of a session, its tenant's slug, and what it may do now: every admin scope that it is
+    /// granted. One without any has nothing to do here.
+    async fn signed_in(&self, kept: &Kept) -> Result<Option<(Client, Slug, Caller)>, Error> {
         let store = &self.parts.store;
         let tenant = tenants::get(store, kept.tenant).await?;
         let Some(tenant) = tenant else {
@@ -187,7 +183,7 @@ impl Application {
         if caller.scopes().is_empty() || !accepted(&client, &secrets, kept.credential, self.now()) {
             return Ok(None);
         }
-        Ok(Some((client, caller)))
+        Ok(Some((client, tenant.state.slug, caller)))
     }
 
     /// Ends this session.

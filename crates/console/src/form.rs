@@ -17,6 +17,8 @@ pub(crate) struct Form<'a> {
     problem: Option<&'a Problem>,
     /// Where the form is opened, where that is another address than the one that it is sent to.
     opened: Option<&'a str>,
+    /// What the ids of its fields begin with: no two forms of a page have the same.
+    prefix: &'static str,
 }
 
 /// A field of one line.
@@ -27,6 +29,8 @@ pub(crate) struct Line<'a> {
     /// `text`, `number`, `password` …
     pub(crate) kind: &'static str,
     pub(crate) required: bool,
+    /// The least and the greatest number, where the browser is to say so.
+    between: Option<(u32, u32)>,
 }
 
 impl<'a> Line<'a> {
@@ -37,6 +41,7 @@ impl<'a> Line<'a> {
             hint,
             kind: "text",
             required: false,
+            between: None,
         }
     }
 
@@ -59,6 +64,12 @@ impl<'a> Line<'a> {
         self.required = true;
         self
     }
+
+    /// A number that is not less than the one and not greater than the other.
+    pub(crate) fn between(mut self, least: u32, greatest: u32) -> Self {
+        self.between = Some((least, greatest));
+        self
+    }
 }
 
 impl<'a> Form<'a> {
@@ -72,6 +83,7 @@ impl<'a> Form<'a> {
             given,
             problem,
             opened: None,
+            prefix: "f",
         }
     }
 
@@ -79,6 +91,22 @@ impl<'a> Form<'a> {
     pub(crate) fn opened(mut self, at: &'a str) -> Self {
         self.opened = Some(at);
         self
+    }
+
+    /// The same, beside other forms on its page.
+    pub(crate) fn beside_others(mut self, prefix: &'static str) -> Self {
+        self.prefix = prefix;
+        self
+    }
+
+    /// Whether it was sent and refused, so that it is to be seen.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.problem.is_some()
+    }
+
+    /// The id of the field with this name.
+    fn id(&self, name: &str) -> String {
+        format!("{}-{}", self.prefix, anchor(name))
     }
 
     /// The whole form.
@@ -110,7 +138,7 @@ impl<'a> Form<'a> {
                     @if !problem.faults.is_empty() {
                         ul {
                             @for fault in &problem.faults {
-                                li { a href={"#f-" (anchor(&fault.path))} { (fault.path) } " " (fault.invalid.message) }
+                                li { a href={"#" (self.id(&fault.path))} { (fault.path) } " " (fault.invalid.message) }
                             }
                         }
                     }
@@ -120,12 +148,12 @@ impl<'a> Form<'a> {
     }
 
     pub(crate) fn line(&self, field: &Line<'_>) -> Markup {
-        let id = format!("f-{}", anchor(field.name));
+        let id = self.id(field.name);
         html! {
             div.field {
                 label for=(id) { (field.label) @if field.required { " " span.needed { "needed" } } }
                 input id=(id) name=(field.name) type=(field.kind) value=(self.value(field))
-                    required[field.required] autocomplete="off" spellcheck="false" step=[(field.kind == "datetime-local").then_some("1")]
+                    required[field.required] autocomplete="off" spellcheck="false" min=[field.between.map(|(least, _)| least)] max=[field.between.map(|(_, greatest)| greatest)] step=[(field.kind == "datetime-local").then_some("1")]
                     aria-invalid=[self.wrong(field.name).map(|_| "true")]
                     aria-describedby=(format!("{id}-hint"));
                 (self.hint(&id, field.name, field.hint))
@@ -143,7 +171,7 @@ impl<'a> Form<'a> {
     }
 
     pub(crate) fn lines(&self, name: &str, label: &str, hint: &str, rows: u8) -> Markup {
-        let id = format!("f-{}", anchor(name));
+        let id = self.id(name);
         html! {
             div.field {
                 label for=(id) { (label) }
@@ -162,7 +190,7 @@ impl<'a> Form<'a> {
         hint: &str,
         options: &[(&str, &str)],
     ) -> Markup {
-        let id = format!("f-{}", anchor(name));
+        let id = self.id(name);
         html! {
             div.field {
                 label for=(id) { (label) }

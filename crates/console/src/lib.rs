@@ -20,6 +20,7 @@ mod dress;
 mod fields;
 mod form;
 mod home;
+mod kept;
 mod keys;
 mod layout;
 mod posted;

@@ -7,7 +7,13 @@ use axum::{
 use chancery_application::{InputDigest, Remember, Request as Commanded};
 use http::{HeaderMap, header::CONTENT_TYPE};
 
-use crate::{Console, fields::Fields, stop::Stop, visitor::Visitor};
+use crate::{
+    Console,
+    fields::Fields,
+    kept::{self, Kept},
+    stop::Stop,
+    visitor::Visitor,
+};
 
 /// The field that proves where a form comes from.
 pub(crate) const FORM_TOKEN: &str = "form_token";
@@ -53,13 +59,26 @@ where
 
     async fn from_request(request: Request, console: &Console) -> Result<Self, Stop> {
         let (mut parts, body) = request.into_parts();
-        let from = V::from_request_parts(&mut parts, console).await?;
-        let fields = body_of(Request::from_parts(parts, body)).await?;
-        let token = fields.get(FORM_TOKEN).unwrap_or_default();
-        if !from.as_ref().session.sent(token) {
-            return Err(Stop::Forged);
+        let action = kept::action(&parts.method, &parts.uri, &parts.headers);
+        let from = V::from_request_parts(&mut parts, console).await;
+        let request = Request::from_parts(parts, body);
+        let (from, action) = match (from, action) {
+            (Ok(from), action) => (from, action),
+            // Whose session has ended has typed it all the same.
+            (Err(Stop::SignIn(_)), Some(action)) => {
+                let kept = Kept::of(action, body_of(request).await?);
+                return Err(kept.map_or(Stop::SignIn(None), Stop::Ended));
+            }
+            (Err(stop), _) => return Err(stop),
+        };
+        let fields = body_of(request).await?;
+        let session = &from.as_ref().session;
+        if session.sent(fields.get(FORM_TOKEN).unwrap_or_default()) {
+            return Ok(Self { from, fields });
         }
-        Ok(Self { from, fields })
+        let kept = action.and_then(|action| Kept::of(action, fields));
+        let token = session.form_token.clone();
+        Err(kept.map_or(Stop::Forged, |kept| Stop::Earlier { kept, token }))
     }
 }
 

@@ -7,7 +7,7 @@ use chancery_application::Error;
 use http::StatusCode;
 use maud::{Markup, html};
 
-use crate::layout;
+use crate::{kept::Kept, layout};
 
 /// What stands against a request.
 #[derive(Debug)]
@@ -16,8 +16,12 @@ pub(crate) enum Stop {
     Error(Error),
     /// Nobody is signed in. Where to go on afterwards.
     SignIn(Option<String>),
+    /// A form came from here, but its session has ended: what stands in it is kept.
+    Ended(Kept),
     /// The form did not come from a page of this session.
     Forged,
+    /// The form came from here, but from a page of another session than there is now, of which this token is.
+    Earlier { kept: Kept, token: String },
     /// The body or the address cannot be read.
     Unreadable(&'static str),
     /// There is nothing at this address.
@@ -44,6 +48,8 @@ pub(crate) struct Fault {
     text: String,
     /// What is for the log alone.
     cause: Option<Arc<str>>,
+    /// What stands below.
+    more: Option<Markup>,
 }
 
 impl Fault {
@@ -53,6 +59,7 @@ impl Fault {
             title,
             text: text.into(),
             cause: None,
+            more: None,
         }
     }
 
@@ -128,6 +135,7 @@ impl Fault {
             &html! {
                 h1 { (self.title) }
                 p.lead { (self.text) }
+                @if let Some(more) = &self.more { (more) }
                 p { a.button href="/console" { "To the console" } }
                 p.quiet { "Trace " code { (trace_id) } }
             },
@@ -146,10 +154,26 @@ impl IntoResponse for Stop {
                             url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
                         format!("/console/sign-in?next={next}")
                     }
-                    None => "/console/sign-in".to_owned(),
+                    None => "/console/sign-in?undone=1".to_owned(),
                 };
                 return Redirect::to(&to).into_response();
             }
+            Self::Ended(kept) => Fault {
+                more: Some(kept.again(None)),
+                ..Fault::new(
+                    StatusCode::UNAUTHORIZED,
+                    "You are not signed in any more",
+                    "Nothing was done, and nothing is lost: what you typed stands below.",
+                )
+            },
+            Self::Earlier { kept, token } => Fault {
+                more: Some(kept.again(Some(token))),
+                ..Fault::new(
+                    StatusCode::FORBIDDEN,
+                    "This form is from an earlier session",
+                    "Nothing was done yet. See whether it is what you mean, and send it in this session.",
+                )
+            },
             Self::Forged => Fault::new(
                 StatusCode::FORBIDDEN,
                 "This form is not from here",

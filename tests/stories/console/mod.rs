@@ -7,6 +7,7 @@ mod clients;
 mod cookies;
 mod foreign;
 mod injection;
+mod kept;
 mod keyboard;
 mod keys;
 mod life;

@@ -24,9 +24,16 @@ story! {
         assert_eq!((token(&acme.secret).await, token(&second).await), (200, 401));
 
         let browser = Browser::operator(&world).await;
-        let wrong = browser.submit(&client, &issue, &[("expiresAt", "yesterday")]).await;
-        assert_eq!(wrong.status, 400);
-        wrong.shows("expiresAt");
+        // What cannot be done is shown where it was typed.
+        for (path, typed) in [
+            (issue, [("label", "typed before"), ("expiresAt", "yesterday")]),
+            (format!("{client}/secrets/rotate"), [("label", "typed before"), ("overlapSeconds", "never")]),
+        ] {
+            let wrong = browser.submit(&client, &path, &typed).await;
+            assert_eq!(wrong.status, 422);
+            wrong.shows("One value cannot be used as it is. Nothing was changed.");
+            assert!(wrong.html.contains("value=\"typed before\"") && wrong.html.contains(" open>"), "{}", wrong.html);
+        }
     }
 }
 

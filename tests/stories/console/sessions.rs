@@ -12,7 +12,8 @@ story! {
             let page = browser.get(path).await;
             assert!(page.location().starts_with("/console/sign-in?next=%2Fconsole"), "{path}");
         }
-        assert_eq!(browser.send("/console/t/acme/state", &[("do", "close")]).await.location(), "/console/sign-in");
+        assert_eq!(browser.send("/console/t/acme/state", &[("do", "close")]).await.location(), "/console/sign-in?undone=1");
+        browser.open("/console/sign-in?undone=1").await.shows("nothing was done");
         browser.cookie = Some("chancery-console=made-up".to_owned());
         assert!(browser.get("/console/tenants").await.location().starts_with("/console/sign-in"));
     }

@@ -83,6 +83,13 @@ impl<'a> Browser<'a> {
         self.answer(request.form(fields)).await
     }
 
+    /// The same, by a browser that says from which site's page it is.
+    pub(crate) async fn send_from(&self, site: &str, path: &str, fields: &[(&str, &str)]) -> Page {
+        let request = self.http.post(format!("{}{path}", self.world.url));
+        let request = request.header("sec-fetch-site", site);
+        self.answer(request.form(fields)).await
+    }
+
     /// Opens a page, and sends the form on it that goes to this path, with what it brings along by
     /// itself, and these fields.
     pub(crate) async fn submit(&self, on: &str, path: &str, fields: &[(&str, &str)]) -> Page {

@@ -204,10 +204,19 @@ impl ClientNode {
         let session = Session::of(ctx)?;
         let rotation = session.secrets(self.view, self.row.tenant, self.id).await?;
         let of = (self.view, self.row.tenant);
-        let secrets = rotation.in_order().into_iter();
+        let secrets = rotation.iter().flat_map(|row| row.state.in_order());
         Ok(secrets
             .map(|(id, secret)| SecretNode::new(session, of, id, secret))
             .collect())
+    }
+
+    /// The version of its secrets and of their schedule, which every change of them makes greater. A 64-bit number as
+    /// text, for `expectedVersion` of `scheduleSecretRotation`.
+    async fn secrets_version(&self, ctx: &Context<'_>) -> Result<String, Failure> {
+        let session = Session::of(ctx)?;
+        let rotation = session.secrets(self.view, self.row.tenant, self.id).await?;
+        let version = rotation.as_ref().as_ref().map_or(0, |row| row.version);
+        Ok(version.to_string())
     }
 
     /// How often its secret is to be rotated, by its own schedule or by the tenant's policy. Null: nobody
@@ -215,6 +224,9 @@ impl ClientNode {
     async fn rotation(&self, ctx: &Context<'_>) -> Result<Option<RotationNode>, Failure> {
         let session = Session::of(ctx)?;
         let rotation = session.secrets(self.view, self.row.tenant, self.id).await?;
+        let Some(rotation) = rotation.as_ref().as_ref().map(|row| &row.state) else {
+            return Ok(None);
+        };
         if let Some(own) = rotation.schedule {
             return Ok(Some(own.into()));
         }

@@ -19,13 +19,25 @@ pub(crate) struct ScheduleSecretRotationInput {
     /// How long the old secret stays usable after such a rotation, in seconds: 0 to 2,592,000 (30
     /// days), and not longer than the interval. Left out: as the tenant's policy has it.
     overlap_seconds: Option<i64>,
+    /// The version on which you decided, as `secretsVersion` of the client has it: when its secrets or their schedule
+    /// were changed since, nothing changes and the answer is a `CONFLICT`. Left out: whichever they have now.
+    expected_version: Option<String>,
     /// A UUID that makes a retry harmless: for seven days, the same id with the same input answers
     /// with the same ids and changes nothing, and with another input is a `CONFLICT`.
     command_id: Option<String>,
 }
 
+/// What it asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Schedule {
+    client: ClientId,
+    every: Option<u32>,
+    overlap: Option<u32>,
+    expected_version: Option<i64>,
+}
+
 impl Input for ScheduleSecretRotationInput {
-    type Parsed = (ClientId, Option<u32>, Option<u32>);
+    type Parsed = Schedule;
 
     fn command_id(&self) -> Option<&str> {
         self.command_id.as_deref()
@@ -35,7 +47,14 @@ impl Input for ScheduleSecretRotationInput {
         let client = faults.take("client", self.client.parse());
         let every = faults.take_optional("everySeconds", self.every_seconds.map(number));
         let overlap = faults.take_optional("overlapSeconds", self.overlap_seconds.map(number));
-        Some((client?, every?, overlap?))
+        let expected = self.expected_version.as_deref().map(input::version);
+        let expected = faults.take_optional("expectedVersion", expected);
+        Some(Schedule {
+            client: client?,
+            every: every?,
+            overlap: overlap?,
+            expected_version: expected?,
+        })
     }
 }
 
@@ -54,11 +73,17 @@ impl ScheduleSecretRotation {
         ctx: &Context<'_>,
         #[graphql(desc = "The client, and how often.")] input: ScheduleSecretRotationInput,
     ) -> Result<ClientPayload, Failure> {
-        let ((client, every, overlap), request) = input::parsed(ctx, input)?;
+        let (schedule, request) = input::parsed(ctx, input)?;
+        let Schedule {
+            client,
+            every,
+            overlap,
+            expected_version,
+        } = schedule;
         let session = Session::of(ctx)?;
-        let scheduled = session
-            .application
-            .schedule_rotation(&session.caller, client, every, overlap, None, &request)
+        let (application, caller) = (&session.application, &session.caller);
+        let scheduled = application
+            .schedule_rotation(caller, client, every, overlap, expected_version, &request)
             .await?;
         ClientPayload::of(session, scheduled).await
     }
@@ -76,18 +101,37 @@ mod tests {
             client: CLIENT.into(),
             every_seconds: Some(7_776_000),
             overlap_seconds: None,
+            expected_version: None,
             command_id: None,
+        }
+    }
+
+    fn asked(every: Option<u32>, expected_version: Option<i64>) -> Schedule {
+        Schedule {
+            client: CLIENT,
+            every,
+            overlap: None,
+            expected_version,
         }
     }
 
     #[test]
     fn an_interval_is_given_or_ends_the_schedule() {
-        assert_eq!(right(schedule()), (CLIENT, Some(7_776_000), None));
+        assert_eq!(right(schedule()), asked(Some(7_776_000), None));
         let cancel = ScheduleSecretRotationInput {
             every_seconds: None,
             ..schedule()
         };
-        assert_eq!(right(cancel), (CLIENT, None, None));
+        assert_eq!(right(cancel), asked(None, None));
+    }
+
+    #[test]
+    fn a_version_is_a_number_as_text() {
+        let on_the_third = ScheduleSecretRotationInput {
+            expected_version: Some("3".into()),
+            ..schedule()
+        };
+        assert_eq!(right(on_the_third), asked(Some(7_776_000), Some(3)));
     }
 
     #[test]
@@ -96,6 +140,7 @@ mod tests {
             client: "7".into(),
             every_seconds: Some(-1),
             overlap_seconds: Some(i64::MAX),
+            expected_version: Some("latest".into()),
             command_id: None,
         };
         assert_eq!(
@@ -103,7 +148,8 @@ mod tests {
             at(&[
                 ("client", "id"),
                 ("everySeconds", "range"),
-                ("overlapSeconds", "range")
+                ("overlapSeconds", "range"),
+                ("expectedVersion", "version")
             ])
         );
     }

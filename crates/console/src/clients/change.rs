@@ -4,7 +4,10 @@ use axum::response::{IntoResponse, Redirect, Response};
 use chancery_application::{ClientChange, Error};
 use chancery_domain::{ClientId, Faults, value::Patch};
 
-use super::{called, found, grants as matrix, one};
+use super::{
+    called, found, grants as matrix, one,
+    refused::{Refused, Which},
+};
 use crate::{
     posted::Posted,
     problem::Problem,
@@ -38,7 +41,7 @@ pub(crate) async fn grants(posted: Posted<Within>) -> Result<Response, Stop> {
         &row.state,
         &matrix::apis(&posted.from).await?,
     ));
-    let wrong = |problem: Problem| Some((posted.fields.clone(), problem));
+    let wrong = |problem: Problem| Some(Refused::new(Which::Grants, &posted.fields, problem));
     let change = faults.finish(Some(ClientChange {
         grants: Some(grants),
         expected_version: Some(posted.version()?),

@@ -9,6 +9,7 @@ mod list;
 mod more;
 mod once;
 mod one;
+mod refused;
 mod secrets;
 mod snippets;
 mod token;

@@ -10,13 +10,16 @@ use chancery_domain::{
 };
 use maud::{Markup, html};
 
-use super::{called, found, grants, keys, secrets};
+use super::{
+    called, found, grants, keys,
+    refused::{Refused, Which},
+    secrets,
+};
 use crate::{
-    fields::{Asked, Fields},
+    fields::Asked,
     form::{self, Form},
     layout::Page,
     posted::VERSION,
-    problem::Problem,
     show,
     stop::Stop,
     within::Within,
@@ -43,10 +46,10 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     show(&within, None, done(asked.get("done"))).await
 }
 
-/// The page of a client; with what is wrong with its grants.
+/// The page of a client; with what is wrong with one of its forms.
 pub(super) async fn show(
     within: &Within,
-    problem: Option<(Fields, Problem)>,
+    refused: Option<Refused>,
     notice: Option<&'static str>,
 ) -> Result<Response, Stop> {
     let (id, row) = found(within).await?;
@@ -58,17 +61,14 @@ pub(super) async fn show(
         .last_uses_of_clients(caller, within.tenant, &[id])
         .await?
         .remove(&id);
-    let secrets = secrets::section(within, id, client).await?;
+    let refused = refused.as_ref();
+    let secrets = secrets::section(within, id, client, refused).await?;
     let state = client.state(now);
     let may_change = state != ClientState::Deleted && within.may(Needs::TenantAdmin);
     let grants = if may_change {
         let apis = grants::apis(within).await?;
         let granted = grants::given(client).with(VERSION, row.version.to_string());
-        let (granted, problem) = problem
-            .as_ref()
-            .map_or((&granted, None), |(fields, problem)| {
-                (fields, Some(problem))
-            });
+        let (granted, problem) = Refused::or(refused, Which::Grants, &granted);
         let opened = within.at(&format!("/clients/{id}#grants"));
         let form = Form::new(&within.visitor, granted, problem).opened(&opened);
         grants::section(within, id, &form, &apis)
@@ -78,7 +78,7 @@ pub(super) async fn show(
     let at = |rest: &str| within.at(&format!("/clients/{id}{rest}"));
     Ok(Page::within(called(id, client), within)
         .noting(notice)
-        .refused(problem.is_some())
+        .refused(refused.is_some())
         .show(&html! {
             div.head {
                 h1 { (called(id, client)) }
@@ -89,7 +89,7 @@ pub(super) async fn show(
                 }
             }
             (show::only_read(within))
-            @if let Some((_, problem)) = problem.as_ref().filter(|_| !may_change) { (form::gone(problem)) }
+            @if let Some(refused) = refused.filter(|_| !may_change) { (form::gone(refused.problem())) }
             (facts(within, id, &row, last_use.as_ref(), now))
             (secrets)
             @if !client.keys.is_empty() { (keys::section(within, id, client, now)) }

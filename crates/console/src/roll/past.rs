@@ -113,7 +113,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                             }
                             td { (show::client_state(row.state.state(at))) }
                             td { @for grant in row.state.grants.values() { div { code { (grant.identifier) } " " (grant.scopes) } } }
-                            td { @if let Some(secrets) = secrets.get(id) { @for secret in secrets.secrets.values() {
+                            td { @if let Some(secrets) = secrets.get(id) { @for secret in secrets.state.secrets.values() {
                                 div { code { "…" (secret.hint) } " " (show::secret_state(secret.state(at))) }
                             } } }
                         }

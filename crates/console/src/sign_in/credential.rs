@@ -22,8 +22,14 @@ use crate::{
 };
 
 pub(crate) async fn page(Asked(asked): Asked) -> Markup {
-    let signed_out = asked.get("out").is_some();
-    form(&asked, None, signed_out)
+    let notice = if asked.get("out").is_some() {
+        Some("You are signed out.")
+    } else if asked.get("undone").is_some() {
+        Some("You were not signed in, or not any more: nothing was done.")
+    } else {
+        None
+    };
+    form(&asked, None, notice)
 }
 
 pub(crate) async fn sign_in(
@@ -34,7 +40,7 @@ pub(crate) async fn sign_in(
     Anonymous(given): Anonymous,
 ) -> Result<Response, Stop> {
     let refused = |status: StatusCode, text: &str| {
-        Ok((status, form(&given, Some(text), false)).into_response())
+        Ok((status, form(&given, Some(text), None)).into_response())
     };
     let tenant = given.get("tenant").unwrap_or(Slug::SYSTEM);
     let (Ok(slug), Some(client), Some(secret)) = (
@@ -92,13 +98,13 @@ fn why_not(answer: &Answer) -> String {
     }
 }
 
-fn form(given: &Fields, problem: Option<&str>, signed_out: bool) -> Markup {
+fn form(given: &Fields, problem: Option<&str>, notice: Option<&str>) -> Markup {
     let tenant = given.get("tenant").unwrap_or(Slug::SYSTEM);
     layout::bare(
         "Sign in",
         &html! {
             h1 { "Sign in" }
-            @if signed_out { p.notice role="status" { "You are signed out." } }
+            @if let Some(notice) = notice { p.notice role="status" { (notice) } }
             @if let Some(problem) = problem { div.problem role="alert" { p { (problem) } } }
             form method="post" action="/console/sign-in" {
                 @if let Some(next) = given.get("next") { input type="hidden" name="next" value=(next); }

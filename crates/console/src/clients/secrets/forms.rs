@@ -3,7 +3,19 @@
 use chancery_domain::{ClientId, Timestamp, secret_rotation::SecretRotation};
 use maud::{Markup, html};
 
-use crate::{form, show, within::Within};
+use super::super::refused::{Refused, Which};
+use crate::{
+    fields::Fields,
+    form::{Form, Line},
+    posted::VERSION,
+    show,
+    within::Within,
+};
+
+/// The longest overlap, in seconds: 30 days.
+const LONGEST_OVERLAP: u32 = 30 * super::DAY;
+/// The longest time between two rotations, in days.
+const LONGEST_INTERVAL: u32 = 1_825;
 
 /// When the next rotation is due, and who says so.
 pub(super) fn due(secrets: &SecretRotation, now: Timestamp) -> Markup {
@@ -31,91 +43,105 @@ fn late(due: Timestamp, now: Timestamp) -> Markup {
     html! { @if due <= now { (show::badge("bad", "overdue")) " " } }
 }
 
-pub(super) fn all(within: &Within, id: ClientId, version: i64, secrets: &SecretRotation) -> Markup {
+/// What stands in each form when it is opened, and which of them was refused.
+pub(super) fn all(
+    within: &Within,
+    id: ClientId,
+    (version, secrets): (i64, &SecretRotation),
+    refused: Option<&Refused>,
+) -> Markup {
+    let (nothing, scheduled) = (Fields::default(), scheduled(version, secrets));
+    let opened = within.at(&format!("/clients/{id}#secrets"));
+    let form = |which, given| {
+        let (given, problem) = Refused::or(refused, which, given);
+        Form::new(&within.visitor, given, problem).opened(&opened)
+    };
+    let at = |rest: &str| within.at(&format!("/clients/{id}/secrets/{rest}"));
     html! {
         div.doings {
-            (rotate(within, id))
-            (issue(within, id))
-            (schedule(within, id, version, secrets))
+            (rotate(&at("rotate"), &form(Which::Rotate, &nothing).beside_others("rotate")))
+            (issue(&at("issue"), &form(Which::Issue, &nothing).beside_others("issue")))
+            (schedule(&at("schedule"), &form(Which::Schedule, &scheduled).beside_others("schedule")))
         }
     }
 }
 
-fn rotate(within: &Within, id: ClientId) -> Markup {
+fn rotate(action: &str, form: &Form<'_>) -> Markup {
+    let overlap = Line::number(
+        "overlapSeconds",
+        "The old ones keep working for (seconds)",
+        "Empty: as the tenant's policy has it. 0: they end at once.",
+    );
     html! {
-        details.doing {
+        details.doing open[form.is_refused()] {
             summary.button.primary { "Rotate" }
-            form method="post" action=(within.at(&format!("/clients/{id}/secrets/rotate"))) {
-                (form::hidden(&within.visitor))
+            (form.to(action, &html! {
                 p { "A new secret is issued and shown once. The old ones retire after an overlap, so nobody has to hurry." }
-                div.field {
-                    label for="overlap" { "The old ones keep working for (seconds)" }
-                    input id="overlap" name="overlapSeconds" type="number" min="0" max="2592000" aria-describedby="overlap-hint";
-                    p.hint id="overlap-hint" { "Empty: as the tenant's policy has it. 0: they end at once." }
-                }
-                (label("label"))
+                (form.line(&overlap.between(0, LONGEST_OVERLAP)))
+                (form.line(&label()))
                 button.primary type="submit" { "Rotate now" }
-            }
+            }))
         }
     }
 }
 
-fn issue(within: &Within, id: ClientId) -> Markup {
+fn issue(action: &str, form: &Form<'_>) -> Markup {
+    let moment = |name, label, hint| form.line(&Line::moment(name, label, hint));
     html! {
-        details.doing {
+        details.doing open[form.is_refused()] {
             summary.button { "Another secret" }
-            form method="post" action=(within.at(&format!("/clients/{id}/secrets/issue"))) {
-                (form::hidden(&within.visitor))
+            (form.to(action, &html! {
                 p { "It is accepted beside those that are there, which stay as they are." }
-                (label("another-label"))
-                div.field {
-                    label for="not-before" { "Accepted from (UTC)" }
-                    input id="not-before" name="notBefore" type="datetime-local" step="1" aria-describedby="not-before-hint";
-                    p.hint id="not-before-hint" { "Empty: at once." }
-                }
-                div.field {
-                    label for="expires-at" { "Ends at (UTC)" }
-                    input id="expires-at" name="expiresAt" type="datetime-local" step="1" aria-describedby="expires-at-hint";
-                    p.hint id="expires-at-hint" { "Empty: as the tenant's policy has it." }
-                }
+                (form.line(&label()))
+                (moment("notBefore", "Accepted from (UTC)", "Empty: at once."))
+                (moment("expiresAt", "Ends at (UTC)", "Empty: as the tenant's policy has it."))
                 button.primary type="submit" { "Issue it" }
-            }
+            }))
         }
     }
 }
 
-fn schedule(within: &Within, id: ClientId, version: i64, secrets: &SecretRotation) -> Markup {
-    let schedule = secrets.schedule.as_ref();
-    let days = schedule.map(|schedule| schedule.every_seconds / super::DAY);
-    let overlap = schedule.map(|schedule| schedule.overlap_seconds);
+fn scheduled(version: i64, secrets: &SecretRotation) -> Fields {
+    let fields = Fields::default().with(VERSION, version.to_string());
+    match &secrets.schedule {
+        Some(schedule) => fields
+            .with(
+                "everyDays",
+                (schedule.every_seconds / super::DAY).to_string(),
+            )
+            .with("overlapSeconds", schedule.overlap_seconds.to_string()),
+        None => fields,
+    }
+}
+
+fn schedule(action: &str, form: &Form<'_>) -> Markup {
+    let every = Line::number(
+        "everyDays",
+        "Rotate every (days)",
+        "Empty: it has no schedule of its own.",
+    );
+    let overlap = Line::number(
+        "overlapSeconds",
+        "The old one then works for (seconds)",
+        "Empty: as the tenant's policy has it.",
+    );
     html! {
-        details.doing {
+        details.doing open[form.is_refused()] {
             summary.button { "Schedule" }
-            form method="post" action=(within.at(&format!("/clients/{id}/secrets/schedule"))) {
-                (form::hidden(&within.visitor))
-                (form::version(version))
+            (form.to(action, &html! {
                 p { "When the day comes it stands in the calendar and in the roll. Nobody but its owner can put a new secret in place, so nothing is rotated by itself." }
-                div.field {
-                    label for="every" { "Rotate every (days)" }
-                    input id="every" name="everyDays" type="number" min="1" max="1825" value=[days] aria-describedby="every-hint";
-                    p.hint id="every-hint" { "Empty: it has no schedule of its own." }
-                }
-                div.field {
-                    label for="schedule-overlap" { "The old one then works for (seconds)" }
-                    input id="schedule-overlap" name="overlapSeconds" type="number" min="0" max="2592000" value=[overlap] aria-describedby="schedule-overlap-hint";
-                    p.hint id="schedule-overlap-hint" { "Empty: as the tenant's policy has it." }
-                }
+                (form.line(&every.between(1, LONGEST_INTERVAL)))
+                (form.line(&overlap.between(0, LONGEST_OVERLAP)))
                 button.primary type="submit" { "Save the schedule" }
-            }
+            }))
         }
     }
 }
 
-fn label(id: &str) -> Markup {
-    html! {
-        div.field {
-            label for=(id) { "Label of the new one" }
-            input id=(id) name="label" maxlength="100" autocomplete="off";
-        }
-    }
+fn label() -> Line<'static> {
+    Line::text(
+        "label",
+        "Label of the new one",
+        "For people: what tells it from the others.",
+    )
 }

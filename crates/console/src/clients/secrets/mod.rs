@@ -16,8 +16,14 @@ use chancery_domain::{
 };
 use maud::{Markup, html};
 
-use super::{change, found, once};
-use crate::{posted::Posted, show, stop::Stop, tenants::reason, within::Within};
+use super::{
+    change, found, once, one,
+    refused::{Refused, Which},
+};
+use crate::{
+    fields::Fields, posted::Posted, problem::Problem, show, stop::Stop, tenants::reason,
+    within::Within,
+};
 
 /// How many secrets are shown: the newest ones.
 const SHOWN: usize = 25;
@@ -29,6 +35,7 @@ pub(super) async fn section(
     within: &Within,
     id: ClientId,
     client: &Client,
+    refused: Option<&Refused>,
 ) -> Result<Markup, Stop> {
     if !client.auth_method.has_secrets() {
         return Ok(html! {});
@@ -60,9 +67,24 @@ pub(super) async fn section(
             (life::drawn(&newest, known.now))
             (table::shown(within, id, (&newest, SHOWN), &known, may_change))
             (forms::due(&secrets, known.now))
-            @if may_change { (forms::all(within, id, version, &secrets)) }
+            @if may_change { (forms::all(within, id, (version, &secrets), refused)) }
         }
     })
+}
+
+/// Whether a form was done; if not, the client's page shows it with what was typed.
+async fn done<T>(
+    within: &Within,
+    (which, fields): (Which, &Fields),
+    outcome: Result<T, Error>,
+) -> Result<Result<T, Response>, Stop> {
+    match outcome {
+        Ok(done) => Ok(Ok(done)),
+        Err(error) => {
+            let refused = Refused::new(which, fields, Problem::of(error)?);
+            one::show(within, Some(refused), None).await.map(Err)
+        }
+    }
 }
 
 pub(crate) async fn rotate(posted: Posted<Within>) -> Result<Response, Stop> {
@@ -71,13 +93,20 @@ pub(crate) async fn rotate(posted: Posted<Within>) -> Result<Response, Stop> {
     let mut faults = Faults::default();
     let overlap = faults.take_optional("overlapSeconds", fields.whole("overlapSeconds"));
     let label = faults.take_optional("label", fields.get("label").map(Label::parse));
-    let (overlap, label) = faults.finish(overlap.zip(label)).map_err(Error::Invalid)?;
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let request = posted.request("rotateClientSecret");
-    let issued = application
-        .rotate_secret(caller, id, overlap, label, &request)
-        .await?;
+    let outcome = match faults.finish(overlap.zip(label)) {
+        Ok((overlap, label)) => application
+            .rotate_secret(caller, id, overlap, label, &request)
+            .await
+            .map(|issued| (issued, overlap)),
+        Err(faults) => Err(Error::Invalid(faults)),
+    };
+    let (issued, overlap) = match done(within, (Which::Rotate, fields), outcome).await? {
+        Ok(done) => done,
+        Err(shown) => return Ok(shown),
+    };
     let says = match overlap {
         Some(0) => "The old ones have ended.".to_owned(),
         Some(seconds) => format!(
@@ -97,17 +126,25 @@ pub(crate) async fn issue(posted: Posted<Within>) -> Result<Response, Stop> {
     let not_before = faults.take_optional("notBefore", fields.moment("notBefore"));
     let expires_at = faults.take_optional("expiresAt", fields.moment("expiresAt"));
     let whole = label.zip(not_before).zip(expires_at);
-    let ((label, not_before), expires_at) = faults.finish(whole).map_err(Error::Invalid)?;
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
-    let input = NewSecretInput {
-        client: id,
-        label,
-        not_before,
-        expires_at,
-    };
     let request = posted.request("issueClientSecret");
-    let issued = application.issue_secret(caller, input, &request).await?;
+    let outcome = match faults.finish(whole) {
+        Ok(((label, not_before), expires_at)) => {
+            let input = NewSecretInput {
+                client: id,
+                label,
+                not_before,
+                expires_at,
+            };
+            application.issue_secret(caller, input, &request).await
+        }
+        Err(faults) => Err(Error::Invalid(faults)),
+    };
+    let issued = match done(within, (Which::Issue, fields), outcome).await? {
+        Ok(issued) => issued,
+        Err(shown) => return Ok(shown),
+    };
     let says = "Those that it has stay as they are.";
     Ok(once::issued(within, id, &row.state, issued.secret, says))
 }
@@ -154,14 +191,21 @@ pub(crate) async fn schedule(posted: Posted<Within>) -> Result<Response, Stop> {
     let mut faults = Faults::default();
     let days = faults.take_optional("everyDays", fields.whole("everyDays"));
     let overlap = faults.take_optional("overlapSeconds", fields.whole("overlapSeconds"));
-    let (days, overlap) = faults.finish(days.zip(overlap)).map_err(Error::Invalid)?;
-    let version = posted.version()?;
-    let every = days.map(|days| days.saturating_mul(DAY));
+    let version = Some(posted.version()?);
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let request = posted.request("scheduleSecretRotation");
-    application
-        .schedule_rotation(caller, id, every, overlap, Some(version), &request)
-        .await?;
-    Ok(change::to(within, id, "scheduled"))
+    let outcome = match faults.finish(days.zip(overlap)) {
+        Ok((days, overlap)) => {
+            let every = days.map(|days| days.saturating_mul(DAY));
+            application
+                .schedule_rotation(caller, id, every, overlap, version, &request)
+                .await
+        }
+        Err(faults) => Err(Error::Invalid(faults)),
+    };
+    match done(within, (Which::Schedule, fields), outcome).await? {
+        Ok(_) => Ok(change::to(within, id, "scheduled")),
+        Err(shown) => Ok(shown),
+    }
 }

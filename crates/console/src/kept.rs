@@ -1,0 +1,111 @@
+//! What somebody typed into a form stays, though the session that it was of has ended meanwhile: the answer
+//! shows it again, to be sent once more by whoever signs in.
+//!
+//! Only what a page of this console sent is kept, and it is the browser that says so: a form that was made up
+//! elsewhere would otherwise stand ready before somebody who has just signed in, to be sent in their name.
+//! And nothing in which there is a secret, which is never written back into a page.
+
+use http::{HeaderMap, Method, Uri};
+use maud::{Markup, html};
+
+use crate::{
+    fields::Fields,
+    posted::{COMMAND, FORM_TOKEN, VERSION},
+};
+
+/// How every secret of a client begins.
+const SECRET: &str = "chs_";
+
+/// A form that was not done, and can be sent again.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    action: String,
+    fields: Fields,
+}
+
+/// Where a request with a form goes to, where the form may be kept at all.
+pub(crate) fn action(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    let from_here = headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site == "same-origin");
+    (from_here && method == Method::POST).then(|| uri.path().to_owned())
+}
+
+impl Kept {
+    /// Nothing, where nobody typed anything, or a secret.
+    pub(crate) fn of(action: String, fields: Fields) -> Option<Self> {
+        let kept = Self { action, fields };
+        let is_secret = |value: &str| value.contains(SECRET);
+        let is_typed = kept.typed().next().is_some();
+        (is_typed && !kept.fields.iter().any(|(_, value)| is_secret(value))).then_some(kept)
+    }
+
+    /// What stands in it, but for what the page brought along.
+    fn typed(&self) -> impl Iterator<Item = (&str, &str)> {
+        let own = [FORM_TOKEN, COMMAND, VERSION];
+        let fields = self.fields.iter();
+        fields.filter(move |(name, value)| !own.contains(name) && !value.trim().is_empty())
+    }
+
+    /// The form once more, with what proves that it comes from a page of the session that there is now, if
+    /// there is one.
+    pub(crate) fn again(&self, form_token: Option<&str>) -> Markup {
+        html! {
+            @if form_token.is_none() {
+                p { a.button.primary href="/console/sign-in" target="_blank" rel="noopener" { "Sign in, in another tab" } }
+                p { "Then come back to this page, and go on with what you typed:" }
+            }
+            form method="post" action=(self.action) {
+                @if let Some(token) = form_token { input type="hidden" name=(FORM_TOKEN) value=(token); }
+                (self.fields.hidden(&[FORM_TOKEN]))
+                button.primary[form_token.is_some()] type="submit" { @if form_token.is_some() { "Send it now" } @else { "Send it again" } }
+            }
+            h2 { "What you typed" }
+            dl.facts { @for (name, value) in self.typed() { dt { (name) } dd.typed { (value) } } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(form: &str) -> Option<Kept> {
+        Kept::of("/console/x".to_owned(), Fields::parse(form.as_bytes()))
+    }
+
+    #[test]
+    fn what_was_typed_is_kept_and_a_secret_is_not() {
+        let html = kept("form_token=old&command=c&version=3&name=%3Cb%3E&empty=");
+        let html = html.unwrap().again(Some("new")).into_string();
+        assert!(html.contains(r#"name="form_token" value="new""#) && !html.contains("old"));
+        assert!(
+            html.contains(r#"name="version" value="3""#)
+                && html.contains("<dd class=\"typed\">&lt;b&gt;</dd>")
+        );
+        assert!(!html.contains("<dt>version") && !html.contains("<dt>empty"));
+        assert!(kept("form_token=old&name=x&secret=+chs_abc").is_none());
+        assert!(kept("form_token=old&command=c&version=3").is_none());
+    }
+
+    #[test]
+    fn only_what_the_browser_says_is_from_here_is_kept() {
+        let uri = Uri::from_static("/console/tenants/new?x=1");
+        let sent = |method: &Method, site: Option<&'static str>| {
+            let site = site.map(|site| ("sec-fetch-site".parse().unwrap(), site.parse().unwrap()));
+            action(method, &uri, &site.into_iter().collect())
+        };
+        let here = sent(&Method::POST, Some("same-origin"));
+        assert_eq!(here.as_deref(), Some("/console/tenants/new"));
+        for site in [
+            None,
+            Some("cross-site"),
+            Some("same-site"),
+            Some("none"),
+            Some(""),
+        ] {
+            assert_eq!(sent(&Method::POST, site), None, "{site:?}");
+        }
+        assert_eq!(sent(&Method::GET, Some("same-origin")), None);
+    }
+}
