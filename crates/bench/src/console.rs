@@ -11,7 +11,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use chancery_event_store::StoreLocation;
+use chancery_event_store::{Backend, Store, StoreConfig, StoreError, StoreLocation, execute};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -44,6 +44,10 @@ pub(crate) struct Options {
     /// An empty PostgreSQL database; left out: SQLite alone.
     #[arg(long, env = "CHANCERY_TEST_POSTGRES")]
     postgres: Option<String>,
+    /// A directory for what is written, kept for the next run: what stands there is only measured. Of
+    /// PostgreSQL, the same database belongs to it.
+    #[arg(long)]
+    keep: Option<PathBuf>,
     /// How often each page is asked for.
     #[arg(long, default_value_t = 40)]
     rounds: usize,
@@ -102,27 +106,17 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
 
 impl Options {
     async fn measure(&self, name: &'static str, postgres: Option<&str>) -> Result<OnStore, Error> {
-        let directory = tempfile::tempdir().map_err(Error::io("make a directory"))?;
-        let location = match postgres {
-            Some(url) => StoreLocation::Postgres(url.to_owned()),
-            None => StoreLocation::Sqlite(directory.path().join("chancery.db")),
-        };
+        let temporary = tempfile::tempdir().map_err(Error::io("make a directory"))?;
+        let kept = self.keep.as_ref().map(|keep| keep.join(name));
+        let directory = kept.as_deref().unwrap_or(temporary.path());
+        fs::create_dir_all(directory).map_err(Error::io("make a directory"))?;
         let installation = Installation {
             server: &self.server,
-            directory: directory.path(),
+            directory,
             postgres,
             address: free_address()?,
         };
-        // The first start makes the operators' tenant.
-        drop(installation.serve()?);
-        eprintln!("{name}: writing {} entries", self.events);
-        let filled = rebuild::filled(location, (self.events, self.clients), EARLIER);
-        let store = filled
-            .await
-            .map_err(|error| Error::Wrong(error.to_string()))?;
-        store.close().await;
-        eprintln!("{name}: their rows");
-        installation.rebuild()?;
+        self.fill(name, &installation).await?;
         let _server = installation.serve()?;
         let browser = Browser::signed_in(&installation).await?;
         eprintln!("{name}: sealing");
@@ -135,6 +129,57 @@ impl Options {
         }
         Ok(OnStore { store: name, pages })
     }
+
+    /// Writes the roll and its rows, unless they are there.
+    async fn fill(&self, name: &str, installation: &Installation<'_>) -> Result<(), Error> {
+        let directory = installation.directory;
+        let note = directory.join("filled");
+        let what = format!("{} entries, {} clients\n", self.events, self.clients);
+        match fs::read_to_string(&note) {
+            Ok(there) if there == what => return Ok(()),
+            Ok(there) => {
+                let (there, directory) = (there.trim_end(), directory.display());
+                let text = format!("{directory} has {there}: ask for the same, or name another");
+                return Err(Error::Wrong(text));
+            }
+            Err(_) => {}
+        }
+        let location = match installation.postgres {
+            Some(url) => StoreLocation::Postgres(url.to_owned()),
+            None => StoreLocation::Sqlite(directory.join("chancery.db")),
+        };
+        // The first start makes the operators' tenant.
+        drop(installation.serve()?);
+        eprintln!("{name}: writing {} entries", self.events);
+        let filled = rebuild::filled(location.clone(), (self.events, self.clients), EARLIER);
+        filled.await.map_err(|error| wrong(&error))?.close().await;
+        eprintln!("{name}: their rows");
+        installation.rebuild()?;
+        // PostgreSQL would look at them by itself in a minute. SQLite keeps no statistics unless it is told to, and
+        // those of tables that were empty then are worse than none.
+        analyse(location).await?;
+        fs::write(&note, what).map_err(Error::io("note what is there"))
+    }
+}
+
+/// Statistics of the rows as they are.
+async fn analyse(location: StoreLocation) -> Result<(), Error> {
+    let work = async {
+        let store = Store::connect(&StoreConfig::new(location)).await?;
+        let mut tx = store.begin().await?;
+        match store.backend() {
+            Backend::Postgres => execute!(&mut tx, "ANALYZE")?,
+            Backend::Sqlite => execute!(&mut tx, "DELETE FROM sqlite_stat1")?,
+        };
+        tx.commit().await?;
+        store.close().await;
+        Ok(())
+    };
+    work.await.map_err(|error: StoreError| wrong(&error))
+}
+
+fn wrong(error: &StoreError) -> Error {
+    Error::Wrong(error.to_string())
 }
 
 /// A server with a directory and a database of its own.
@@ -169,9 +214,10 @@ impl Installation<'_> {
             self.address,
         )?;
         let begin = Instant::now();
-        while !self.directory.join("operator.json").exists() {
+        // The operator's file is there before its tenant is.
+        while !server.is_ready() {
             if begin.elapsed() > Duration::from_mins(1) {
-                return Err(Error::Wrong("there is no operator".into()));
+                return Err(Error::Wrong("the server is not ready".into()));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
