@@ -31,7 +31,7 @@ async fn rotation(world: &World, client: &str) -> Value {
 
 /// What a check says of the rows and of the vault.
 #[derive(Default)]
-struct Differences(Vec<String>);
+pub(crate) struct Differences(pub(crate) Vec<String>);
 
 impl Watch for Differences {
     fn differs(&mut self, difference: Difference) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Verifier, World, story};
+use crate::support::{Browser, Verifier, World, story};
 
 /// The tenant's keys, with what of them is asked for.
 async fn keys(world: &World, fields: &str) -> Vec<Value> {
@@ -204,5 +204,41 @@ story! {
         let made = keys(&world, "id state").await;
         assert_eq!((&made[0]["state"], &made[1]["state"]), (&json!("RETIRING"), &json!("ACTIVE")));
         assert_eq!(kid(&token().await), made[1]["id"].as_str().unwrap());
+    }
+}
+
+story! {
+    /// Keys that are made at one moment are everywhere in the order in which they were made, whatever their ids
+    /// say: of each revocation the next key is the newest.
+    async fn keys_of_one_moment_have_an_order(world: World) {
+        world.acme().await;
+        let operator = world.operator().await;
+        let fields = "tenant { signingKeys { id state } }";
+        let mut made = Vec::new();
+        for _ in 0..6 {
+            let keys = operator.query("tenant", "{ tenant(slug: \"acme\") { signingKeys { id state } } }").await.data();
+            let active = keys["signingKeys"].as_array().unwrap().iter().find(|key| key["state"] == "ACTIVE").unwrap().clone();
+            made.push(active["id"].clone());
+            let input = json!({"tenant": "acme", "key": active["id"], "reason": "drill"});
+            operator.mutation("revokeSigningKey", fields, input).await.data();
+        }
+        for algorithm in ["RS256", "EDDSA"] {
+            let input = json!({"tenant": "acme", "algorithm": algorithm});
+            operator.mutation("rotateSigningKey", fields, input).await.data();
+        }
+        let keys = operator.query("tenant", "{ tenant(slug: \"acme\") { signingKeys { id algorithm } } }").await.data();
+        let keys = keys["signingKeys"].as_array().unwrap();
+        let ids: Vec<_> = keys.iter().map(|key| key["id"].clone()).collect();
+        assert_eq!(ids[..6], made, "oldest first");
+        let algorithms: Vec<_> = keys[6..].iter().map(|key| key["algorithm"].as_str().unwrap()).collect();
+        assert_eq!(algorithms, ["ES256", "RS256", "EDDSA"]);
+        let set = world.http.get(format!("{}/t/acme/oauth2/jwks", world.url)).send().await.unwrap();
+        let set: Value = set.json().await.unwrap();
+        let published: Vec<_> = set["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect();
+        assert_eq!(published, ids[6..], "the key set too");
+        let browser = Browser::operator(&world).await;
+        let page = browser.get("/console/t/acme/keys").await.html;
+        let places: Vec<_> = ids.iter().map(|id| page.find(id.as_str().unwrap()).unwrap()).collect();
+        assert!(places.is_sorted_by(|one, next| one > next), "the console shows the newest first: {places:?}");
     }
 }

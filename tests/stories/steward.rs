@@ -2,8 +2,10 @@
 
 use chancery_application::Steward;
 use chancery_domain::ClientId;
+use chancery_projections::platform_check;
 use serde_json::{Value, json};
 
+use crate::rotation::Differences;
 use crate::support::{Verifier, World, dump, run_sql, story};
 
 const DAY: i64 = 86_400;
@@ -211,5 +213,65 @@ story! {
         world.clock.advance(21 * DAY);
         round(&world).await;
         assert_eq!(events(&world, "SecretExpired").await, 9);
+    }
+}
+
+story! {
+    /// What comes at one moment is sorted by its kind and the client's name, or the number of its secret, and stays
+    /// so from page to page and when a client gets another name.
+    async fn what_comes_at_one_moment_has_an_order(world: World) {
+        world.acme().await;
+        let operator = world.operator().await;
+        let policy = json!({"tenant": "acme", "policy": {"maxLiveSecrets": 5}});
+        operator.mutation("updateTenant", "replayed", policy).await.data();
+        let ends = world.now().plus_days(5).to_string();
+        let mut clients = Vec::new();
+        for name in ["delta", "Bravo", "echo", "alpha 1", "charlie"] {
+            let input = json!({"tenant": "acme", "name": name, "expiresAt": ends});
+            let made = operator.mutation("createClient", "client { id }", input).await.data();
+            clients.push(made["client"]["id"].clone());
+        }
+        for hint in 1..4 {
+            let input = json!({"client": clients[0], "label": format!("number {hint}"), "expiresAt": ends});
+            operator.mutation("issueClientSecret", "secret { id }", input).await.data();
+        }
+        let page = async |first: i64, after: &Value| {
+            let query = "query($first: Int, $after: String) { upcoming(tenant: \"acme\", days: 10, first: $first, after: $after) {
+                edges { cursor node { kind secret client { name } } } pageInfo { hasNextPage endCursor } } }";
+            world.operator().await.send("upcoming", query, json!({"first": first, "after": after})).await.data()
+        };
+        let told = async |first: i64| {
+            let (mut told, mut after) = (Vec::new(), Value::Null);
+            loop {
+                let page = page(first, &after).await;
+                for edge in page["edges"].as_array().unwrap() {
+                    let node = &edge["node"];
+                    told.push((node["kind"].as_str().unwrap().to_owned(), node["client"]["name"].as_str().unwrap().to_owned(), node["secret"].clone()));
+                }
+                after = page["pageInfo"]["endCursor"].clone();
+                if page["pageInfo"]["hasNextPage"] != true {
+                    return told;
+                }
+            }
+        };
+        let whole = told(100).await;
+        let names: Vec<_> = whole.iter().map(|(_, name, _)| name.as_str()).collect();
+        assert_eq!(names, ["alpha 1", "Bravo", "charlie", "delta", "echo", "delta", "delta", "delta"]);
+        let query = "query($id: ID!) { client(id: $id) { secrets { id label } } }";
+        let secrets = operator.send("client", query, json!({"id": clients[0]})).await.data();
+        let issued = secrets["secrets"].as_array().unwrap().iter();
+        let labelled = issued.filter(|secret| !secret["label"].is_null()).map(|secret| secret["id"].clone());
+        let ending: Vec<_> = whole[5..].iter().map(|(_, _, secret)| secret.clone()).collect();
+        assert_eq!(ending, labelled.collect::<Vec<_>>(), "as they were issued");
+        for size in [1, 2, 3] {
+            assert_eq!(told(size).await, whole, "in pages of {size}");
+        }
+        let input = json!({"client": clients[0], "name": "Aachen"});
+        operator.mutation("updateClient", "client { id }", input).await.data();
+        let names: Vec<_> = told(2).await.into_iter().map(|(_, name, _)| name).collect();
+        assert_eq!(names, ["Aachen", "alpha 1", "Bravo", "charlie", "echo", "Aachen", "Aachen", "Aachen"]);
+        let mut found = Differences::default();
+        platform_check(&world.store, &mut found).await.unwrap();
+        assert_eq!(found.0, [""; 0], "the rows are what the roll adds up to");
     }
 }

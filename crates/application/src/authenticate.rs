@@ -163,7 +163,7 @@ impl Application {
         let mut connection = on.source().connection().await.map_err(Error::from)?;
         let roll = stamp(&mut connection, home).await.map_err(Error::from)?;
         let roll = roll.ok_or(refused("unknown tenant"))?;
-        let now = self.now_after(roll.recorded_at)?;
+        let now = self.now_after(home, roll.recorded_at)?;
         let tenant = tenants::get(&mut connection, home)
             .await
             .map_err(Error::from)?;

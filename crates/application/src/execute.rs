@@ -223,7 +223,7 @@ impl Work {
             Attempt::Locked => {
                 let mut tx = parts.store.begin().await?;
                 let numbers = tx.take_numbers(tenant, 0, now).await?;
-                self.application.now_after(numbers.recorded_at())?;
+                self.application.now_after(tenant, numbers.recorded_at())?;
                 let read = tx.load(tenant, &streams).await?;
                 let change = self.decide(&read, now)?;
                 (tx, read, change)
@@ -283,7 +283,7 @@ impl Work {
         let ids = self.application.event_ids(change.events().len(), now);
         let numbers = tx.take_numbers(tenant, change.events().len(), now).await?;
         // What was decided by a clock that is behind the roll stands on what has ended.
-        self.application.now_after(numbers.recorded_at())?;
+        self.application.now_after(tenant, numbers.recorded_at())?;
         // Under the tenant's lock: whoever was disabled in this tenant before this commit is seen.
         self.application.still_allowed(tx, &self.caller).await?;
         let recorded = write_change(tx, numbers, read, change, &provenance, ids).await?;

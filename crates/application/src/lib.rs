@@ -115,7 +115,7 @@ pub struct Application {
     tasks: TaskTracker,
     heads: Heads,
     /// What the clock is held against.
-    newest: Arc<present::Newest>,
+    known: Arc<present::Known>,
     /// Told after each commit.
     unsealed: Arc<tokio::sync::Notify>,
 }
@@ -127,7 +127,7 @@ impl Application {
             heads: Heads::new(parts.store.clone()),
             parts: Arc::new(parts),
             tasks: TaskTracker::new(),
-            newest: Arc::default(),
+            known: Arc::default(),
             unsealed: Arc::default(),
         }
     }

@@ -126,7 +126,7 @@ impl Application {
             return Ok(None);
         };
         // A session that was used later than now is one that may have rested too long.
-        let now = self.now_after(kept.seen_at)?;
+        let now = self.now_after(kept.tenant, kept.seen_at)?;
         if kept.ends_at <= now || kept.seen_at.plus_seconds(RESTS) <= now {
             return Ok(None);
         }

@@ -150,7 +150,7 @@ fn ordered(
 fn table(within: &Within, ring: &KeyRing, now: Timestamp) -> Markup {
     let may_change = within.may(Needs::TenantAdmin);
     // The newest first: who comes here comes for those.
-    let keys = ring.keys.iter().rev();
+    let keys = ring.as_made().into_iter().rev();
     html! {
         div.table tabindex="0" role="region" aria-label="Signing keys" {
             table {
@@ -160,7 +160,7 @@ fn table(within: &Within, ring: &KeyRing, now: Timestamp) -> Markup {
                     @if may_change { th scope="col" { "If somebody else may have it" } }
                 } }
                 tbody { @for (id, key) in keys {
-                    @if let Some(state) = ring.state(*id, now) { (row(within, (*id, key), state, ring.retires_at(*id), now)) }
+                    @if let Some(state) = ring.state(id, now) { (row(within, (id, key), state, ring.retires_at(id), now)) }
                 } }
             }
         }

@@ -242,18 +242,20 @@ fn sign_from(ring: &KeyRing, newest: Timestamp) -> Vec<(KeyId, &RingKey)> {
     SigningAlgorithm::ALL.into_iter().flat_map(of).collect()
 }
 
-/// Every key of the ring that is not revoked, with when it leaves the key set.
+/// Every key of the ring that is not revoked, the oldest first, with when it leaves the key set.
 fn published(ring: &KeyRing) -> Result<Vec<PublishedKey>, serde_json::Error> {
-    let published = |(id, key): (&KeyId, &RingKey)| {
+    let published = |(id, key): (KeyId, &RingKey)| {
         Ok(PublishedKey {
-            id: *id,
+            id,
             algorithm: key.algorithm,
             jwk: serde_json::from_value::<PublicJwk>(key.public_jwk.members().clone().into())?,
-            until: ring.retires_at(*id),
+            until: ring.retires_at(id),
         })
     };
-    let keys = ring.keys.iter().filter(|(_, key)| !key.is_revoked());
-    keys.map(published).collect()
+    let keys = ring.as_made().into_iter();
+    keys.filter(|(_, key)| !key.is_revoked())
+        .map(published)
+        .collect()
 }
 
 /// The domain's name of an algorithm as the cryptography's.

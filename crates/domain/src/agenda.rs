@@ -30,6 +30,9 @@ pub enum What {
 pub struct Due {
     /// What.
     pub what: What,
+    /// Which of the client's secrets, or of the ring's keys, it is about; 0: none of them. What comes at one moment
+    /// is in their order.
+    pub number: u32,
     /// When.
     pub at: Timestamp,
     /// From when on the steward has something to do about it. None: nothing any more.
@@ -39,8 +42,14 @@ pub struct Due {
 impl Due {
     /// Something that is recorded when it comes about.
     pub(crate) fn when(what: What, at: Timestamp) -> Self {
+        Self::of(what, 0, at)
+    }
+
+    /// The same, of the secret or key with this number.
+    pub(crate) fn of(what: What, number: u32, at: Timestamp) -> Self {
         Self {
             what,
+            number,
             at,
             record_at: Some(at),
         }

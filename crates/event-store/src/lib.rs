@@ -46,7 +46,7 @@ pub use moments::Newest;
 pub use numbers::Numbers;
 pub use query::{Connection, Held, Reads, Source};
 pub use reseal::{Sealing, Sealings};
-pub use seals::{Seal, TileRow, seal, tiles};
+pub use seals::{Seal, StoredSeal, TileRow, seal, tiles};
 pub use select::{ByActor, EventFilter};
 pub use sessions::{Session, SignInLink};
 pub use snapshot::Snapshot;

@@ -55,6 +55,7 @@ const STEPS: &[Migration] = migrations!("":
     4 = "0004_agenda",
     5 = "0005_console",
     6 = "0006_secret_numbers",
+    7 = "0007_order",
 );
 
 /// The schema of this binary.

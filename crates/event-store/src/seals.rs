@@ -17,6 +17,27 @@ use crate::{
 const SEALS_GONE: &str = "SELECT k.tenant_id, (SELECT COUNT(*) FROM seals s WHERE s.tenant_id = k.tenant_id)
    FROM (SELECT tenant_id FROM sealed_keys WHERE purpose = $1 AND tenant_id > $2 ORDER BY tenant_id LIMIT $3) k";
 
+/// A page of seals, each with the head of its roll. The head is looked up one by one, as above.
+const SEALS_AFTER: &str = "SELECT s.tenant_id, s.origin, s.verifier_key, s.size, s.note, (SELECT t.head FROM tenant_log t WHERE t.tenant_id = s.tenant_id)
+   FROM seals s WHERE s.tenant_id > $1 ORDER BY s.tenant_id LIMIT $2";
+
+/// A seal as it is stored, to be compared with what was seen of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSeal {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The log's name.
+    pub origin: String,
+    /// The key that signs, as a verifier key.
+    pub verifier_key: String,
+    /// How many entries are sealed.
+    pub size: i64,
+    /// The checkpoint: a signed note.
+    pub note: String,
+    /// The last entry that the roll says it has; none where there is no roll.
+    pub head: Option<i64>,
+}
+
 /// How far a tenant's roll is sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
@@ -181,6 +202,34 @@ impl Store {
         Ok(found)
     }
 
+    /// So many seals past this tenant's, in the order of the tenants' ids, as they are stored. What it costs does
+    /// not depend on how many there are.
+    pub async fn platform_seals_after(
+        &self,
+        after: Option<TenantId>,
+        limit: u32,
+    ) -> Result<Vec<StoredSeal>, StoreError> {
+        let rows = fetch_all!(
+            self,
+            (String, String, String, i64, String, Option<i64>),
+            SEALS_AFTER,
+            after.map(|tenant| tenant.to_string()).unwrap_or_default(),
+            i64::from(limit)
+        )?;
+        rows.into_iter()
+            .map(|(tenant, origin, verifier_key, size, note, head)| {
+                Ok(StoredSeal {
+                    tenant: tenant_id(&tenant)?,
+                    origin,
+                    verifier_key,
+                    size,
+                    note,
+                    head,
+                })
+            })
+            .collect()
+    }
+
     /// How the database goes about [`Store::platform_seals_gone`]: the lines of its plan.
     #[cfg(feature = "testing")]
     pub async fn explain_seals_gone(
@@ -188,17 +237,46 @@ impl Store {
         after: TenantId,
         limit: u32,
     ) -> Result<String, StoreError> {
-        let explain = |how: &str| format!("EXPLAIN {how} {SEALS_GONE}");
-        let (after, limit) = (after.to_string(), i64::from(limit));
-        let lines = match self.backend() {
-            crate::Backend::Postgres => {
-                let sql = explain("(ANALYZE, BUFFERS, COSTS OFF, TIMING OFF)");
-                let rows = fetch_all!(self, (String,), &sql, NOTE_KEY, after, limit)?;
-                rows.into_iter().map(|(line,)| line).collect::<Vec<_>>()
+        let bound = [NOTE_KEY.to_owned(), after.to_string()];
+        self.explain_seals(SEALS_GONE, &bound, limit).await
+    }
+
+    /// How the database goes about [`Store::platform_seals_after`].
+    #[cfg(feature = "testing")]
+    pub async fn explain_seals_after(
+        &self,
+        after: TenantId,
+        limit: u32,
+    ) -> Result<String, StoreError> {
+        self.explain_seals(SEALS_AFTER, &[after.to_string()], limit)
+            .await
+    }
+
+    #[cfg(feature = "testing")]
+    async fn explain_seals(
+        &self,
+        sql: &str,
+        bound: &[String],
+        limit: u32,
+    ) -> Result<String, StoreError> {
+        use crate::query::Connection;
+        let limit = i64::from(limit);
+        let lines: Vec<String> = match self.source().connection().await? {
+            Connection::Postgres(mut held) => {
+                let sql = format!("EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {sql}");
+                let query = bound
+                    .iter()
+                    .fold(sqlx::query_as(&sql), sqlx::query::QueryAs::bind);
+                let rows: Vec<(String,)> = query.bind(limit).fetch_all(&mut *held).await?;
+                rows.into_iter().map(|(line,)| line).collect()
             }
-            crate::Backend::Sqlite => {
-                let sql = explain("QUERY PLAN");
-                let rows = fetch_all!(self, (i64, i64, i64, String), &sql, NOTE_KEY, after, limit)?;
+            Connection::Sqlite(mut held) => {
+                let sql = format!("EXPLAIN QUERY PLAN {sql}");
+                let query = bound
+                    .iter()
+                    .fold(sqlx::query_as(&sql), sqlx::query::QueryAs::bind);
+                let rows: Vec<(i64, i64, i64, String)> =
+                    query.bind(limit).fetch_all(&mut *held).await?;
                 rows.into_iter().map(|(.., line)| line).collect()
             }
         };

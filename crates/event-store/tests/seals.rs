@@ -42,6 +42,10 @@ async fn seed(store: &TestStore, gone: &[u32]) {
         let seals = numbers.filter(|number| !gone.contains(number));
         let seals = seals.map(|number| format!("('{}', 'o', 'k', 'v', 1, 'n')", numbered(number)));
         let seals = seals.collect::<Vec<_>>().join(", ");
+        let rolls = (begin..begin + 1_000).map(|number| format!("('{}', 1, 1)", numbered(number)));
+        let rolls = rolls.collect::<Vec<_>>().join(", ");
+        let insert = "INSERT INTO tenant_log (tenant_id, head, recorded_at) VALUES";
+        execute!(&mut tx, &format!("{insert} {rolls}")).unwrap();
         let insert =
             "INSERT INTO seals (tenant_id, origin, key_id, verifier_key, size, note) VALUES";
         execute!(&mut tx, &format!("{insert} {seals}")).unwrap();
@@ -75,6 +79,39 @@ on_both_stores! {
         }
         if store.backend() == Backend::Postgres {
             assert!(plan.contains("rows=500 loops=1") && plan.contains("rows=1 loops=500"), "{plan}");
+        }
+    }
+}
+
+on_both_stores! {
+    async fn seals_are_read_page_by_page_along_an_index(store: TestStore) {
+        let gone = [0, 4_999, TENANTS - 1];
+        seed(&store, &gone).await;
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.platform_seals_after(after, PAGE).await.unwrap();
+            assert!(page.iter().all(|seal| seal.head == Some(1) && seal.note == "n"));
+            found.extend(page.iter().map(|seal| seal.tenant));
+            if page.len() < PAGE as usize {
+                break;
+            }
+            after = page.last().map(|seal| seal.tenant);
+        }
+        let all = (0..TENANTS).filter(|number| !gone.contains(number)).map(numbered);
+        assert_eq!(found, all.collect::<Vec<_>>());
+
+        let plan = store.explain_seals_after(numbered(5_000), PAGE).await.unwrap();
+        for whole in ["Seq Scan", "SCAN s\n", "SCAN t", "Sort", "TEMP B-TREE", "Hash"] {
+            assert!(!plan.contains(whole), "{whole}: {plan}");
+        }
+        match store.backend() {
+            Backend::Postgres => {
+                assert!(plan.contains("seals_pkey") && plan.contains("rows=500 loops=1"), "{plan}");
+                assert!(plan.contains("tenant_log_pkey") && plan.contains("rows=1 loops=500"), "{plan}");
+            }
+            Backend::Sqlite => {
+                assert!(plan.contains("SEARCH s USING INDEX") && plan.contains("SEARCH t USING"), "{plan}");
+            }
         }
     }
 }

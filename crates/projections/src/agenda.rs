@@ -11,7 +11,7 @@ use chancery_domain::{
 };
 use chancery_event_store::{Store, StoreError, Tx, execute, fetch_all, fetch_optional};
 
-use crate::{fold::TenantRows, model::Cell, side::Side};
+use crate::{client_list::search_name, client_secrets, fold::TenantRows, model::Cell, side::Side};
 
 /// What stands on the agenda.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +51,23 @@ pub struct DuePlace {
 pub struct AgendaPlace {
     at: i64,
     kind: String,
+    /// The client's name, as it is searched for; empty for signing keys and clients without one.
+    name: String,
+    number: i64,
     subject: String,
 }
 
 impl std::fmt::Display for AgendaPlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {}", self.at, self.kind, self.subject)
+        let Self {
+            at,
+            kind,
+            name,
+            number,
+            subject,
+        } = self;
+        // A name may hold a space, nothing else does.
+        write!(f, "{at} {kind} {number} {subject} {name}")
     }
 }
 
@@ -65,19 +76,20 @@ impl std::str::FromStr for AgendaPlace {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let invalid = || Invalid::new("place", "must be a place in a list");
-        let mut parts = text.split(' ');
-        let (Some(at), Some(kind), Some(subject), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let parts: Vec<_> = text.splitn(5, ' ').collect();
+        let &[at, kind, number, subject, name] = parts.as_slice() else {
             return Err(invalid());
         };
-        let at = at.parse().map_err(|_| invalid())?;
+        let micros = |text: &str| text.parse().map_err(|_| invalid());
+        let (at, number) = (micros(at)?, micros(number)?);
         if what(kind, subject).is_none() {
             return Err(invalid());
         }
         Ok(Self {
             at,
             kind: kind.to_owned(),
+            name: name.to_owned(),
+            number,
             subject: subject.to_owned(),
         })
     }
@@ -181,9 +193,10 @@ pub async fn platform_due_since(
     Ok(oldest.map(|(at,)| Timestamp::from_micros(at)))
 }
 
-type CalendarRow = (i64, String, String, Option<String>);
+type CalendarRow = (i64, String, String, i64, String, Option<String>);
 
-/// A tenant's calendar up to a moment, the soonest first, past a place: what will end, and what is due or
+/// A tenant's calendar up to a moment, the soonest first, past a place. What comes at one moment is sorted by its
+/// kind, the client's name and the number of the secret or key. It tells what will end, and what is due or
 /// overdue. What has ended and is only not recorded yet is left out, as is what is of a deleted client: it
 /// is the steward's alone.
 ///
@@ -199,34 +212,45 @@ pub async fn upcoming(
     let start = AgendaPlace {
         at: i64::MIN,
         kind: String::new(),
+        name: String::new(),
+        number: 0,
         subject: String::new(),
     };
     let after = after.unwrap_or(&start);
     let rows = fetch_all!(
         store,
         CalendarRow,
-        "SELECT at, kind, subject, client_id FROM agenda
-          WHERE tenant_id = $1 AND at <= $2 AND (at, kind, subject) > ($3, $4, $5)
-            AND (at > $6 OR kind IN ('secret.rotates', 'key.rotates'))
+        "SELECT at, kind, name, number, subject, client_id FROM agenda
+          WHERE tenant_id = $1 AND at <= $2 AND (at, kind, name, number, subject) > ($3, $4, $5, $6, $7)
+            AND (at > $8 OR kind IN ('secret.rotates', 'key.rotates'))
             AND COALESCE((SELECT state FROM clients WHERE clients.tenant_id = agenda.tenant_id AND clients.client_id = agenda.client_id), '') <> 'deleted'
-          ORDER BY at, kind, subject LIMIT $7",
+          ORDER BY at, kind, name, number, subject LIMIT $9",
         tenant.to_string(),
         until.micros(),
         after.at,
         &*after.kind,
+        &*after.name,
+        after.number,
         &*after.subject,
         now.micros(),
         i64::from(limit)
     )?;
     rows.into_iter()
-        .map(|(at, kind, subject, client)| {
+        .map(|(at, kind, name, number, subject, client)| {
             let item = Item {
                 tenant,
                 client: client.as_deref().map(id).transpose()?,
                 what: what(&kind, &subject).ok_or_else(|| unreadable(&kind, &subject))?,
                 at: Timestamp::from_micros(at),
             };
-            Ok((AgendaPlace { at, kind, subject }, item))
+            let place = AgendaPlace {
+                at,
+                kind,
+                name,
+                number,
+                subject,
+            };
+            Ok((place, item))
         })
         .collect()
 }
@@ -289,14 +313,44 @@ pub(crate) async fn save(
         let (kind, subject) = names(due.what, &owner);
         execute!(
             tx,
-            "INSERT INTO agenda (tenant_id, kind, subject, client_id, at, record_at) VALUES ($1, $2, $3, $4, $5, $6)
+            "INSERT INTO agenda (tenant_id, kind, subject, client_id, at, record_at, number, name)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, COALESCE((SELECT search_name FROM clients WHERE client_id = $4), ''))
              ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at, record_at = excluded.record_at",
             tenant.to_string(),
             kind,
             subject,
             of.client(),
             due.at.micros(),
-            due.record_at.map(Timestamp::micros)
+            due.record_at.map(Timestamp::micros),
+            i64::from(due.number)
+        )?;
+    }
+    Ok(())
+}
+
+/// A client has another name: what is due of it is sorted by that.
+pub(crate) async fn rename(
+    tx: &mut Tx,
+    id: ClientId,
+    before: &Row<Client>,
+    after: &Row<Client>,
+) -> Result<(), StoreError> {
+    let name = search_name(&after.state);
+    if search_name(&before.state) == name {
+        return Ok(());
+    }
+    let tenant = after.tenant;
+    let secrets = client_secrets::get(&mut *tx, tenant, id).await?;
+    let of_secrets = secrets.map(|row| row.state.agenda()).unwrap_or_default();
+    for due in after.state.agenda().iter().chain(&of_secrets) {
+        let (kind, subject) = names(due.what, &id.to_string());
+        execute!(
+            tx,
+            "UPDATE agenda SET name = $1 WHERE tenant_id = $2 AND kind = $3 AND subject = $4",
+            name.as_deref().unwrap_or_default(),
+            tenant.to_string(),
+            kind,
+            subject
         )?;
     }
     Ok(())
@@ -316,7 +370,15 @@ pub(crate) struct Agenda;
 
 impl Side for Agenda {
     const TABLE: &'static str = "agenda";
-    const COLUMNS: &'static [&'static str] = &["kind", "subject", "client_id", "at", "record_at"];
+    const COLUMNS: &'static [&'static str] = &[
+        "kind",
+        "subject",
+        "client_id",
+        "at",
+        "record_at",
+        "name",
+        "number",
+    ];
     const KEYS: usize = 2;
 
     fn of(rows: &TenantRows) -> Vec<Vec<Cell>> {
@@ -333,6 +395,12 @@ impl Side for Agenda {
         let rings = rings.map(|(id, row)| (Of::Ring(*id), KeyRing::agenda(&row.state)));
         let cells = |(of, agenda): (Of, Vec<Due>)| {
             let owner = of.text();
+            let name = match of {
+                Of::Client(client) => rows.clients.get(&client),
+                Of::Ring(_) => None,
+            };
+            let name = name.and_then(|row| search_name(&row.state));
+            let name = name.unwrap_or_default();
             let row = move |due: Due| {
                 let (kind, subject) = names(due.what, &owner);
                 vec![
@@ -341,6 +409,8 @@ impl Side for Agenda {
                     Cell::Text(of.client()),
                     Cell::time(Some(due.at)),
                     Cell::time(due.record_at),
+                    Cell::text(&*name),
+                    Cell::Integer(Some(i64::from(due.number))),
                 ]
             };
             agenda.into_iter().map(row).collect::<Vec<_>>()

@@ -59,6 +59,9 @@ pub async fn save(tx: &mut Tx, entries: &[Recorded]) -> Result<(), StoreError> {
                     client_grants::save(tx, id, before.as_ref(), &row).await?;
                     let was = before.as_ref().map(Kind::of_client);
                     counts::moved(tx, tenant, was, Kind::of_client(&row)).await?;
+                    if let Some(before) = &before {
+                        agenda::rename(tx, id, before, &row).await?;
+                    }
                     let was = before.map(|row| row.state.agenda()).unwrap_or_default();
                     agenda::save(tx, tenant, Of::Client(id), &was, &row.state.agenda()).await?;
                 }

@@ -92,7 +92,7 @@ impl Target {
             roll_cursor: URL_SAFE_NO_PAD.encode("entry_1"),
             // A record's id tells its moment: here that of the tenant's creation.
             activity_cursor: URL_SAFE_NO_PAD.encode(tenant.replace("tenant_", "activity_")),
-            agenda_cursor: URL_SAFE_NO_PAD.encode(format!("1 client.expires {client}")),
+            agenda_cursor: URL_SAFE_NO_PAD.encode(format!("1 client.expires 0 {client} ")),
             tenant,
             identifier,
             api,
@@ -146,7 +146,7 @@ impl Target {
             roll_cursor: self.roll_cursor.clone(),
             activity_cursor: other_cursor(&self.activity_cursor),
             agenda_cursor: URL_SAFE_NO_PAD
-                .encode(format!("1 client.expires {}", other(&self.client))),
+                .encode(format!("1 client.expires 0 {} ", other(&self.client))),
             plaintext: String::new(),
         }
     }

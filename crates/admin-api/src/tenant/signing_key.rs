@@ -48,19 +48,19 @@ pub(crate) enum KeyStateName {
 }
 
 impl SigningKeyNode {
-    /// The keys of a ring at a moment, oldest first.
+    /// The keys of a ring at a moment, in the order in which they were made.
     pub(super) fn all(ring: &KeyRing, now: Timestamp) -> Vec<Self> {
-        let node = |(id, key): (&KeyId, &SigningKey)| {
+        let node = |(id, key): (KeyId, &SigningKey)| {
             Some(Self {
                 id: id.into(),
                 algorithm: key.algorithm.into(),
-                state: ring.state(*id, now)?.into(),
+                state: ring.state(id, now)?.into(),
                 public_jwk: Json(key.public_jwk.members().clone().into()),
                 created_at: key.generated_at.into(),
-                activates_at: ring.signs_from(*id, now)?.into(),
-                retires_at: ring.retires_at(*id).map(Into::into),
+                activates_at: ring.signs_from(id, now)?.into(),
+                retires_at: ring.retires_at(id).map(Into::into),
             })
         };
-        ring.keys.iter().filter_map(node).collect()
+        ring.as_made().into_iter().filter_map(node).collect()
     }
 }

@@ -12,8 +12,12 @@ use crate::{Application, error::Error};
 /// How many tiles of leaves one round looks at.
 const ROUND: usize = 8;
 
-/// How many seals one round compares with what this node has seen.
-const SEEN: usize = 50;
+/// How many seals one round holds against what this node has seen of them: one page along an index.
+const SEEN: u32 = 2_000;
+
+/// How many of those one round looks at closely, because they are not what was seen: where seals have moved on,
+/// there are proofs to verify, and something to remember.
+const CLOSELY: usize = 200;
 
 /// For how many tenants one round looks whether their seals are still there.
 const KEYS: u32 = 500;
@@ -24,7 +28,7 @@ pub struct Patrol {
     tenant: Option<TenantId>,
     /// The next tile of this tenant, when it is not through with it.
     tile: Option<u64>,
-    /// The tenant whose seal was last compared with what this node has seen.
+    /// The tenant up to which seals were compared with what this node has seen.
     seen: Option<TenantId>,
     /// The last tenant whose seal was looked for.
     gone: Option<TenantId>,
@@ -62,16 +66,22 @@ impl Application {
         Ok(())
     }
 
-    /// Compares some of the seals that this node has seen with those that are stored, and looks for rolls
-    /// that have lost theirs, whether they grow or not.
+    /// Compares many of the seals that are stored with what this node has seen of them, and looks for rolls
+    /// that have lost theirs, whether they grow or not. What is as it was seen costs a comparison of texts.
     async fn compare_seen(&self, at: &mut Patrol) -> Result<(), Error> {
-        let seen = self.parts.witness.after(at.seen, SEEN);
-        at.seen = seen.last().filter(|_| seen.len() == SEEN).copied();
+        let stored = self.parts.store.platform_seals_after(at.seen, SEEN).await?;
+        let is_last = stored.len() < SEEN as usize;
+        let end = stored.last().filter(|_| !is_last).map(|seal| seal.tenant);
+        let mut other = self.parts.witness.other(stored, (at.seen, end)).await?;
+        let cut = other.get(CLOSELY).is_some();
+        other.truncate(CLOSELY);
+        // Where there were more, the next round goes on after the last of these.
+        at.seen = if cut { other.last().copied() } else { end };
         let keys = self.parts.store.platform_seals_gone(at.gone, KEYS).await?;
         let is_full = keys.len() == KEYS as usize;
         at.gone = keys.last().filter(|_| is_full).map(|(tenant, _)| *tenant);
         let gone = keys.into_iter().filter(|(_, gone)| *gone);
-        for tenant in seen.into_iter().chain(gone.map(|(tenant, _)| tenant)) {
+        for tenant in other.into_iter().chain(gone.map(|(tenant, _)| tenant)) {
             match self.sealed_roll(tenant).await {
                 // What is found is told where it is found.
                 Ok(_) | Err(SealError::Stopped(_) | SealError::NoRoll | SealError::NotBegun) => {}

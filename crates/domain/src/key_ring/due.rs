@@ -37,7 +37,7 @@ impl Command for RecordDueKeys {
         let ring = read.key_ring(self.tenant)?;
         let stream = StreamId::KeyRing(self.tenant);
         let mut change = ChangeSet::default();
-        for (id, key) in &ring.keys {
+        for (id, key) in ring.as_made() {
             if key.is_revoked() {
                 continue;
             }
@@ -45,24 +45,24 @@ impl Command for RecordDueKeys {
                 change.push(
                     stream,
                     KeyRingEvent::KeyActivated {
-                        key: *id,
+                        key: id,
                         activated_at: key.activates_at,
                     },
                 );
             }
             if key.retired_at.is_none()
-                && let Some(retired_at) = ring.retires_at(*id).filter(|end| *end <= now)
+                && let Some(retired_at) = ring.retires_at(id).filter(|end| *end <= now)
             {
                 change.push(
                     stream,
                     KeyRingEvent::KeyRetired {
-                        key: *id,
+                        key: id,
                         retired_at,
                     },
                 );
                 // One whose algorithm went out of use signs again when that is chosen again.
-                if ring.is_followed(*id) {
-                    change.erase_key(*id);
+                if ring.is_followed(id) {
+                    change.erase_key(id);
                 }
             }
         }
@@ -91,13 +91,14 @@ impl KeyRing {
         let of_each = usable.flat_map(|(id, key)| {
             let begins = (key.activated_at.is_none()).then_some(key.activates_at);
             let ends = self.retires_at(*id).filter(|_| key.retired_at.is_none());
-            let begins = begins.map(|at| Due::when(What::KeyActivates(*id), at));
-            let ends = ends.map(|at| Due::when(What::KeyRetires(*id), at));
+            let begins = begins.map(|at| Due::of(What::KeyActivates(*id), key.number, at));
+            let ends = ends.map(|at| Due::of(What::KeyRetires(*id), key.number, at));
             begins.into_iter().chain(ends)
         });
         let rotations = SigningAlgorithm::ALL.into_iter().filter_map(|algorithm| {
             let (id, at) = self.next_rotation(algorithm)?;
-            Some(Due::when(What::KeyRotates(id), at))
+            let number = self.keys.get(&id)?.number;
+            Some(Due::of(What::KeyRotates(id), number, at))
         });
         of_each.chain(rotations).collect()
     }
@@ -148,7 +149,7 @@ mod tests {
             Some(KeyState::Retired)
         );
         let (next, due) = ring.next_rotation(SigningAlgorithm::Es256).unwrap();
-        assert_eq!(ring.agenda(), [Due::when(What::KeyRotates(next), due)]);
+        assert_eq!(ring.agenda(), [Due::of(What::KeyRotates(next), 2, due)]);
     }
 
     #[test]

@@ -30,6 +30,11 @@ impl SigningKey {
             .map_or(self.activates_at, |at| at.min(self.activates_at))
     }
 
+    /// Its place among those that sign one after another: of two that begin at one moment the newer one follows.
+    fn turn(&self) -> (Timestamp, u32) {
+        (self.begins_at(), self.number)
+    }
+
     /// Whether what it signed is not to be trusted.
     pub fn is_revoked(&self) -> bool {
         self.revoked_at.is_some()
@@ -43,6 +48,13 @@ impl SigningKey {
 }
 
 impl KeyRing {
+    /// All of them in the order in which they were made.
+    pub fn as_made(&self) -> Vec<(KeyId, &SigningKey)> {
+        let mut keys: Vec<_> = self.keys.iter().map(|(id, key)| (*id, key)).collect();
+        keys.sort_by_key(|(_, key)| key.number);
+        keys
+    }
+
     /// The keys of an algorithm that are not revoked, in the order in which they sign.
     pub fn in_order(&self, algorithm: SigningAlgorithm) -> Vec<(KeyId, &SigningKey)> {
         let usable = |key: &SigningKey| key.algorithm == algorithm && !key.is_revoked();
@@ -52,7 +64,7 @@ impl KeyRing {
             .filter(|(_, key)| usable(key))
             .map(|(id, key)| (*id, key))
             .collect();
-        keys.sort_by_key(|(id, key)| (key.begins_at(), *id));
+        keys.sort_by_key(|(_, key)| key.turn());
         keys
     }
 
@@ -63,8 +75,8 @@ impl KeyRing {
         algorithm: SigningAlgorithm,
         now: Timestamp,
     ) -> Option<(KeyId, &SigningKey)> {
-        let signs = |(id, key): &(KeyId, &SigningKey)| {
-            let followed = self.follower(*id, key).is_some_and(|at| at <= now);
+        let signs = |(_, key): &(KeyId, &SigningKey)| {
+            let followed = self.follower(key).is_some_and(|at| at <= now);
             key.begins_at() <= now && !followed
         };
         self.in_order(algorithm).into_iter().rev().find(signs)
@@ -96,19 +108,17 @@ impl KeyRing {
     pub fn is_followed(&self, id: KeyId) -> bool {
         self.keys
             .get(&id)
-            .is_some_and(|key| self.follower(id, key).is_some())
+            .is_some_and(|key| self.follower(key).is_some())
     }
 
     /// When another took its place, or will. A key that was revoked once it signed took it all the same.
-    fn follower(&self, id: KeyId, key: &SigningKey) -> Option<Timestamp> {
-        let after = (key.begins_at(), id);
+    fn follower(&self, key: &SigningKey) -> Option<Timestamp> {
         self.keys
-            .iter()
-            .filter(|(_, other)| other.algorithm == key.algorithm && other.has_begun())
-            .map(|(id, other)| (other.begins_at(), *id))
-            .filter(|other| *other > after)
+            .values()
+            .filter(|other| other.algorithm == key.algorithm && other.has_begun())
+            .filter(|other| other.turn() > key.turn())
+            .map(SigningKey::begins_at)
             .min()
-            .map(|(begins, _)| begins)
     }
 
     /// From when on a key of the ring signs, or signed: where nobody signs with its algorithm yet, not before
@@ -121,9 +131,9 @@ impl KeyRing {
     }
 
     /// From when on it signs no more.
-    fn stops_at(&self, id: KeyId, key: &SigningKey) -> Option<Timestamp> {
+    fn stops_at(&self, key: &SigningKey) -> Option<Timestamp> {
         let left = self.algorithms.left_at(key.algorithm);
-        self.follower(id, key).into_iter().chain(left).min()
+        self.follower(key).into_iter().chain(left).min()
     }
 
     /// When a key leaves the key set: when the last token that it can have signed has ended. `None`: it
@@ -131,7 +141,7 @@ impl KeyRing {
     pub fn retires_at(&self, id: KeyId) -> Option<Timestamp> {
         let key = self.keys.get(&id)?;
         key.revoked_at.or_else(|| {
-            self.stops_at(id, key)
+            self.stops_at(key)
                 .map(|stop| stop.plus_seconds(TOKENS_HAVE_ENDED_AFTER))
         })
     }
@@ -144,7 +154,7 @@ impl KeyRing {
             KeyState::Revoked
         } else if passed(self.retires_at(id)) {
             KeyState::Retired
-        } else if passed(self.stops_at(id, key)) {
+        } else if passed(self.stops_at(key)) {
             KeyState::Retiring
         } else if key.begins_at() > now || !self.algorithms.signs(key.algorithm, now) {
             KeyState::Published
@@ -262,6 +272,27 @@ mod tests {
         assert_eq!(states(4_600 + 86_699), [Retiring, Active]);
         assert_eq!(states(4_600 + 86_700), [Retired, Active]);
         assert_eq!(ring.retires_at(id(2)), None);
+    }
+
+    /// Ids of one millisecond are in an order by chance: what was made later is the newer one all the same.
+    #[test]
+    fn of_keys_of_one_moment_the_one_that_was_made_last_signs() {
+        use KeyState::{Active, Retiring};
+        for numbers in [[1, 2, 3], [3, 2, 1], [2, 3, 1]] {
+            let ring = ring(&numbers.map(|number| made(number, 0, 0)));
+            let [first, second, last] = numbers.map(id);
+            let order = |keys: Vec<(KeyId, &SigningKey)>| -> Vec<_> {
+                keys.into_iter().map(|(id, _)| id).collect()
+            };
+            assert_eq!(order(ring.as_made()), [first, second, last]);
+            assert_eq!(order(ring.in_order(ES256)), [first, second, last]);
+            assert_eq!(ring.active(ES256, at(0)).map(|(id, _)| id), Some(last));
+            let states = [first, second, last].map(|id| ring.state(id, at(0)).unwrap());
+            assert_eq!(states, [Retiring, Retiring, Active]);
+            assert_eq!(ring.next_rotation(ES256).map(|(id, _)| id), Some(last));
+            assert!(ring.is_followed(first) && ring.is_followed(second));
+            assert!(!ring.is_followed(last) && ring.only_signer(last, at(0)).is_some());
+        }
     }
 
     #[test]

@@ -46,6 +46,9 @@ pub const TOKENS_HAVE_ENDED_AFTER: i64 = 86_400 + 300;
 pub struct KeyRing {
     /// Every key that was ever on the ring.
     pub keys: BTreeMap<KeyId, SigningKey>,
+    /// How many there ever were.
+    #[serde(default)]
+    pub made: u32,
     /// Which algorithms are in use, and which were.
     #[serde(default)]
     pub algorithms: Algorithms,
@@ -59,6 +62,9 @@ pub struct KeyRing {
 pub struct SigningKey {
     /// What it signs with.
     pub algorithm: SigningAlgorithm,
+    /// The ring's first has 1, and each that is made the next: which of two is newer, whatever clocks say.
+    #[serde(default)]
+    pub number: u32,
     /// The public key (RFC 7517).
     pub public_jwk: PublicJwk,
     /// When it was made.
@@ -176,10 +182,12 @@ impl Fold for KeyRing {
                 let mut ring = before.unwrap_or_default();
                 ring.algorithms.key_made(*algorithm, *generated_at);
                 ring.rotation_days = *rotation_days;
+                ring.made = ring.made.saturating_add(1);
                 ring.keys.insert(
                     *key,
                     SigningKey {
                         algorithm: *algorithm,
+                        number: ring.made,
                         public_jwk: public_jwk.clone(),
                         generated_at: *generated_at,
                         activates_at: *activates_at,

@@ -76,8 +76,8 @@ impl Secret {
         if self.revoked.is_some() || self.ended.is_some() {
             return None;
         }
-        let expires = |at| Due::when(What::SecretExpires(id), at);
-        let retires = |at| Due::when(What::SecretRetires(id), at);
+        let expires = |at| Due::of(What::SecretExpires(id), self.number, at);
+        let retires = |at| Due::of(What::SecretRetires(id), self.number, at);
         match (self.expires_at, self.retires_at) {
             (Some(end), Some(retirement)) if end < retirement => Some(expires(end)),
             (_, Some(retirement)) => Some(retires(retirement)),
@@ -93,6 +93,7 @@ impl SecretRotation {
         let ends = secrets.filter_map(|(id, secret)| secret.unrecorded_end(*id));
         let rotation = self.next_rotation().map(|next| Due {
             what: What::SecretRotates,
+            number: 0,
             at: next.due_at,
             record_at: next.announced_from,
         });
@@ -194,7 +195,11 @@ mod tests {
     fn the_end_that_comes_first_is_the_one_that_is_due() {
         let given = testing::given(with_billing()).and([issued(2, NOW.plus_days(2))]);
         let rotation = given.read().secrets(BILLING);
-        let due = Due::when(What::SecretExpires(new_secret(2).secret), NOW.plus_days(2));
+        let due = Due::of(
+            What::SecretExpires(new_secret(2).secret),
+            2,
+            NOW.plus_days(2),
+        );
         assert_eq!(rotation.agenda(), [due]);
     }
 

@@ -111,6 +111,7 @@ on_both_stores! {
             ("DELETE FROM row_counts".to_owned(), 4),
             ("DELETE FROM agenda".to_owned(), 6),
             ("UPDATE agenda SET at = at + 1".to_owned(), 6),
+            ("UPDATE agenda SET name = name || 'x', number = number + 1".to_owned(), 12),
             (format!("UPDATE tenant_terms SET term = term || 'x' WHERE tenant_id = '{one}'"), 4),
             ("UPDATE client_grants SET search_name = 'x', created_at = 1".to_owned(), 4),
             ("UPDATE row_counts SET count = count + 1".to_owned(), 4),

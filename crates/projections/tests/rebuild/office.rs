@@ -157,7 +157,8 @@ pub(crate) async fn sides(store: &Store) -> Vec<String> {
                 || CAST(created_at AS TEXT) FROM client_grants ORDER BY 1",
         "SELECT tenant_id || ' ' || kind || ' ' || CAST(count AS TEXT) FROM row_counts ORDER BY 1",
         "SELECT tenant_id || ' ' || kind || ' ' || subject || ' ' || COALESCE(client_id, '-') || ' '
-                || CAST(at AS TEXT) || ' ' || COALESCE(CAST(record_at AS TEXT), '-') FROM agenda ORDER BY 1",
+                || CAST(at AS TEXT) || ' ' || COALESCE(CAST(record_at AS TEXT), '-') || ' ' || name || ' '
+                || CAST(number AS TEXT) FROM agenda ORDER BY 1",
     ] {
         let rows = fetch_all!(store, (String,), sql).unwrap();
         all.extend(rows.into_iter().map(|(row,)| row));

@@ -87,10 +87,14 @@ impl View {
             tenant,
             signing_keys: ring
                 .into_iter()
-                .flat_map(|ring| ring.keys.iter().map(move |(id, key)| (ring, id, key)))
-                .filter_map(|(ring, id, key)| Some((ring.state(*id, at)?, id, key)))
+                .flat_map(|ring| {
+                    ring.as_made()
+                        .into_iter()
+                        .map(move |(id, key)| (ring, id, key))
+                })
+                .filter_map(|(ring, id, key)| Some((ring.state(id, at)?, id, key)))
                 .map(|(state, id, key)| {
-                    let mut item = Item::new(id, key_state(state), key, key.generated_at);
+                    let mut item = Item::new(&id, key_state(state), key, key.generated_at);
                     item.fields.remove("created_at");
                     item.is_live = !matches!(state, KeyState::Retired | KeyState::Revoked);
                     item
@@ -204,9 +208,9 @@ impl Item {
         rotation: &chancery_domain::secret_rotation::SecretRotation,
         at: Timestamp,
     ) {
-        for (id, secret) in &rotation.secrets {
+        for (id, secret) in rotation.in_order() {
             let state = secret.state(at);
-            let mut item = Self::new(id, secret_state(state), secret, secret.issued_at);
+            let mut item = Self::new(&id, secret_state(state), secret, secret.issued_at);
             item.fields.remove("created_at");
             item.label = format!("…{}", secret.hint);
             item.is_live = state.is_live();

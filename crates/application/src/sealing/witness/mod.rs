@@ -10,13 +10,15 @@ mod file;
 mod tests;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound::{Excluded, Included, Unbounded},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use chancery_crypto::VerifierKey;
 use chancery_domain::TenantId;
+use chancery_event_store::StoredSeal;
 use chancery_roll::checkpoint::{Checkpoint, SignedCheckpoint};
 
 use super::SealedRoll;
@@ -37,6 +39,17 @@ impl Seen {
     /// What it says. Its signature was verified before it was remembered.
     pub fn checkpoint(&self) -> &Checkpoint {
         self.note.claim()
+    }
+
+    /// Whether exactly this is stored, in a roll that reaches so far: then there is nothing that could contradict
+    /// it, since it was verified before it was remembered.
+    fn is(&self, stored: &StoredSeal) -> bool {
+        let size = i64::try_from(self.checkpoint().size);
+        stored.note == self.note.note()
+            && stored.verifier_key == self.key.to_string()
+            && stored.origin == self.key.name()
+            && size == Ok(stored.size)
+            && stored.head.is_some_and(|head| head >= stored.size)
     }
 }
 
@@ -146,6 +159,36 @@ impl Witness {
             .take(limit)
             .copied()
             .collect()
+    }
+
+    /// Those tenants past the first place and up to the last one of which something else is stored than this
+    /// node has seen, in the order of their ids: another seal, none any more, one that it has not seen yet; and
+    /// those of which it has found before that they contradict it.
+    pub(super) async fn other(
+        &self,
+        stored: Vec<StoredSeal>,
+        (after, end): (Option<TenantId>, Option<TenantId>),
+    ) -> Result<Vec<TenantId>, Error> {
+        let range = (
+            after.map_or(Unbounded, Excluded),
+            end.map_or(Unbounded, Included),
+        );
+        self.with(move |path, state| {
+            if let Some(path) = path {
+                file::refresh(path, state)?;
+            }
+            let as_seen = |seal: &&StoredSeal| {
+                let seen = state.seen.get(&seal.tenant);
+                seen.is_some_and(|seen| seen.is(seal)) && !state.faults.contains_key(&seal.tenant)
+            };
+            let same = stored.iter().filter(as_seen).map(|seal| seal.tenant);
+            let same: BTreeSet<_> = same.collect();
+            let stored = stored.iter().map(|seal| seal.tenant);
+            let seen = state.seen.range(range).map(|(tenant, _)| *tenant);
+            let all: BTreeSet<_> = stored.chain(seen).collect();
+            Ok(all.difference(&same).copied().collect())
+        })
+        .await
     }
 
     /// What contradicts what was seen, by tenant.

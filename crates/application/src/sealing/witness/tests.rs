@@ -5,6 +5,7 @@ use std::{
 
 use chancery_crypto::NoteKey;
 use chancery_domain::TenantId;
+use chancery_event_store::StoredSeal;
 use chancery_roll::{
     Hash,
     checkpoint::{Checkpoint, SignedCheckpoint},
@@ -252,4 +253,69 @@ async fn whoever_writes_the_file_stays_the_one_who_owns_it_and_who_reads_it_too(
     fs::remove_file(directory.path().join("seen.lock")).unwrap();
     witness.accept(tenant(1), None).await.unwrap();
     assert_eq!(files(directory.path()), made(0o640));
+}
+
+/// What of a page of stored seals has to be looked at closely: everything but what is exactly as it was seen.
+#[tokio::test]
+async fn only_what_is_exactly_as_it_was_seen_is_passed_over() {
+    let (witness, key, another) = (Witness::default(), key(), key());
+    for number in 1..=9 {
+        let seen = seen(&key, 5);
+        witness.keep(tenant(number), seen).await.unwrap();
+    }
+    let stored = |number: u8, key: &NoteKey, size: u64| {
+        let seen = seen(key, size);
+        StoredSeal {
+            tenant: tenant(number),
+            origin: seen.key.name().to_owned(),
+            verifier_key: seen.key.to_string(),
+            size: size.try_into().unwrap(),
+            note: seen.note.note().to_owned(),
+            head: Some(5),
+        }
+    };
+    let as_it_was = |number| stored(number, &key, 5);
+    let page = vec![
+        as_it_was(1),
+        stored(2, &key, 4),
+        stored(3, &another, 5),
+        StoredSeal {
+            verifier_key: another.verifier().to_string(),
+            ..as_it_was(4)
+        },
+        StoredSeal {
+            head: Some(4),
+            ..as_it_was(5)
+        },
+        StoredSeal {
+            size: 4,
+            ..as_it_was(6)
+        },
+        StoredSeal {
+            origin: "example.com/t/other/roll".to_owned(),
+            ..as_it_was(7)
+        },
+        // The eighth is gone, and of the tenth nothing was seen.
+        StoredSeal {
+            head: None,
+            ..as_it_was(9)
+        },
+        as_it_was(10),
+    ];
+    let other = async |page: Vec<StoredSeal>, after, end| {
+        let range = (Option::map(after, tenant), Option::map(end, tenant));
+        let found = witness.other(page, range).await.unwrap();
+        found
+            .iter()
+            .map(|tenant| tenant.to_bytes()[0])
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(other(page, None, None).await, [2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    let whole = |numbers: &[u8]| numbers.iter().copied().map(as_it_was).collect();
+    assert_eq!(other(whole(&[1, 2, 3]), None, Some(3)).await, [0; 0]);
+    assert_eq!(other(whole(&[3, 5]), Some(2), Some(5)).await, [4]);
+    assert_eq!(other(whole(&[8]), Some(7), None).await, [9]);
+    // What was found once is looked at until it is well again.
+    witness.found(tenant(2), Some("set back"));
+    assert_eq!(other(whole(&[1, 2, 3]), None, Some(3)).await, [2]);
 }
