@@ -129,7 +129,8 @@ impl SealQueries {
         let proof = session
             .application
             .inclusion_proof(&session.caller, id, numbers)
-            .await?;
+            .await
+            .map_err(Failure::of_arguments)?;
         Ok(proof.into())
     }
 
@@ -149,7 +150,8 @@ impl SealQueries {
         let proof = session
             .application
             .consistency_proof(&session.caller, id, numbers)
-            .await?;
+            .await
+            .map_err(Failure::of_arguments)?;
         Ok(proof.into())
     }
 }

@@ -81,6 +81,74 @@ fn link_hash(code: &str) -> String {
     hashed("chancery console link", code)
 }
 
+/// What is kept of somebody who is signed in, or will be by a link.
+struct Whom<'a> {
+    purpose: &'static str,
+    hash: &'a str,
+    tenant: TenantId,
+    client: ClientId,
+    credential: CredentialId,
+    /// When it began, where it has, and when it ends.
+    moments: (Option<Timestamp>, Timestamp),
+}
+
+impl Application {
+    /// What vouches for a row: that it was this installation that signed them in. Otherwise whoever can write to the
+    /// database could be anybody, and what they did then would stand in the roll under another's name.
+    fn vouch(&self, whom: &Whom<'_>) -> String {
+        let (began, ends) = whom.moments;
+        let proof = self.parts.secrets.vouch(
+            whom.purpose,
+            &[
+                whom.hash,
+                &whom.tenant.to_string(),
+                &whom.client.to_string(),
+                &whom.credential.to_string(),
+                &began.map_or_else(String::new, |at| at.micros().to_string()),
+                &ends.micros().to_string(),
+            ],
+        );
+        URL_SAFE_NO_PAD.encode(proof)
+    }
+
+    /// Whether the row is what this installation made.
+    fn is_vouched(&self, whom: &Whom<'_>, proof: &str) -> bool {
+        let genuine = sha256(self.vouch(whom).as_bytes()) == sha256(proof.as_bytes());
+        if !genuine {
+            tracing::error!(
+                tenant = %whom.tenant,
+                client = %whom.client,
+                "ALARM: a row says that somebody is signed in to the console, and this server has not written it: somebody has written to the database"
+            );
+        }
+        genuine
+    }
+}
+
+impl Whom<'_> {
+    fn of_session<'a>(hash: &'a str, kept: &Kept) -> Whom<'a> {
+        Whom {
+            purpose: "console session",
+            hash,
+            tenant: kept.tenant,
+            client: kept.client,
+            credential: kept.credential,
+            moments: (Some(kept.began_at), kept.ends_at),
+        }
+    }
+
+    fn of_link<'a>(hash: &'a str, link: &KeptLink) -> Whom<'a> {
+        Whom {
+            purpose: "console link",
+            hash,
+            tenant: link.tenant,
+            client: link.client,
+            credential: link.credential,
+            moments: (None, link.ends_at),
+        }
+    }
+}
+
 impl Application {
     /// Signs in a client that has just proved who it is.
     ///
@@ -100,17 +168,20 @@ impl Application {
     ) -> Result<SessionToken, Error> {
         let token = URL_SAFE_NO_PAD.encode(self.random::<32>());
         let now = self.now();
-        let session = Kept {
+        let hash = session_hash(&token);
+        let mut session = Kept {
             tenant,
             client,
             credential,
             began_at: now,
             seen_at: now,
             ends_at: now.plus_seconds(LASTS),
+            proof: String::new(),
         };
+        session.proof = self.vouch(&Whom::of_session(&hash, &session));
         let mut tx = self.parts.store.begin().await?;
         tx.platform_delete_ended_sessions(now).await?;
-        tx.keep_session(&session_hash(&token), &session).await?;
+        tx.keep_session(&hash, &session).await?;
         tx.commit().await?;
         Ok(SessionToken(token))
     }
@@ -125,6 +196,9 @@ impl Application {
         let Some(kept) = self.parts.store.platform_session(&hash).await? else {
             return Ok(None);
         };
+        if !self.is_vouched(&Whom::of_session(&hash, &kept), &kept.proof) {
+            return Ok(None);
+        }
         // A session that was used later than now is one that may have rested too long.
         let now = self.now_after(kept.tenant, kept.seen_at)?;
         if kept.ends_at <= now || kept.seen_at.plus_seconds(RESTS) <= now {
@@ -247,15 +321,18 @@ impl Application {
             .and_then(|row| newest(&row.state, &secrets, now));
         let credential = able.ok_or(none)?;
         let code = URL_SAFE_NO_PAD.encode(self.random::<32>());
-        let link = KeptLink {
+        let hash = link_hash(&code);
+        let mut link = KeptLink {
             tenant,
             client,
             credential,
             ends_at: now.plus_seconds(LINK_LASTS),
+            proof: String::new(),
         };
+        link.proof = self.vouch(&Whom::of_link(&hash, &link));
         let mut tx = store.begin().await?;
         tx.platform_delete_ended_sessions(now).await?;
-        tx.keep_link(&link_hash(&code), &link).await?;
+        tx.keep_link(&hash, &link).await?;
         tx.commit().await?;
         tracing::info!(tenant = %slug, %client, by = %caller.actor(), "a link to the console was made");
         Ok((client, LinkCode(code)))
@@ -305,7 +382,8 @@ impl Application {
         let mut tx = self.parts.store.begin().await?;
         let link = tx.platform_take_link(&hash).await?;
         tx.commit().await?;
-        match link {
+        let genuine = |link: &KeptLink| self.is_vouched(&Whom::of_link(&hash, link), &link.proof);
+        match link.filter(genuine) {
             Some(link) if link.ends_at > self.now() => {
                 tracing::info!(tenant = %link.tenant, client = %link.client, "signed in by a link");
                 self.sign_in(link.tenant, link.client, link.credential)

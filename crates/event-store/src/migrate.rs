@@ -56,6 +56,7 @@ const STEPS: &[Migration] = migrations!("":
     5 = "0005_console",
     6 = "0006_secret_numbers",
     7 = "0007_order",
+    8 = "0008_vouched_sessions",
 );
 
 /// The schema of this binary.

@@ -19,6 +19,8 @@ pub struct Session {
     pub seen_at: Timestamp,
     /// When it ends, however much it is used.
     pub ends_at: Timestamp,
+    /// What vouches for all that does not change.
+    pub proof: String,
 }
 
 /// Whom a link signs in.
@@ -32,10 +34,12 @@ pub struct SignInLink {
     pub credential: CredentialId,
     /// When the link ends.
     pub ends_at: Timestamp,
+    /// What vouches for it.
+    pub proof: String,
 }
 
-type SessionRow = (String, String, String, i64, i64, i64);
-type LinkRow = (String, String, String, i64);
+type SessionRow = (String, String, String, i64, i64, i64, String);
+type LinkRow = (String, String, String, i64, String);
 
 impl Store {
     /// The session with this hash. Whether it has ended, the caller decides.
@@ -43,11 +47,11 @@ impl Store {
         let row = fetch_optional!(
             self,
             SessionRow,
-            "SELECT tenant_id, client_id, credential_id, began_at, seen_at, ends_at
+            "SELECT tenant_id, client_id, credential_id, began_at, seen_at, ends_at, proof
                FROM console_sessions WHERE token_hash = $1",
             token_hash
         )?;
-        row.map(|(tenant, client, credential, began, seen, ends)| {
+        row.map(|(tenant, client, credential, began, seen, ends, proof)| {
             Ok(Session {
                 tenant: read(&tenant)?,
                 client: read(&client)?,
@@ -55,6 +59,7 @@ impl Store {
                 began_at: Timestamp::from_micros(began),
                 seen_at: Timestamp::from_micros(seen),
                 ends_at: Timestamp::from_micros(ends),
+                proof,
             })
         })
         .transpose()
@@ -82,15 +87,16 @@ impl Tx {
         execute!(
             self,
             "INSERT INTO console_sessions
-                (token_hash, tenant_id, client_id, credential_id, began_at, seen_at, ends_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                (token_hash, tenant_id, client_id, credential_id, began_at, seen_at, ends_at, proof)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             token_hash,
             session.tenant.to_string(),
             session.client.to_string(),
             session.credential.to_string(),
             session.began_at.micros(),
             session.seen_at.micros(),
-            session.ends_at.micros()
+            session.ends_at.micros(),
+            &*session.proof
         )
         .map(drop)
     }
@@ -168,13 +174,14 @@ impl Tx {
     ) -> Result<(), StoreError> {
         execute!(
             self,
-            "INSERT INTO console_links (code_hash, tenant_id, client_id, credential_id, ends_at)
-             VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO console_links (code_hash, tenant_id, client_id, credential_id, ends_at, proof)
+             VALUES ($1, $2, $3, $4, $5, $6)",
             code_hash,
             link.tenant.to_string(),
             link.client.to_string(),
             link.credential.to_string(),
-            link.ends_at.micros()
+            link.ends_at.micros(),
+            &*link.proof
         )
         .map(drop)
     }
@@ -188,15 +195,16 @@ impl Tx {
             &mut *self,
             LinkRow,
             "DELETE FROM console_links WHERE code_hash = $1
-             RETURNING tenant_id, client_id, credential_id, ends_at",
+             RETURNING tenant_id, client_id, credential_id, ends_at, proof",
             code_hash
         )?;
-        row.map(|(tenant, client, credential, ends)| {
+        row.map(|(tenant, client, credential, ends, proof)| {
             Ok(SignInLink {
                 tenant: read(&tenant)?,
                 client: read(&client)?,
                 credential: read(&credential)?,
                 ends_at: Timestamp::from_micros(ends),
+                proof,
             })
         })
         .transpose()

@@ -9,7 +9,7 @@ use chancery_event_store::{
 use serde::Serialize;
 
 use crate::{
-    check::{Checked, check, compare, fold_to_snapshot},
+    check::{Checked, Difference, How, check, compare, fold_to_snapshot},
     fold::TenantRows,
     log,
     model::{Model, replace},
@@ -96,7 +96,8 @@ fn key(stream: StreamId) -> (&'static str, String) {
     (table_of(stream.aggregate_type()), stream.aggregate_id())
 }
 
-/// Checks every tenant, and looks for rows of tenants that there are not.
+/// Checks every tenant, and looks for rows of tenants that there are not. A tenant whose roll cannot be read is a
+/// difference like others.
 ///
 /// # Errors
 /// As [`check`].
@@ -107,7 +108,20 @@ pub async fn platform_check(store: &Store, watch: &mut dyn Watch) -> Result<Chec
     loop {
         let tenants = store.platform_heads(after, PAGE).await?;
         for (tenant, _) in &tenants {
-            let checked = check(store, *tenant, watch).await?;
+            let checked = match check(store, *tenant, watch).await {
+                // What is wrong with one roll hides nothing of the others.
+                Err(error @ (StoreError::Poison { .. } | StoreError::Corrupt(_))) => {
+                    watch.differs(Difference {
+                        table: "events",
+                        id: tenant.to_string(),
+                        how: How::Unusable {
+                            reason: format!("nothing of this tenant was compared: {error}"),
+                        },
+                    });
+                    continue;
+                }
+                checked => checked?,
+            };
             sum.events += checked.events;
             sum.rows += checked.rows;
         }

@@ -257,6 +257,7 @@ pub(crate) async fn platform(
     let mut settings = settings(config, clock.clone())?;
     settings.witness = witness(seen_file(config)).map_err(Failure::input)?;
     let witness = settings.witness.clone();
+    let remembers = !witness.is_empty();
     let seen = seen_file(config);
     let platform = Platform::open(store, sealer, settings, |operator| {
         // Whoever can empty the database must not make this node forget what it has seen of it.
@@ -273,9 +274,23 @@ pub(crate) async fn platform(
     })
     .await
     .map_err(|error| Failure::start(&error))?;
+    if process != Process::Command && !remembers {
+        tell_of_no_memory(&platform.store, &seen_file(config)).await;
+    }
     keep_endpoints(&file, &platform.application)
         .map_err(|error| Failure::system(format!("{} cannot be kept: {error}", file.display())))?;
     Ok(platform)
+}
+
+/// A server that remembers nothing takes what it finds for right: somebody should know who has put it there.
+async fn tell_of_no_memory(store: &Store, seen: &Path) {
+    let sealed = store.platform_sealed(None, 1).await;
+    if sealed.is_ok_and(|sealed| !sealed.is_empty()) {
+        tracing::warn!(
+            file = %seen.display(),
+            "this server remembers no seal, and the database has some: it takes them for right. If its directory is not a new one, somebody has taken the file away: verify an export with a checkpoint that was kept elsewhere"
+        );
+    }
 }
 
 /// A credential that is there already belongs to another database, or to a first start that did not

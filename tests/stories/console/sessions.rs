@@ -1,8 +1,10 @@
 //! Who is signed in, and for how long.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chancery_crypto::sha256;
 use serde_json::json;
 
-use crate::support::{Browser, World, story, tenant_admin};
+use crate::support::{Browser, World, run_sql, story, tenant_admin};
 
 story! {
     async fn whoever_is_not_signed_in_is_led_to_sign_in_and_back(world: World) {
@@ -159,5 +161,63 @@ story! {
         let node = world.another_node().await;
         let elsewhere = world.http.get(format!("{node}/console/tenants")).header("cookie", browser.cookie.as_ref().unwrap());
         assert_eq!(elsewhere.send().await.unwrap().status(), 200);
+    }
+}
+
+story! {
+    /// Whoever can write to the database signs nobody in: a row is vouched for by the installation's key, all of
+    /// it, so none is made and none becomes another's.
+    async fn no_row_in_the_database_signs_anybody_in(world: World) {
+        world.acme().await;
+        let admin = tenant_admin(&world, "acme").await;
+        let own = Browser::signed_in(&world, "acme", &admin.0, &admin.1).await;
+        own.open("/console/t/acme").await;
+        let database = world.store.database();
+        let operator = world.operator["client_id"].as_str().unwrap();
+        let hashed = |purpose: &str, text: &str| {
+            URL_SAFE_NO_PAD.encode(sha256(format!("{purpose}\0{text}").as_bytes()))
+        };
+        let token = "A".repeat(43);
+        let now = world.now().micros();
+        let end = world.now().plus_days(1).micros();
+        let of_operator = "FROM clients c WHERE c.client_id =";
+        let secret = "(SELECT secret_id FROM secret_verifiers v WHERE v.client_id = c.client_id LIMIT 1)";
+        let hash = hashed("chancery console session", &token);
+        run_sql(database, &format!(
+            "INSERT INTO console_sessions (token_hash, tenant_id, client_id, credential_id, began_at, seen_at, ends_at, proof)
+             SELECT '{hash}', c.tenant_id, c.client_id, {secret}, {now}, {now}, {end}, '' {of_operator} '{operator}'"
+        )).await;
+        let mut made = Browser::new(&world);
+        made.cookie = Some(format!("chancery-console={token}"));
+        assert!(made.get("/console/tenants").await.location().starts_with("/console/sign-in"));
+        // Not with the proof of a row that is genuine.
+        run_sql(database, &format!("UPDATE console_sessions SET proof = (SELECT proof FROM console_sessions WHERE proof <> '' LIMIT 1) WHERE token_hash = '{hash}'")).await;
+        assert!(made.get("/console/tenants").await.location().starts_with("/console/sign-in"));
+
+        let code = "B".repeat(43);
+        let hash = hashed("chancery console link", &code);
+        run_sql(database, &format!(
+            "INSERT INTO console_links (code_hash, tenant_id, client_id, credential_id, ends_at, proof)
+             SELECT '{hash}', c.tenant_id, c.client_id, {secret}, {end}, '' {of_operator} '{operator}'"
+        )).await;
+        assert!(world.platform.application.use_sign_in_link(&code).await.unwrap().is_none());
+
+        // One's own session, turned into another's, or made to last.
+        own.open("/console/t/acme").await;
+        for change in [
+            format!("client_id = '{operator}'"),
+            format!("tenant_id = (SELECT tenant_id FROM clients WHERE client_id = '{operator}')"),
+            "ends_at = ends_at + 1".to_owned(),
+            "credential_id = 'secret_00000000000000000000000000'".to_owned(),
+        ] {
+            let column = change.split(' ').next().unwrap().to_owned();
+            run_sql(database, &format!("CREATE TABLE sessions_then AS SELECT * FROM console_sessions WHERE client_id = '{}'", admin.0)).await;
+            run_sql(database, &format!("UPDATE console_sessions SET {change} WHERE client_id = '{}'", admin.0)).await;
+            let page = own.get("/console/t/acme").await;
+            assert!(page.location().starts_with("/console/sign-in"), "{change}");
+            run_sql(database, &format!("UPDATE console_sessions SET {column} = (SELECT t.{column} FROM sessions_then t) WHERE token_hash = (SELECT token_hash FROM sessions_then)")).await;
+            run_sql(database, "DROP TABLE sessions_then").await;
+            own.open("/console/t/acme").await;
+        }
     }
 }

@@ -4,7 +4,7 @@ use async_graphql::{ID, InputObject};
 use chancery_application::{ByActor, EventFilter, RollQuery};
 use chancery_domain::{Actor, AggregateType, ClientId, Event, Faults, Invalid, StreamId};
 
-use crate::{input::each, scalars::DateTime};
+use crate::{input::each, page::one_at_least, scalars::DateTime};
 
 /// Which entries of a roll: those for which everything holds that is given here.
 #[derive(InputObject, Default)]
@@ -30,7 +30,8 @@ pub(crate) struct EventFilterInput {
 impl EventFilterInput {
     /// What the application is asked. Faults are named by their paths within `filter`.
     pub(super) fn parse(self, faults: &mut Faults) -> RollQuery {
-        let types = self.types.map(|types| {
+        let types = faults.take_optional("filter.types", self.types.map(one_at_least));
+        let types = types.flatten().map(|types| {
             let types = each(faults, "filter.types", &types, event_type);
             types.into_iter().collect::<BTreeSet<_>>()
         });

@@ -189,6 +189,7 @@ mod tests {
             label: None,
             hint: "wxyz".to_owned(),
             number: 1,
+            rotate_by: None,
             issued_at: NOW,
             not_before: None,
             expires_at: None,

@@ -84,7 +84,11 @@ impl Application {
             return Ok(None);
         };
         match self.sealed_roll(tenant).await {
-            Ok(_) => return Ok(None),
+            // It may have been accepted before, and the database did not hear of it any more.
+            Ok(_) => {
+                self.clear_alarm(tenant).await.map_err(not_whole)?;
+                return Ok(None);
+            }
             Err(SealError::Stopped(_)) => {}
             Err(error) => return Err(not_whole(error)),
         }

@@ -140,7 +140,10 @@ impl Application {
 
     /// Where sealing was stopped, everything that is sealed is looked at once more: when all of it is as
     /// it was sealed, because a backup was restored, sealing goes on.
-    async fn clear_alarm(&self, tenant: chancery_domain::TenantId) -> Result<(), ExportFailure> {
+    pub(super) async fn clear_alarm(
+        &self,
+        tenant: chancery_domain::TenantId,
+    ) -> Result<(), SealError> {
         let sealed = self.sealed_roll(tenant).await?;
         let Some(sealed) = sealed.filter(|sealed| sealed.fault.is_some()) else {
             return Ok(());

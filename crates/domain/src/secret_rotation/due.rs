@@ -243,6 +243,44 @@ mod tests {
             .then_nothing();
     }
 
+    /// Whoever issues another secret each week, or one for later, puts nothing off; the one that it is about may go.
+    #[test]
+    fn the_policy_asks_by_the_oldest_secret_that_stays() {
+        let issued = |number: u8, days: i64| SecretRotationEvent::SecretIssued {
+            issued: IssuedSecret {
+                secret: new_secret(number).secret,
+                label: None,
+                hint: Hint::of("wxyz"),
+                issued_at: NOW.plus_days(days - 30),
+                not_before: None,
+                expires_at: None,
+                rotate_by: Some(NOW.plus_days(days)),
+            },
+        };
+        let given = || {
+            let both = [issued(2, 7), issued(3, 20)];
+            testing::given(with_billing()).and(both)
+        };
+        let due = SecretRotationEvent::RotationDue {
+            due_at: NOW.plus_days(7),
+        };
+        given().when(&RECORD).then([due.clone()]);
+        let announced = || given().and([due.clone(), issued(4, 25)]);
+        announced().when(&RECORD).then_nothing();
+        let gone = SecretRotationEvent::SecretRevoked {
+            secret: new_secret(2).secret,
+            reason: crate::value::Reason::parse("old").unwrap(),
+            compromised: false,
+        };
+        let after = announced().and([gone]).read().secrets(BILLING);
+        let next = after.next_rotation().unwrap();
+        assert_eq!(next.due_at, NOW.plus_days(20));
+        assert!(
+            next.announced_from.is_some(),
+            "of this one nothing was said yet"
+        );
+    }
+
     #[test]
     fn a_due_rotation_is_announced_once() {
         let schedule = ScheduleRotation {

@@ -1,4 +1,4 @@
-use super::{Ended, Reminder, Revocation, Schedule, SecretRotation, SecretRotationEvent};
+use super::{Ended, Revocation, Schedule, SecretRotation, SecretRotationEvent};
 use crate::{aggregate::Fold, command::State, event::Event, stream::AggregateType};
 
 impl Fold for SecretRotation {
@@ -10,7 +10,7 @@ impl Fold for SecretRotation {
             SecretRotationEvent::SecretIssued { issued } => {
                 let mut rotation = before.unwrap_or_default();
                 rotation.add(issued);
-                rotation.reminder = Reminder::of(issued);
+                rotation.remind();
                 Some(rotation)
             }
             SecretRotationEvent::SecretRotated { issued, retires } => {
@@ -21,7 +21,7 @@ impl Fold for SecretRotation {
                     }
                 }
                 rotation.add(issued);
-                rotation.reminder = Reminder::of(issued);
+                rotation.remind();
                 rotation.schedule = rotation
                     .schedule
                     .map(|schedule| schedule.rotated(issued.issued_at));
@@ -37,10 +37,12 @@ impl Fold for SecretRotation {
             }
             SecretRotationEvent::SecretRetired { secret } => before.map(|mut rotation| {
                 rotation.end(*secret, Ended::Retired);
+                rotation.remind();
                 rotation
             }),
             SecretRotationEvent::SecretExpired { secret } => before.map(|mut rotation| {
                 rotation.end(*secret, Ended::Expired);
+                rotation.remind();
                 rotation
             }),
             SecretRotationEvent::RotationScheduled {
@@ -57,10 +59,13 @@ impl Fold for SecretRotation {
                 });
                 Some(rotation)
             }
-            SecretRotationEvent::RotationScheduleCancelled {} => before.map(|rotation| Self {
-                schedule: None,
-                reminder: None,
-                ..rotation
+            SecretRotationEvent::RotationScheduleCancelled {} => before.map(|mut rotation| {
+                rotation.schedule = None;
+                rotation.reminder = None;
+                for secret in rotation.secrets.values_mut() {
+                    secret.rotate_by = None;
+                }
+                rotation
             }),
             SecretRotationEvent::RotationDue { due_at: _ } => before.map(|mut rotation| {
                 if let Some(schedule) = &mut rotation.schedule {
@@ -82,6 +87,7 @@ impl Fold for SecretRotation {
                         Revocation::Withdrawn
                     });
                 }
+                rotation.remind();
                 rotation
             }),
         }

@@ -1,8 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{
-    IssuedSecret, MAX_OVERLAP_SECONDS, Secret, SecretRefusal, SecretRotation, SecretRotationEvent,
-};
+use super::{MAX_OVERLAP_SECONDS, Secret, SecretRefusal, SecretRotation, SecretRotationEvent};
 use crate::{
     change::ChangeSet,
     client::ClientRefusal,
@@ -47,13 +45,34 @@ pub struct Reminder {
 }
 
 impl Reminder {
-    /// What a new secret brings.
-    pub(super) fn of(issued: &IssuedSecret) -> Option<Self> {
-        issued.rotate_by.map(|next_due_at| Self {
-            every_seconds: next_due_at.seconds() - issued.issued_at.seconds(),
+    /// What the policy asks of a secret.
+    fn of(secret: &Secret) -> Option<Self> {
+        secret.rotate_by.map(|next_due_at| Self {
+            every_seconds: next_due_at.seconds() - secret.issued_at.seconds(),
             next_due_at,
             announced: false,
         })
+    }
+}
+
+impl SecretRotation {
+    /// The policy asks for the next rotation when it does of the first secret that stays: another one beside it puts
+    /// nothing off. Where all are retiring, it goes on to ask for what it has asked for.
+    pub(super) fn remind(&mut self) {
+        let stays = |secret: &&Secret| secret.is_open() && secret.retires_at.is_none();
+        let mut staying = self.secrets.values().filter(stays).peekable();
+        if staying.peek().is_none() {
+            return;
+        }
+        let next = staying.filter_map(Reminder::of);
+        let next = next.min_by_key(|reminder| reminder.next_due_at);
+        let asks_already = |next: &Reminder| {
+            self.reminder
+                .is_some_and(|before| before.next_due_at == next.next_due_at)
+        };
+        if !next.as_ref().is_some_and(asks_already) {
+            self.reminder = next;
+        }
     }
 }
 

@@ -24,6 +24,9 @@ pub struct Secret {
     /// When it ends by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// When the policy that held then asks for another in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_by: Option<Timestamp>,
     /// When it retires because another took its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retires_at: Option<Timestamp>,
@@ -133,6 +136,7 @@ impl Secret {
             issued_at: issued.issued_at,
             not_before: issued.not_before,
             expires_at: issued.expires_at,
+            rotate_by: issued.rotate_by,
             retires_at: None,
             revoked: None,
             ended: None,
@@ -151,6 +155,7 @@ mod tests {
             label: None,
             hint: "wxyz".to_owned(),
             number: 1,
+            rotate_by: None,
             issued_at: NOW,
             not_before: Some(NOW.plus_seconds(10)),
             expires_at: Some(NOW.plus_seconds(30)),
@@ -182,6 +187,7 @@ mod tests {
             label: None,
             hint: "wxyz".to_owned(),
             number: 1,
+            rotate_by: None,
             issued_at: NOW,
             not_before: None,
             expires_at: Some(NOW.plus_seconds(10)),

@@ -174,7 +174,11 @@ impl TenantPolicy {
             within("secretLifetimeDays", days, 1, MAX_DAYS);
         }
         if let Some(days) = self.secret_rotation_days {
-            within("secretRotationDays", days, 1, MAX_ROTATION_DAYS);
+            // A secret is followed by another before it ends, or its client is cut off.
+            let before = self
+                .secret_lifetime_days
+                .map_or(u32::MAX, |end| end.max(2) - 1);
+            within("secretRotationDays", days, 1, MAX_ROTATION_DAYS.min(before));
         }
         if let Some(days) = self.signing_key_rotation_days {
             within("signingKeyRotationDays", days, 1, MAX_DAYS);

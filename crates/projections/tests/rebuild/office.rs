@@ -129,6 +129,13 @@ pub(crate) async fn differences(store: &Store) -> (Vec<String>, Checked) {
     (of_rows.map(ToString::to_string).collect(), checked)
 }
 
+/// Every difference, those too that no rebuild puts right.
+pub(crate) async fn every_difference(store: &Store) -> Vec<String> {
+    let mut found = Found::default();
+    platform_check(store, &mut found).await.unwrap();
+    found.0.iter().map(ToString::to_string).collect()
+}
+
 /// One statement, past everything that guards the tables.
 pub(crate) async fn run(store: &Store, sql: &str) {
     let mut tx: Tx = store.begin().await.unwrap();

@@ -52,7 +52,7 @@ pub enum ReplayError {
     File(#[from] VerifyError),
     /// The file does not begin at the beginning.
     #[error(
-        "the file begins with entry {0}, and a tenant adds up from entry 1; export it from there"
+        "the file begins with entry {0}, and a tenant adds up from entry 1; export it without --from"
     )]
     Begins(u64),
     /// An event that cannot be understood. Nothing is passed over.

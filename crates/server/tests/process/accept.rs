@@ -8,7 +8,9 @@ use std::{
     process::Command,
 };
 
-use chancery_event_store::Backend;
+use chancery_crypto::NoteKey;
+use chancery_event_store::{Backend, Store, StoreConfig, StoreLocation, fetch_all};
+use chancery_roll::checkpoint::SignedCheckpoint;
 use chancery_testkit::stores::TestDatabase;
 use serde_json::Value;
 
@@ -233,6 +235,119 @@ on_both_stores! {
         refused(audit(directory, &[], &["verify", "acme.ndjson", "--checkpoint", "kept"]), 1, "not verified: ");
         assert_eq!(projections(directory, arguments, &["check"]).0, 0);
     }
+}
+
+on_both_stores! {
+    /// Status 3, whatever is out of reach; then nothing has changed, and the same command does it later.
+    async fn what_cannot_be_accepted_now_can_be_later(directory: &Path, arguments: &[String]) {
+        let backup = acme_and_a_copy(directory, arguments).await;
+        let server = Server::start(directory, arguments);
+        create_client(&server, "reports").await;
+        sealed(directory, arguments, &server).await;
+        assert_eq!(server.terminate(), 0);
+        put_back(directory, arguments, &backup);
+        let accept = |arguments: &[String]| audit(directory, arguments, &["accept", "--all"]);
+        let before = memory(directory);
+
+        if let Some(url) = database_url(arguments) {
+            let (server, database) = url.rsplit_once('/').unwrap();
+            let user = server.rsplit_once('@').map_or("postgres://", |(user, _)| user);
+            let at = if user.ends_with('/') { "" } else { "@" };
+            let mut nowhere = arguments.to_vec();
+            nowhere[1] = format!("{user}{at}127.0.0.1:1/{}", database.split('?').next().unwrap());
+            refused(accept(&nowhere), 3, "the database cannot be reached");
+        }
+        // What keeps the memory's writers apart cannot be opened, so nothing can be remembered.
+        let data = directory.join("chancery-data");
+        let lock = data.join("seals-seen.lock");
+        fs::remove_file(&lock).unwrap();
+        fs::create_dir(&lock).unwrap();
+        for _ in 0..2 {
+            refused(accept(arguments), 3, "seals-seen.ndjson");
+            assert_eq!(memory(directory), before, "nothing was given up");
+        }
+        refused(audit(directory, arguments, &["export", "--tenant", "acme", "-o", "x"]), 1, "chancery audit accept");
+        fs::remove_dir(&lock).unwrap();
+        let (status, stdout, stderr) = accept(arguments);
+        assert!(status == 0 && stdout.contains("No longer holds:"), "{stdout}{stderr}");
+
+        // It was given up, and the database did not hear of it any more: told again, it does.
+        run(directory, arguments, "UPDATE seals SET fault = 'this node has seen another'").await;
+        let (status, stdout, stderr) = accept(arguments);
+        assert_eq!((status, &*stdout), (0, "nothing contradicts what this node has seen\n"), "{stderr}");
+        let server = Server::start(directory, arguments);
+        create_client(&server, "another").await;
+        let ready: Value = server.get("/readyz").await.json().await.unwrap();
+        assert_eq!(ready["rolls"], Value::Null, "{ready}");
+        sealed(directory, arguments, &server).await;
+        assert_eq!(server.terminate(), 0);
+    }
+}
+
+on_both_stores! {
+    /// What is put in the place of a backup by somebody who has the database and no key is not accepted.
+    async fn no_lie_is_accepted(directory: &Path, arguments: &[String]) {
+        let backup = acme_and_a_copy(directory, arguments).await;
+        let server = Server::start(directory, arguments);
+        create_client(&server, "reports").await;
+        sealed(directory, arguments, &server).await;
+        assert_eq!(server.terminate(), 0);
+        put_back(directory, arguments, &backup);
+        let before = memory(directory);
+        let accept = || audit(directory, arguments, &["accept", "--tenant", "acme"]);
+        let sql = async |sql: &str| run(directory, arguments, sql).await;
+        let not = |says: &str| {
+            refused(accept(), 1, says);
+            assert_eq!(memory(directory), before, "{says}");
+        };
+        let acme = "tenant_id = (SELECT tenant_id FROM tenants WHERE slug = 'acme')";
+
+        // Somebody's own key, and a seal that agrees with the roll and with that key.
+        sql("CREATE TABLE seals_then AS SELECT * FROM seals").await;
+        let (note, key) = stored_seal(directory, arguments).await;
+        let truth = SignedCheckpoint::parse(&note).unwrap().claim().clone();
+        let own = NoteKey::generate(&truth.origin).unwrap().0;
+        let forged = truth.sign(&own).unwrap();
+        sql(&format!("UPDATE seals SET note = '{forged}', verifier_key = '{}' WHERE {acme}", own.verifier())).await;
+        not("the stored verifier key is not that of the key in the vault");
+        sql(&format!("UPDATE seals SET note = '{forged}', verifier_key = '{key}' WHERE {acme}")).await;
+        not("not signed with the roll's key");
+        sql(&format!("UPDATE seals SET note = '{note}' WHERE {acme}")).await;
+
+        // An entry of the older copy was changed, whether its leaf was or not.
+        let renamed = |from: &str, to: &str| match database_url(arguments) {
+            Some(_) => format!("UPDATE events SET payload = REPLACE(payload::text, '{from}', '{to}')::json"),
+            None => format!("UPDATE events SET payload = REPLACE(payload, '{from}', '{to}')"),
+        };
+        sql(match database_url(arguments) {
+            Some(_) => "DROP TRIGGER events_are_final ON events",
+            None => "DROP TRIGGER events_are_not_changed",
+        })
+        .await;
+        sql(&renamed("billing", "bilking")).await;
+        not("is not the one that was sealed");
+        sql(&renamed("bilking", "billing")).await;
+
+        // A seal that says that nothing was sealed, where there is a key.
+        sql(&format!("DELETE FROM seals WHERE {acme}")).await;
+        not("its seal is not in the database");
+        sql(&format!("INSERT INTO seals SELECT * FROM seals_then WHERE {acme}")).await;
+        let (status, stdout, stderr) = accept();
+        assert!(status == 0 && stdout.contains("No longer holds:"), "{stdout}{stderr}");
+    }
+}
+
+/// The note of acme's seal, and its key.
+async fn stored_seal(directory: &Path, arguments: &[String]) -> (String, String) {
+    let location = match database_url(arguments) {
+        Some(url) => StoreLocation::Postgres(url.to_owned()),
+        None => StoreLocation::Sqlite(file(directory)),
+    };
+    let store = Store::connect(&StoreConfig::new(location)).await.unwrap();
+    let sql = "SELECT note, verifier_key FROM seals WHERE origin LIKE '%/t/acme/roll'";
+    let mut rows = fetch_all!(&store, (String, String), sql).unwrap();
+    store.close().await;
+    rows.pop().unwrap()
 }
 
 on_both_stores! {

@@ -119,3 +119,46 @@ on_both_stores! {
         }
     }
 }
+
+/// Only a file is replaced by an export: what a link names, and never a pipe or a device.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_replaces_files_and_nothing_else() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    assert_eq!(Server::start(directory, &[]).terminate(), 0);
+    let export = |out: &str| audit(directory, &[], &["export", "--tenant", "system", "-o", out]);
+    let pipe = directory.join("pipe");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    symlink("pipe", directory.join("to-pipe")).unwrap();
+    symlink("nowhere", directory.join("to-nowhere")).unwrap();
+    for (name, says) in [
+        ("pipe", "it is no regular file"),
+        ("to-pipe", "it is no regular file"),
+        ("to-nowhere", "leads nowhere"),
+    ] {
+        let (status, stdout, stderr) = export(name);
+        assert_eq!((status, &*stdout), (2, ""), "{stderr}");
+        assert!(stderr.contains(says), "{stderr}");
+    }
+    assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+
+    std::fs::write(directory.join("real"), "before").unwrap();
+    symlink("real", directory.join("to-real")).unwrap();
+    let (status, stdout, stderr) = export("to-real");
+    assert!(
+        status == 0 && stdout.contains("are in to-real"),
+        "{stdout}{stderr}"
+    );
+    assert!(directory.join("to-real").is_symlink());
+    let written = std::fs::read_to_string(directory.join("real")).unwrap();
+    assert!(written.starts_with('{'), "{written}");
+    let (status, stdout, _) = export("-");
+    assert_eq!((status, stdout), (0, written));
+}

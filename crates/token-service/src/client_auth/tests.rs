@@ -115,6 +115,7 @@ fn only_a_secret_that_is_accepted_now() {
         label: None,
         hint: "wxyz".to_owned(),
         number: 1,
+        rotate_by: None,
         issued_at: NOW,
         not_before: None,
         expires_at: None,

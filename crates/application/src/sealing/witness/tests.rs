@@ -319,3 +319,20 @@ async fn only_what_is_exactly_as_it_was_seen_is_passed_over() {
     witness.found(tenant(2), Some("set back"));
     assert_eq!(other(whole(&[1, 2, 3]), None, Some(3)).await, [2]);
 }
+
+/// A line that says more than was ever signed is the file's fault, and not the database's.
+#[tokio::test]
+async fn a_line_that_nobody_has_signed_is_not_believed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("seen.ndjson");
+    let witness = Witness::open(path.clone()).unwrap();
+    witness.keep(tenant(1), seen(&key(), 5)).await.unwrap();
+    let line = fs::read_to_string(&path).unwrap();
+    let forged = line.replace("\\n5\\n", "\\n400\\n");
+    assert_ne!(forged, line);
+    fs::write(&path, format!("{line}{forged}")).unwrap();
+    let Err(WitnessError::Line { line, .. }) = Witness::open(path) else {
+        panic!("it is believed");
+    };
+    assert_eq!(line, 2);
+}

@@ -17,6 +17,7 @@ fn secret(seconds: Option<i64>) -> Secret {
         label: None,
         hint: "wxyz".to_owned(),
         number: 1,
+        rotate_by: None,
         issued_at: NOW,
         not_before: None,
         expires_at: seconds.map(|seconds| NOW.plus_seconds(seconds)),

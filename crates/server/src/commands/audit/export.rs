@@ -1,7 +1,7 @@
 use std::{
     fmt,
     io::{self, BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use chancery_application::{Application, ExportFailure, Exported};
@@ -22,6 +22,7 @@ pub(super) async fn run(
     let slug =
         Slug::parse(tenant).map_err(|invalid| Failure::input(format!("--tenant {invalid}")))?;
     let application = start::application(config).await?;
+    let output = output.filter(|path| *path != Path::new("-"));
     let Some(path) = output else {
         return match write(&application, &slug, from, io::stdout()).await {
             // Whoever reads the other end of a pipe may have seen enough.
@@ -33,6 +34,9 @@ pub(super) async fn run(
     let faulty = |error: &dyn std::fmt::Display| {
         Failure::system(format!("{} cannot be written: {error}", path.display()))
     };
+    let target = target(path)
+        .map_err(|why| Failure::input(format!("{} cannot be written: {why}", path.display())))?;
+    let path = &*target;
     // Beside its place, so that it can be moved there whole.
     let directory = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -52,7 +56,7 @@ pub(super) async fn run(
     file.persist(path).map_err(|error| faulty(&error.error))?;
     let written = Written {
         tenant: &slug,
-        file: path.display().to_string(),
+        file: output.unwrap_or(path).display().to_string(),
         from: exported.from,
         to: exported.to,
         origin: &exported.sealed.checkpoint.origin,
@@ -60,6 +64,19 @@ pub(super) async fn run(
         key: exported.sealed.key.to_string(),
     };
     print(&written, json)
+}
+
+/// The file that is to be written: where a link leads. Only a file is replaced: a device or a pipe would be gone.
+fn target(path: &Path) -> Result<PathBuf, &'static str> {
+    let there = match path.metadata() {
+        Ok(there) => there,
+        Err(_) if path.is_symlink() => return Err("it is a link that leads nowhere"),
+        Err(_) => return Ok(path.to_owned()),
+    };
+    if !there.is_file() && !there.is_dir() {
+        return Err("it is no regular file; leave -o out for standard output");
+    }
+    path.canonicalize().map_err(|_| "its place cannot be found")
 }
 
 /// What was written, and where.

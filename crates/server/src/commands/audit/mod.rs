@@ -91,6 +91,8 @@ fn print<T: serde::Serialize + std::fmt::Display>(what: &T, json: bool) -> Resul
     match written.and_then(|()| out.flush()) {
         // Whoever reads the other end of a pipe may have seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(Failure::system),
+        written => written.map_err(|error| {
+            Failure::system(format!("standard output cannot be written: {error}"))
+        }),
     }
 }

@@ -1,5 +1,7 @@
 use std::{
-    fmt, fs,
+    fmt,
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -19,6 +21,9 @@ pub(super) const HELP: &str = "Example: chancery audit verify acme.ndjson --key 
 Needs neither server nor database. The key and older checkpoints come from elsewhere: {issuer}/roll/key and
 {issuer}/roll/checkpoint, fetched and kept while nothing was in doubt. Without any of them the key in the file is
 unvouched. Exit status: 0 verified, 1 not, 2 the file is no export that this version reads.";
+
+/// How long the file of a key or a checkpoint may be.
+const SMALL: u64 = 64 << 10;
 
 /// The arguments of `audit verify`.
 #[derive(Debug, Args)]
@@ -132,17 +137,37 @@ impl Verify {
 
 /// The key itself, or what a file of this name holds.
 fn key(text: &str) -> Result<VerifierKey, Failure> {
-    let parsed = text.parse::<VerifierKey>();
-    let parsed = match (parsed, fs::read_to_string(text)) {
-        (Err(_), Ok(held)) => held.trim_end().parse(),
-        (parsed, _) => parsed,
+    let error = match text.parse::<VerifierKey>() {
+        Ok(key) => return Ok(key),
+        Err(error) => error,
     };
-    parsed.map_err(|error| Failure::input(format!("--key: {error}, or be a file that holds one")))
+    let file = Path::new(text);
+    if !file.exists() {
+        return Err(Failure::input(format!(
+            "--key: {error}; nor is there a file of this name"
+        )));
+    }
+    let held = small_text(file)?.trim_end().parse();
+    held.map_err(|error| Failure::input(format!("--key: in the file {text}: {error}")))
+}
+
+/// The text of a file that holds a key or a checkpoint: a few lines.
+fn small_text(file: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = File::open(file).and_then(|file| file.take(SMALL + 1).read_to_string(&mut text));
+    read.map_err(|error| source::cannot_read(file, &error))?;
+    if text.len() as u64 > SMALL {
+        return Err(Failure::input(format!(
+            "{} holds neither a key nor a checkpoint: it is longer than {SMALL} bytes",
+            file.display()
+        )));
+    }
+    Ok(text)
 }
 
 fn kept(file: &Path) -> Result<Kept, Failure> {
     let name = file.display().to_string();
-    let note = fs::read_to_string(file).map_err(|error| source::cannot_read(file, &error))?;
+    let note = small_text(file)?;
     // Programs that print a text add a newline, and shells that keep one take it away.
     let note = format!("{}\n", note.trim_end());
     let checkpoint = SignedCheckpoint::parse(&note)

@@ -314,6 +314,7 @@ fn every_secret_that_is_accepted_is_tried_and_no_other() {
         label: None,
         hint: "wxyz".to_owned(),
         number: 1,
+        rotate_by: None,
         issued_at: NOW,
         not_before: None,
         expires_at: None,
