@@ -1,6 +1,9 @@
 //! What an operator does: a tenant, an API, clients. By GraphQL, with the credential of `operator.json`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use chancery_sdk::{Secret, TokenClient, middleware::BearerToken};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
@@ -55,8 +58,13 @@ impl Operator {
             .audience(credential.audience)
             .build()?;
         let graphql = credential.graphql_endpoint;
+        // A server that hangs holds up nobody for longer.
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(10))
+            .build()?;
         Ok(Self {
-            http: ClientBuilder::new(reqwest::Client::builder().no_proxy().build()?)
+            http: ClientBuilder::new(http)
                 .with(BearerToken::new(tokens).only_for([&graphql])?)
                 .build(),
             base: graphql.trim_end_matches("/graphql").to_owned(),

@@ -8,6 +8,7 @@ use chancery_examples::{
     setup::{self, Operator},
 };
 use chancery_sdk::Secret;
+use tokio::time::{Interval, MissedTickBehavior};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
@@ -20,7 +21,10 @@ async fn main() -> Result<(), BoxError> {
     let job = Job::new(&operator, &client.client_id, &secret)?;
     println!("stop the server and start it again, and see what happens");
 
-    let mut ticks = tokio::time::interval(Duration::from_secs(5));
+    // Nobody waits for the rotations: they would be another program.
+    let rotated = secret.clone();
+    tokio::spawn(async move { rotate(&operator, &client.client_id, &rotated).await });
+    let mut ticks = every(Duration::from_secs(5));
     for run in 1_u64.. {
         ticks.tick().await;
         match job.run().await {
@@ -31,17 +35,29 @@ async fn main() -> Result<(), BoxError> {
             ),
             Err(error) => println!("run {run:>3}: skipped: {error}"),
         }
-        if run % 6 == 0 {
-            match operator.rotate(&client.client_id, 20).await {
-                Ok(new) => {
-                    store(&secret, &new)?;
-                    println!("         the secret was rotated");
-                }
-                Err(error) => println!("         the secret could not be rotated: {error}"),
-            }
-        }
     }
     Ok(())
+}
+
+/// Rotates the secret every half minute; the one before works on for 20 s.
+async fn rotate(operator: &Operator, client_id: &str, secret: &Path) {
+    let mut ticks = every(Duration::from_secs(30));
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let new = operator.rotate(client_id, 20).await;
+        match new.and_then(|new| store(secret, &new)) {
+            Ok(()) => println!("         the secret was rotated"),
+            Err(error) => println!("         the secret could not be rotated: {error}"),
+        }
+    }
+}
+
+/// At once and then in this interval. What was missed while something hung is not made up for.
+fn every(interval: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks
 }
 
 /// Replaces the file in one step, so that nobody reads half of it, and lets nobody else read it.

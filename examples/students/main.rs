@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let operator = setup::Operator::from_file(&setup::operator_file())?;
-    let client = students::set_up(&operator).await?;
+    let client = students::set_up(&operator, students::TENANT).await?;
     let issuer = operator.issuer(students::TENANT);
 
     let service = students::service::router(operator.base(), &issuer)?;

@@ -15,12 +15,12 @@ pub const TENANT: &str = "school";
 /// The service, as tokens name it.
 pub const AUDIENCE: &str = "https://students.example";
 
-/// Makes the tenant, the API, and a client that may do everything there.
-pub async fn set_up(operator: &Operator) -> Result<Created, BoxError> {
-    operator.tenant(TENANT, json!({})).await?;
+/// Makes a tenant, the API in it, and a client that may do everything there.
+pub async fn set_up(operator: &Operator, tenant: &str) -> Result<Created, BoxError> {
+    operator.tenant(tenant, json!({})).await?;
     operator
         .api(json!({
-            "tenant": TENANT,
+            "tenant": tenant,
             "identifier": AUDIENCE,
             "name": "Students",
             "scopes": [{"name": "read:students"}, {"name": "admin:students"}],
@@ -29,7 +29,7 @@ pub async fn set_up(operator: &Operator) -> Result<Created, BoxError> {
         .await?;
     operator
         .client(json!({
-            "tenant": TENANT,
+            "tenant": tenant,
             "name": "portal",
             "grants": [{
                 "api": AUDIENCE,

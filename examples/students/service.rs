@@ -1,4 +1,8 @@
-//! The service: what it has belongs to one tenant, but for what every tenant has of its own.
+//! The service: it lets in the callers of its own tenant, and on one route those of every tenant.
+//!
+//! Another tenant of the server may name an API of its own like this one, and its scopes and roles like
+//! these: what a token says is worth what its issuer is worth. So who trusts several issuers must look at
+//! the tenant of each caller, and who need not, trusts one.
 
 use axum::{Json, Router, extract::Path, http::StatusCode, routing::get};
 use chancery_sdk::{AuthLayer, Caller, Permission, Permitted, Require, Verifier};
@@ -21,35 +25,32 @@ impl Permission for Administer {
         .all_roles(&["registrar"]);
 }
 
-/// The service of the tenant whose issuer this is, at this server.
-///
-/// Each tenant of a server names its APIs, scopes and roles as it likes, also as another does. So what is one
-/// tenant's trusts one issuer; and what trusts them all looks at the tenant of each caller.
+/// The service of the tenant with this issuer, with a route for every tenant of the server.
 pub fn router(base: &str, issuer: &str) -> Result<Router, BoxError> {
-    let of_one = Verifier::builder()
+    let own = Verifier::builder()
         .issuer(issuer)
         .audience(AUDIENCE)
         .build()?;
-    let of_all = Verifier::builder()
+    let every = Verifier::builder()
         .tenants_of(base)
         .audience(AUDIENCE)
         .build()?;
-    let for_one = Router::new()
+    let for_every_tenant = Router::new()
+        .route("/tenants/{tenant}/students", get(students_of))
+        .layer(AuthLayer::new(every));
+    Ok(Router::new()
+        .route("/protected", get(protected))
         .route("/students", get(students))
         .route("/admin", get(admin))
-        .layer(AuthLayer::new(of_one));
-    let for_all = Router::new()
-        .route("/protected", get(protected))
-        .route("/tenants/{tenant}/students", get(students_of))
-        .layer(AuthLayer::new(of_all));
-    Ok(for_one.merge(for_all))
+        .layer(AuthLayer::new(own))
+        .merge(for_every_tenant))
 }
 
-/// For everybody with a good token, of any tenant: it tells of nothing but the caller.
+/// For everybody with a good token of this tenant.
 async fn protected(caller: Caller) -> Json<Value> {
     Json(json!({
         "client": caller.client_id(),
-        "tenant": caller.tenant(),
+        "issuer": caller.issuer(),
         "scopes": caller.scopes().to_string(),
         "roles": caller.roles(),
     }))
@@ -65,7 +66,8 @@ async fn admin(caller: Permitted<Administer>) -> Json<Value> {
     Json(json!({"administrator": caller.client_id()}))
 }
 
-/// For those who may read, of their own tenant. Another tenant's students are none that there are.
+/// For those who may read, of whichever tenant they are, and then its students alone. Another tenant's are
+/// none that there are.
 async fn students_of(
     caller: Permitted<ReadStudents>,
     Path(tenant): Path<String>,

@@ -62,7 +62,7 @@ impl Drop for Program {
 /// A `chancery serve` on a free port, in a directory of its own.
 pub(crate) struct Server {
     /// Ended before its directory goes.
-    _program: Program,
+    program: Program,
     directory: TempDir,
 }
 
@@ -80,10 +80,23 @@ impl Server {
             .stderr(Stdio::piped());
         let mut program = Program::start(&mut command);
         program.says("\"public_url\"");
-        Self {
-            _program: program,
-            directory,
-        }
+        Self { program, directory }
+    }
+
+    /// It takes connections, and answers nothing any more.
+    pub(crate) fn hang(&self) {
+        self.signal("-STOP");
+    }
+
+    /// It answers again.
+    pub(crate) fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.program.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status().unwrap();
+        assert!(sent.success(), "{signal} {id}");
     }
 
     pub(crate) fn operator_file(&self) -> PathBuf {
