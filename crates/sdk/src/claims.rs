@@ -1,5 +1,6 @@
 //! The claims of an access token (RFC 9068).
 
+mod lenient;
 #[cfg(any(feature = "client", feature = "testing"))]
 mod unverified;
 
@@ -11,17 +12,25 @@ use serde::{Deserialize, Deserializer, de, de::DeserializeOwned};
 pub use self::unverified::UnverifiedClaims;
 use crate::Scopes;
 
-/// What a payload is read into.
+/// What a payload is read into. Whom a token is of and for, and its times, have to be what the standards say;
+/// what only grants something is not there where it is of another type.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Payload {
     pub(crate) iss: Option<String>,
     pub(crate) sub: Option<String>,
-    #[serde(default, deserialize_with = "if_fitting")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) client_id: Option<String>,
+    /// What others have in its place, of which one is enough: `azp`, `cid` or `appid`.
     #[cfg(feature = "resource-server")]
-    #[serde(default, deserialize_with = "if_fitting")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) azp: Option<String>,
-    #[serde(default, deserialize_with = "if_fitting")]
+    #[cfg(feature = "resource-server")]
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) cid: Option<String>,
+    #[cfg(feature = "resource-server")]
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) appid: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) tenant_id: Option<String>,
     #[serde(default)]
     pub(crate) aud: Audiences,
@@ -32,54 +41,31 @@ pub(crate) struct Payload {
     pub(crate) nbf: Option<i64>,
     #[serde(default, deserialize_with = "numeric_date")]
     pub(crate) exp: Option<i64>,
-    #[serde(default, deserialize_with = "if_fitting")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) jti: Option<String>,
-    #[serde(default, deserialize_with = "if_fitting")]
-    pub(crate) scope: Option<Scopes>,
-    #[serde(default, deserialize_with = "if_fitting")]
-    pub(crate) scopes: Option<Scopes>,
-    #[serde(default, deserialize_with = "roles")]
-    pub(crate) roles: Vec<String>,
-    #[serde(default, deserialize_with = "if_fitting")]
+    #[serde(default, deserialize_with = "lenient::names")]
+    scope: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient::names")]
+    scopes: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient::names")]
+    scp: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient::names")]
+    roles: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) credential_id: Option<String>,
 }
 
-/// What may be of this type, or anything else.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Perhaps<T> {
-    Fitting(T),
-    Other(de::IgnoredAny),
-}
-
-/// A claim that is not needed to verify a token. Other servers give such names to other things: then it is
-/// as if it were not there.
-fn if_fitting<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    from: D,
-) -> Result<Option<T>, D::Error> {
-    Ok(match Perhaps::deserialize(from)? {
-        Perhaps::Fitting(value) => Some(value),
-        Perhaps::Other(_) => None,
-    })
-}
-
-/// Roles by their names, or as SCIM has them (RFC 9068, section 2.2.3.1; RFC 7643, section 4.1.2): objects
-/// whose `value` is the name. What is neither is no role.
-fn roles<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Role {
-        Name(String),
-        Scim { value: String },
-        Other(de::IgnoredAny),
+impl Payload {
+    /// The scopes, by the first name that they have.
+    pub(crate) fn scopes(&mut self) -> Scopes {
+        let scopes = self.scope.take().or_else(|| self.scopes.take());
+        let scopes = scopes.or_else(|| self.scp.take());
+        scopes.unwrap_or_default().iter().collect()
     }
 
-    let roles: Option<Vec<Role>> = if_fitting(from)?;
-    let name = |role| match role {
-        Role::Name(name) | Role::Scim { value: name } => Some(name),
-        Role::Other(_) => None,
-    };
-    Ok(roles.into_iter().flatten().filter_map(name).collect())
+    pub(crate) fn roles(&mut self) -> Vec<String> {
+        self.roles.take().unwrap_or_default()
+    }
 }
 
 /// `aud`: a text or an array of texts (RFC 7519, section 4.1.3).

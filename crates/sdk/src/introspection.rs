@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -9,13 +10,13 @@ use std::{
 use aws_lc_rs::digest::{SHA256, digest};
 use quick_cache::sync::Cache;
 use serde::Deserialize;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 
 use crate::{
     CircuitBreaker, ClientAuth, Error, InvalidToken, Listener, Rejection, Secret, Trouble,
     Unavailable,
     client::internals::{Breaker, Identity, post},
-    clock::{Clock, from_unix_seconds, later},
+    clock::Clock,
     endpoint::Endpoint,
     metadata::{discover, named},
     transport::Link,
@@ -56,19 +57,20 @@ pub enum OnOutage {
 /// # Ok(verifier)
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Introspection {
     any: Option<Client>,
     of: HashMap<String, Client>,
+    others: Option<Arc<Lookup>>,
     remember: Duration,
     timeout: Duration,
     on_outage: OnOutage,
 }
 
 impl Introspection {
-    /// Asks as this client, at the one issuer that is trusted. A verifier that trusts several is not built:
-    /// the client's secret is for its own issuer.
+    /// Asks as this client, at the one issuer that the verifier trusts. A verifier that trusts several is not
+    /// built with it, since the secret would go to each of them: say for each [whom to ask as](Self::at).
     pub fn new(client_id: impl Into<String>, auth: ClientAuth) -> Self {
         Self {
             any: Some((client_id.into(), auth)),
@@ -81,6 +83,7 @@ impl Introspection {
         Self {
             any: None,
             of: HashMap::new(),
+            others: None,
             remember: Duration::from_secs(10),
             timeout: Duration::from_secs(2),
             on_outage: OnOutage::default(),
@@ -98,13 +101,34 @@ impl Introspection {
         self
     }
 
+    /// Asks an issuer that is not named [otherwise](Self::at) as the client that this finds for it: for an API
+    /// of every tenant, which has a client of its own in each. It is called for every question, so it should
+    /// look into a map, and give a clone of a [`ClientAuth`] that it keeps.
+    ///
+    /// ```
+    /// # use std::{collections::HashMap, sync::{Arc, RwLock}};
+    /// # use chancery_sdk::{ClientAuth, introspection::Introspection};
+    /// let clients: Arc<RwLock<HashMap<String, (String, ClientAuth)>>> = Arc::default();
+    /// let known = Arc::clone(&clients);
+    /// let introspection =
+    ///     Introspection::by_issuer().others(move |issuer| known.read().ok()?.get(issuer).cloned());
+    /// ```
+    pub fn others(
+        mut self,
+        find: impl Fn(&str) -> Option<(String, ClientAuth)> + Send + Sync + 'static,
+    ) -> Self {
+        self.others = Some(Arc::new(find));
+        self
+    }
+
     /// How long an answer is remembered. The default is 10 s.
     pub fn remember_for(mut self, time: Duration) -> Self {
         self.remember = time;
         self
     }
 
-    /// How long one request may take, and so long the credential's source. The default is 2 s.
+    /// How long one request may take, and so long the credential's source; and twice as long the whole
+    /// question. The default is 2 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -116,11 +140,6 @@ impl Introspection {
         self
     }
 
-    /// Whether there is a client for whatever issuer a token names.
-    pub(crate) fn is_one_client(&self) -> bool {
-        self.any.is_some()
-    }
-
     pub(crate) fn into_introspector(
         self,
         link: &Link,
@@ -128,20 +147,49 @@ impl Introspection {
         plain: bool,
         listener: Listener,
     ) -> Introspector {
-        Introspector {
+        let asking = Asking {
             link: link.with_timeout(self.timeout),
-            rules: self,
-            clock,
+            clock: Arc::clone(&clock),
+            timeout: self.timeout,
             plain,
             listener,
-            answers: Cache::new(ANSWERS),
             issuers: std::sync::Mutex::default(),
+        };
+        Introspector {
+            rules: self,
+            clock,
+            answers: Cache::new(ANSWERS),
+            asking: Arc::new(asking),
         }
+    }
+
+    /// Whether one secret is for whichever issuer there is.
+    pub(crate) fn is_for_any(&self) -> bool {
+        self.any.is_some()
+    }
+
+    fn client_for(&self, issuer: &str) -> Option<Client> {
+        let named = self.of.get(issuer).or(self.any.as_ref()).cloned();
+        named.or_else(|| self.others.as_ref()?(issuer))
+    }
+}
+
+impl fmt::Debug for Introspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Introspection")
+            .field("any", &self.any)
+            .field("of", &self.of)
+            .field("remember", &self.remember)
+            .field("timeout", &self.timeout)
+            .field("on_outage", &self.on_outage)
+            .finish_non_exhaustive()
     }
 }
 
 /// Whom an issuer is asked as.
 type Client = (String, ClientAuth);
+/// Finds it.
+type Lookup = dyn Fn(&str) -> Option<Client> + Send + Sync;
 
 fn unavailable(cause: Unavailable, retry_after: Option<Duration>) -> Rejection {
     let retry_after = retry_after.unwrap_or(Duration::from_secs(1));
@@ -158,73 +206,77 @@ struct Issuer {
 #[derive(Debug)]
 pub(crate) struct Introspector {
     rules: Introspection,
+    clock: Arc<dyn Clock>,
+    answers: Cache<[u8; 32], Answer>,
+    asking: Arc<Asking>,
+}
+
+/// What is needed to ask.
+#[derive(Debug)]
+struct Asking {
     link: Link,
     clock: Arc<dyn Clock>,
+    timeout: Duration,
     plain: bool,
     listener: Listener,
-    answers: Cache<[u8; 32], Answer>,
     issuers: std::sync::Mutex<HashMap<String, Arc<Issuer>>>,
 }
 
+/// An answer, and when it came: by the time of day, which may be a test's, and by the time that passes, which
+/// nobody sets back.
 #[derive(Clone, Copy, Debug)]
 struct Answer {
     active: bool,
-    asked_at: SystemTime,
-    until: SystemTime,
+    at: (SystemTime, Instant),
 }
 
 impl Answer {
-    /// A clock that went back says nothing about how old it is: then it is asked for again.
-    fn holds(&self, now: SystemTime) -> bool {
-        self.asked_at <= now && now < self.until
+    fn is_older_than(&self, age: Duration, now: SystemTime) -> bool {
+        let by_the_clock = now.duration_since(self.at.0);
+        self.at.1.elapsed() >= age || by_the_clock.is_ok_and(|passed| passed >= age)
     }
 }
 
 impl Introspector {
     /// Passes if the issuer says that the token is active.
-    pub(crate) async fn check(
-        &self,
-        issuer: &str,
-        token: &str,
-        expires_at: i64,
-    ) -> Result<(), Rejection> {
+    pub(crate) async fn check(&self, issuer: &str, token: &str) -> Result<(), Rejection> {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
         let now = self.clock.now();
         if self
             .answers
             .get(&hash)
-            .is_some_and(|answer| !answer.holds(now))
+            .is_some_and(|answer| answer.is_older_than(self.rules.remember, now))
         {
             self.answers.remove(&hash);
         }
-        let Some(client) = self.rules.of.get(issuer).or(self.rules.any.as_ref()) else {
-            let issuer = issuer.to_owned();
-            self.listener.tell(&Trouble::NoClient { issuer });
-            return Err(unavailable(Unavailable::Credential, None));
-        };
         // However many requests bring the same token, one question is on its way.
         let asked = self
             .answers
             .get_or_insert_async(&hash, async {
-                let active = self.ask(issuer, client, token).await?;
-                let until = if active {
-                    later(now, self.rules.remember).min(from_unix_seconds(expires_at))
-                } else {
-                    later(now, self.rules.remember)
+                let Some(client) = self.rules.client_for(issuer) else {
+                    return Err(None::<Error>);
                 };
-                Ok::<_, Error>(Answer {
-                    active,
-                    asked_at: now,
-                    until,
-                })
+                let at = (now, Instant::now());
+                let (asking, token) = (Arc::clone(&self.asking), Secret::from(token));
+                let issuer = issuer.to_owned();
+                // A task of its own: a caller that hangs up does not keep its end from the breaker.
+                let asked =
+                    tokio::spawn(async move { asking.ask(&issuer, &client, &token).await }).await;
+                let active = asked.unwrap_or(Err(Error::Interrupted)).map_err(Some)?;
+                Ok(Answer { active, at })
             })
             .await;
         match (asked, self.rules.on_outage) {
             (Ok(answer), _) if answer.active => Ok(()),
             (Ok(_), _) => Err(InvalidToken::Revoked.into()),
-            (Err(error), OnOutage::Accept) if error.is_retryable() => Ok(()),
-            (Err(error), _) => {
+            (Err(None), _) => {
+                let issuer = issuer.to_owned();
+                self.asking.listener.tell(&Trouble::NoClient { issuer });
+                Err(unavailable(Unavailable::Credential, None))
+            }
+            (Err(Some(error)), OnOutage::Accept) if error.is_retryable() => Ok(()),
+            (Err(Some(error)), _) => {
                 let own = error.is_invalid_client() || matches!(error, Error::Credential(_));
                 let cause = if own {
                     Unavailable::Credential
@@ -235,11 +287,22 @@ impl Introspector {
             }
         }
     }
+}
 
-    async fn ask(&self, name: &str, client: &Client, token: &str) -> Result<bool, Error> {
+impl Asking {
+    async fn ask(&self, name: &str, client: &Client, token: &Secret) -> Result<bool, Error> {
         let issuer = self.issuer(name);
         issuer.breaker.enter()?;
-        let asked = self.exchange(name, &issuer, client, token).await;
+        // Whoever waits for others to learn where to ask, has no more time than they.
+        let in_all = self.timeout.saturating_mul(2);
+        let exchange = self.exchange(name, &issuer, client, token.reveal());
+        let asked = tokio::time::timeout(in_all, exchange).await;
+        let asked = asked.unwrap_or_else(|_| {
+            Err(Error::Timeout {
+                endpoint: name.to_owned(),
+                after: in_all,
+            })
+        });
         match &asked {
             Ok(_) | Err(Error::Refused(_)) => issuer.breaker.answered(),
             Err(error) => issuer.breaker.failed(error),
@@ -270,7 +333,7 @@ impl Introspector {
         let mut refused: Option<(Secret, Error)> = None;
         let answer = loop {
             let used = refused.as_ref().map(|(used, _)| used);
-            let credential = auth.load(used, self.rules.timeout).await?;
+            let credential = auth.load(used, self.timeout).await?;
             if let Some((used, error)) = &refused
                 && *used == credential
             {

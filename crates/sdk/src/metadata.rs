@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     endpoint::{Endpoint, UrlFault},
-    transport::{Link, LinkError, retry_after},
+    transport::{Link, LinkError, retry_after, shown},
 };
 
 /// What we need of the document.
@@ -87,6 +87,12 @@ impl DiscoveryError {
         matches!(self, Self::Unreadable { .. } | Self::OtherIssuer { .. })
     }
 
+    /// Whether it may be of somebody else than the issuer, like a proxy.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_of_another(&self) -> bool {
+        matches!(self, Self::Unreadable { .. } | Self::Absent { .. })
+    }
+
     /// Whether it may pass by itself.
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -144,9 +150,12 @@ fn read(json: &[u8], url: &str, issuer: &str) -> Result<Metadata, DiscoveryError
     let url = url.to_owned();
     match serde_json::from_slice::<Metadata>(json) {
         Ok(metadata) if metadata.issuer == issuer => Ok(metadata),
-        Ok(Metadata { issuer: found, .. }) => Err(DiscoveryError::OtherIssuer { url, found }),
+        Ok(Metadata { issuer: found, .. }) => {
+            let found = shown(&found);
+            Err(DiscoveryError::OtherIssuer { url, found })
+        }
         Err(error) => {
-            let what = error.to_string();
+            let what = shown(&error.to_string());
             Err(DiscoveryError::Unreadable { url, what })
         }
     }

@@ -168,6 +168,15 @@ impl Link {
     }
 }
 
+/// What is shown of a server's texts.
+const LONGEST_TEXT: usize = 500;
+
+/// A server's text, without what could disturb a terminal or a log.
+pub(crate) fn shown(text: &str) -> String {
+    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(visible).take(LONGEST_TEXT).collect()
+}
+
 /// `Retry-After` (RFC 9110, section 10.2.3).
 pub(crate) fn retry_after(headers: &http::HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers
@@ -176,6 +185,7 @@ pub(crate) fn retry_after(headers: &http::HeaderMap, now: SystemTime) -> Option<
         .ok()?
         .trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Longer than any number is still longer than anybody waits.
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     // A date is as good as the two clocks agree; one that has passed means now.

@@ -42,15 +42,16 @@ impl UnverifiedClaims {
         let mut parts = token.split('.');
         let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
         let json = URL_SAFE_NO_PAD.decode(payload).ok()?;
-        let read: Payload = serde_json::from_slice(&json).ok()?;
+        let mut read: Payload = serde_json::from_slice(&json).ok()?;
+        let (scopes, roles) = (read.scopes(), read.roles());
         Some(Self {
             issuer: read.iss,
             subject: read.sub,
             client_id: read.client_id,
             tenant_id: read.tenant_id,
             audiences: read.aud.0,
-            scopes: read.scope.or(read.scopes).unwrap_or_default(),
-            roles: read.roles,
+            scopes,
+            roles,
             issued_at: read.iat,
             expires_at: read.exp,
             token_id: read.jti,

@@ -28,7 +28,7 @@ pub enum Profile {
     #[default]
     Rfc9068,
     /// Any JWT of the issuer, for servers of before RFC 9068: `typ` may be `JWT` or absent, the client
-    /// may be in `azp` or in `sub` alone, and `jti` and `iat` may be absent. An ID token for this
+    /// may be in `azp`, `cid`, `appid` or in `sub` alone, and `jti` and `iat` may be absent. An ID token for this
     /// audience passes, too.
     AnyJwt,
 }
@@ -65,7 +65,10 @@ impl Profile {
         let subject = payload.sub.take().ok_or(InvalidToken::NoClaim("sub"))?;
         let client = match payload.client_id.take() {
             Some(client) => client,
-            None if lenient => payload.azp.take().unwrap_or_else(|| subject.clone()),
+            None if lenient => [&mut payload.azp, &mut payload.cid, &mut payload.appid]
+                .into_iter()
+                .find_map(Option::take)
+                .unwrap_or_else(|| subject.clone()),
             None => return Err(InvalidToken::NoClaim("client_id")),
         };
         Ok((subject, client))
@@ -90,14 +93,21 @@ pub enum VerifierBuildError {
     /// A key set cannot be read.
     #[error("the key set of `{0}` cannot be read, or has no key for an accepted algorithm")]
     KeySet(String),
-    /// One client for several issuers: the secret of one would be sent to the others.
+    /// There is one secret to introspect with, and more than one issuer that would get it.
+    #[cfg(feature = "introspection")]
     #[error(
-        "introspection as one client is for one issuer; name a client for each with Introspection::by_issuer().at(…)"
+        "introspection has one client for several issuers, and its secret is none of the others' business: use Introspection::by_issuer"
     )]
-    OneClientForSeveralIssuers,
+    OneClient,
     /// The built-in HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up: {0}")]
-    Transport(#[from] TransportError),
+    Transport(TransportError),
+}
+
+impl From<TransportError> for VerifierBuildError {
+    fn from(fault: TransportError) -> Self {
+        Self::Transport(fault)
+    }
 }
 
 /// Builds a [`Verifier`]. Needed are whom to trust, and which audience this API is.
@@ -112,6 +122,7 @@ pub struct VerifierBuilder {
     leeway: Duration,
     longest: usize,
     min_interval: Duration,
+    new_tenants: u32,
     max_stale: Duration,
     timeout: Duration,
     transport: Option<Arc<dyn Transport>>,
@@ -140,6 +151,7 @@ impl Default for VerifierBuilder {
             leeway: Duration::from_secs(30),
             longest: 8 * 1024,
             min_interval: Duration::from_secs(5),
+            new_tenants: 100,
             max_stale: Duration::from_hours(24),
             timeout: Duration::from_secs(10),
             transport: None,
@@ -176,9 +188,23 @@ impl VerifierBuilder {
     }
 
     /// Trusts every tenant of a server: each issuer `{base}/t/{tenant}`, by the keys of that tenant. For
-    /// an API that serves all tenants; it must look at [`Caller::tenant`](super::Caller::tenant).
+    /// an API that serves all tenants, each with what is its own: **every handler must look at
+    /// [`Caller::tenant`](super::Caller::tenant)**. Audience, scopes and roles say nothing across tenants:
+    /// whoever runs one may name an API there like this one, and grant its clients whatever it likes. An
+    /// API of one tenant, or of a few, names their [issuers](Self::issuer).
     pub fn tenants_of(mut self, base: impl Into<String>) -> Self {
         self.tenants_of.push(base.into());
+        self
+    }
+
+    /// How many tenants that are not known yet are looked for at once, or in a second where they do not
+    /// exist. The default is 100.
+    ///
+    /// Anybody can make up names of tenants, without a signature. This is what that can cost their server,
+    /// twice so many requests a second. A caller of a tenant that is not known waits for its turn for two
+    /// seconds, and is then answered with 503; callers of tenants that are known never wait.
+    pub fn new_tenants(mut self, at_once: u32) -> Self {
+        self.new_tenants = at_once;
         self
     }
 
@@ -283,11 +309,13 @@ impl VerifierBuilder {
             return Err(VerifierBuildError::Missing("an algorithm"));
         }
         #[cfg(feature = "introspection")]
-        if let Some(introspection) = &self.introspection
-            && introspection.is_one_client()
+        if self
+            .introspection
+            .as_ref()
+            .is_some_and(crate::introspection::Introspection::is_for_any)
             && (self.issuers.len() > 1 || !self.tenants_of.is_empty())
         {
-            return Err(VerifierBuildError::OneClientForSeveralIssuers);
+            return Err(VerifierBuildError::OneClient);
         }
         let transport = match self.transport {
             Some(transport) => transport,
@@ -318,9 +346,9 @@ impl VerifierBuilder {
                     IssuerKeys::new(issuer.clone(), source, rules)
                 }
                 Keys::At(url) => {
-                    let url = Endpoint::parse(&url, self.plain)
+                    let at = Endpoint::parse(&url, self.plain)
                         .map_err(|fault| VerifierBuildError::Url { url, fault })?;
-                    IssuerKeys::new(issuer.clone(), Source::Url(url), rules)
+                    IssuerKeys::new(issuer.clone(), Source::Url(at), rules)
                 }
                 Keys::Fixed(jwks) => {
                     let set = KeySet::read(jwks.as_bytes(), &self.algorithms)
@@ -335,7 +363,7 @@ impl VerifierBuilder {
         let mut tenants = Vec::new();
         for base in &self.tenants_of {
             endpoint(base)?;
-            tenants.push(Tenants::new(base, Arc::clone(&rules)));
+            tenants.push(Tenants::new(base, self.new_tenants, Arc::clone(&rules)));
         }
         Ok(Verifier(Arc::new(Inner {
             issuers: Issuers { named, tenants },

@@ -36,7 +36,7 @@ impl Caller {
     /// Of what was verified. The tenant is the one that the issuer is of.
     pub(super) fn new(verified: Verified) -> Self {
         let Verified {
-            payload,
+            mut payload,
             subject,
             client_id,
             issuer,
@@ -44,6 +44,7 @@ impl Caller {
             tenant,
             json,
         } = verified;
+        let (scopes, roles) = (payload.scopes(), payload.roles());
         Self(Arc::new(Inner {
             issuer,
             subject,
@@ -51,8 +52,8 @@ impl Caller {
             tenant_id: payload.tenant_id,
             tenant,
             audiences: payload.aud.0,
-            scopes: payload.scope.or(payload.scopes).unwrap_or_default(),
-            roles: payload.roles,
+            scopes,
+            roles,
             issued_at: payload.iat,
             expires_at,
             token_id: payload.jti,

@@ -2,24 +2,18 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
-    time::Duration,
+    sync::{Arc, PoisonError, RwLock},
 };
 
-use tokio::time::Instant;
-
 use super::{
-    InvalidToken, Rejection, Unavailable,
+    InvalidToken, Rejection,
     keys::{IssuerKeys, KeyRules, Source},
+    seats::{Seat, Seats},
 };
 use crate::endpoint::Endpoint;
 
 /// So many tenants are remembered.
 const MOST_TENANTS: usize = 10_000;
-/// So many tenants that were not seen before are looked for at once, as after a start; and so many more with
-/// each second.
-const NEW_TENANTS: f64 = 1_000.0;
-const A_SECOND: f64 = 20.0;
 
 #[derive(Debug)]
 pub(super) struct Issuers {
@@ -36,28 +30,34 @@ pub(super) struct Tenants {
     known: RwLock<HashMap<String, Arc<IssuerKeys>>>,
     /// Anybody can make up names of tenants. What that may cost is limited, and who is known already is
     /// not touched by it.
-    budget: Mutex<(Instant, f64)>,
+    seats: Seats,
 }
 
 /// The issuer of a token, with the tenant that it is of.
 pub(super) struct Found {
     pub(super) keys: Arc<IssuerKeys>,
     pub(super) tenant: Option<String>,
+    /// Taken for the search for its keys; to be given back where they are found.
+    pub(super) seat: Option<Seat>,
 }
 
 impl Issuers {
-    pub(super) fn find(&self, issuer: &str) -> Result<Found, Rejection> {
+    pub(super) async fn find(&self, issuer: &str) -> Result<Found, Rejection> {
         if let Some(keys) = self.named.get(issuer) {
             let keys = Arc::clone(keys);
-            return Ok(Found { keys, tenant: None });
+            return Ok(Found {
+                keys,
+                tenant: None,
+                seat: None,
+            });
         }
         for tenants in &self.tenants {
             if let Some(slug) = issuer.strip_prefix(&tenants.prefix)
                 && is_slug(slug)
             {
-                let keys = tenants.keys(slug, issuer)?;
+                let (keys, seat) = tenants.keys(slug, issuer).await?;
                 let tenant = Some(slug.to_owned());
-                return Ok(Found { keys, tenant });
+                return Ok(Found { keys, tenant, seat });
             }
         }
         Err(InvalidToken::UnknownIssuer.into())
@@ -65,22 +65,34 @@ impl Issuers {
 }
 
 impl Tenants {
-    pub(super) fn new(base: &str, rules: Arc<KeyRules>) -> Self {
+    pub(super) fn new(base: &str, seats: u32, rules: Arc<KeyRules>) -> Self {
         Self {
             prefix: format!("{}/t/", base.trim_end_matches('/')),
             rules,
             known: RwLock::default(),
-            budget: Mutex::new((Instant::now(), NEW_TENANTS)),
+            seats: Seats::new(seats),
         }
     }
 
-    fn keys(&self, slug: &str, issuer: &str) -> Result<Arc<IssuerKeys>, Rejection> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(keys) = known.get(slug) {
-            return Ok(Arc::clone(keys));
+    async fn keys(
+        &self,
+        slug: &str,
+        issuer: &str,
+    ) -> Result<(Arc<IssuerKeys>, Option<Seat>), Rejection> {
+        if let Some(keys) = self.known(slug)
+            && !keys.is_to_be_looked_for()
+        {
+            return Ok((keys, None));
         }
-        drop(known);
-        self.spend()?;
+        let seat = self.seats.take().await?;
+        // Others who waited for a seat may have found it meanwhile.
+        if let Some(keys) = self.known(slug) {
+            if !keys.is_to_be_looked_for() {
+                seat.give_back();
+                return Ok((keys, None));
+            }
+            return Ok((keys, Some(seat)));
+        }
         let endpoint =
             Endpoint::issuer(issuer, self.rules.plain).map_err(|_| InvalidToken::UnknownIssuer)?;
         let rules = Arc::clone(&self.rules);
@@ -97,23 +109,12 @@ impl Tenants {
         let keys = known
             .entry(slug.to_owned())
             .or_insert_with(|| Arc::new(keys));
-        Ok(Arc::clone(keys))
+        Ok((Arc::clone(keys), Some(seat)))
     }
 
-    fn spend(&self) -> Result<(), Rejection> {
-        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, left) = *budget;
-        let left = left + at.elapsed().as_secs_f64() * A_SECOND;
-        let left = left.min(NEW_TENANTS);
-        let spent = left >= 1.0;
-        *budget = (Instant::now(), if spent { left - 1.0 } else { left });
-        if spent {
-            return Ok(());
-        }
-        Err(Rejection::Unavailable {
-            cause: Unavailable::Busy,
-            retry_after: Duration::from_secs(1),
-        })
+    fn known(&self, slug: &str) -> Option<Arc<IssuerKeys>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(slug).map(Arc::clone)
     }
 }
 

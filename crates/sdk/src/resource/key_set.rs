@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, header::CACHE_CONTROL};
+use http::{
+    HeaderMap,
+    header::{AGE, CACHE_CONTROL},
+};
 use serde::Deserialize;
 
 use super::key::VerifyingKey;
@@ -73,7 +76,12 @@ pub(super) fn fresh_for(headers: &HeaderMap, shortest: Duration) -> Duration {
             }
         }
     }
+    // What lay in caches on the way is not as fresh as that (RFC 9111, section 4.2.3).
+    let age = headers
+        .get(AGE)
+        .and_then(|age| age.to_str().ok()?.trim().parse().ok());
     fresh
         .unwrap_or(FRESH)
+        .saturating_sub(Duration::from_secs(age.unwrap_or(0)))
         .clamp(shortest, FRESH_AT_MOST.max(shortest))
 }

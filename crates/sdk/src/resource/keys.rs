@@ -1,18 +1,15 @@
 //! The key set of one issuer, kept up to date.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, SystemTime},
 };
 
 use http::{HeaderValue, StatusCode, header::ETAG};
-use tokio::time::Instant;
 
 use super::{
     InvalidToken, KeysFault, Rejection, Trouble, Unavailable,
+    attempts::{Attempts, Outcome},
     key_set::{KeySet, fresh_for},
     trouble::Listener,
 };
@@ -21,15 +18,13 @@ use crate::{
     clock::Clock,
     endpoint::Endpoint,
     metadata::{DiscoveryError, discover, named},
-    transport::Link,
+    transport::{Link, retry_after, shown},
 };
 
-/// After a failure without any keys, so long at least until the next try.
-const AGAIN: Duration = Duration::from_secs(1);
-/// Where there are keys that can be used, nobody waits longer than this for newer ones.
+/// While the keys that are here can be used, nobody waits longer than this for others.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// An issuer that does not exist is not looked for again for so long.
-const ABSENT: Duration = Duration::from_secs(30);
+/// What a caller is told who comes while there are no keys, and nobody has said when there will be.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What is the same for every issuer of a verifier.
 #[derive(Debug)]
@@ -64,11 +59,7 @@ pub(super) struct IssuerKeys {
     source: Source,
     rules: Arc<KeyRules>,
     current: RwLock<Option<Arc<Current>>>,
-    /// When the last fetch ended, for how long none begins after it, and how it went.
-    last: Mutex<Option<(Instant, Duration, Failure)>>,
-    busy: AtomicBool,
-    /// Whether somebody has waited in vain: until keys come, nobody else does.
-    slow: AtomicBool,
+    attempts: Attempts,
     gate: tokio::sync::Mutex<()>,
 }
 
@@ -82,21 +73,14 @@ struct Current {
     url: Option<Endpoint>,
 }
 
+/// Why keys are fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Failure {
-    None,
-    Unavailable,
-    Absent,
-}
-
-/// How the set is asked for.
-#[derive(Clone, Copy, Debug)]
-enum Asking {
-    /// Unless it is as it was.
-    ForChanges,
-    /// In any case: a token that names a key which is not in it says that it is not as it was, whatever its
-    /// tag is.
-    ForAll,
+enum Reason {
+    /// Those that are here may not be the last word.
+    Age,
+    /// A token names one that is not here. Then the issuer is not asked whether the set has changed, but for
+    /// the set: what it would say of that may be what is wrong.
+    UnknownKey,
 }
 
 /// How good the set is that is here.
@@ -105,7 +89,7 @@ enum State {
     Fresh,
     /// A little old: good, while the next one is on its way.
     Old,
-    /// Old enough to look first, and good where that fails.
+    /// Old enough to look first, and good where that fails or takes long.
     Stale,
     /// Too old to be trusted.
     Gone,
@@ -118,9 +102,7 @@ impl IssuerKeys {
             source,
             rules,
             current: RwLock::default(),
-            last: Mutex::default(),
-            busy: AtomicBool::new(false),
-            slow: AtomicBool::new(false),
+            attempts: Attempts::default(),
             gate: tokio::sync::Mutex::default(),
         }
     }
@@ -143,43 +125,62 @@ impl IssuerKeys {
         self.current().is_some()
     }
 
+    /// Whether asking for the keys would be the first request, or the first after a while, for an issuer
+    /// that may not exist.
+    pub(super) fn is_to_be_looked_for(&self) -> bool {
+        !self.has_keys()
+            && self.attempts.under_way_for().is_none()
+            && self.attempts.wait(Duration::ZERO, false).is_none()
+    }
+
     /// The set to verify a token with that names this key. It may not be in it.
     pub(super) async fn set_for(
         self: &Arc<Self>,
         key_id: Option<&str>,
     ) -> Result<Arc<KeySet>, Rejection> {
         let mut current = self.current();
+        let reason = match &current {
+            Some(current) if !current.set.knows(key_id) => Reason::UnknownKey,
+            _ => Reason::Age,
+        };
         match current
             .as_deref()
             .map_or(State::Gone, |current| self.state(current))
         {
             State::Fresh => {}
-            State::Old => self.refresh_in_background(),
-            State::Stale if self.slow.load(Ordering::Relaxed) => self.refresh_in_background(),
+            State::Old => self.refresh_in_background(reason),
+            // What is here is good, so an issuer that is silent holds up nobody for long.
             State::Stale => {
-                let looked = self.refresh(Duration::ZERO, Asking::ForChanges);
-                if tokio::time::timeout(PATIENCE, looked).await.is_err() {
-                    self.slow.store(true, Ordering::Relaxed);
+                let spent = self.attempts.under_way_for().unwrap_or_default();
+                if spent >= PATIENCE || self.attempts.failure().is_some() {
+                    self.refresh_in_background(reason);
+                } else {
+                    let refresh = self.refresh(Duration::ZERO, reason);
+                    let _ = tokio::time::timeout(PATIENCE.saturating_sub(spent), refresh).await;
+                    current = self.current();
                 }
-                current = self.current();
             }
             State::Gone => {
-                let failed = self.refresh(Duration::ZERO, Asking::ForChanges).await;
+                self.refresh(Duration::ZERO, reason).await;
                 current = self.current();
                 let usable = current.as_deref().map(|current| self.state(current));
                 if usable.is_none_or(|state| state == State::Gone) {
-                    return Err(failed);
+                    return Err(self.unavailable());
                 }
             }
         }
-        let knows =
-            |current: Option<&Current>| current.is_some_and(|current| current.set.knows(key_id));
-        if !knows(current.as_deref()) && !matches!(self.source, Source::Fixed) {
-            let failed = self.refresh(self.rules.min_interval, Asking::ForAll).await;
+        let knows = |current: &Option<Arc<Current>>| {
+            current
+                .as_ref()
+                .is_some_and(|current| current.set.knows(key_id))
+        };
+        if !knows(&current) && !matches!(self.source, Source::Fixed) {
+            self.refresh(self.rules.min_interval, Reason::UnknownKey)
+                .await;
             current = self.current();
-            // It may be a new one that could not be fetched, which is not the caller's fault.
-            if !knows(current.as_deref()) && self.has_failed() {
-                return Err(failed);
+            // Whether there is such a key could not be found out.
+            if !knows(&current) && self.attempts.failure().is_some() {
+                return Err(self.unavailable());
             }
         }
         match current {
@@ -202,89 +203,71 @@ impl IssuerKeys {
         }
     }
 
-    fn refresh_in_background(self: &Arc<Self>) {
-        if !self.busy.load(Ordering::Relaxed) && self.waits(Duration::ZERO).is_none() {
+    fn refresh_in_background(self: &Arc<Self>, reason: Reason) {
+        if self.attempts.under_way_for().is_none() && self.wait(Duration::ZERO).is_none() {
             let keys = Arc::clone(self);
-            tokio::spawn(
-                async move { keys.fetch_in_turn(Duration::ZERO, Asking::ForChanges).await },
-            );
+            tokio::spawn(async move { keys.fetch_in_turn(Duration::ZERO, reason).await });
         }
     }
 
     /// Fetches the set, or waits for whoever is doing so; neither, if the last fetch began less than the
-    /// interval ago. Says what to tell the caller if there are still no keys.
-    async fn refresh(self: &Arc<Self>, interval: Duration, asking: Asking) -> Rejection {
-        if self.busy.load(Ordering::Relaxed) || self.waits(interval).is_none() {
+    /// interval ago.
+    async fn refresh(self: &Arc<Self>, interval: Duration, reason: Reason) {
+        if self.attempts.under_way_for().is_some() || self.wait(interval).is_none() {
             // A caller that goes away does not end the fetch: it counts against the interval.
             let keys = Arc::clone(self);
-            let _ = tokio::spawn(async move { keys.fetch_in_turn(interval, asking).await }).await;
-        }
-        match self.waits(AGAIN) {
-            Some((_, Failure::Absent)) => InvalidToken::UnknownIssuer.into(),
-            waits => Rejection::Unavailable {
-                cause: Unavailable::Keys,
-                retry_after: waits.map_or(AGAIN, |(retry_after, _)| retry_after),
-            },
+            let _ = tokio::spawn(async move { keys.fetch_in_turn(interval, reason).await }).await;
         }
     }
 
-    async fn fetch_in_turn(&self, interval: Duration, asking: Asking) {
+    /// What to tell a caller while there are no keys for its token.
+    fn unavailable(&self) -> Rejection {
+        if self.attempts.failure() == Some(Outcome::Absent) {
+            return InvalidToken::UnknownIssuer.into();
+        }
+        Rejection::Unavailable {
+            cause: Unavailable::Keys,
+            retry_after: self.wait(Duration::ZERO).unwrap_or(SOON),
+        }
+    }
+
+    async fn fetch_in_turn(&self, interval: Duration, reason: Reason) {
         let before = self.current().map(|current| Arc::as_ptr(&current) as usize);
         let _turn = self.gate.lock().await;
         let now = self.current().map(|current| Arc::as_ptr(&current) as usize);
-        if now != before || self.waits(interval).is_some() {
+        if now != before || self.wait(interval).is_some() {
             return;
         }
-        self.busy.store(true, Ordering::Relaxed);
-        let fault = self.fetch(asking).await.err();
-        let failure = match &fault {
-            None => Failure::None,
-            Some(KeysFault::Discovery(DiscoveryError::Absent { status: 404, .. })) => {
-                Failure::Absent
-            }
-            Some(_) => Failure::Unavailable,
-        };
-        let pause = match failure {
-            Failure::None => {
-                self.slow.store(false, Ordering::Relaxed);
-                Duration::ZERO
-            }
-            Failure::Unavailable => AGAIN,
-            Failure::Absent => ABSENT,
-        };
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((Instant::now(), pause, failure));
-        self.busy.store(false, Ordering::Relaxed);
-        // Last of all: what the listener does is not ours, and it may never come back.
-        if let Some(fault) = fault {
-            self.tell(fault, failure);
+        let attempt = self.attempts.begin();
+        let fetched = self.fetch(reason).await;
+        let outcome = fetched
+            .as_ref()
+            .map_or_else(outcome_of, |()| Outcome::Fetched);
+        attempt.ended(outcome);
+        if let Err(fault) = fetched {
+            self.tell(fault, outcome);
         }
     }
 
-    /// Whether the last fetch came to nothing.
-    fn has_failed(&self) -> bool {
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.is_some_and(|(.., failure)| failure != Failure::None)
-    }
-
-    /// For how long no fetch may begin, and how the last one ended.
-    fn waits(&self, interval: Duration) -> Option<(Duration, Failure)> {
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, pause, failure) = last?;
-        let left = pause.max(interval).saturating_sub(at.elapsed());
-        (!left.is_zero()).then_some((left, failure))
+    /// For how long no fetch may begin.
+    fn wait(&self, interval: Duration) -> Option<Duration> {
+        let current = self.current();
+        let usable = current.is_some_and(|current| self.state(&current) != State::Gone);
+        self.attempts.wait(interval, usable)
     }
 
     /// Tells what went wrong, but not that a tenant does not exist which anybody may have made up.
-    fn tell(&self, fault: KeysFault, failure: Failure) {
-        let made_up = failure == Failure::Absent && matches!(self.source, Source::Tenant(_));
-        if !made_up || self.has_keys() {
+    fn tell(&self, fault: KeysFault, outcome: Outcome) {
+        let made_up = outcome == Outcome::Absent
+            && matches!(self.source, Source::Tenant(_))
+            && !self.has_keys();
+        if !made_up {
             let issuer = self.issuer.clone();
             self.rules.listener.tell(&Trouble::Keys { issuer, fault });
         }
     }
 
-    async fn fetch(&self, asking: Asking) -> Result<(), KeysFault> {
+    async fn fetch(&self, reason: Reason) -> Result<(), KeysFault> {
         let known = self.current();
         let url = match self.locate().await {
             Ok(url) => url,
@@ -294,10 +277,10 @@ impl IssuerKeys {
                 _ => return Err(error.into()),
             },
         };
-        let etag = match asking {
-            Asking::ForChanges => known.as_ref().and_then(|known| known.etag.as_ref()),
-            Asking::ForAll => None,
-        };
+        let etag = known
+            .as_ref()
+            .filter(|_| reason == Reason::Age)
+            .and_then(|known| known.etag.as_ref());
         let answer = self.rules.link.get(url.as_str(), etag).await;
         let answer = answer.map_err(|error| KeysFault::Unreachable {
             url: url.to_string(),
@@ -309,27 +292,25 @@ impl IssuerKeys {
                 Err(error) => {
                     return Err(KeysFault::Unreadable {
                         url: url.to_string(),
-                        what: error.to_string(),
+                        what: shown(&error.to_string()),
                     });
                 }
             },
-            (StatusCode::NOT_MODIFIED, Some(known)) => Arc::clone(&known.set),
+            (StatusCode::NOT_MODIFIED, Some(known)) if etag.is_some() => Arc::clone(&known.set),
             (status, _) => {
                 return Err(KeysFault::Status {
                     url: url.to_string(),
                     status: status.as_u16(),
+                    retry_after: retry_after(answer.headers(), self.rules.clock.now()),
                 });
             }
         };
+        let unchanged = etag.filter(|_| answer.status() == StatusCode::NOT_MODIFIED);
         self.set(Current {
             set,
             fetched_at: self.rules.clock.now(),
             fresh_for: fresh_for(answer.headers(), self.rules.min_interval),
-            etag: answer
-                .headers()
-                .get(ETAG)
-                .cloned()
-                .or_else(|| known.as_ref().and_then(|known| known.etag.clone())),
+            etag: answer.headers().get(ETAG).or(unchanged).cloned(),
             url: Some(url),
         });
         Ok(())
@@ -360,5 +341,14 @@ impl IssuerKeys {
     fn set(&self, current: Current) {
         let mut slot = self.current.write().unwrap_or_else(PoisonError::into_inner);
         *slot = Some(Arc::new(current));
+    }
+}
+
+fn outcome_of(fault: &KeysFault) -> Outcome {
+    match fault {
+        KeysFault::Discovery(DiscoveryError::Absent { status: 404, .. }) => Outcome::Absent,
+        KeysFault::Discovery(DiscoveryError::Absent { retry_after, .. })
+        | KeysFault::Status { retry_after, .. } => Outcome::Unavailable(*retry_after),
+        _ => Outcome::Unavailable(None),
     }
 }

@@ -1,5 +1,6 @@
 //! Verifying tokens: what an API needs.
 
+mod attempts;
 mod builder;
 mod caller;
 mod extract;
@@ -10,6 +11,7 @@ mod keys;
 mod layer;
 mod rejection;
 mod require;
+mod seats;
 mod token;
 mod trouble;
 mod verifier;

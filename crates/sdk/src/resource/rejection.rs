@@ -7,6 +7,10 @@ use http::{
 use serde_json::json;
 
 use super::Require;
+use crate::Scopes;
+
+/// The challenge where there is nothing to say: it has to have one parameter at least.
+const BARE: &str = "Bearer realm=\"api\"";
 
 /// Why a caller is not let in, with the answer that RFC 6750, section 3, has for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +24,7 @@ pub enum Rejection {
     Malformed(&'static str),
     /// 401, `invalid_token`: the token is not accepted.
     #[error("{0}")]
-    Invalid(#[from] InvalidToken),
+    Invalid(InvalidToken),
     /// 403, `insufficient_scope`: the token is good, but not for this.
     #[error("{}", .0.missing())]
     Insufficient(Require),
@@ -35,6 +39,12 @@ pub enum Rejection {
     /// 500: a caller was asked for where no [`AuthLayer`](super::AuthLayer) has let one in.
     #[error("the route is not behind an AuthLayer")]
     NoLayer,
+}
+
+impl From<InvalidToken> for Rejection {
+    fn from(fault: InvalidToken) -> Self {
+        Self::Invalid(fault)
+    }
 }
 
 /// Why it cannot be found out whether a token is good.
@@ -149,12 +159,16 @@ impl Rejection {
     /// `WWW-Authenticate` (RFC 6750, section 3).
     fn challenge(&self) -> Option<HeaderValue> {
         let text = match (self, self.code()) {
-            (Self::Missing, _) => "Bearer".to_owned(),
+            (Self::Missing, _) => BARE.to_owned(),
             (Self::Malformed(_) | Self::Invalid(_), Some(code)) => {
                 format!("Bearer error=\"{code}\", error_description=\"{self}\"")
             }
             (Self::Insufficient(require), Some(code)) => {
+                // What is no scope (RFC 6749, section 3.3) nobody can ask for, and a quote would end the text.
+                let in_scope = |byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
                 let scopes = require.scopes();
+                let scopes = scopes.iter().filter(|scope| scope.bytes().all(in_scope));
+                let scopes: Scopes = scopes.collect();
                 let scope = if scopes.is_empty() {
                     String::new()
                 } else {
@@ -164,9 +178,8 @@ impl Rejection {
             }
             _ => return None,
         };
-        // A scope cannot hold a quote or a control character; what does is left out.
         HeaderValue::from_str(&text)
             .ok()
-            .or(Some(HeaderValue::from_static("Bearer")))
+            .or(Some(HeaderValue::from_static(BARE)))
     }
 }

@@ -1,4 +1,9 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::metadata::DiscoveryError;
 
@@ -65,6 +70,8 @@ pub enum KeysFault {
         url: String,
         /// The status of the answer.
         status: u16,
+        /// `Retry-After`, if the answer had one.
+        retry_after: Option<Duration>,
     },
     /// The key set cannot be read.
     #[error("{url} is not a key set: {what}")]
@@ -86,8 +93,9 @@ impl Listener {
         Self(Arc::new(hear))
     }
 
+    /// Whoever panics there has told of it already, and shall not stop what is under way here.
     pub(crate) fn tell(&self, trouble: &Trouble) {
-        (self.0)(trouble);
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.0)(trouble)));
     }
 }
 

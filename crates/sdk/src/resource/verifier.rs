@@ -68,13 +68,16 @@ impl Verifier {
         }
         let issuer = presented.payload.iss.as_deref();
         let issuer = issuer.ok_or(InvalidToken::NoClaim("iss"))?;
-        // What needs no key first: a token for another API must not make us look for an issuer or its keys.
+        // What needs no key first: a token for another API must not make us look for its issuer.
         let now = unix_seconds(inner.clock.now());
         inner.check(&presented.payload, now)?;
-        let found = inner.issuers.find(issuer)?;
+        let mut found = inner.issuers.find(issuer).await?;
 
         let key_id = presented.key_id.as_deref();
         let keys = found.keys.set_for(key_id).await?;
+        if let Some(seat) = found.seat.take() {
+            seat.give_back();
+        }
         let key = keys
             .key(key_id, presented.algorithm)
             .ok_or(InvalidToken::UnknownKey)?;
@@ -88,9 +91,7 @@ impl Verifier {
         #[cfg(feature = "introspection")]
         if let Some(introspection) = &inner.introspection {
             let issuer = &found.keys.issuer;
-            introspection
-                .check(issuer, token, payload.exp.unwrap_or(now))
-                .await?;
+            introspection.check(issuer, token).await?;
         }
         Ok(Caller::new(Verified {
             issuer: payload.iss.take().unwrap_or_default(),

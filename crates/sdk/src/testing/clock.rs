@@ -15,7 +15,7 @@ impl TestClock {
         Self(Arc::new(Mutex::new(now)))
     }
 
-    /// Sets it, back too.
+    /// Shows this moment from now on, which may be one that has passed: clocks are set back, too.
     pub fn set(&self, now: SystemTime) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }

@@ -94,8 +94,12 @@ impl TestIssuer {
                     (None, _) => error(StatusCode::UNAUTHORIZED, "invalid_client"),
                     (Some(client), "token") => self.grant(&client, &form),
                     (Some(client), "introspect") => self.introspect(&client, &form),
-                    (Some(_), _) => {
-                        self.revoke(first(&form, "token").unwrap_or_default());
+                    (Some(client), _) => {
+                        let token = first(&form, "token").unwrap_or_default();
+                        let of = UnverifiedClaims::of(token).and_then(|claims| claims.client_id);
+                        if of.as_ref() == Some(&client.id) {
+                            self.revoke(token);
+                        }
                         answer(StatusCode::OK, &json!({}))
                     }
                 }
@@ -218,7 +222,8 @@ impl TestIssuer {
         let serves = claims
             .audiences
             .iter()
-            .any(|audience| client.grants.contains_key(audience));
+            .any(|audience| client.serves.contains(audience))
+            || claims.client_id.as_ref() == Some(&client.id);
         let live = claims.issuer.as_deref() == Some(&*self.url)
             && claims.expires_at.is_some_and(|end| end > now)
             && claims

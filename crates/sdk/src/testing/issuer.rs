@@ -15,10 +15,14 @@ use crate::{
 };
 
 /// An issuer in memory: its [transport](Self::transport) answers for its metadata, its key set, and its
-/// token, introspection and revocation endpoints, as Chancery does.
+/// token, introspection and revocation endpoints, as Chancery does: who may introspect a token is the client
+/// that it is of and whoever [serves](TestClient::serves) its audience, and a client revokes no token but its
+/// own.
 ///
 /// Clones are the same issuer. Clients authenticate by secret: `client_secret_basic` or
-/// `client_secret_post`.
+/// `client_secret_post`; there are no assertions and no limits, but for [`Outage::Status`] with 429. A
+/// [role](TestClient::role) is in every token of its client, where Chancery puts it only into tokens for its
+/// API with all the scopes that it brings.
 #[derive(Clone)]
 pub struct TestIssuer {
     pub(super) url: Arc<str>,
@@ -57,6 +61,7 @@ pub struct TestClient {
     pub(super) secret: String,
     pub(super) grants: BTreeMap<String, Scopes>,
     pub(super) roles: BTreeSet<String>,
+    pub(super) serves: BTreeSet<String>,
 }
 
 impl TestClient {
@@ -67,6 +72,7 @@ impl TestClient {
             secret: secret.into(),
             grants: BTreeMap::new(),
             roles: BTreeSet::new(),
+            serves: BTreeSet::new(),
         }
     }
 
@@ -74,6 +80,13 @@ impl TestClient {
     #[must_use]
     pub fn grant(mut self, audience: impl Into<String>, scopes: impl Into<Scopes>) -> Self {
         self.grants.insert(audience.into(), scopes.into());
+        self
+    }
+
+    /// Lets it introspect tokens for this API, as the API itself does.
+    #[must_use]
+    pub fn serves(mut self, audience: impl Into<String>) -> Self {
+        self.serves.insert(audience.into());
         self
     }
 

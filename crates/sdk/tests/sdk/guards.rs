@@ -93,7 +93,7 @@ async fn without_a_token_the_answer_is_401_without_an_error() {
     ] {
         let (response, body) = ask(app(&stage), "/me", headers).await;
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-        assert_eq!(challenge(&response), "Bearer");
+        assert_eq!(challenge(&response), "Bearer realm=\"api\"");
         assert!(body.get("error").is_none());
         assert_eq!(response.headers()["cache-control"], "no-store");
     }

@@ -1,7 +1,10 @@
 //! Immediate revocation.
 
+use std::time::Duration;
+
 use chancery_sdk::{
     ClientAuth, ErrorCode, InvalidToken, Rejection, Trouble, Verifier, VerifierBuildError,
+    clock::Clock,
     introspection::{Introspection, OnOutage},
     testing::{Outage, TestClient},
 };
@@ -15,7 +18,7 @@ fn introspection() -> Introspection {
 fn verifier(stage: &Stage, introspection: Introspection) -> Verifier {
     stage
         .issuer
-        .register(TestClient::new("orders", "api-s3cret").grant(ORDERS, ""));
+        .register(TestClient::new("orders", "api-s3cret").serves(ORDERS));
     stage
         .verifying()
         .introspection(introspection)
@@ -37,35 +40,6 @@ async fn a_revoked_client_is_refused_within_the_time_of_the_cache() {
     let refused = verifier.verify(token.reveal()).await.unwrap_err();
     assert_eq!(refused, InvalidToken::Revoked.into());
     assert_eq!(stage.issuer.introspection_requests(), 2);
-}
-
-/// The secret of a client is for its own issuer.
-#[test]
-fn one_client_asks_one_issuer() {
-    let stage = Stage::new();
-    let two = stage.verifying().issuer("https://other.test/t/acme");
-    for several in [two, stage.verifying().tenants_of("https://auth.test")] {
-        let refused = several.introspection(introspection()).build();
-        assert!(matches!(
-            refused,
-            Err(VerifierBuildError::OneClientForSeveralIssuers)
-        ));
-    }
-}
-
-/// What was said half an hour later is not believed for another half hour.
-#[tokio::test(start_paused = true)]
-async fn a_clock_that_is_set_back_keeps_no_revoked_client_alive() {
-    let stage = Stage::new();
-    let verifier = verifier(&stage, introspection());
-    let now = chancery_sdk::clock::Clock::now(&stage.clock);
-    let token = stage.client().get_token().await.unwrap();
-    stage.clock.advance(seconds(1_800));
-    verifier.verify(token.reveal()).await.unwrap();
-    stage.issuer.remove("billing");
-    stage.clock.set(now);
-    let refused = verifier.verify(token.reveal()).await.unwrap_err();
-    assert_eq!(refused, InvalidToken::Revoked.into());
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,7 +143,7 @@ async fn an_api_whose_own_credential_is_refused_says_so() {
     let verifier = telling(introspection());
     stage
         .issuer
-        .register(TestClient::new("orders", "api-s3cret").grant(ORDERS, ""));
+        .register(TestClient::new("orders", "api-s3cret").serves(ORDERS));
     verifier.verify(token.reveal()).await.unwrap();
     stage.issuer.set_outage(Some(Outage::Status(500, Some(60))));
     stage.advance(seconds(10)).await;
@@ -197,4 +171,94 @@ async fn a_vault_that_hangs_does_not_hold_up_the_api() {
     let refused = verifier.verify(token.reveal()).await.unwrap_err();
     assert!(refused.to_string().contains("own credential"), "{refused}");
     assert_eq!(begun.elapsed(), seconds(2));
+}
+
+/// The secret of a client at one issuer would go to every other.
+#[tokio::test(start_paused = true)]
+async fn one_secret_is_not_for_several_issuers() {
+    let stage = Stage::new();
+    let several = stage.verifying().issuer("https://other.test");
+    let every = stage.verifying().tenants_of("https://auth.test");
+    for verifying in [several, every] {
+        let refused = verifying.introspection(introspection()).build();
+        assert!(matches!(refused, Err(VerifierBuildError::OneClient)));
+    }
+    // Whom to ask as may be found out when a tenant comes.
+    stage
+        .issuer
+        .register(TestClient::new("orders", "api-s3cret").serves(ORDERS));
+    let own = Introspection::by_issuer().others(|issuer| {
+        (issuer == ISSUER).then(|| ("orders".to_owned(), ClientAuth::basic("api-s3cret")))
+    });
+    let verifier = Verifier::builder()
+        .tenants_of("https://auth.test")
+        .audience(ORDERS)
+        .transport(stage.issuer.transport())
+        .clock(std::sync::Arc::new(stage.clock.clone()))
+        .introspection(own)
+        .build()
+        .unwrap();
+    let token = stage.client().get_token().await.unwrap();
+    verifier.verify(token.reveal()).await.unwrap();
+    assert_eq!(stage.issuer.introspection_requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_keeps_no_revoked_token_alive() {
+    let stage = Stage::new();
+    let verifier = verifier(&stage, introspection());
+    let token = stage.client().get_token().await.unwrap();
+    stage.advance(seconds(1_800)).await;
+    verifier.verify(token.reveal()).await.unwrap();
+    stage.issuer.remove("billing");
+    stage.clock.set(stage.clock.now() - seconds(1_700));
+    tokio::time::advance(seconds(10)).await;
+    let refused = verifier.verify(token.reveal()).await.unwrap_err();
+    assert_eq!(refused, InvalidToken::Revoked.into());
+}
+
+/// However many tokens there are, and however impatient those who bring them.
+#[tokio::test(start_paused = true)]
+async fn a_silent_issuer_is_given_up_by_all_together() {
+    let stage = Stage::new();
+    let made = |number: usize| {
+        let client = format!("client-{number}");
+        stage.issuer.token(&client).audience(ORDERS).sign()
+    };
+    // The keys are known, and where to introspect is not.
+    let keys = serde_json::json!({"keys": stage.issuer.published()}).to_string();
+    let verifier = Verifier::builder()
+        .issuer_with_keys(ISSUER, keys)
+        .audience(ORDERS)
+        .transport(stage.issuer.transport())
+        .clock(std::sync::Arc::new(stage.clock.clone()))
+        .introspection(introspection())
+        .build()
+        .unwrap();
+    stage.issuer.set_outage(Some(Outage::Silent));
+    let begun = tokio::time::Instant::now();
+    let callers: Vec<_> = (0..30)
+        .map(|number| {
+            let (verifier, token) = (verifier.clone(), made(number));
+            tokio::spawn(async move {
+                // Half of them hang up.
+                let patience = seconds(if number % 2 == 0 { 1 } else { 60 });
+                tokio::time::timeout(patience, verifier.verify(&token)).await
+            })
+        })
+        .collect();
+    for caller in callers {
+        if let Ok(answer) = caller.await.unwrap() {
+            assert_eq!(answer.unwrap_err().status(), 503);
+        }
+    }
+    assert!(
+        begun.elapsed() <= seconds(4) + Duration::from_millis(10),
+        "{:?}",
+        begun.elapsed()
+    );
+    // The failures of those who hung up count: it is left alone.
+    let asked = stage.issuer.metadata_requests();
+    verifier.verify(&made(99)).await.unwrap_err();
+    assert_eq!(stage.issuer.metadata_requests(), asked);
 }

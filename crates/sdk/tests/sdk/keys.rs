@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chancery_sdk::{
     Algorithm, DiscoveryError, InvalidToken, KeysFault, Rejection, Trouble, Unavailable, Verifier,
-    testing::Outage,
+    VerifierBuilder, testing::Outage,
 };
 use serde_json::json;
 
@@ -208,15 +208,20 @@ async fn caching_headers_are_honoured_within_limits() {
         ("max-age=99999999", 3_600),
         ("max-age=0", 5),
         ("max-age=soon", 300),
+        ("max-age=100, age=40", 60),
         ("", 300),
     ] {
         let stage = Stage::new();
         let keys = json!({"keys": stage.issuer.published()});
         let server = Scripted::new(move |_| {
             let mut response = json(200, &keys);
-            response
-                .headers_mut()
-                .insert("cache-control", cache_control.parse().unwrap());
+            let headers = response.headers_mut();
+            // How long it lay in a cache on the way stands in a header of its own.
+            let (directives, age) = cache_control
+                .split_once(", age=")
+                .unwrap_or((cache_control, "0"));
+            headers.insert("cache-control", directives.parse().unwrap());
+            headers.insert("age", age.parse().unwrap());
             response
         });
         let verifier = Verifier::builder()
@@ -298,61 +303,277 @@ async fn keys_that_are_not_for_this_are_passed_over() {
     );
 }
 
+/// A server with the tenants that are named, which all have the stage's keys, and any other does not exist.
+fn server_of(stage: &Stage, is_tenant: fn(&str) -> bool) -> Scripted {
+    let issuer = stage.issuer.clone();
+    Scripted::new(move |request| {
+        let path = request.uri().path().to_owned();
+        let slug = path.split("/t/").nth(1).unwrap_or_default();
+        let slug = slug.split('/').next().unwrap_or_default();
+        if !is_tenant(slug) {
+            return json(404, &json!({}));
+        }
+        let url = format!("https://auth.test/t/{slug}");
+        let answer = json!({"keys": issuer.published(), "issuer": url,
+            "jwks_uri": format!("{url}/oauth2/jwks")});
+        json(200, &answer)
+    })
+}
+
+fn of_every_tenant(stage: &Stage, server: &Scripted) -> VerifierBuilder {
+    Verifier::builder()
+        .tenants_of("https://auth.test/")
+        .audience(ORDERS)
+        .transport(std::sync::Arc::new(server.clone()))
+        .clock(std::sync::Arc::new(stage.clock.clone()))
+}
+
+fn token_of(stage: &Stage, tenant: &str) -> String {
+    let issuer = format!("https://auth.test/t/{tenant}");
+    let token = stage.issuer.token("b").audience(ORDERS);
+    token.claim("iss", issuer).sign()
+}
+
+/// After a restart they all come at once.
+#[tokio::test(start_paused = true)]
+async fn a_thousand_tenants_are_let_in_from_the_start() {
+    let stage = Stage::new();
+    let server = server_of(&stage, |slug| slug.starts_with("tenant-"));
+    let verifier = of_every_tenant(&stage, &server).build().unwrap();
+    let callers: Vec<_> = (0..1_000)
+        .map(|number| {
+            let verifier = verifier.clone();
+            let token = token_of(&stage, &format!("tenant-{number}"));
+            tokio::spawn(async move { verifier.verify(&token).await })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap().unwrap();
+    }
+}
+
+/// Neither does one who makes up tenants keep out those that are not known yet, nor does he need to have a
+/// token for this API to be a burden.
+#[tokio::test(start_paused = true)]
+async fn made_up_tenants_do_not_keep_out_the_unknown() {
+    let stage = Stage::new();
+    let server = server_of(&stage, |slug| slug.starts_with("tenant-"));
+    let verifier = of_every_tenant(&stage, &server)
+        .new_tenants(10)
+        .build()
+        .unwrap();
+    for number in 0..50 {
+        let issuer = format!("https://auth.test/t/made-up-{number}");
+        for token in [
+            stage.issuer.token("b").audience("https://other.test"),
+            stage.issuer.token("b").audience(ORDERS).expires_in(-60),
+        ] {
+            let token = token.claim("iss", issuer.as_str()).sign();
+            let refused = verifier.verify(&token).await.unwrap_err();
+            assert_eq!(refused.status(), 401, "{refused}");
+        }
+    }
+    assert!(server.requests.lock().unwrap().is_empty());
+    let strangers: Vec<_> = (0..15)
+        .map(|number| {
+            let verifier = verifier.clone();
+            let token = token_of(&stage, &format!("made-up-{number}"));
+            tokio::spawn(async move { verifier.verify(&token).await.unwrap_err() })
+        })
+        .collect();
+    settle().await;
+    // They wait for their turn.
+    for number in 0..5 {
+        let token = token_of(&stage, &format!("tenant-{number}"));
+        verifier.verify(&token).await.unwrap();
+    }
+    for stranger in strangers {
+        let refused = stranger.await.unwrap();
+        assert_eq!(refused, InvalidToken::UnknownIssuer.into());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn made_up_tenants_cost_little_and_leave_the_known_ones_alone() {
     let stage = Stage::new();
-    let server = Scripted::new({
-        let transport = stage.issuer.clone();
-        move |request| {
-            let url = request.uri().to_string();
-            if !url.contains("/t/acme") {
-                return json(404, &json!({}));
-            }
-            let keys = json!({"keys": transport.published(), "issuer": transport.url(),
-                "jwks_uri": "https://auth.test/t/acme/oauth2/jwks"});
-            json(200, &keys)
-        }
+    let server = server_of(&stage, |slug| slug == "acme");
+    let verifier = of_every_tenant(&stage, &server)
+        .new_tenants(20)
+        .build()
+        .unwrap();
+    verifier.verify(&token(&stage)).await.unwrap();
+    let before = server.requests.lock().unwrap().len();
+    let begun = tokio::time::Instant::now();
+    let flood: Vec<_> = (0..1_000)
+        .map(|number| {
+            let verifier = verifier.clone();
+            let token = token_of(&stage, &format!("made-up-{number}"));
+            tokio::spawn(async move { verifier.verify(&token).await.unwrap_err().status() })
+        })
+        .collect();
+    settle().await;
+    verifier.verify(&token(&stage)).await.unwrap();
+    assert!(begun.elapsed().is_zero());
+    let mut refusals = std::collections::HashMap::<_, usize>::new();
+    for refused in flood {
+        *refusals.entry(refused.await.unwrap().as_u16()).or_default() += 1;
+    }
+    assert!(begun.elapsed() < seconds(3), "{:?}", begun.elapsed());
+    // At once, after a second, and perhaps after another.
+    let cost = server.requests.lock().unwrap().len() - before;
+    assert!(cost <= 2 * 60, "{cost} requests");
+    assert_eq!(refusals[&401] + refusals[&503], 1_000);
+    // One that is known not to exist is not looked for again.
+    verifier
+        .verify(&token_of(&stage, "made-up-0"))
+        .await
+        .unwrap_err();
+    assert_eq!(server.requests.lock().unwrap().len() - before, cost);
+}
+
+/// Packets that nobody answers are the worst outage: each request takes its whole time.
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_is_silent_holds_up_nobody_while_its_keys_are_good() {
+    let stage = Stage::new();
+    let verifier = stage.verifier();
+    let token = token(&stage);
+    verifier.verify(&token).await.unwrap();
+    stage.issuer.set_outage(Some(Outage::Silent));
+    stage.advance(seconds(700)).await;
+    let asked_before = stage.issuer.metadata_requests();
+    let begun = tokio::time::Instant::now();
+    let first: Vec<_> = (0..20)
+        .map(|_| {
+            let (verifier, token) = (verifier.clone(), token.clone());
+            tokio::spawn(async move { verifier.verify(&token).await.unwrap() })
+        })
+        .collect();
+    for caller in first {
+        caller.await.unwrap();
+    }
+    assert!(begun.elapsed() <= Duration::from_millis(501));
+    // And from then on nobody waits at all, for as long as it lasts.
+    for _ in 0..600 {
+        let begun = tokio::time::Instant::now();
+        verifier.verify(&token).await.unwrap();
+        assert!(begun.elapsed().is_zero(), "{:?}", begun.elapsed());
+        stage.advance(seconds(1)).await;
+        settle().await;
+    }
+    // It is asked less and less often: each attempt takes 20 s, and the pause goes up to 30 s.
+    let asked = stage.issuer.metadata_requests() - asked_before;
+    assert!((10..=20).contains(&asked), "{asked}");
+    stage.issuer.set_outage(None);
+    stage.advance(seconds(60)).await;
+    verifier.verify(&token).await.unwrap();
+    settle().await;
+    verifier.verify(&token).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_cannot_be_looked_up_is_not_the_callers_fault() {
+    let stage = Stage::new();
+    let verifier = stage.verifier();
+    verifier.verify(&token(&stage)).await.unwrap();
+    stage.issuer.rotate_key(Algorithm::Es256);
+    stage.issuer.set_outage(Some(Outage::Unreachable));
+    stage.advance(seconds(5)).await;
+    for _ in 0..3 {
+        let refused = verifier.verify(&token(&stage)).await.unwrap_err();
+        assert_eq!(refused.status(), 503, "{refused}");
+    }
+    stage.issuer.set_outage(None);
+    stage.advance(seconds(5)).await;
+    verifier.verify(&token(&stage)).await.unwrap();
+}
+
+/// A server that was made anew may say of another set that nothing has changed.
+#[tokio::test(start_paused = true)]
+async fn an_unknown_key_is_not_looked_for_by_asking_what_has_changed() {
+    let stage = Stage::new();
+    let issuer = stage.issuer.clone();
+    let server = Scripted::new(move |request| {
+        let mut response = if request.headers().contains_key("if-none-match") {
+            json(304, &json!({}))
+        } else {
+            json(200, &json!({"keys": issuer.published()}))
+        };
+        let headers = response.headers_mut();
+        headers.insert("etag", "\"1\"".parse().unwrap());
+        headers.insert("cache-control", "max-age=60".parse().unwrap());
+        response
     });
     let verifier = Verifier::builder()
-        .tenants_of("https://auth.test/")
+        .issuer_with_jwks_uri(stage.issuer.url(), "https://auth.test/keys?set=1")
         .audience(ORDERS)
         .transport(std::sync::Arc::new(server.clone()))
         .clock(std::sync::Arc::new(stage.clock.clone()))
         .build()
         .unwrap();
     verifier.verify(&token(&stage)).await.unwrap();
-    let before = server.requests.lock().unwrap().len();
-    let made_up = |number: u32| {
-        let issuer = format!("https://auth.test/t/made-up-{number}");
-        stage
+    for age in [5, 70, 700] {
+        stage.issuer.rotate_key(Algorithm::Es256);
+        stage.advance(seconds(age)).await;
+        verifier.verify(&token(&stage)).await.unwrap();
+    }
+    // One that is merely old is asked for as HTTP has it.
+    stage.advance(seconds(200)).await;
+    verifier.verify(&token(&stage)).await.unwrap();
+    let requests = server.requests.lock().unwrap();
+    assert!(
+        requests
+            .last()
+            .unwrap()
+            .headers()
+            .contains_key("if-none-match")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_says_when_to_come_back_is_left_alone_until_then() {
+    let stage = Stage::new();
+    let verifier = stage.verifier();
+    stage.issuer.set_outage(Some(Outage::Status(503, Some(40))));
+    for _ in 0..39 {
+        let refused = verifier.verify(&token(&stage)).await.unwrap_err();
+        assert!(matches!(
+            refused,
+            Rejection::Unavailable { retry_after, .. } if retry_after > seconds(1)
+        ));
+        stage.advance(seconds(1)).await;
+    }
+    assert_eq!(stage.issuer.metadata_requests(), 1);
+    stage.issuer.set_outage(None);
+    stage.advance(seconds(1)).await;
+    verifier.verify(&token(&stage)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_panics_stops_nothing() {
+    let stage = Stage::new();
+    let verifier = stage
+        .verifying()
+        .on_error(|_| panic!("a defect of the API's"))
+        .build()
+        .unwrap();
+    verifier.verify(&token(&stage)).await.unwrap();
+    stage.issuer.set_outage(Some(Outage::Unreachable));
+    stage.advance(seconds(5)).await;
+    let asked = stage.issuer.metadata_requests();
+    for number in 0..50 {
+        let made_up = stage
             .issuer
             .token("b")
             .audience(ORDERS)
-            .claim("iss", issuer)
-            .sign()
-    };
-    let mut refusals = std::collections::HashMap::<_, usize>::new();
-    // Of another API, they are not even looked at.
-    for number in 0..2_000 {
-        let issuer = format!("https://auth.test/t/elsewhere-{number}");
-        let other = stage.issuer.token("b").audience("https://other.test");
-        let other = other.claim("iss", issuer).sign();
-        let refused = verifier.verify(&other).await.unwrap_err();
-        assert_eq!(refused, InvalidToken::WrongAudience.into());
+            .header("kid", format!("made-up-{number}"))
+            .sign();
+        verifier.verify(&made_up).await.unwrap_err();
     }
-    assert_eq!(server.requests.lock().unwrap().len(), before);
-    for number in 0..3_000 {
-        let refused = verifier.verify(&made_up(number)).await.unwrap_err();
-        *refusals.entry(refused.status().as_u16()).or_default() += 1;
-        verifier.verify(&token(&stage)).await.unwrap();
-    }
-    let cost = server.requests.lock().unwrap().len() - before;
-    // A thousand active tenants may come at once, as after a start.
-    assert_eq!((refusals[&401], refusals[&503]), (999, 2_001));
-    assert!(cost <= 2 * 1_000, "{cost} requests");
-    // One that is known not to exist is not looked for again.
-    verifier.verify(&made_up(0)).await.unwrap_err();
-    assert_eq!(server.requests.lock().unwrap().len() - before, cost);
+    assert_eq!(stage.issuer.metadata_requests() - asked, 1);
+    stage.issuer.set_outage(None);
+    stage.issuer.rotate_key(Algorithm::Es256);
+    stage.advance(seconds(5)).await;
+    verifier.verify(&token(&stage)).await.unwrap();
 }
 
 /// Tokens are good for a day while the keys cannot be refreshed, so somebody has to be told before.
@@ -447,83 +668,4 @@ async fn an_answer_that_is_no_key_set_is_told_of_as_such() {
             troubles.all()
         );
     }
-}
-
-/// Packets that are dropped are no refusal: nobody waits for them who has keys.
-#[tokio::test(start_paused = true)]
-async fn an_issuer_that_is_silent_holds_up_nobody_whose_keys_are_here() {
-    let stage = Stage::new();
-    let verifier = stage.verifier();
-    let token = token(&stage);
-    verifier.verify(&token).await.unwrap();
-    stage.issuer.set_outage(Some(Outage::Silent));
-    stage.advance(seconds(3_600)).await;
-    let begun = tokio::time::Instant::now();
-    verifier.verify(&token).await.unwrap();
-    assert_eq!(begun.elapsed(), Duration::from_millis(500));
-    for _ in 0..100 {
-        verifier.verify(&token).await.unwrap();
-        settle().await;
-    }
-    assert_eq!(begun.elapsed(), Duration::from_millis(500));
-    // It is looked at all the while, so when it speaks again its keys come.
-    stage.issuer.set_outage(None);
-    let before = stage.issuer.key_requests();
-    for _ in 0..3 {
-        tokio::time::sleep(seconds(12)).await;
-        verifier.verify(&token).await.unwrap();
-        settle().await;
-    }
-    assert!(stage.issuer.key_requests() > before);
-}
-
-/// It may be a key that was made a moment ago.
-#[tokio::test(start_paused = true)]
-async fn an_unknown_key_of_an_issuer_that_is_away_is_not_the_callers_fault() {
-    let stage = Stage::new();
-    let verifier = stage.verifier();
-    let old = token(&stage);
-    verifier.verify(&old).await.unwrap();
-    stage.issuer.rotate_key(Algorithm::Es256);
-    let new = token(&stage);
-    stage.issuer.set_outage(Some(Outage::Unreachable));
-    stage.advance(seconds(5)).await;
-    for _ in 0..3 {
-        let refused = verifier.verify(&new).await.unwrap_err();
-        assert_eq!(refused.status(), 503, "{refused}");
-        verifier.verify(&old).await.unwrap();
-    }
-    stage.issuer.set_outage(None);
-    stage.advance(seconds(5)).await;
-    verifier.verify(&new).await.unwrap();
-}
-
-/// A server that was made anew may name another set as it named the one before.
-#[tokio::test(start_paused = true)]
-async fn an_unknown_key_is_looked_for_whatever_the_tag_of_the_set_is() {
-    let stage = Stage::new();
-    let server = Scripted::new({
-        let issuer = stage.issuer.clone();
-        move |request| {
-            let mut answer = if request.headers().contains_key("if-none-match") {
-                json(304, &json!({}))
-            } else {
-                let keys = issuer.published();
-                json(
-                    200,
-                    &json!({"keys": keys, "issuer": ISSUER, "jwks_uri": format!("{ISSUER}/oauth2/jwks")}),
-                )
-            };
-            answer
-                .headers_mut()
-                .insert("etag", "\"one\"".parse().unwrap());
-            answer
-        }
-    });
-    let transport = std::sync::Arc::new(server);
-    let verifier = stage.verifying().transport(transport).build().unwrap();
-    verifier.verify(&token(&stage)).await.unwrap();
-    stage.issuer.rotate_key(Algorithm::Es256);
-    stage.advance(seconds(5)).await;
-    verifier.verify(&token(&stage)).await.unwrap();
 }
