@@ -8,7 +8,7 @@ use reqwest_middleware::{
     reqwest::{Request, Response, Url},
 };
 
-use crate::{AccessToken, TokenClient, TokenRequest, UrlFault};
+use crate::{AccessToken, TokenClient, TokenRequest, UrlFault, endpoint::is_loopback};
 
 /// Puts a token into every request; and when the answer is 401, gets another token and tries once more.
 ///
@@ -32,6 +32,7 @@ pub struct BearerToken {
     request: TokenRequest,
     /// Nowhere else, once it is said; nowhere at all, where nobody is named.
     origins: Option<BTreeSet<String>>,
+    plain: bool,
 }
 
 impl BearerToken {
@@ -41,6 +42,7 @@ impl BearerToken {
             tokens,
             request: TokenRequest::new(),
             origins: None,
+            plain: false,
         }
     }
 
@@ -54,7 +56,9 @@ impl BearerToken {
     /// Puts tokens only into requests to these servers: scheme, host and port of each URL. Said again, it
     /// adds to them. An empty list, as from a configuration that names nobody, lets the token go nowhere.
     ///
-    /// Whoever gets a token can use it, so say this unless the HTTP client talks to nobody else.
+    /// Whoever gets a token can use it, so say this unless the HTTP client talks to nobody else. For the same
+    /// reason it goes over TLS or to this machine, unless [that is lifted](Self::dangerously_allow_http)
+    /// before.
     pub fn only_for<U: AsRef<str>>(
         mut self,
         urls: impl IntoIterator<Item = U>,
@@ -66,9 +70,20 @@ impl BearerToken {
             if !matches!(url.scheme(), "https" | "http") {
                 return Err(UrlFault::Scheme);
             }
+            if !self.plain && is_plain(&url) {
+                return Err(UrlFault::Plain);
+            }
             origins.insert(origin(&url));
         }
         Ok(self)
+    }
+
+    /// Puts tokens into requests over plain HTTP to any machine: whoever is in between can use them. For a
+    /// network that encrypts by itself.
+    #[must_use]
+    pub fn dangerously_allow_http(mut self) -> Self {
+        self.plain = true;
+        self
     }
 
     fn is_for(&self, request: &Request) -> bool {
@@ -90,6 +105,9 @@ impl Middleware for BearerToken {
     ) -> Result<Response> {
         if !self.is_for(&request) {
             return next.run(request, extensions).await;
+        }
+        if !self.plain && is_plain(request.url()) {
+            return Err(Error::middleware(UrlFault::Plain));
         }
         let again = request.try_clone();
         let token = self
@@ -123,6 +141,11 @@ fn put(token: &AccessToken, request: &mut Request) {
         value.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, value);
     }
+}
+
+/// Whether somebody in between could read the request.
+fn is_plain(url: &Url) -> bool {
+    url.scheme() != "https" && !is_loopback(url)
 }
 
 fn origin(url: &Url) -> String {

@@ -87,7 +87,13 @@ impl ClientAuth {
         refused: Option<&Secret>,
         within: Duration,
     ) -> Result<Secret, CredentialError> {
-        self.credential.load(refused, within).await
+        let check = |secret: &Secret| match self.method {
+            Method::PrivateKeyJwt if SigningKey::from_pem(secret.reveal()).is_none() => {
+                Err(CredentialError::NotAKey)
+            }
+            _ => Ok(()),
+        };
+        self.credential.load(refused, within, check).await
     }
 
     /// Authenticates one request: fills in the form, and perhaps gives a value for `Authorization`.

@@ -48,9 +48,17 @@ pub(crate) struct Breaker {
 #[derive(Debug, Default)]
 struct State {
     failures: u32,
-    closed_until: Option<(Instant, Error)>,
-    /// Until when the server has asked to be left alone.
-    asked_until: Option<Instant>,
+    /// Since it failed too often. One answer ends it.
+    failing: Option<Pause>,
+    /// As it asked for by `Retry-After`. Nothing ends that before its time: an answer may have been on its way
+    /// already.
+    asked: Option<Pause>,
+}
+
+#[derive(Clone, Debug)]
+struct Pause {
+    until: Instant,
+    cause: Error,
 }
 
 impl Breaker {
@@ -67,59 +75,55 @@ impl Breaker {
     pub(crate) fn enter(&self) -> Result<(), Error> {
         let mut state = self.lock();
         let now = Instant::now();
-        let Some((until, cause)) = &state.closed_until else {
-            return Ok(());
-        };
-        if *until > now {
+        if let Some(pause) = state.pause().filter(|pause| pause.until > now) {
             return Err(Error::Paused {
-                retry_in: *until - now,
-                cause: Box::new(cause.clone()),
+                retry_in: pause.until - now,
+                cause: Box::new(pause.cause.clone()),
             });
         }
-        let cause = cause.clone();
-        state.closed_until =
-            (state.failures >= self.rule.failures).then(|| (now + self.rule.pause, cause));
+        state.asked = None;
+        if let Some(failing) = &mut state.failing {
+            failing.until = now + self.rule.pause;
+        }
         Ok(())
     }
 
     /// For how long no request goes, if none does.
     pub(crate) fn peek(&self) -> Option<Duration> {
-        let state = self.lock();
-        let (until, _) = state.closed_until.as_ref()?;
+        let until = self.lock().pause()?.until;
         Some(until.saturating_duration_since(Instant::now()))
     }
 
-    /// The server answered: with a token, or with a refusal. What it has asked for holds all the same: the
-    /// answer may be to a request that was on its way before.
+    /// The server answered: with a token, or with a refusal.
     pub(crate) fn answered(&self) {
         let mut state = self.lock();
-        let asked_until = state.asked_until.filter(|until| *until > Instant::now());
-        let cause = state.closed_until.take().map(|(_, cause)| cause);
-        *state = State {
-            failures: 0,
-            closed_until: asked_until.zip(cause),
-            asked_until,
-        };
+        state.failures = 0;
+        state.failing = None;
     }
 
     /// The server is in trouble or wants to be left alone.
     pub(crate) fn failed(&self, error: &Error) {
         let mut state = self.lock();
-        let now = Instant::now();
-        let mut pause = error.retry_after();
-        let asked_until = pause.map(|pause| now + pause.min(LONGEST));
-        state.asked_until = state.asked_until.max(asked_until);
+        let pause = |time: Duration| Pause {
+            until: Instant::now() + time.min(LONGEST),
+            cause: error.clone(),
+        };
+        if let Some(time) = error.retry_after() {
+            let asked = pause(time);
+            if state
+                .asked
+                .as_ref()
+                .is_none_or(|longer| longer.until < asked.until)
+            {
+                state.asked = Some(asked);
+            }
+        }
         if error.is_outage() {
             state.failures = state.failures.saturating_add(1);
             if state.failures >= self.rule.failures {
                 let own = self.rule.pause + chance::part_of(self.rule.pause / 4);
-                pause = pause.max(Some(own));
+                state.failing = Some(pause(own));
             }
-        }
-        if let Some(pause) = pause {
-            // A short pause does not end a longer one that was asked for before.
-            let until = state.asked_until.max(Some(now + pause.min(LONGEST)));
-            state.closed_until = until.map(|until| (until, error.clone()));
         }
     }
 
@@ -128,33 +132,55 @@ impl Breaker {
     }
 }
 
+impl State {
+    /// The one that lasts longer.
+    fn pause(&self) -> Option<&Pause> {
+        let pauses = self.failing.iter().chain(&self.asked);
+        pauses.max_by_key(|pause| pause.until)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
+    use super::{super::error::Answer, *};
 
-    use super::*;
-
-    fn asked_for(seconds: u64) -> Error {
-        Error::Paused {
-            retry_in: Duration::from_secs(seconds),
-            cause: Box::new(Error::Interrupted),
-        }
+    fn limited(seconds: u64) -> Error {
+        Error::RateLimited(Box::new(Answer {
+            status: 429,
+            code: None,
+            description: None,
+            uri: None,
+            retry_after: Some(Duration::from_secs(seconds)),
+            rate_limit: None,
+            trace_id: None,
+        }))
     }
 
-    /// Other answers, and shorter pauses, were on their way before.
     #[tokio::test(start_paused = true)]
-    async fn what_the_server_asked_for_is_kept_to() {
+    async fn what_the_server_asked_for_is_shortened_by_nothing_that_comes_after() {
         let breaker = Breaker::new(CircuitBreaker::default());
-        let error = asked_for(60);
-        let asked = error.retry_after();
-        assert_eq!(asked, Some(Duration::from_mins(1)));
-        breaker.failed(&error);
+        breaker.failed(&limited(60));
         breaker.answered();
-        breaker.failed(&asked_for(1));
-        advance(Duration::from_secs(59)).await;
         assert!(breaker.enter().is_err());
-        advance(Duration::from_secs(1)).await;
+        breaker.failed(&limited(1));
+        breaker.answered();
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert!(breaker.enter().is_err());
+        tokio::time::advance(Duration::from_secs(1)).await;
         assert!(breaker.enter().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_ends_the_pause_of_a_server_that_failed() {
+        let breaker = Breaker::new(CircuitBreaker::new(1, Duration::from_secs(30)));
+        breaker.failed(&Error::Timeout {
+            endpoint: String::new(),
+            after: Duration::ZERO,
+        });
+        assert!(breaker.enter().is_err());
+        tokio::time::advance(Duration::from_secs(38)).await;
+        assert!(breaker.enter().is_ok());
+        assert!(breaker.enter().is_err(), "one tries");
         breaker.answered();
         assert!(breaker.enter().is_ok());
     }

@@ -1,12 +1,9 @@
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     Backoff, BuildError, CacheKey, CircuitBreaker, ClientAuth, Credential, Hooks, Inner,
     MemoryCache, RetryStrategy, TokenCache, TokenClient, TokenRequest, breaker::Breaker,
-    endpoints::Endpoints, hooks::NoHooks,
+    endpoints::Endpoints, hooks::NoHooks, kinds::Kinds,
 };
 use crate::{
     Scopes,
@@ -17,7 +14,7 @@ use crate::{
 
 /// Builds a [`TokenClient`]. Needed are an issuer or a token endpoint, the client's id, and how it
 /// authenticates.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct TokenClientBuilder {
     issuer: Option<String>,
@@ -39,6 +36,19 @@ pub struct TokenClientBuilder {
     transport: Option<Arc<dyn Transport>>,
     clock: Arc<dyn Clock>,
     plain: bool,
+}
+
+/// What is the program's own is not shown: its `Debug` may be less careful than ours.
+impl fmt::Debug for TokenClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenClientBuilder")
+            .field("issuer", &self.issuer)
+            .field("token_endpoint", &self.token_endpoint)
+            .field("client_id", &self.client_id)
+            .field("auth", &self.auth)
+            .field("defaults", &self.defaults)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for TokenClientBuilder {
@@ -255,7 +265,7 @@ impl TokenClientBuilder {
             hooks: self.hooks.unwrap_or_else(|| Arc::new(NoHooks)),
             breaker: Breaker::new(self.breaker),
             flights: Arc::default(),
-            kinds: Mutex::default(),
+            kinds: Kinds::new(key.clone()),
             defaults: Arc::new((self.defaults, key)),
             threshold: self.threshold,
             refresh_ahead: self.refresh_ahead,

@@ -73,9 +73,6 @@ pub trait TokenCache: fmt::Debug + Send + Sync + 'static {
 
     /// Forgets what is under this key.
     fn remove<'a>(&'a self, key: &'a CacheKey) -> BoxFuture<'a, ()>;
-
-    /// Forgets everything.
-    fn clear(&self) -> BoxFuture<'_, ()>;
 }
 
 /// A cache does not hold up whoever asks for a token for longer than this.
@@ -159,12 +156,6 @@ impl TokenCache for MemoryCache {
     fn remove<'a>(&'a self, key: &'a CacheKey) -> BoxFuture<'a, ()> {
         let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
         tokens.remove(key);
-        Box::pin(std::future::ready(()))
-    }
-
-    fn clear(&self) -> BoxFuture<'_, ()> {
-        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
-        tokens.clear();
         Box::pin(std::future::ready(()))
     }
 }

@@ -61,15 +61,17 @@ impl Credential {
         Self::new(Function(Box::new(move || Box::pin(load()))))
     }
 
-    /// The credential as it is now; while its source fails or says nothing for so long, as it was last.
+    /// The credential as it is now; while its source fails, says nothing for so long or gives what is of no
+    /// use, like half of a file, as it was last.
     pub(crate) async fn load(
         &self,
         refused: Option<&Secret>,
         within: Duration,
+        check: impl Fn(&Secret) -> Result<(), CredentialError>,
     ) -> Result<Secret, CredentialError> {
         let loaded = match tokio::time::timeout(within, self.source.load(refused)).await {
             Ok(Ok(secret)) if secret.reveal().is_empty() => Err(CredentialError::Empty),
-            Ok(Ok(secret)) => Ok(secret),
+            Ok(Ok(secret)) => check(&secret).map(|()| secret),
             Ok(Err(error)) => Err(CredentialError::NotLoaded(Arc::from(error))),
             Err(_) => {
                 let silent = BoxError::from(format!("its source says nothing within {within:?}"));
@@ -96,7 +98,8 @@ impl<S: Into<Secret>> From<S> for Credential {
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Credential").field(&self.source).finish()
+        // What a source of the program's own shows of itself may be a secret.
+        f.write_str("Credential(…)")
     }
 }
 

@@ -2,7 +2,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::Mutex;
 
-use super::Error;
+use super::{Error, Purpose};
 use crate::{
     clock::later,
     endpoint::Endpoint,
@@ -47,6 +47,23 @@ impl Endpoints {
             (None, Some(token)) => token.as_str(),
             (None, None) => "",
         }
+    }
+
+    /// Where a request for this goes, as far as that is known without asking.
+    pub(super) fn known(&self, purpose: Purpose<'_>) -> Option<Endpoint> {
+        let given = match purpose {
+            Purpose::Token(_) => &self.token,
+            Purpose::Revocation => &self.revocation,
+        };
+        given.clone().or_else(|| {
+            let known = self.known.try_lock().ok()?;
+            let (metadata, _) = known.as_ref()?;
+            let (name, url) = match purpose {
+                Purpose::Token(_) => ("token_endpoint", &metadata.token_endpoint),
+                Purpose::Revocation => ("revocation_endpoint", &metadata.revocation_endpoint),
+            };
+            named(name, url.as_ref(), self.plain).ok()
+        })
     }
 
     pub(super) async fn token(&self, link: &Link, now: SystemTime) -> Result<Endpoint, Error> {

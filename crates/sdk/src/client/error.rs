@@ -4,8 +4,9 @@ use crate::{endpoint::UrlFault, metadata::DiscoveryError, transport::TransportEr
 
 /// Why there is no token.
 ///
-/// Each says what happened; [`is_retryable`](Self::is_retryable) says whether asking again later may
-/// help. No text of it holds a secret.
+/// Each says what happened, with its cause, which is therefore not its `source` as well;
+/// [`is_retryable`](Self::is_retryable) says whether asking again later may help. No text of it holds a
+/// secret.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -20,13 +21,13 @@ pub enum Error {
     #[error("the authorization server failed: {0}")]
     Unavailable(Box<Answer>),
     /// The server cannot be reached.
-    #[error("{endpoint} cannot be reached: {source}")]
+    #[error("{endpoint} cannot be reached: {fault}")]
     #[non_exhaustive]
     Unreachable {
         /// Where the request went.
         endpoint: String,
         /// What went wrong.
-        source: TransportError,
+        fault: TransportError,
     },
     /// No answer came in time.
     #[error("no answer from {endpoint} within {after:?}")]
@@ -48,10 +49,10 @@ pub enum Error {
     },
     /// The issuer's metadata could not be used.
     #[error("the issuer's metadata cannot be used: {0}")]
-    Discovery(#[from] DiscoveryError),
+    Discovery(DiscoveryError),
     /// The credential could not be loaded or is of no use.
     #[error("the client's credential cannot be used: {0}")]
-    Credential(#[from] CredentialError),
+    Credential(CredentialError),
     /// The server granted a token in a way that cannot be read.
     #[error("the answer of {endpoint} cannot be read: {what}")]
     #[non_exhaustive]
@@ -61,8 +62,11 @@ pub enum Error {
         /// What is wrong with the answer.
         what: String,
     },
-    /// The runtime was shut down while the request was on its way.
-    #[error("the request was given up, because the runtime is shutting down")]
+    /// The request did not come to its end: the runtime was shut down, or a transport, a cache or a source of
+    /// credentials of the program's own panicked.
+    #[error(
+        "the request was given up: the runtime is shutting down, or what the client was given panicked"
+    )]
     Interrupted,
 }
 
@@ -118,21 +122,22 @@ impl Error {
         }
     }
 
-    /// Whether the answer has not the form of OAuth's: somebody else may have given it who stands before the
-    /// server, as a gateway does during a deployment.
-    pub(crate) fn is_of_a_stranger(&self) -> bool {
-        match self {
-            Self::Unreadable { .. } => true,
-            Self::Refused(answer) => answer.code.is_none() && !self.is_invalid_client(),
-            _ => false,
-        }
-    }
-
     /// Whether the server does not know the client or its credential (any more).
     pub(crate) fn is_invalid_client(&self) -> bool {
         matches!(self, Self::Refused(answer)
             if answer.code == Some(ErrorCode::InvalidClient)
                 || (answer.code.is_none() && answer.status == 401))
+    }
+
+    /// Whether it looks as if somebody else had answered than the authorization server: a proxy with a page
+    /// for people, an ingress that does not know the way just now, a firewall.
+    pub(crate) fn is_of_another(&self) -> bool {
+        match self {
+            Self::Refused(answer) => answer.code.is_none() && answer.status != 401,
+            Self::Discovery(error) => error.is_of_another(),
+            Self::Unreadable { .. } => true,
+            _ => false,
+        }
     }
 
     /// Whether the server is in trouble, rather than the request or the credential.
@@ -143,6 +148,18 @@ impl Error {
             Self::Discovery(error) => error.is_retryable(),
             _ => false,
         }
+    }
+}
+
+impl From<DiscoveryError> for Error {
+    fn from(fault: DiscoveryError) -> Self {
+        Self::Discovery(fault)
+    }
+}
+
+impl From<CredentialError> for Error {
+    fn from(fault: CredentialError) -> Self {
+        Self::Credential(fault)
     }
 }
 
@@ -309,5 +326,11 @@ pub enum BuildError {
     },
     /// The built-in HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up: {0}")]
-    Transport(#[from] TransportError),
+    Transport(TransportError),
+}
+
+impl From<TransportError> for BuildError {
+    fn from(fault: TransportError) -> Self {
+        Self::Transport(fault)
+    }
 }

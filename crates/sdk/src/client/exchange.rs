@@ -11,6 +11,7 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
 };
 use serde::{Deserialize, Deserializer, de};
+use url::form_urlencoded::byte_serialize;
 
 use super::{
     AccessToken,
@@ -22,13 +23,11 @@ use crate::{
     claims::UnverifiedClaims,
     clock::{from_unix_seconds, later, unix_seconds},
     endpoint::Endpoint,
-    transport::{Link, LinkError, retry_after},
+    transport::{Link, LinkError, retry_after, shown},
 };
 
 /// A lifetime for tokens of which the server does not tell one.
 const ASSUMED_LIFE: Duration = Duration::from_mins(1);
-/// What is shown of a server's texts.
-const LONGEST_TEXT: usize = 500;
 
 /// Who asks, with the credential as it is now.
 pub(crate) struct Identity<'a> {
@@ -72,9 +71,9 @@ pub(crate) async fn post(
             endpoint: endpoint.to_string(),
             after,
         },
-        LinkError::Transport(source) => Error::Unreachable {
+        LinkError::Transport(fault) => Error::Unreachable {
             endpoint: endpoint.to_string(),
-            source,
+            fault,
         },
     })?;
     if answer.status().is_success() {
@@ -84,11 +83,16 @@ pub(crate) async fn post(
         let what = format!("status {}; redirects are not followed", answer.status());
         return Err(unreadable(what));
     }
-    Err(refusal(&answer, now))
+    let token = parameters.iter().find(|(name, _)| *name == "token");
+    let secrets = [
+        identity.credential.reveal(),
+        token.map_or("", |(_, token)| token),
+    ];
+    Err(refusal(&answer, now, &secrets))
 }
 
-/// What a status from 400 on means.
-fn refusal(answer: &Response<Bytes>, now: SystemTime) -> Error {
+/// What a status from 400 on means. A server may repeat what it was sent, and these are nobody's business.
+fn refusal(answer: &Response<Bytes>, now: SystemTime, secrets: &[&str]) -> Error {
     #[derive(Default, Deserialize)]
     struct Body {
         error: Option<String>,
@@ -96,13 +100,14 @@ fn refusal(answer: &Response<Bytes>, now: SystemTime) -> Error {
         error_uri: Option<String>,
     }
     let body: Body = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let shown = |text: String| shown(&without(text, secrets));
     let status = answer.status().as_u16();
     let headers = answer.headers();
     let answer = Box::new(Answer {
         status,
-        code: body.error.map(|code| shown(&code).as_str().into()),
-        description: body.error_description.map(|text| shown(&text)),
-        uri: body.error_uri.map(|text| shown(&text)),
+        code: body.error.map(|code| shown(code).as_str().into()),
+        description: body.error_description.map(shown),
+        uri: body.error_uri.map(shown),
         retry_after: retry_after(headers, now),
         rate_limit: rate_limit(headers),
         trace_id: trace_id(headers),
@@ -114,10 +119,13 @@ fn refusal(answer: &Response<Bytes>, now: SystemTime) -> Error {
     }
 }
 
-/// A server's text, without what could disturb a terminal or a log.
-fn shown(text: &str) -> String {
-    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().map(visible).take(LONGEST_TEXT).collect()
+/// A text with a mark in the place of each secret, also where it stands as it was sent in a form.
+fn without(mut text: String, secrets: &[&str]) -> String {
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        let sent: String = byte_serialize(secret.as_bytes()).collect();
+        text = text.replace(secret, "…").replace(&sent, "…");
+    }
+    text
 }
 
 fn rate_limit(headers: &HeaderMap) -> Option<RateLimit> {

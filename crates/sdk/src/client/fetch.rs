@@ -1,6 +1,9 @@
 //! What a flight does: it asks until there is a token, a refusal, or no time left.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use http::Response;
@@ -57,7 +60,6 @@ impl Inner {
             read: exchange::granted,
         };
         let token = self.ask(&errand, deadline).await?;
-        self.obtained(key);
         // A cache that does not take it has been no help: the token is there all the same.
         let _ =
             tokio::time::timeout_at(deadline, in_time(self.cache.put(key, token.clone()))).await;
@@ -105,7 +107,7 @@ impl Inner {
             };
             self.tell(errand.purpose, attempt, &error);
             match &error {
-                Error::Refused(_) => self.breaker.answered(),
+                Error::Refused(_) if !error.is_of_another() => self.breaker.answered(),
                 error => self.breaker.failed(error),
             }
             // A secret that has just been rotated: load it again, and try once with another one.
@@ -189,7 +191,7 @@ impl Inner {
             purpose: errand.purpose,
             attempt,
         };
-        self.hooks.on_request(&exchange);
+        quietly(|| self.hooks.on_request(&exchange));
         let begun = Instant::now();
         let asked_at = self.clock.now();
         let identity = exchange::Identity {
@@ -201,21 +203,29 @@ impl Inner {
         let answer =
             exchange::post(&self.link, &endpoint, &identity, asked_at, &errand.form).await?;
         let answer = (errand.read)(&endpoint, &answer, asked_at)?;
-        self.hooks.on_response(&exchange, begun.elapsed());
+        quietly(|| self.hooks.on_response(&exchange, begun.elapsed()));
         Ok(answer)
     }
 
     fn tell(&self, purpose: Purpose<'_>, attempt: u32, error: &Error) {
+        let known = self.endpoints.known(purpose);
         let exchange = Exchange {
-            endpoint: self.endpoints.name(),
+            endpoint: known
+                .as_ref()
+                .map_or(self.endpoints.name(), Endpoint::as_str),
             client_id: &self.client_id,
             purpose,
             attempt,
         };
-        self.hooks.on_error(&exchange, error);
+        quietly(|| self.hooks.on_error(&exchange, error));
     }
 }
 
 fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
+}
+
+/// Whoever panics in a hook has told of it already, and shall cost nobody a token.
+fn quietly(hook: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(hook));
 }

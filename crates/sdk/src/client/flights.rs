@@ -91,11 +91,11 @@ impl Flights {
         Ok(Seat(receiver))
     }
 
-    /// Whether asking for this key failed a moment ago, and if so, whether it may work again by itself.
-    pub(super) fn failed_lately(&self, key: &CacheKey) -> Option<bool> {
+    /// How asking for this key failed a moment ago, if it did.
+    pub(super) fn failed_lately(&self, key: &CacheKey) -> Option<Error> {
         let slots = self.lock();
         let (at, error) = slots.get(key)?.failed.as_ref()?;
-        (at.elapsed() < LEFT_ALONE).then(|| error.is_retryable())
+        (at.elapsed() < LEFT_ALONE).then(|| error.clone())
     }
 
     /// Whether a token may be replaced before its time: no more often than once in `interval`.

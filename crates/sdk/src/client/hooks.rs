@@ -1,4 +1,4 @@
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{CacheKey, Error};
 
@@ -32,6 +32,21 @@ pub trait Hooks: fmt::Debug + Send + Sync + 'static {
     /// It did not, or could not be asked, since there is no credential. It may be asked again.
     fn on_error(&self, exchange: &Exchange<'_>, error: &Error) {
         let _ = (exchange, error);
+    }
+}
+
+/// Shared by several clients.
+impl<H: Hooks + ?Sized> Hooks for Arc<H> {
+    fn on_request(&self, exchange: &Exchange<'_>) {
+        (**self).on_request(exchange);
+    }
+
+    fn on_response(&self, exchange: &Exchange<'_>, elapsed: Duration) {
+        (**self).on_response(exchange, elapsed);
+    }
+
+    fn on_error(&self, exchange: &Exchange<'_>, error: &Error) {
+        (**self).on_error(exchange, error);
     }
 }
 

@@ -11,17 +11,12 @@ mod exchange;
 mod fetch;
 mod flights;
 mod hooks;
+mod kinds;
 mod request;
 mod retry;
 mod token;
 
-use std::{
-    collections::BTreeSet,
-    fmt,
-    pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
 pub use self::{
     auth::ClientAuth,
@@ -41,6 +36,7 @@ use self::{
     endpoints::Endpoints,
     fetch::Want,
     flights::Flights,
+    kinds::Kinds,
 };
 /// For introspection, which asks in the same way.
 #[cfg(feature = "introspection")]
@@ -95,8 +91,7 @@ struct Inner {
     hooks: Arc<dyn Hooks>,
     breaker: Breaker,
     flights: Arc<Flights>,
-    /// The kinds of tokens that were obtained here.
-    kinds: Mutex<BTreeSet<CacheKey>>,
+    kinds: Kinds,
     defaults: Arc<(TokenRequest, CacheKey)>,
     threshold: Duration,
     refresh_ahead: Duration,
@@ -114,19 +109,23 @@ impl TokenClient {
     /// A token for what the client was built for: from the cache while it lives for the threshold,
     /// else from the server.
     pub async fn get_token(&self) -> Result<AccessToken, Error> {
-        self.obtain(&self.0.defaults, self.0.threshold).await
+        let wanted = Arc::clone(&self.0.defaults);
+        self.obtain(&wanted, self.0.threshold, Duration::ZERO).await
     }
 
     /// A token for something else. What the request leaves out is what the client was built for.
     pub async fn get_token_for(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
-        self.obtain(&self.wanted(request), self.0.threshold).await
+        let wanted = self.wanted(request);
+        self.obtain(&wanted, self.0.threshold, Duration::ZERO).await
     }
 
     /// A token that lives for so long at least, for work that takes a while; or, where the server's
-    /// tokens do not live for twice as long, one with half of its life ahead.
+    /// tokens do not live for twice as long, one with half of its life ahead. While the server is in trouble
+    /// and no such token is here, the answer is an error, where [`get_token`](Self::get_token) gives out what
+    /// is left.
     pub async fn valid_token(&self, life: Duration) -> Result<AccessToken, Error> {
-        let life = life.max(self.0.threshold);
-        self.obtain(&self.0.defaults, life).await
+        let wanted = Arc::clone(&self.0.defaults);
+        self.obtain(&wanted, life.max(self.0.threshold), life).await
     }
 
     /// The token that is kept for this, if it has not expired. Never asks the server.
@@ -143,9 +142,11 @@ impl TokenClient {
         !token.is_some_and(|token| token.lives(self.0.clock.now(), threshold))
     }
 
-    /// Forgets every token in the cache.
+    /// Forgets every token of this client. Others in a cache that it shares with them keep theirs.
     pub async fn clear_cache(&self) {
-        self.0.cache.clear().await;
+        for key in self.0.kinds.all() {
+            self.0.cache.remove(&key).await;
+        }
     }
 
     /// What a token says of itself, unverified. `None` if it is no JWT: tokens may be opaque.
@@ -179,19 +180,13 @@ impl TokenClient {
             .await
     }
 
-    /// Revokes a token (RFC 7009) and forgets it. One that the cache does not hold under any request of this
-    /// client takes the whole cache with it: it may be there under another's.
+    /// Revokes a token (RFC 7009) and forgets it, whichever it is of those that this client has asked for.
     ///
     /// # Errors
     /// As for asking for a token; and where the cache does not say in time that it has forgotten it.
     pub async fn revoke(&self, token: &AccessToken) -> Result<(), Error> {
         let result = self.0.revoke(token).await;
-        let key = self.kind_of(token).await;
-        let forget = match &key {
-            Some(key) => self.0.cache.remove(key),
-            None => self.0.cache.clear(),
-        };
-        let forgotten = in_time(forget).await;
+        let forgotten = in_time(Box::pin(self.forget(token))).await;
         result?;
         forgotten.ok_or_else(|| Error::Timeout {
             endpoint: "the cache of tokens".to_owned(),
@@ -199,16 +194,12 @@ impl TokenClient {
         })
     }
 
-    /// Under which key of this client the cache holds this token.
-    async fn kind_of(&self, token: &AccessToken) -> Option<CacheKey> {
-        let kinds = self.0.kinds().clone();
-        for key in [&self.0.defaults.1].into_iter().chain(&kinds) {
-            let kept = self.kept(key).await;
-            if kept.is_some_and(|kept| kept.is(token)) {
-                return Some(key.clone());
+    async fn forget(&self, token: &AccessToken) {
+        for key in self.0.kinds.all() {
+            if (self.0.cache.get(&key).await).is_some_and(|kept| kept.is(token)) {
+                self.0.cache.remove(&key).await;
             }
         }
-        None
     }
 
     /// The client's id.
@@ -222,6 +213,7 @@ impl TokenClient {
         }
         let request = request.or(&self.0.defaults.0);
         let key = CacheKey::of(self.0.endpoints.name(), &self.0.client_id, &request);
+        self.0.kinds.add(&key);
         Arc::new((request, key))
     }
 
@@ -229,10 +221,12 @@ impl TokenClient {
         kept(&*self.0.cache, key).await
     }
 
+    /// A token that lives for so long; and while the server is in trouble, one that lives for `least`.
     async fn obtain(
         &self,
         wanted: &Arc<(TokenRequest, CacheKey)>,
         life: Duration,
+        least: Duration,
     ) -> Result<AccessToken, Error> {
         let inner = &self.0;
         let key = &wanted.1;
@@ -240,40 +234,35 @@ impl TokenClient {
         let kept = self
             .kept(key)
             .await
-            .filter(|token| !token.is_expired_at(now));
+            .filter(|token| token.serves(now, least));
         let Some(kept) = kept else {
             return self.join(wanted, Want::Living(life))?.outcome().await;
         };
+        let failed = inner.flights.failed_lately(key);
         if kept.serves(now, life) {
             let ahead = inner.refresh_ahead.min(kept.lifetime() / 4);
-            if kept.is_due(now, inner.threshold, ahead)
-                && inner.flights.failed_lately(key).is_none()
-            {
+            if kept.is_due(now, inner.threshold, ahead) && failed.is_none() {
                 // Nobody waits for it. What goes wrong is told to the hooks.
                 let _ = self.join(wanted, Want::Not(kept.clone()));
             }
             return Ok(kept);
         }
         // A refusal is no outage: it is asked for again, or comes from memory.
-        if inner.flights.failed_lately(key) == Some(true) {
+        if failed.is_some_and(|error| is_trouble(&error)) {
             return Ok(kept);
         }
-        let may_pass = |error: &Error| error.is_retryable() || error.is_of_a_stranger();
-        let mut outcome = match self.join(wanted, Want::Living(life)) {
-            Ok(seat) => pin!(seat.outcome()),
-            Err(error) if may_pass(&error) => return Ok(kept),
-            Err(error) => return Err(error),
-        };
-        let left = kept.expires_at().duration_since(now).unwrap_or_default();
-        let patience = inner.fallback_after.min(left);
-        let in_time = tokio::time::timeout(patience, outcome.as_mut()).await;
-        // It may have ended meanwhile, and then it is no better than an error.
-        let lives = !kept.is_expired_at(inner.clock.now());
-        match in_time {
-            Ok(Err(error)) if lives && may_pass(&error) => Ok(kept),
+        let mut outcome = pin!(async { self.join(wanted, Want::Living(life))?.outcome().await });
+        // What is kept is an answer for as long as it is good: not for a moment longer.
+        let left = kept.time_to(now, least);
+        let outcome = match tokio::time::timeout(inner.fallback_after.min(left), &mut outcome).await
+        {
             Ok(outcome) => outcome,
-            Err(_) if lives => Ok(kept),
+            Err(_) if kept.serves(inner.clock.now(), least) => return Ok(kept),
             Err(_) => outcome.await,
+        };
+        match outcome {
+            Err(error) if is_trouble(&error) && kept.serves(inner.clock.now(), least) => Ok(kept),
+            outcome => outcome,
         }
     }
 
@@ -290,22 +279,9 @@ impl TokenClient {
     }
 }
 
-/// So many kinds of tokens are remembered.
-const MOST_KINDS: usize = 10_000;
-
-impl Inner {
-    /// Remembers that a token of this kind was obtained here.
-    fn obtained(&self, key: &CacheKey) {
-        let mut kinds = self.kinds();
-        if kinds.len() >= MOST_KINDS {
-            kinds.clear();
-        }
-        kinds.insert(key.clone());
-    }
-
-    fn kinds(&self) -> MutexGuard<'_, BTreeSet<CacheKey>> {
-        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Whether a token that still lives is better than this. A refusal is the server's word, and is not got round.
+fn is_trouble(error: &Error) -> bool {
+    error.is_retryable() || error.is_of_another()
 }
 
 impl fmt::Debug for TokenClient {

@@ -1,4 +1,4 @@
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::Error;
 use crate::chance;
@@ -10,6 +10,13 @@ use crate::chance;
 pub trait RetryStrategy: fmt::Debug + Send + Sync + 'static {
     /// How long to wait after this failure, which is number `attempt` from 1 on; `None` gives up.
     fn pause(&self, attempt: u32, error: &Error) -> Option<Duration>;
+}
+
+/// Shared by several clients.
+impl<S: RetryStrategy + ?Sized> RetryStrategy for Arc<S> {
+    fn pause(&self, attempt: u32, error: &Error) -> Option<Duration> {
+        (**self).pause(attempt, error)
+    }
 }
 
 /// Waits twice as long after each failure, from half of that to all of it by chance, and only where

@@ -81,6 +81,12 @@ impl AccessToken {
         self.lives(now, life.min(self.lifetime() / 2))
     }
 
+    /// How long it goes on [serving](Self::serves) for that.
+    pub(super) fn time_to(&self, now: SystemTime, life: Duration) -> Duration {
+        let left = self.0.expires_at.duration_since(now).unwrap_or_default();
+        left.saturating_sub(life.min(self.lifetime() / 2))
+    }
+
     /// Whether it still lives for so long from this moment.
     pub(super) fn lives(&self, now: SystemTime, life: Duration) -> bool {
         later(now, life) < self.0.expires_at

@@ -183,3 +183,25 @@ async fn what_is_no_server_is_not_taken_for_one() {
         );
     }
 }
+
+#[tokio::test]
+async fn tokens_go_over_tls_or_to_this_machine() {
+    let stage = Stage::new();
+    let bearer = || BearerToken::new(stage.client());
+    for far in ["http://orders.test", "http://127.0.0.1.test"] {
+        assert_eq!(bearer().only_for([far]).unwrap_err(), UrlFault::Plain);
+        let open = bearer().dangerously_allow_http();
+        open.only_for([far]).unwrap();
+    }
+    bearer()
+        .only_for(["http://localhost:1", "https://orders.test"])
+        .unwrap();
+    // Nor where nobody was named.
+    let refused = http(bearer())
+        .get("http://orders.test")
+        .send()
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("https://"), "{refused}");
+    assert_eq!(stage.issuer.token_requests(), 0);
+}

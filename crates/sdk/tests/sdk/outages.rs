@@ -2,20 +2,25 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use base64::Engine;
+
 use chancery_sdk::{
-    Backoff, CircuitBreaker, Credential, Error, ErrorCode, TokenClient,
-    testing::{Outage, TestClient},
+    Backoff, CircuitBreaker, ClientAuth, Credential, Error, ErrorCode, Exchange, Hooks,
+    TokenClient,
+    clock::Clock,
+    testing::{Outage, TestClient, TestClock},
 };
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::support::{Notes, ORDERS, Scripted, Stage, json, seconds, settle};
+use crate::support::{Notes, ORDERS, Scripted, Stage, json, seconds, settle, url_form};
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_server_is_asked_again_with_pauses() {
@@ -434,51 +439,197 @@ async fn stage_advance(by: Duration) {
     tokio::time::advance(by).await;
 }
 
-/// A token that ends while its successor is waited for is no better than an error.
+/// One with whom the token outlives the wait is not given a dead one.
 #[tokio::test(start_paused = true)]
-async fn a_token_that_has_ended_meanwhile_is_not_given_out() {
+async fn no_token_is_given_out_that_has_ended_while_somebody_waited() {
     let stage = Stage::new();
-    stage.issuer.set_lifetime(seconds(600));
-    let client = stage.client();
+    stage.issuer.set_lifetime(seconds(60));
+    let client = stage.builder().build().unwrap();
     client.get_token().await.unwrap();
     stage.issuer.set_outage(Some(Outage::Silent));
-    stage.advance(seconds(599)).await;
-    let asked = tokio::spawn({
+    stage.advance(seconds(59)).await;
+    // A second is left, less than anybody waits; the server takes three.
+    let asking = {
         let client = client.clone();
-        async move { client.get_token().await }
-    });
+        tokio::spawn(async move { client.get_token().await })
+    };
     settle().await;
-    stage.clock.advance(seconds(2));
-    let error = asked.await.unwrap().unwrap_err();
-    assert!(matches!(error, Error::Timeout { .. }), "{error}");
+    stage.advance(seconds(1)).await;
+    settle().await;
+    stage.issuer.set_outage(None);
+    let token = asking.await.unwrap().unwrap();
+    assert!(!token.is_expired_at(stage.clock.now()));
 }
 
-/// A gateway that has lost its way to the server, or keeps somebody off, speaks for itself.
+/// Work that needs the time is not begun with less of it.
 #[tokio::test(start_paused = true)]
-async fn a_page_for_people_ends_no_token_that_lives() {
-    for status in [200, 302, 403, 404] {
-        let stage = Stage::new();
-        let granted = Arc::new(AtomicUsize::new(0));
-        let server = Scripted::new({
-            let granted = Arc::clone(&granted);
-            let token = json!({"access_token": "t", "token_type": "Bearer", "expires_in": 600});
-            move |_| match granted.fetch_add(1, Ordering::Relaxed) {
-                0 => json(200, &token),
-                _ => json(status, &json!("a page")),
-            }
-        });
-        let clock = Arc::new(stage.clock.clone());
-        let client = client_of(&server).clock(clock).build().unwrap();
+async fn a_token_for_long_work_is_one_or_an_error() {
+    let stage = Stage::new();
+    let client = stage.client();
+    client.get_token().await.unwrap();
+    stage.issuer.set_outage(Some(Outage::Unreachable));
+    stage.advance(seconds(3_500)).await;
+    for _ in 0..2 {
+        let error = client.valid_token(seconds(1_000)).await.unwrap_err();
+        assert!(error.is_retryable(), "{error}");
         client.get_token().await.unwrap();
-        for _ in 0..119 {
-            stage.advance(seconds(5)).await;
-            let token = client.get_token().await;
-            assert!(token.is_ok(), "{status}: {token:?}");
-            settle().await;
-        }
-        stage.advance(seconds(5)).await;
-        assert!(client.get_token().await.is_err(), "{status}");
-        let asked = granted.load(Ordering::Relaxed);
-        assert!(asked < 40, "{status}: {asked} requests");
+        client.valid_token(seconds(90)).await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_for_people_is_no_refusal() {
+    let page = Arc::new(Mutex::new(None));
+    let server = Scripted::new({
+        let page = Arc::clone(&page);
+        move |_| match *page.lock().unwrap() {
+            None => json(
+                200,
+                &json!({"access_token": "t", "token_type": "Bearer", "expires_in": 60}),
+            ),
+            Some(status) => {
+                let mut answer = http::Response::new("<html>Sorry".into());
+                *answer.status_mut() = http::StatusCode::from_u16(status).unwrap();
+                answer
+            }
+        }
+    });
+    for status in [200, 302, 403, 404] {
+        let clock = TestClock::default();
+        let client = client_of(&server)
+            .clock(Arc::new(clock.clone()))
+            .build()
+            .unwrap();
+        client.get_token().await.unwrap();
+        *page.lock().unwrap() = Some(status);
+        clock.advance(seconds(45));
+        tokio::time::advance(seconds(45)).await;
+        for _ in 0..3 {
+            client.get_token().await.unwrap();
+        }
+        clock.advance(seconds(15));
+        client.get_token().await.unwrap_err();
+        *page.lock().unwrap() = None;
+    }
+}
+
+#[derive(Debug)]
+struct Panicking;
+
+impl Hooks for Panicking {
+    fn on_request(&self, _: &Exchange<'_>) {
+        panic!("a defect of the program's");
+    }
+
+    fn on_response(&self, _: &Exchange<'_>, _: Duration) {
+        panic!("a defect of the program's");
+    }
+
+    fn on_error(&self, _: &Exchange<'_>, _: &Error) {
+        panic!("a defect of the program's");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_that_panic_cost_no_token_and_keep_no_circuit_closed() {
+    let stage = Stage::new();
+    let client = stage
+        .builder()
+        .hooks(Panicking)
+        .retry(Backoff::never())
+        .circuit_breaker(CircuitBreaker::new(3, seconds(30)))
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        client.get_token().await.unwrap();
+    }
+    assert_eq!(stage.issuer.token_requests(), 1);
+    client.clear_cache().await;
+    stage.issuer.set_outage(Some(Outage::Status(500, None)));
+    for _ in 0..10 {
+        client.get_token().await.unwrap_err();
+    }
+    assert_eq!(stage.issuer.token_requests(), 1 + 3);
+}
+
+/// Whoever replaces a file in two steps is read in between.
+#[tokio::test(start_paused = true)]
+async fn half_of_a_key_is_not_taken_for_one() {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let der = pair.to_pkcs8v1().unwrap();
+    let text = base64::engine::general_purpose::STANDARD.encode(der.as_ref());
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n");
+    let half = pem[..pem.len() / 2].to_owned();
+    let loads = Arc::new(AtomicUsize::new(0));
+    let key = Credential::from_fn(move || {
+        let whole = loads.fetch_add(1, Ordering::Relaxed) == 0;
+        let text = if whole { pem.clone() } else { half.clone() };
+        async move { Ok(text.into()) }
+    });
+    let server = Scripted::new(|_| {
+        json(
+            200,
+            &json!({"access_token": "t", "token_type": "Bearer", "expires_in": 60}),
+        )
+    });
+    let client = client_of(&server)
+        .auth(ClientAuth::private_key_jwt(key))
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        client.get_token().await.unwrap();
+        client.clear_cache().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_repeats_what_it_was_sent_gives_nothing_away() {
+    let server = Scripted::new(|request| {
+        let sent = String::from_utf8_lossy(request.body()).into_owned();
+        let plain: Vec<_> = url_form(request.body())
+            .into_iter()
+            .map(|(_, value)| value)
+            .collect();
+        let text = format!("not like this: {sent} {}", plain.join(" "));
+        json(
+            400,
+            &json!({"error": text, "error_description": text, "error_uri": text}),
+        )
+    });
+    let notes = Notes::default();
+    let client = client_of(&server)
+        .auth(ClientAuth::post("s3cret+ä/="))
+        .revocation_endpoint("https://auth.test/revoke")
+        .hooks(notes.clone())
+        .build()
+        .unwrap();
+    let asked = client.get_token().await.unwrap_err();
+    let token = chancery_sdk::AccessToken::new(
+        "opaque+token/=",
+        UNIX_EPOCH,
+        UNIX_EPOCH + seconds(60),
+        None,
+    );
+    let revoked = client.revoke(&token).await.unwrap_err();
+    let all = format!("{asked} {asked:?} {revoked} {revoked:?} {:?}", notes.all());
+    assert!(all.contains("not like this"), "{all}");
+    for secret in ["s3cret", "opaque"] {
+        assert!(!all.contains(secret), "{all}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_beyond_every_number_is_long() {
+    let server = Scripted::new(|_| {
+        let mut answer = json(503, &json!({"error": "temporarily_unavailable"}));
+        let longest = "99999999999999999999999".parse().unwrap();
+        answer.headers_mut().insert("retry-after", longest);
+        answer
+    });
+    let client = client_of(&server)
+        .retry(Backoff::default())
+        .build()
+        .unwrap();
+    client.get_token().await.unwrap_err();
+    assert_eq!(server.forms().len(), 1);
 }
