@@ -108,7 +108,7 @@ story! {
         let input = json!({"slug": "late", "displayName": "Late"});
         let refused = operator.mutation("createTenant", "tenant { id }", input).await;
         assert!(refused.body["errors"][0]["message"].as_str().is_some(), "{refused:?}");
-        assert!(!world.platform.application.follow_master_key().await.unwrap());
+        assert!(world.platform.application.follow_master_key().await.unwrap().is_some());
         let again = reseal(&store, &both, &SystemEntropy::new(), 100, |_, _| ControlFlow::Continue(())).await.unwrap();
         assert_eq!((again.resealed, again.complete), (0, true));
     }

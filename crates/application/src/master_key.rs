@@ -157,19 +157,14 @@ pub(crate) fn context(which: Sealings, row: &Sealing) -> SealContext {
 
 impl Application {
     /// Seals under the master key that the installation is sealed under now: it may have been changed while
-    /// this process runs. False: that key is not configured here; what it has sealed cannot be opened, and
-    /// nothing new can be sealed.
+    /// this process runs. Some: the id of that key, which is not configured here; what it has sealed cannot be
+    /// opened, and nothing new can be sealed.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn follow_master_key(&self) -> Result<bool, Error> {
+    pub async fn follow_master_key(&self) -> Result<Option<String>, Error> {
         let own = self.parts.store.installation_key(install::ROW).await?;
-        let follows = own.is_none_or(|own| self.parts.sealer.seal_under(&own.master_key_id));
-        if !follows {
-            tracing::error!(
-                "the installation is sealed under a new master key that is not configured here; configure it as master_key_file or master_key_previous_file and restart"
-            );
-        }
-        Ok(follows)
+        let id = own.map(|own| own.master_key_id);
+        Ok(id.filter(|id| !self.parts.sealer.seal_under(id)))
     }
 }

@@ -1,6 +1,6 @@
 //! Ids, secrets and keys: made once, before the command that needs them.
 
-use chancery_crypto::{Algorithm, ClientSecret, SealContext, SigningKey};
+use chancery_crypto::{Algorithm, ClientSecret, SealContext, Sealed, SigningKey};
 use chancery_domain::{
     ClientId, KeyId, SecretId, TenantId, Timestamp,
     key_ring::NewKey,
@@ -43,9 +43,7 @@ impl Application {
         let kept = match method {
             AuthMethod::ClientSecretJwt => {
                 let context = SealContext::client_secret(tenant, secret);
-                let sealed = parts
-                    .sealer
-                    .seal(&context, plaintext.as_bytes(), &*parts.entropy)?;
+                let sealed = self.seal_now(&context, plaintext.as_bytes()).await?;
                 KeptSecret::Sealed {
                     master_key_id: sealed.master_key_id,
                     sealed: sealed.bytes,
@@ -65,6 +63,18 @@ impl Application {
         Ok((plaintext, new))
     }
 
+    /// Seals under the master key that the installation is sealed under at this moment: one that another process
+    /// has just left would be refused.
+    pub(crate) async fn seal_now(
+        &self,
+        context: &SealContext,
+        plaintext: &[u8],
+    ) -> Result<Sealed, Error> {
+        self.follow_master_key().await?;
+        let parts = &self.parts;
+        Ok(parts.sealer.seal(context, plaintext, &*parts.entropy)?)
+    }
+
     /// A new signing key for a tenant, sealed.
     pub(crate) async fn mint_key(
         &self,
@@ -81,7 +91,7 @@ impl Application {
         });
         let (signing, pkcs8) = generated.await??;
         let context = SealContext::signing_key(tenant, &kid);
-        let sealed = parts.sealer.seal(&context, &pkcs8, &*parts.entropy)?;
+        let sealed = self.seal_now(&context, &pkcs8).await?;
         Ok(NewKey {
             key,
             algorithm,

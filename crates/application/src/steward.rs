@@ -62,7 +62,12 @@ impl Steward {
     /// # Errors
     /// [`Error`] when the due work cannot be read, or the clock cannot be believed: then nothing is due.
     pub async fn round(&mut self) -> Result<Recorded, Error> {
-        self.application.follow_master_key().await?;
+        if let Some(missing) = self.application.follow_master_key().await? {
+            tracing::error!(
+                missing,
+                "the installation is sealed under a master key that is not configured here; configure it as master_key_file or master_key_previous_file and restart"
+            );
+        }
         let now = self.application.now();
         self.application.clock_trusted()?;
         self.resting

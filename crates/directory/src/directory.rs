@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use chancery_crypto::{Entropy, HasherError, Sealer, SecretHasher, Verifier};
+use chancery_crypto::{Entropy, HasherError, OpenError, Sealer, SecretHasher, Verifier};
 use chancery_domain::{ClientId, SecretId, TenantId, value::Slug};
 use chancery_event_store::{Gathered, Stamp, Store, StoreError};
 use chancery_projections::tenants;
@@ -47,6 +47,16 @@ pub enum Unavailable {
     /// The store does not answer.
     #[error("the store did not answer within {} s", PATIENCE.as_secs())]
     Slow,
+    /// A key was sealed under a master key that this node does not have. Those who have it go on.
+    #[error(
+        "a key of {tenant} is sealed under the master key {needed}, which is not configured here; give it as master_key_file or master_key_previous_file and restart"
+    )]
+    NoMasterKey {
+        /// Whose key.
+        tenant: TenantId,
+        /// The id of the master key.
+        needed: String,
+    },
     /// A key of the tenant or of a client cannot be used.
     #[error("a key of {tenant} cannot be used: {cause}")]
     Key {
@@ -58,10 +68,22 @@ pub enum Unavailable {
 }
 
 impl Unavailable {
-    /// Whether it may pass by itself: an outage does, damage and defects do not.
+    /// A key that cannot be used, and why.
+    pub(crate) fn key(tenant: TenantId, cause: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        match cause.downcast_ref() {
+            Some(OpenError::UnknownMasterKey { needed, .. }) => Self::NoMasterKey {
+                tenant,
+                needed: needed.clone(),
+            },
+            _ => Self::Key { tenant, cause },
+        }
+    }
+
+    /// Whether it may pass by itself: an outage does, and so does a node that was left behind; damage and
+    /// defects do not.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Slow | Self::Store(StoreError::Unavailable(_)) => true,
+            Self::Slow | Self::Store(StoreError::Unavailable(_)) | Self::NoMasterKey { .. } => true,
             Self::Store(_) | Self::Key { .. } => false,
         }
     }

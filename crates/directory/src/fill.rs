@@ -72,7 +72,7 @@ impl Fill {
         newest: Timestamp,
         before: Option<&TenantEntry>,
     ) -> Result<Keys, Unavailable> {
-        let unusable = |cause: BoxError| Unavailable::Key { tenant, cause };
+        let unusable = |cause: BoxError| Unavailable::key(tenant, cause);
         let parsed: BTreeMap<&str, &Arc<SigningKey>> = before
             .iter()
             .flat_map(|before| before.keys.signing.values().flatten())
@@ -191,7 +191,7 @@ impl Fill {
         tenant: TenantId,
         client: ClientId,
     ) -> Result<BTreeMap<CredentialId, AssertionKey>, Unavailable> {
-        let unusable = |cause: BoxError| Unavailable::Key { tenant, cause };
+        let unusable = |cause: BoxError| Unavailable::key(tenant, cause);
         let rows = self.store.sealed_secrets(tenant, client).await?;
         let key = |row: SealedSecret| {
             let sealed = Sealed {

@@ -39,7 +39,7 @@ struct Health {
     store: Store,
     log: TokenLog,
     application: Application,
-    /// When it was last tried whether the store takes writes, and what came of it.
+    /// When it was last tried whether the store takes writes and can be opened, and what came of it.
     trial: Mutex<Option<(Instant, Result<(), &'static str>)>>,
     /// When the rolls ended, as it was last seen.
     newest: Mutex<Option<(Instant, Option<Newest>)>>,
@@ -108,8 +108,8 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
 }
 
 impl Health {
-    /// Whether the store takes writes, as the last trial found it. Whoever asks while one is under way
-    /// waits for it.
+    /// Whether the store takes writes, and this node has the key to what is sealed there, as the last trial found
+    /// it. Whoever asks while one is under way waits for it.
     async fn takes_writes(&self) -> Result<(), &'static str> {
         let mut trial = self.trial.lock().await;
         if let Some((at, found)) = &*trial
@@ -117,14 +117,28 @@ impl Health {
         {
             return *found;
         }
-        let (store, log) = tokio::join!(self.store.try_write(), self.log.try_write());
-        let found = match (store, log) {
-            (Ok(()), Ok(())) => Ok(()),
-            (Err(error), _) => {
+        let (store, log, key) = tokio::join!(
+            self.store.try_write(),
+            self.log.try_write(),
+            self.application.follow_master_key()
+        );
+        let found = match (store, log, key) {
+            (Ok(()), Ok(()), Ok(None)) => Ok(()),
+            (Ok(()), Ok(()), Ok(Some(missing))) => {
+                tracing::warn!(missing, "not ready: the master key is not configured here");
+                Err(
+                    "the database is sealed under a master key that this node does not have; the log says which. Give it as master_key_file or master_key_previous_file and restart",
+                )
+            }
+            (Ok(()), Ok(()), Err(error)) => {
+                tracing::warn!(%error, "not ready: it cannot be read under which master key the database is sealed");
+                Err("the store cannot be reached; the log says why")
+            }
+            (Err(error), ..) => {
                 tracing::warn!(%error, "not ready: the store takes no writes");
                 Err("the store takes no writes; the log says why")
             }
-            (_, Err(error)) => {
+            (_, Err(error), _) => {
                 tracing::warn!(%error, "not ready: the log of token requests takes no writes");
                 Err("the log of token requests takes no writes; the log says why")
             }

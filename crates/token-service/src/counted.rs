@@ -1,5 +1,6 @@
 //! What the endpoints count.
 
+use chancery_directory::Unavailable;
 use chancery_telemetry::{Counter, Family, Points, Table};
 
 use crate::{endpoint::Served, error::Refusal};
@@ -76,6 +77,7 @@ impl Counted {
 /// Why the server could not do its work.
 fn failure(refusal: &Refusal) -> &'static str {
     match refusal {
+        Refusal::Unavailable(Unavailable::NoMasterKey { .. }) => "no_master_key",
         Refusal::Unavailable(_) => "directory_unavailable",
         Refusal::Hasher(_) => "hasher_unavailable",
         Refusal::Record(_) => "record_unavailable",

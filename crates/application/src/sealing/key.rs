@@ -1,6 +1,6 @@
 //! A roll's origin and key: made at its first seal, and the same for ever.
 
-use chancery_crypto::{NoteKey, SealContext, Sealed};
+use chancery_crypto::{NoteKey, OpenError, SealContext, Sealed};
 use chancery_domain::{KeyId, TenantId};
 use chancery_event_store::{Seal, SealedKey};
 use chancery_projections::tenants;
@@ -50,15 +50,8 @@ impl Application {
             note: empty.sign(&key).map_err(internal)?,
             fault: None,
         };
-        let sealed = self
-            .parts
-            .sealer
-            .seal(
-                &SealContext::note_key(tenant, id),
-                &pkcs8,
-                &*self.parts.entropy,
-            )
-            .map_err(Error::from)?;
+        let context = SealContext::note_key(tenant, id);
+        let sealed = self.seal_now(&context, &pkcs8).await?;
         let sealed = SealedKey {
             key: id,
             master_key_id: sealed.master_key_id,
@@ -96,7 +89,11 @@ impl Application {
             .parts
             .sealer
             .open(&SealContext::note_key(tenant, seal.key), &sealed)
-            .map_err(internal)?;
+            .map_err(|error| match error {
+                // Others may have it: it is this node that was left behind.
+                OpenError::UnknownMasterKey { .. } => Error::Unavailable(error.into()),
+                OpenError::Corrupt => internal(error),
+            })?;
         let key = NoteKey::from_pkcs8(&seal.origin, &pkcs8).map_err(Error::from)?;
         if key.verifier().to_string() != seal.verifier_key {
             return Err(SealError::Stopped(

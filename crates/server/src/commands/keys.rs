@@ -1,15 +1,20 @@
 use std::{
     io::{self, Write},
     ops::ControlFlow,
+    path::Path,
 };
 
 use chancery_application::{ResealError, Resealed, reseal};
-use chancery_crypto::{MasterKey, Sealer, SystemEntropy};
+use chancery_crypto::{MasterKey, MasterKeyId, Sealer, SystemEntropy};
+use chancery_event_store::{Sealings, Store};
 use clap::Subcommand;
 use serde_json::json;
 
 use crate::{
-    config::{Config, master_key::GeneratedKeys},
+    config::{
+        Config,
+        generated_keys::{GeneratedKeys, Held},
+    },
     exit::Failure,
     progress::Progress,
     start,
@@ -32,28 +37,26 @@ pub(crate) enum KeysCommand {
     },
 }
 
+/// What is sealed under which key.
+struct Rotation {
+    new: MasterKey,
+    /// None: another run has changed over to `new` while this one waited for it.
+    old: Option<MasterKey>,
+    generated: Option<(GeneratedKeys, Held)>,
+}
+
 /// Runs one of them.
 pub(crate) async fn run(config: &Config, command: &KeysCommand) -> Result<(), Failure> {
     let KeysCommand::RotateMaster { json: as_json } = command;
     let entropy = SystemEntropy::new();
     let store = start::existing(config).await?;
-    let keys = config.master_keys(&entropy).map_err(Failure::input)?;
-    let (new, old, generated) = match (keys.previous, config.generated_keys()) {
-        (Some(previous), _) => (keys.current, previous, None),
-        (None, Some(generated)) => {
-            fits(&store, &keys.current, &generated).await?;
-            let next = generated.make_next(&entropy).map_err(Failure::input)?;
-            (next, keys.current, Some(generated))
-        }
-        (None, None) => {
-            return Err(Failure::input(
-                "the new master key is not configured beside the one before: make one (openssl rand -base64 32), give it as master_key_file and the one before as master_key_previous_file, restart the servers with both, and run this again",
-            ));
-        }
-    };
-    let old_text = old.to_base64();
-    let before = old.id();
-    let sealer = Sealer::new(new, Some(old));
+    let Rotation {
+        new,
+        old,
+        generated,
+    } = Rotation::of(config, &store, &entropy).await?;
+    let (after, before) = (new.id(), old.as_ref().map(MasterKey::id));
+    let sealer = Sealer::new(new, old);
     let progress = Progress::new("re-sealing", 0);
     let done = reseal(&store, &sealer, &entropy, BATCH, |done, total| {
         progress.of(total);
@@ -65,19 +68,21 @@ pub(crate) async fn run(config: &Config, command: &KeysCommand) -> Result<(), Fa
     drop(progress);
     store.close().await;
     let mut kept = None;
-    if let Some(generated) = generated.filter(|_| done.complete) {
-        let old = MasterKey::from_base64(&old_text).map_err(Failure::system)?;
-        kept = Some(generated.change_over(&old).map_err(Failure::system)?);
+    if let (Some((keys, held)), Some(before), true) = (&generated, &before, done.complete) {
+        kept = Some(
+            keys.change_over(held, before, &after)
+                .map_err(Failure::system)?,
+        );
     }
     let text = if *as_json {
         let report = json!({
-            "masterKey": done.master_key, "previousMasterKey": before.as_str(), "resealed": done.resealed,
-            "already": done.already, "damaged": done.damaged,
+            "masterKey": done.master_key, "previousMasterKey": before.as_ref().map(MasterKeyId::as_str),
+            "resealed": done.resealed, "already": done.already, "damaged": done.damaged,
             "previousKeyFile": kept.as_ref().map(|path| path.display().to_string()),
         });
         format!("{report:#}\n")
     } else {
-        sentence(&done, before.as_str(), kept.as_deref())
+        sentence(&done, before.as_ref(), kept.as_deref())
     };
     io::stdout()
         .write_all(text.as_bytes())
@@ -91,7 +96,73 @@ pub(crate) async fn run(config: &Config, command: &KeysCommand) -> Result<(), Fa
     )))
 }
 
-fn sentence(done: &Resealed, before: &str, kept: Option<&std::path::Path>) -> String {
+impl Rotation {
+    /// From which key to which. A generated one is held from before it is looked at until this is dropped.
+    async fn of(config: &Config, store: &Store, entropy: &SystemEntropy) -> Result<Self, Failure> {
+        let keys = config.master_keys(entropy).map_err(Failure::input)?;
+        if let Some(old) = keys.previous {
+            return Self {
+                new: keys.current,
+                old: Some(old),
+                generated: None,
+            }
+            .between_two(
+                "master_key_file and master_key_previous_file hold the same master key; make a new one (openssl rand -base64 32) and give it as master_key_file, and the one before as master_key_previous_file",
+            );
+        }
+        let Some(generated) = config.generated_keys() else {
+            return Err(Failure::input(
+                "the new master key is not configured beside the one before: make one (openssl rand -base64 32), give it as master_key_file and the one before as master_key_previous_file, restart the servers with both, and run this again",
+            ));
+        };
+        let first = keys.current.id();
+        let held = hold(&generated).await?;
+        let current = config.master_keys(entropy).map_err(Failure::input)?.current;
+        if current.id() != first {
+            return Ok(Self {
+                new: current,
+                old: None,
+                generated: None,
+            });
+        }
+        fits(store, &current, &generated).await?;
+        let new = generated
+            .make_next(&held, entropy)
+            .map_err(Failure::input)?;
+        Self {
+            new,
+            old: Some(current),
+            generated: Some((generated, held)),
+        }
+        .between_two("master.key and master.next.key in the data directory are the same master key; take master.next.key away and run this again")
+    }
+
+    fn between_two(self, or: &str) -> Result<Self, Failure> {
+        let same = self.old.as_ref().filter(|old| old.id() == self.new.id());
+        match same {
+            Some(key) => Err(Failure::input(format!(
+                "{or} ({}). Nothing was changed",
+                key.id()
+            ))),
+            None => Ok(self),
+        }
+    }
+}
+
+/// Waits for another run that is under way, in a thread that may.
+async fn hold(generated: &GeneratedKeys) -> Result<Held, Failure> {
+    let generated = generated.clone();
+    let held = tokio::task::spawn_blocking(move || {
+        generated.hold(|| {
+            eprintln!("chancery: another `keys rotate-master` is under way here; waiting for it");
+        })
+    });
+    held.await
+        .map_err(Failure::system)?
+        .map_err(Failure::system)
+}
+
+fn sentence(done: &Resealed, before: Option<&MasterKeyId>, kept: Option<&Path>) -> String {
     let mut lines = vec![format!(
         "{} values are sealed under the master key {} now, {} were already",
         done.resealed, done.master_key, done.already
@@ -99,13 +170,20 @@ fn sentence(done: &Resealed, before: &str, kept: Option<&std::path::Path>) -> St
     let damaged = done.damaged.iter();
     lines.extend(damaged.map(|what| format!("damaged: {what}")));
     if done.complete {
-        lines.push(match kept {
-            Some(path) => format!(
+        lines.push(match (kept, before) {
+            (Some(path), _) => format!(
                 "the key before is kept as {}: backups of the database that were made until now need it",
                 path.display()
             ),
-            None => format!(
-                "the key before, {before}, is needed no more but for backups: take master_key_previous_file out of the configuration"
+            (None, None) => {
+                "another `keys rotate-master` has changed over to it while this one waited; nothing was left to be done".to_owned()
+            }
+            (None, Some(before)) if done.resealed == 0 => format!(
+                "everything was sealed under {} before this, and nothing was changed. If {before} is to take its place, give it as master_key_file, {} as master_key_previous_file, and run this again; if not, {before} is needed no more but for backups",
+                done.master_key, done.master_key
+            ),
+            (None, Some(before)) => format!(
+                "servers that were not restarted with both keys are not ready from now on: restart them with both. The key before, {before}, is needed no more but for backups: take master_key_previous_file out of the configuration"
             ),
         });
     }
@@ -114,7 +192,7 @@ fn sentence(done: &Resealed, before: &str, kept: Option<&std::path::Path>) -> St
 
 /// Before a key is made, whether the one that is there is this database's at all.
 async fn fits(
-    store: &chancery_event_store::Store,
+    store: &Store,
     current: &MasterKey,
     generated: &GeneratedKeys,
 ) -> Result<(), Failure> {
@@ -123,7 +201,7 @@ async fn fits(
         return Ok(());
     }
     let under = store
-        .platform_sealed_under(chancery_event_store::Sealings::Installation)
+        .platform_sealed_under(Sealings::Installation)
         .await
         .map_err(|error| Failure::store(&error))?;
     match under.first() {

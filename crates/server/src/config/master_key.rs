@@ -5,16 +5,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use chancery_crypto::{Entropy, MasterKey, MasterKeyError};
+use chancery_crypto::{Entropy, MasterKey, MasterKeyError, MasterKeyId};
 use zeroize::Zeroizing;
 
-use super::{Config, DatabaseUrl, private_file};
+use super::{
+    Config, DatabaseUrl,
+    generated_keys::{GeneratedKeys, NEXT_KEY_FILE},
+    private_file,
+};
 
 /// The generated key's file in the data directory.
 pub(super) const KEY_FILE: &str = "master.key";
-
-/// The next key's file beside it, while everything is re-sealed under that.
-const NEXT_KEY_FILE: &str = "master.next.key";
 
 /// More than any key file holds.
 const LIMIT: u64 = 4096;
@@ -73,6 +74,24 @@ pub(crate) enum KeySourceError {
         /// Why.
         error: io::Error,
     },
+    /// Nobody can be kept from changing the keys meanwhile.
+    #[error("{} cannot be locked, so nothing was changed: {error}; run this as the server's user, or as root, on a file system that has locks", path.display())]
+    Unlockable {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Somebody else has changed the files.
+    #[error("{} holds the master key {found} and not {expected}: somebody changed it meanwhile, so no key was replaced; run this again", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// The key that it holds.
+        found: MasterKeyId,
+        /// The key that it held.
+        expected: MasterKeyId,
+    },
     /// A database without its key. A new one would not open it.
     #[error(
         "the database {} was sealed with a master key, and {} is gone: put that file back, or set \
@@ -125,49 +144,6 @@ impl KeyFiles {
     }
 }
 
-/// The generated key, and the one that follows it.
-#[derive(Debug)]
-pub(crate) struct GeneratedKeys {
-    /// The key, and its file.
-    pub(crate) key: PathBuf,
-    /// The file of the next one, until it has taken the place of the first.
-    pub(crate) next: PathBuf,
-}
-
-impl GeneratedKeys {
-    /// The next key: the one that was made before a rotation was interrupted, or a new one.
-    pub(crate) fn make_next(&self, entropy: &dyn Entropy) -> Result<MasterKey, KeySourceError> {
-        let key = MasterKey::generate(entropy);
-        let text = Zeroizing::new(format!("{}\n", *key.to_base64()));
-        // The servers have to read it, who may run under another user than this command.
-        let made = private_file::create_like(&self.next, &self.key, text.as_bytes());
-        made.map_err(|error| KeySourceError::Uncreatable {
-            path: self.next.clone(),
-            error,
-        })?;
-        read(&self.next)
-    }
-
-    /// Puts the next key in the place of the first, which is kept under its id: backups of the database
-    /// need it.
-    pub(crate) fn change_over(&self, first: &MasterKey) -> Result<PathBuf, KeySourceError> {
-        let kept = self
-            .key
-            .with_file_name(format!("master-{}.key", first.id()));
-        let uncreatable = |path: &Path, error| KeySourceError::Uncreatable {
-            path: path.to_owned(),
-            error,
-        };
-        let text = Zeroizing::new(format!("{}\n", *first.to_base64()));
-        private_file::replace_like(&kept, &self.key, text.as_bytes())
-            .map_err(|error| uncreatable(&kept, error))?;
-        std::fs::rename(&self.next, &self.key)
-            .and_then(|()| private_file::sync_directory(&self.key))
-            .map_err(|error| uncreatable(&self.key, error))?;
-        Ok(kept)
-    }
-}
-
 impl Config {
     /// Where a process looks for a master key that it does not have.
     pub(crate) fn key_files(&self) -> KeyFiles {
@@ -185,10 +161,7 @@ impl Config {
     /// The generated key's files; none where the key is configured.
     pub(crate) fn generated_keys(&self) -> Option<GeneratedKeys> {
         match &self.master_key {
-            MasterKeySource::GenerateIn(directory) => Some(GeneratedKeys {
-                key: directory.join(KEY_FILE),
-                next: directory.join(NEXT_KEY_FILE),
-            }),
+            MasterKeySource::GenerateIn(directory) => Some(GeneratedKeys::of(directory)),
             _ => None,
         }
     }
@@ -242,7 +215,7 @@ fn read_or_generate(
     }
 }
 
-fn read(path: &Path) -> Result<MasterKey, KeySourceError> {
+pub(super) fn read(path: &Path) -> Result<MasterKey, KeySourceError> {
     let content = private_file::read(path, LIMIT)
         .map(Zeroizing::new)
         .map_err(|error| KeySourceError::Unreadable {

@@ -19,6 +19,7 @@ mod error;
 mod failure_limit;
 mod file;
 mod flags;
+pub(crate) mod generated_keys;
 mod ip_range;
 mod keys;
 mod layer;

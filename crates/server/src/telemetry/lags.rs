@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -28,6 +28,8 @@ pub(crate) struct Lags {
     /// In seconds.
     steward: AtomicU64,
     stopped: AtomicU64,
+    /// Whether this node has not the master key that the installation is sealed under.
+    keyless: AtomicBool,
     failures: Counter,
     /// When this node's steward last came to the end of a round.
     round: Mutex<Option<Instant>>,
@@ -60,6 +62,8 @@ impl Lags {
         store: &Store,
         now: Timestamp,
     ) -> Result<(), Error> {
+        let missing = application.follow_master_key().await?;
+        self.keyless.store(missing.is_some(), Ordering::Relaxed);
         let unsealed = store.platform_unsealed_since().await?;
         self.sealing.store(age(unsealed, now), Ordering::Relaxed);
         let stopped = application.stopped_seals(STOPPED).await?;
@@ -93,6 +97,12 @@ impl Lags {
                 "{tenant}",
                 "Tenants whose sealing stopped because their roll is not as it was sealed.",
                 self.stopped.load(Ordering::Relaxed) as f64,
+            ),
+            Family::gauge(
+                "chancery.master_key.missing",
+                "{key}",
+                "1 where this node does not have the master key that the database is sealed under.",
+                f64::from(u8::from(self.keyless.load(Ordering::Relaxed))),
             ),
             Family::gauge(
                 "chancery.steward.lag",

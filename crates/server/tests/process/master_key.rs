@@ -99,6 +99,113 @@ on_both_stores! {
     }
 }
 
+/// Whoever starts it again because the first one gave no answer, and whoever else does so at that moment,
+/// loses no key, whether or not one of them is killed: the database opens with the keys that are there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_at_once_lose_no_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let office = Office::furnish(directory.path(), &[]).await;
+    let library = killer(directory.path());
+    for round in 0..8 {
+        let runs: Vec<_> = (0..4)
+            .map(|number| {
+                let mut rotate = office.rotate();
+                if number == round % 4 {
+                    rotate.env("LD_PRELOAD", &library);
+                    rotate.env("KILL_AT", (round * 4).to_string());
+                }
+                rotate.stdin(Stdio::null()).stdout(Stdio::piped());
+                rotate.stderr(Stdio::piped()).spawn().unwrap()
+            })
+            .collect();
+        for run in runs {
+            let done = run.wait_with_output().unwrap();
+            let told = String::from_utf8_lossy(&done.stderr);
+            let killed = done.status.signal() == Some(9);
+            assert!(killed || done.status.code() == Some(0), "{round}: {told}");
+        }
+        office.state().await;
+    }
+    office.serves(&Server::start(directory.path(), &[])).await;
+}
+
+/// A server that was not restarted with both keys opens nothing that it had not opened before: it says so, to
+/// whoever sends it requests and to whoever asks it for a token, and that it is no defect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_the_new_key_is_not_ready() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = TestDatabase::empty(Backend::Postgres).await;
+    let arguments = arguments(directory.path(), &database);
+    let office = Office::furnish(directory.path(), &arguments).await;
+    let left_behind = Server::start(directory.path(), &arguments);
+    let (status, told, faults) = output(office.rotate());
+    assert_eq!(status, 0, "{faults}");
+    assert!(told.contains("restart them with both"), "{told}");
+    let ready = left_behind.get("/readyz").await;
+    assert_eq!(ready.status(), 503);
+    let ready = ready.text().await.unwrap();
+    assert!(ready.contains("master_key_file"), "{ready}");
+    assert_eq!(office.token(&left_behind).await, Err(503));
+    let checkpoint = left_behind.get("/t/acme/roll/checkpoint").await;
+    assert_ne!(checkpoint.status(), 500);
+    let restarted = Server::start(directory.path(), &office.arguments);
+    assert_eq!(restarted.get("/readyz").await.status(), 200);
+    office.serves(&restarted).await;
+}
+
+/// One key in both places is not a change from one to another, and two in each other's places do not pass
+/// for one: nobody is told that the key which seals everything is needed no more.
+#[test]
+fn keys_that_change_nothing_are_not_called_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    assert_eq!(Server::start(directory.path(), &[]).terminate(), 0);
+    fs::copy(path("chancery-data/master.key"), path("one")).unwrap();
+    fs::write(path("two"), "0Zr9cKc5fkN8ZdVh0LmQxMPa5S6eqBvVqQ0Zb1yWb1E=").unwrap();
+    let rotate = |before: &str, file: &[&str]| {
+        let previous = format!("master_key_previous_file = \"{before}\"\n");
+        fs::write(path("chancery.toml"), previous).unwrap();
+        let mut rotate = chancery(directory.path());
+        rotate.args(file).args(["keys", "rotate-master"]);
+        output(rotate)
+    };
+    for file in [&["--master-key-file", "one"][..], &[]] {
+        let (status, _, told) = rotate("one", file);
+        assert_eq!(status, 2, "{told}");
+        assert!(
+            told.contains("the same master key") && told.contains("Nothing was changed"),
+            "{told}"
+        );
+    }
+    let (status, told, _) = rotate("two", &["--master-key-file", "one"]);
+    assert_eq!(status, 0, "{told}");
+    assert!(
+        told.contains("nothing was changed") && told.contains("master_key_file"),
+        "{told}"
+    );
+    let (status, told, _) = rotate("one", &["--master-key-file", "two"]);
+    assert_eq!(status, 0, "{told}");
+    assert!(
+        told.contains("0 were already") && told.contains("take master_key_previous_file out"),
+        "{told}"
+    );
+}
+
+on_both_stores! {
+    /// Who has to make a key in the moment after the change, as in an emergency, need not wait for anybody.
+    async fn a_running_server_seals_under_the_new_key_at_once(directory: &Path, arguments: &[String]) {
+        let office = Office::furnish(directory, arguments).await;
+        let server = Server::start(directory, &office.arguments);
+        let token = server.operator_token().await;
+        let (status, _, faults) = output(office.rotate());
+        assert_eq!(status, 0, "{faults}");
+        let create = r#"mutation { createTenant(input: {slug: "late", displayName: "Late"}) { tenant { id } } }"#;
+        let made = server.graphql(&token, create).await.unwrap();
+        assert!(made["errors"].is_null(), "{made:#}");
+        office.serves(&server).await;
+    }
+}
+
 /// The statements of the operations guide that make a role for it.
 fn guide(role: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations.md");

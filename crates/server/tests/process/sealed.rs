@@ -172,12 +172,16 @@ impl<'a> Office<'a> {
         command
     }
 
+    /// A token of the client that sends its secret, or the status.
+    pub(crate) async fn token(&self, server: &Server) -> Result<String, u16> {
+        let (client, secret) = &self.client;
+        server.token("acme", client, secret, API).await
+    }
+
     /// The server gives out tokens to clients of either kind.
     pub(crate) async fn serves(&self, server: &Server) {
         server.operator_token().await;
-        let issued = server
-            .token("acme", &self.client.0, &self.client.1, API)
-            .await;
+        let issued = self.token(server).await;
         assert!(issued.is_ok(), "{issued:?}");
         let issued = server.token_by("acme", &self.assertion(server), API).await;
         assert!(issued.is_ok(), "{issued:?}");
