@@ -242,3 +242,59 @@ story! {
         assert!(places.is_sorted_by(|one, next| one > next), "the console shows the newest first: {places:?}");
     }
 }
+
+story! {
+    /// Just before a change of algorithm its key is found to have leaked. The one that takes its place has its hour
+    /// in the key set too: the algorithm before goes on for so long, and no verifier meets a key that it has not.
+    async fn a_key_that_leaks_before_it_signs_puts_the_change_off(world: World) {
+        let acme = world.acme().await;
+        let token = async || world.token("acme", &acme.client, &acme.secret).send().await.token();
+        let mut slow = Verifier::new(&world, "acme").keeping(3_600);
+        world.clock.advance(1);
+        let input = json!({"tenant": "acme", "policy": {"signingAlgorithm": "EDDSA"}});
+        world.operator().await.mutation("updateTenant", "replayed", input).await.data();
+        world.clock.advance(3_540);
+        slow.verify(&token().await).await.unwrap();
+        let leaked = keys(&world, "id").await[1]["id"].clone();
+        let input = json!({"tenant": "acme", "key": leaked, "reason": "in a backup"});
+        world.operator().await.mutation("revokeSigningKey", "replayed", input).await.data();
+        let begins = world.now().plus_seconds(3_600);
+        let next = keys(&world, "id state activatesAt").await[2].clone();
+        assert_eq!((&next["state"], &next["activatesAt"]), (&json!("PUBLISHED"), &json!(begins.to_string())));
+        let mut signed_by = Vec::new();
+        for _ in 0..65 {
+            let issued = token().await;
+            slow.verify(&issued).await.unwrap();
+            signed_by.push(kid(&issued));
+            world.clock.advance(61);
+        }
+        signed_by.dedup();
+        assert_eq!((signed_by.len(), &json!(signed_by[1])), (2, &next["id"]));
+    }
+}
+
+story! {
+    /// A key that is made for an algorithm on its way out leaves with it, whether it was rotated or revoked.
+    async fn a_key_of_an_algorithm_on_its_way_out_leaves_with_it(world: World) {
+        let acme = world.acme().await;
+        world.clock.advance(1);
+        let input = json!({"tenant": "acme", "policy": {"signingAlgorithm": "EDDSA"}});
+        world.operator().await.mutation("updateTenant", "replayed", input).await.data();
+        let left = world.now().plus_seconds(3_600 + 86_700);
+        let first = kid(&world.token("acme", &acme.client, &acme.secret).send().await.token());
+        world.clock.advance(60);
+        let input = json!({"tenant": "acme", "key": first, "reason": "leaked"});
+        world.operator().await.mutation("revokeSigningKey", "replayed", input).await.data();
+        world.clock.advance(60);
+        let input = json!({"tenant": "acme", "algorithm": "ES256"});
+        world.operator().await.mutation("rotateSigningKey", "replayed", input).await.data();
+        let ends: Vec<_> = keys(&world, "algorithm state retiresAt").await.into_iter()
+            .filter(|key| key["algorithm"] == "ES256" && key["state"] != "REVOKED")
+            .map(|key| key["retiresAt"].clone())
+            .collect();
+        assert_eq!(ends, [json!(left.to_string()), json!(left.to_string())]);
+        world.clock.advance(3_600 + 86_700);
+        let states: Vec<_> = keys(&world, "state").await.into_iter().map(|key| key["state"].clone()).collect();
+        assert_eq!(states, ["REVOKED", "ACTIVE", "RETIRED", "RETIRED"]);
+    }
+}

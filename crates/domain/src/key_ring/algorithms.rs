@@ -142,7 +142,26 @@ impl Algorithms {
             .min()
     }
 
-    /// A key was made. The first of the ring is of the tenant's algorithm.
+    /// Who will begin to sign with it and does not yet: what each has chosen, and from when on that holds.
+    pub(super) fn waiting(
+        &self,
+        algorithm: SigningAlgorithm,
+        now: Timestamp,
+    ) -> Vec<(Option<ApiId>, Option<SigningAlgorithm>, Timestamp)> {
+        let own = self.of_apis.iter().map(|(api, it)| (Some(*api), it));
+        let all = own.chain([(None, &self.of_tenant)]);
+        let last = all.filter_map(|(who, choices)| Some((who, choices.0.last()?)));
+        last.filter(|(_, choice)| choice.from > now)
+            .filter(|(_, choice)| {
+                let with = choice.algorithm.or_else(|| self.of_tenant(choice.from));
+                with == Some(algorithm)
+            })
+            .map(|(who, choice)| (who, choice.algorithm, choice.from))
+            .collect()
+    }
+
+    /// A key was made. The first of the ring is of the tenant's algorithm. One whose algorithm is on its way out
+    /// leaves with it: nobody signs with it for longer because of a new key.
     pub(super) fn key_made(&mut self, algorithm: SigningAlgorithm, at: Timestamp) {
         if self.of_tenant.is_empty() {
             self.of_tenant.0.push(Choice {
@@ -150,7 +169,9 @@ impl Algorithms {
                 from: at,
             });
         }
-        self.publish(algorithm, at);
+        if self.left_at(algorithm).is_none_or(|left| left <= at) {
+            self.publish(algorithm, at);
+        }
     }
 
     pub(super) fn choose(
@@ -248,6 +269,36 @@ mod tests {
             (algorithms.left_at(ONE), algorithms.left_at(OTHER)),
             (None, Some(at(20)))
         );
+    }
+
+    #[test]
+    fn a_key_that_is_made_for_an_algorithm_on_its_way_out_leaves_with_it() {
+        let mut algorithms = begun();
+        algorithms.choose(None, Some(OTHER), (at(10), at(70)));
+        algorithms.key_made(ONE, at(20));
+        assert_eq!(algorithms.left_at(ONE), Some(at(70)));
+        // Once it is out, a key of it is there because somebody wants it to be.
+        algorithms.key_made(ONE, at(70));
+        assert_eq!(algorithms.left_at(ONE), None);
+    }
+
+    #[test]
+    fn those_who_wait_for_an_algorithm_are_known() {
+        let mut algorithms = begun();
+        algorithms.choose(Some(api(1)), Some(OTHER), (at(0), at(0)));
+        algorithms.choose(None, Some(OTHER), (at(10), at(70)));
+        algorithms.choose(Some(api(2)), Some(ONE), (at(10), at(10)));
+        algorithms.choose(Some(api(2)), None, (at(20), at(80)));
+        algorithms.choose(Some(api(3)), Some(OTHER), (at(20), at(80)));
+        let who = |seconds| algorithms.waiting(OTHER, at(seconds));
+        let (tenant, api_2, api_3) = (
+            (None, Some(OTHER), at(70)),
+            (Some(api(2)), None, at(80)),
+            (Some(api(3)), Some(OTHER), at(80)),
+        );
+        assert_eq!(who(20), [api_2, api_3, tenant]);
+        assert_eq!(who(70), [api_2, api_3]);
+        assert_eq!(who(80), []);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use super::{KeyRingEvent, KeyRingRefusal, NewKey};
+use super::{KeyRingEvent, KeyRingRefusal, LEAD_SECONDS, NewKey};
 use crate::{
     change::ChangeSet,
     command::{Command, ReadSet},
@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// Takes a key out of the key set at once. Where it signs, the next one does from now on: the one that
-/// waited, or one that is made for it.
+/// waited, or one that is made for it. Whoever does not sign with its algorithm yet goes on with the one before
+/// until everybody has had the time to see the key that takes its place.
 pub struct RevokeSigningKey {
     /// The tenant.
     pub tenant: TenantId,
@@ -62,24 +63,41 @@ impl Command for RevokeSigningKey {
         if !signs || !ring.algorithms.is_in_use(algorithm, now) {
             return Ok(change);
         }
-        // The one that waited is in the key set already, so most verifiers know it.
-        if let Some((waited, _)) = ring.pending(algorithm, now) {
+        let published = if let Some((waited, next)) = ring.pending(algorithm, now) {
+            // The one that waited is in the key set already, so most verifiers know it.
+            if ring.algorithms.signs(algorithm, now) {
+                change.push(
+                    stream,
+                    KeyRingEvent::KeyActivated {
+                        key: waited,
+                        activated_at: now,
+                    },
+                );
+            }
+            next.generated_at
+        } else {
+            match &self.successor {
+                Some(next) if next.algorithm == algorithm => {
+                    change.and(next.added(self.tenant, (now, now), ring.rotation_days));
+                }
+                _ => return Err(KeyRingRefusal::NoActiveKey { algorithm }.into()),
+            }
+            now
+        };
+        let known = published.plus_seconds(LEAD_SECONDS);
+        let waiting = ring.algorithms.waiting(algorithm, now);
+        for (api, algorithm, _) in waiting.into_iter().filter(|(.., from)| *from < known) {
             change.push(
                 stream,
-                KeyRingEvent::KeyActivated {
-                    key: waited,
-                    activated_at: now,
+                KeyRingEvent::AlgorithmChosen {
+                    api,
+                    algorithm,
+                    chosen_at: now,
+                    signs_from: Some(known),
                 },
             );
-            return Ok(change);
         }
-        match &self.successor {
-            Some(next) if next.algorithm == algorithm => {
-                change.and(next.added(self.tenant, (now, now), ring.rotation_days));
-                Ok(change)
-            }
-            _ => Err(KeyRingRefusal::NoActiveKey { algorithm }.into()),
-        }
+        Ok(change)
     }
 }
 
@@ -155,6 +173,73 @@ mod tests {
         // Without it, nothing is to be done: the one that signs goes on.
         let change = waiting().when(&revoke(key(6).key, None)).change();
         assert_eq!(signs(waiting().and_change(&change)), Some(new_key().key));
+    }
+
+    const OTHER: SigningAlgorithm = SigningAlgorithm::EdDsa;
+
+    fn of_other(number: u8) -> NewKey {
+        NewKey {
+            algorithm: OTHER,
+            ..key(number)
+        }
+    }
+
+    /// Another algorithm was chosen at first, with a key of its own, and signs an hour later.
+    fn switching() -> testing::Given {
+        let made = of_other(6).added(ACME, (NOW, NOW), Some(90));
+        let chosen = KeyRingEvent::AlgorithmChosen {
+            api: None,
+            algorithm: Some(OTHER),
+            chosen_at: NOW,
+            signs_from: Some(NOW.plus_seconds(3_600)),
+        };
+        testing::given(with_key()).and_change(&made).and([chosen])
+    }
+
+    #[test]
+    fn whoever_waits_for_an_algorithm_waits_for_its_new_key() {
+        let late = NOW.plus_seconds(3_540);
+        let revoke = revoke(of_other(6).key, Some(of_other(7)));
+        let change = revoke.decide(&switching().read(), late).unwrap();
+        let read = switching().and_change(&change).read();
+        let ring = read.key_ring(ACME).unwrap();
+        let switch = late.plus_seconds(3_600);
+        assert_eq!(
+            ring.algorithms.of_tenant(switch.plus_seconds(-1)),
+            Some(SigningAlgorithm::Es256)
+        );
+        assert_eq!(ring.algorithms.of_tenant(switch), Some(OTHER));
+        assert_eq!(ring.active(OTHER, switch).unwrap().0, of_other(7).key);
+        let left = ring.algorithms.left_at(SigningAlgorithm::Es256);
+        assert_eq!(left, Some(switch));
+    }
+
+    #[test]
+    fn whoever_waits_for_an_algorithm_waits_for_the_key_that_waits() {
+        let rotated = RotateSigningKey {
+            tenant: ACME,
+            key: of_other(7),
+        };
+        let at = |seconds| NOW.plus_seconds(seconds);
+        let rotated = rotated.decide(&switching().read(), at(1_000)).unwrap();
+        let given = || switching().and_change(&rotated);
+        let revoke = revoke(of_other(6).key, None);
+        let change = revoke.decide(&given().read(), at(2_000)).unwrap();
+        assert_eq!(change.events().len(), 2, "nothing signs at once");
+        let read = given().and_change(&change).read();
+        let ring = read.key_ring(ACME).unwrap();
+        assert_eq!(ring.algorithms.next_switch(at(2_000)), Some(at(4_600)));
+        assert_eq!(ring.active(OTHER, at(4_600)).unwrap().0, of_other(7).key);
+    }
+
+    #[test]
+    fn what_takes_the_place_of_a_key_that_is_on_its_way_out_leaves_with_its_algorithm() {
+        let at = |seconds| NOW.plus_seconds(seconds);
+        let revoke = revoke(new_key().key, Some(key(8)));
+        let change = revoke.decide(&switching().read(), at(1_800)).unwrap();
+        let read = switching().and_change(&change).read();
+        let ring = read.key_ring(ACME).unwrap();
+        assert_eq!(ring.retires_at(key(8).key), Some(at(3_600 + 86_700)));
     }
 
     #[test]

@@ -49,13 +49,19 @@ impl Command for RotateSecret {
             .or(scheduled)
             .unwrap_or(policy.rotation_overlap_seconds);
         if seconds > MAX_OVERLAP_SECONDS {
-            return Err(SecretRefusal::OverlapTooLong { seconds }.into());
+            return Err(SecretRefusal::OverlapTooLong {
+                seconds,
+                max: MAX_OVERLAP_SECONDS,
+            }
+            .into());
         }
         let end_of_overlap = now.plus_seconds(i64::from(seconds));
         // An end that was promised earlier is not put off: a secret that retires in an hour still
-        // does when the overlap is a day.
+        // does when the overlap is a day. One that is not accepted yet is nobody's old one: it was handed
+        // over for a day to come.
         let retires: Vec<_> = rotation
             .live(now)
+            .filter(|(_, old)| old.state(now).is_accepted())
             .map(|(secret, old)| Retirement {
                 secret,
                 retires_at: old
@@ -63,7 +69,9 @@ impl Command for RotateSecret {
                     .map_or(end_of_overlap, |earlier| earlier.min(end_of_overlap)),
             })
             .collect();
-        let live = retires.iter().filter(|old| old.retires_at > now).count() + 1;
+        let to_come = rotation.live(now).count() - retires.len();
+        let staying = retires.iter().filter(|old| old.retires_at > now).count();
+        let live = to_come + staying + 1;
         if live > policy.max_live_secrets as usize {
             return Err(SecretRefusal::TooManyLiveSecrets {
                 live,
@@ -91,7 +99,7 @@ mod tests {
     use super::*;
     use crate::{
         client::ClientRefusal,
-        secret_rotation::SecretState,
+        secret_rotation::{IssueSecret, SecretState},
         tenant::TenantEvent,
         testing::{
             self, ACME, BILLING, NOW, deleted, new_secret, policy, revoked_first, with_billing,
@@ -165,7 +173,10 @@ mod tests {
     fn an_overlap_is_at_most_thirty_days() {
         testing::given(with_billing())
             .when(&rotate(2, Some(2_592_001)))
-            .refused(SecretRefusal::OverlapTooLong { seconds: 2_592_001 });
+            .refused(SecretRefusal::OverlapTooLong {
+                seconds: 2_592_001,
+                max: 2_592_000,
+            });
     }
 
     #[test]
@@ -195,6 +206,31 @@ mod tests {
             (new_secret(2).secret, NOW.plus_seconds(86_400)),
         ];
         assert_eq!(ends.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_secret_that_is_to_come_stays_and_counts() {
+        let begins = NOW.plus_days(1);
+        let to_come = IssueSecret {
+            tenant: ACME,
+            client: BILLING,
+            secret: new_secret(2),
+            label: None,
+            not_before: Some(begins),
+            expires_at: None,
+        };
+        let issued = testing::given(with_billing()).when(&to_come).change();
+        let given = || testing::given(with_billing()).and_change(&issued);
+        given()
+            .when(&rotate(3, Some(60)))
+            .refused(SecretRefusal::TooManyLiveSecrets { live: 3, max: 2 });
+        let change = given().when(&rotate(3, Some(0))).change();
+        let ended: Vec<_> = retires(&change).iter().map(|old| old.secret).collect();
+        assert_eq!(ended, [new_secret(1).secret]);
+        let after = given().and_change(&change).read().secrets(BILLING);
+        let state = |at| after.secrets[&new_secret(2).secret].state(at);
+        assert_eq!(state(NOW), SecretState::Pending);
+        assert_eq!(state(begins), SecretState::Active);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
     id::{ClientId, TenantId},
     refusal::Refusal,
     stream::StreamId,
-    tenant::AuthMethod,
+    tenant::{AuthMethod, TenantPolicy},
     time::Timestamp,
 };
 
@@ -76,9 +76,14 @@ impl SecretRotation {
     }
 }
 
-/// From when on a rotation may be announced: a week ahead, and never more than a quarter of the interval.
+/// How long ahead a rotation is announced, in seconds: a week, and never more than a quarter of the interval.
+fn notice(every_seconds: i64) -> i64 {
+    LONGEST_NOTICE.min(every_seconds / 4)
+}
+
+/// From when on a rotation may be announced.
 fn announced_from(next_due_at: Timestamp, every_seconds: i64) -> Timestamp {
-    next_due_at.plus_seconds(-LONGEST_NOTICE.min(every_seconds / 4))
+    next_due_at.plus_seconds(-notice(every_seconds))
 }
 
 impl Schedule {
@@ -136,10 +141,20 @@ impl Command for ScheduleRotation {
         }
         let overlap_seconds = self
             .overlap_seconds
-            .unwrap_or(policy.rotation_overlap_seconds.min(every_seconds));
-        if overlap_seconds > MAX_OVERLAP_SECONDS || overlap_seconds > every_seconds {
+            .unwrap_or_else(|| default_overlap(policy, every_seconds));
+        let max = MAX_OVERLAP_SECONDS.min(every_seconds);
+        if overlap_seconds > max {
             return Err(SecretRefusal::OverlapTooLong {
                 seconds: overlap_seconds,
+                max,
+            }
+            .into());
+        }
+        if overlap_seconds > 0 && policy.max_live_secrets < 2 {
+            // No rotation could be carried out with it.
+            return Err(SecretRefusal::TooManyLiveSecrets {
+                live: 2,
+                max: policy.max_live_secrets,
             }
             .into());
         }
@@ -158,6 +173,17 @@ impl Command for ScheduleRotation {
             }],
         ))
     }
+}
+
+/// The policy's overlap, as far as a schedule can be carried out with it: whoever rotates as soon as that is
+/// announced has no older secret left, and where one alone may live, there is none.
+fn default_overlap(policy: &TenantPolicy, every_seconds: u32) -> u32 {
+    if policy.max_live_secrets < 2 {
+        return 0;
+    }
+    let between = i64::from(every_seconds) - notice(every_seconds.into());
+    let longest = u32::try_from(between).unwrap_or(every_seconds);
+    policy.rotation_overlap_seconds.min(longest)
 }
 
 /// The end of a schedule, where there is one.
@@ -211,7 +237,10 @@ impl SecretRotation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{self, ACME, BILLING, NOW, new_secret, revoked_first, with_billing};
+    use crate::tenant::TenantEvent;
+    use crate::testing::{
+        self, ACME, BILLING, NOW, new_secret, policy, revoked_first, with_billing,
+    };
 
     const DAY: u32 = 86_400;
 
@@ -286,8 +315,29 @@ mod tests {
                 overlap_seconds: Some(3_601),
                 ..every(3_600)
             })
-            .refused(SecretRefusal::OverlapTooLong { seconds: 3_601 });
+            .refused(SecretRefusal::OverlapTooLong {
+                seconds: 3_601,
+                max: 3_600,
+            });
         testing::given(with_billing()).when(&every(3_600)).change();
+    }
+
+    #[test]
+    fn by_default_a_schedule_can_be_carried_out_as_soon_as_it_is_announced() {
+        let overlap = |max_live_secrets, every_seconds| {
+            let policy = policy(|policy| policy.max_live_secrets = max_live_secrets);
+            default_overlap(&policy, every_seconds)
+        };
+        assert_eq!(overlap(2, 30 * DAY), DAY, "the policy's");
+        assert_eq!(overlap(2, 7_200), 5_400);
+        assert_eq!(overlap(1, 30 * DAY), 0);
+        let one = TenantEvent::TenantPolicyChanged {
+            policy: policy(|policy| policy.max_live_secrets = 1),
+        };
+        testing::given(with_billing())
+            .and([one])
+            .when(&every(30 * DAY))
+            .refused(SecretRefusal::TooManyLiveSecrets { live: 2, max: 1 });
     }
 
     #[test]

@@ -114,9 +114,14 @@ impl Secret {
     /// How long it lives from its begin to its end, in microseconds; the greatest number without one.
     pub fn life(&self) -> i64 {
         let begin = self.not_before.unwrap_or(self.issued_at);
+        self.ends_at()
+            .map_or(i64::MAX, |end| end.micros().saturating_sub(begin.micros()))
+    }
+
+    /// When it ends by itself, by whatever comes first.
+    pub fn ends_at(&self) -> Option<Timestamp> {
         let ends = [self.expires_at, self.retires_at];
-        let end = ends.into_iter().flatten().min();
-        end.map_or(i64::MAX, |end| end.micros().saturating_sub(begin.micros()))
+        ends.into_iter().flatten().min()
     }
 
     /// Whether nothing of its end is recorded yet: whoever has no clock takes it for live. As long as that is
