@@ -234,8 +234,13 @@ story! {
         admin.query("tenants", tenants).await.data();
         for (compromised, status) in [(false, 200), (true, 401)] {
             let input = json!({"client": client, "key": id(&made, "1"), "reason": "stolen", "compromised": compromised});
-            operator.mutation("revokeClientKey", "client { id }", input).await.data();
+            let told = operator.mutation("revokeClientKey", "warnings tokens { jti }", input).await.data();
             assert_eq!(admin.query("tenants", tenants).await.status, status, "compromised: {compromised}");
+            let listed = told["tokens"].as_array().unwrap().len();
+            assert_eq!(listed, usize::from(compromised), "{told:#}");
+            // When it is called compromised, it is not accepted any more.
+            let warned = told["warnings"].to_string().contains("the client has no other");
+            assert_eq!(warned, !compromised, "{told:#}");
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use chancery_domain::TenantId;
+use chancery_token_log::{Entry, Kind, Operation};
 use serde_json::{Value, json};
 
 use crate::{
@@ -54,6 +56,57 @@ async fn states(world: &World, acme: &Acme, as_of: Value) -> Vec<(Value, Value)>
     secrets
         .map(|secret| (secret["id"].clone(), secret["state"].clone()))
         .collect()
+}
+
+/// So many tokens that the client obtained a while ago, and that end after so many seconds from now.
+async fn obtained(world: &World, acme: &Acme, count: usize, ends_in: i64) {
+    let tenant = world
+        .operator()
+        .await
+        .query("tenant", "{ tenant(slug: \"acme\") { id } }")
+        .await
+        .data();
+    let tenant: TenantId = tenant["id"].as_str().unwrap().parse().unwrap();
+    let now = world.now();
+    for number in 0..count {
+        let entry = Entry {
+            client: Some((&*acme.client).into()),
+            credential: Some((&*acme.secret_id).into()),
+            jti: Some(format!("{ends_in}-{number}").into()),
+            expires_at: Some(now.plus_seconds(ends_in)),
+            ..Entry::new(tenant, now, Kind::TokenIssued)
+        };
+        drop(world.platform.log.submit(Operation::of(entry)).unwrap());
+    }
+    world.platform.log.drain().await;
+}
+
+story! {
+    /// Of a busy client, what lives is listed, however much it obtained that day; and where that is more than can
+    /// be listed, it is said.
+    async fn what_a_leaked_secret_of_a_busy_client_reaches_is_listed(world: World) {
+        let acme = world.acme().await;
+        let revoke = async |acme: &Acme| {
+            let input = json!({"client": acme.client, "secret": acme.secret_id, "compromised": true, "reason": "leaked"});
+            world.operator().await.mutation("revokeClientSecret", "warnings tokens { jti }", input).await.data()
+        };
+        obtained(&world, &acme, 1_001, 60).await;
+        world.clock.advance(61);
+        obtained(&world, &acme, 3, 60).await;
+        let told = revoke(&acme).await;
+        let listed: Vec<_> = told["tokens"].as_array().unwrap().iter().map(|token| &token["jti"]).collect();
+        assert_eq!(listed, ["60-0", "60-1", "60-2"]);
+        let said = |told: &Value| told["warnings"].to_string().contains("more than 1000 tokens");
+        assert!(!said(&told), "{told:#}");
+
+        let input = json!({"client": acme.client, "overlapSeconds": 0});
+        let rotated = world.operator().await.mutation("rotateClientSecret", "secret { id }", input).await.data();
+        let acme = Acme { secret_id: rotated["secret"]["id"].as_str().unwrap().to_owned(), ..acme };
+        obtained(&world, &acme, 1_001, 90).await;
+        let told = revoke(&acme).await;
+        assert_eq!(told["tokens"].as_array().unwrap().len(), 1_000);
+        assert!(said(&told), "{}", told["warnings"]);
+    }
 }
 
 fn kid(token: &str) -> Value {

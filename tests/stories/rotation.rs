@@ -210,6 +210,116 @@ story! {
     }
 }
 
+async fn advice(world: &World, client: &str) -> Vec<Value> {
+    world.platform.log.drain().await;
+    let operator = world.operator().await;
+    let query = "query($client: ID!) { rotationAdvice(client: $client) { credential verdict safe sentence usesLastDay usesSinceNewest } }";
+    let found = operator
+        .send("rotationAdvice", query, json!({"client": client}))
+        .await
+        .data();
+    found.as_array().unwrap().clone()
+}
+
+/// A new secret of the client: its id and its text.
+async fn issue(world: &World, input: Value) -> (String, String) {
+    let fields = "secret { id plaintext }";
+    let issued = world
+        .operator()
+        .await
+        .mutation("issueClientSecret", fields, input)
+        .await
+        .data();
+    let text = |name: &str| issued["secret"][name].as_str().unwrap().to_owned();
+    (text("id"), text("plaintext"))
+}
+
+story! {
+    /// The newest secret ends in a minute: the one before it is what the client will have, and nobody is told
+    /// that it can go.
+    async fn advice_keeps_the_secret_that_lasts(world: World) {
+        let acme = world.acme().await;
+        let ends = world.now().plus_seconds(60).to_string();
+        let (short, _) = issue(&world, json!({"client": acme.client, "expiresAt": ends})).await;
+        let told = advice(&world, &acme.client).await;
+        let of = |id: &str| told.iter().find(|it| it["credential"] == id).unwrap();
+        assert_eq!((&of(&acme.secret_id)["verdict"], &of(&acme.secret_id)["safe"]), (&json!("NEWEST"), &json!(false)));
+        assert_eq!((&of(&short)["verdict"], &of(&short)["safe"]), (&json!("JUST_ISSUED"), &json!(false)));
+        let operator = world.operator().await;
+        let input = json!({"client": acme.client, "secret": acme.secret_id, "reason": "by mistake"});
+        let told = operator.mutation("revokeClientSecret", "warnings", input).await.data();
+        assert_eq!(told["warnings"], json!([format!("what is left to the client ends at {ends}: issue another before that")]));
+    }
+}
+
+story! {
+    /// A job of every night has not been given its new secret yet: the old one is not called unused.
+    async fn advice_waits_until_the_client_has_changed_over(world: World) {
+        let acme = world.acme().await;
+        world.token("acme", &acme.client, &acme.secret).send().await.token();
+        world.clock.advance(1);
+        let input = json!({"client": acme.client, "overlapSeconds": 20 * DAY});
+        let rotated = world.operator().await.mutation("rotateClientSecret", "secret { plaintext } warnings", input).await.data();
+        assert_eq!(rotated["warnings"], json!([]), "in use, and with time to change over");
+        let old = advice(&world, &acme.client).await[0].clone();
+        assert_eq!((&old["usesLastDay"], &old["usesSinceNewest"]), (&json!(1), &json!(0)), "it was used before");
+        world.clock.advance(25 * 3_600);
+        let old = advice(&world, &acme.client).await[0].clone();
+        assert_eq!((&old["verdict"], &old["safe"]), (&json!("NOT_CHANGED_OVER"), &json!(false)));
+        assert_eq!(old["sentence"], "unused for 25 hours, but the one that stays was never used: the client has not changed over");
+        let new = rotated["secret"]["plaintext"].as_str().unwrap();
+        world.token("acme", &acme.client, new).send().await.token();
+        let old = advice(&world, &acme.client).await[0].clone();
+        assert_eq!((&old["verdict"], &old["safe"]), (&json!("UNUSED"), &json!(true)));
+    }
+}
+
+story! {
+    /// The newest of a client's secrets is revoked while the others retire: nobody is left to find out when
+    /// they have.
+    async fn revoking_the_one_that_stays_says_until_when_the_others_do(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let input = json!({"client": acme.client, "overlapSeconds": 300});
+        let rotated = operator.mutation("rotateClientSecret", "secret { id }", input).await.data();
+        let ends = world.now().plus_seconds(300);
+        let input = json!({"client": acme.client, "secret": rotated["secret"]["id"], "reason": "mislaid"});
+        let told = operator.mutation("revokeClientSecret", "warnings", input).await.data();
+        assert_eq!(told["warnings"], json!([format!("what is left to the client ends at {ends}: issue another before that")]));
+    }
+}
+
+story! {
+    /// A secret that was handed over for a day to come is nobody's old one. A rotation leaves it alone, and says
+    /// whom it cuts off and whose time it shortens.
+    async fn a_rotation_leaves_what_is_to_come_and_says_what_it_takes(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        operator.mutation("updateTenant", "replayed", json!({"tenant": "acme", "policy": {"maxLiveSecrets": 4}})).await.data();
+        let begins = world.now().plus_seconds(3_600).to_string();
+        let (later, text) = issue(&world, json!({"client": acme.client, "notBefore": begins})).await;
+        world.token("acme", &acme.client, &acme.secret).send().await.token();
+        world.platform.log.drain().await;
+        let rotate = async |overlap: i64| {
+            let input = json!({"client": acme.client, "overlapSeconds": overlap});
+            let fields = "warnings client { secrets { id state retiresAt } }";
+            let done = world.operator().await.mutation("rotateClientSecret", fields, input).await.data();
+            let secrets = done["client"]["secrets"].as_array().unwrap().clone();
+            let later = secrets.into_iter().find(|secret| secret["id"] == json!(later)).unwrap();
+            assert_eq!((&later["state"], &later["retiresAt"]), (&json!("PENDING"), &Value::Null));
+            done["warnings"].as_array().unwrap().clone()
+        };
+        assert_eq!(rotate(10 * DAY).await, [""; 0]);
+        let before = world.now().plus_days(10);
+        let shorter = rotate(DAY).await;
+        assert!(shorter[0].as_str().unwrap().contains(&format!("was to retire at {before}")), "{shorter:?}");
+        let at_once = rotate(0).await;
+        assert_eq!(at_once, [format!("{} has ended with this; last used 0 seconds ago from 127.0.0.1", acme.secret_id)]);
+        world.clock.advance(3_600);
+        world.token("acme", &acme.client, &text).send().await.token();
+    }
+}
+
 story! {
     /// During an overlap the advice tells which secret is in use and from where, and when the old one can
     /// go; revoking acts at once and warns of what it cuts off.

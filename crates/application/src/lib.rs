@@ -38,7 +38,7 @@ use std::sync::Arc;
 pub use access::{Caller, ClientAddress, Needs};
 pub use activity::ActivityPlace;
 pub use activity_summary::{ActivitySummary, Span, UnusedClients};
-pub use advice::{CredentialAdvice, SecretRevoked, Verdict};
+pub use advice::{CredentialAdvice, CredentialRevoked, Verdict};
 pub use apis::{ApiChange, NewApi};
 pub use authenticate::BearerRefused;
 pub use chancery_event_store::{ByActor, EventFilter};

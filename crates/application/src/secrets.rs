@@ -12,6 +12,7 @@ use chancery_projections::{client_secrets, clients};
 use crate::{
     Application,
     access::{Caller, Guarded, Needs},
+    advice::of_no_use,
     error::Error,
     execute::{ClientAnswer, Executed, Request},
     mint::IssuedSecret,
@@ -39,6 +40,8 @@ pub struct SecretIssued {
     pub secret: IssuedSecret,
     /// Whether a retry is answered.
     pub replayed: bool,
+    /// What speaks against it: it was done all the same.
+    pub warnings: Vec<String>,
 }
 
 impl Application {
@@ -58,15 +61,16 @@ impl Application {
             not_before,
             expires_at,
         } = input;
-        self.issue(caller, client, request, |tenant, secret| IssueSecret {
+        let command = |tenant, secret| IssueSecret {
             tenant,
             client,
             secret,
             label,
             not_before,
             expires_at,
-        })
-        .await
+        };
+        self.issue(caller, client, request, command, |_| Vec::new())
+            .await
     }
 
     /// Issues a new secret and lets the older ones retire after an overlap.
@@ -81,14 +85,19 @@ impl Application {
         label: Option<Label>,
         request: &Request,
     ) -> Result<SecretIssued, Error> {
-        self.issue(caller, client, request, |tenant, secret| RotateSecret {
+        let tenant = self.tenant_of(caller, client).await?;
+        caller.require(Needs::TenantAdmin, tenant)?;
+        let before = self.before_rotation(tenant, client).await;
+        let command = |tenant, secret| RotateSecret {
             tenant,
             client,
             secret,
             label,
             overlap_seconds,
-        })
-        .await
+        };
+        let now = self.now();
+        let warnings = |after: &SecretRotation| before.warnings(after, now);
+        self.issue(caller, client, request, command, warnings).await
     }
 
     /// Ends a secret at once.
@@ -121,6 +130,7 @@ impl Application {
         client: ClientId,
         request: &Request,
         command: impl FnOnce(TenantId, NewSecret) -> C,
+        warnings: impl FnOnce(&SecretRotation) -> Vec<String>,
     ) -> Result<SecretIssued, Error> {
         let tenant = self.tenant_of(caller, client).await?;
         caller.require(Needs::TenantAdmin, tenant)?;
@@ -134,6 +144,7 @@ impl Application {
                 row,
                 secret,
                 replayed: true,
+                warnings: Vec::new(),
             })
         };
         if let Some(answer) = self.replayed::<ClientAnswer>(caller, request).await? {
@@ -150,13 +161,14 @@ impl Application {
             .await?
         {
             Executed::Done(answer, done) => {
-                let secret =
-                    IssuedSecret::of(answer, &done.after.secrets(client), Some(plaintext))?;
+                let after = done.after.secrets(client);
+                let useless = of_no_use(&row.state, self.now());
                 Ok(SecretIssued {
                     client,
                     row,
-                    secret,
+                    secret: IssuedSecret::of(answer, &after, Some(plaintext))?,
                     replayed: false,
+                    warnings: useless.into_iter().chain(warnings(&after)).collect(),
                 })
             }
             Executed::Replayed(answer) => replayed(answer, row).await,

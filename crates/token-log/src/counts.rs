@@ -29,6 +29,33 @@ impl TokenLog {
         credential: &str,
         since: Timestamp,
     ) -> Result<i64, StoreError> {
+        self.uses_within(tenant, credential, (since, None)).await
+    }
+
+    /// The same, since a moment that may be long ago: by the records to the end of its hour, and from then on
+    /// by whole hours.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn uses_from(
+        &self,
+        tenant: TenantId,
+        credential: &str,
+        since: Timestamp,
+    ) -> Result<i64, StoreError> {
+        let next_hour = Timestamp::from_micros((since.micros().div_euclid(HOUR) + 1) * HOUR);
+        let within = (since, Some(next_hour));
+        let first = self.uses_within(tenant, credential, within).await?;
+        let rest = self.uses_since_the_hour(tenant, credential, next_hour);
+        Ok(first + rest.await?)
+    }
+
+    async fn uses_within(
+        &self,
+        tenant: TenantId,
+        credential: &str,
+        (since, until): (Timestamp, Option<Timestamp>),
+    ) -> Result<i64, StoreError> {
         let filter = ActivityFilter {
             kinds: Kind::ALL
                 .into_iter()
@@ -36,6 +63,7 @@ impl TokenLog {
                 .collect(),
             credential: Some(credential.to_owned()),
             since: Some(since),
+            until,
             ..ActivityFilter::default()
         };
         let wanted = filter.in_segments(Range::new(&filter, (None, None)));

@@ -43,6 +43,5 @@ pub use operation::{Answer, Assertion, Operation, RecordError};
 pub use page::ActivityPage;
 pub use quota::{Lease, Quota};
 pub use refresh::{Change, Family, NewFamily, Rotation};
-pub use revoked::LiveToken;
 pub use summary::Count;
 pub use usage::LastUse;

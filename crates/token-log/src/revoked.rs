@@ -1,10 +1,10 @@
 //! Access tokens that ended before their time, and those that live.
 
-use chancery_domain::{ActivityId, CredentialId, TenantId, Timestamp};
+use chancery_domain::{ActivityId, CredentialId, TenantId};
 use chancery_event_store::StoreError;
 
 use crate::{
-    activity::Kind,
+    activity::{Activity, Kind},
     filter::{ActivityFilter, InSegments, Range},
     log::{TokenLog, patiently},
     operation::RecordError,
@@ -15,17 +15,6 @@ use crate::{
 
 /// No access token lives longer, in seconds: the bound of every tenant's policy.
 const LONGEST: i64 = 86_400;
-
-/// An access token that has not ended by itself yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LiveToken {
-    /// Where its record stands in the activity log.
-    pub record: ActivityId,
-    /// Its id.
-    pub jti: String,
-    /// When it ends.
-    pub expires_at: Timestamp,
-}
 
 impl TokenLog {
     /// Whether the access token with this id was revoked, by itself or with the refresh tokens that
@@ -38,7 +27,7 @@ impl TokenLog {
         Ok(patiently(asked).await?.is_some())
     }
 
-    /// At most `limit` access tokens that this credential obtained and that have not ended by
+    /// The records of at most `limit` access tokens that this credential obtained and that have not ended by
     /// themselves, after this record, oldest first: what a compromise of it reaches. Fewer than
     /// `limit`: these were the last. It is as complete as the activity log: with asynchronous
     /// durability, or a retention below a day, some may be missing.
@@ -51,7 +40,7 @@ impl TokenLog {
         credential: CredentialId,
         after: Option<ActivityId>,
         limit: u32,
-    ) -> Result<Vec<LiveToken>, StoreError> {
+    ) -> Result<Vec<Activity>, StoreError> {
         let now = self.clock().now();
         let filter = ActivityFilter {
             kinds: Kind::ALL
@@ -73,12 +62,9 @@ impl TokenLog {
         while tokens.len() < limit as usize {
             let horizon = walk.horizon();
             if let Some(record) = next_before(horizon, &mut found) {
-                let alive = record.expires_at.filter(|end| now < *end);
-                tokens.extend(record.jti.zip(alive).map(|(jti, expires_at)| LiveToken {
-                    record: record.id,
-                    jti,
-                    expires_at,
-                }));
+                if record.expires_at.is_some_and(|end| now < end) {
+                    tokens.push(record);
+                }
             } else if horizon.is_some() {
                 walk.advance(&mut snapshot, &mut found).await?;
             } else {

@@ -68,7 +68,7 @@ story! {
         let page = browser.submit(&client, &format!("{client}/secrets/rotate"), &[("overlapSeconds", "86400")]).await;
         page.shows("keep working for 24 hours");
         world.token("acme", &acme.client, &acme.secret).send().await.token();
-        browser.open(&client).await.shows("1 times in the last hour: it is in use");
+        browser.open(&client).await.shows("once in the last hour: it is in use");
     }
 }
 

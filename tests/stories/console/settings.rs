@@ -62,7 +62,9 @@ story! {
         assert!(shown.contains("\"kid\": \"first\""), "{shown}");
         browser.submit(&edit, &edit, &[("jwks", &shown), ("name", "Ledger")]).await.location();
         let revoke = format!("{client}/keys/revoke");
-        browser.submit(&client, &revoke, &[("reason", "lost"), ("compromised", "yes")]).await.location();
+        let told = browser.submit(&client, &revoke, &[("reason", "lost"), ("compromised", "yes")]).await;
+        told.shows("The key is revoked");
+        told.shows("the client has no other that stays");
         browser.open(&client).await.shows("compromised");
     }
 }

@@ -16,7 +16,7 @@ pub(crate) mod update;
 use async_graphql::{ID, InputObject, SimpleObject};
 use chancery_domain::{ClientId, Faults, value::Reason};
 
-use chancery_application::SecretRevoked;
+use chancery_application::CredentialRevoked;
 pub(crate) use filter::ClientFilter;
 pub(crate) use node::ClientNode;
 
@@ -31,16 +31,16 @@ pub(crate) struct ClientPayload {
     replayed: bool,
     /// What spoke against the change, which was made all the same.
     warnings: Vec<String>,
-    /// Of a secret that was revoked as compromised: tokens that it obtained and that had not ended by
-    /// themselves, at most a thousand, oldest first. They are inactive now.
+    /// Of a secret or a key that was revoked as compromised: tokens that it obtained and that had not ended by
+    /// themselves, at most a thousand, oldest first; `warnings` says where there were more. They are inactive now.
     tokens: Vec<LiveToken>,
 }
 
 impl ClientPayload {
-    /// A secret was revoked.
+    /// A secret or a key was revoked.
     pub(crate) async fn of_revoked(
         session: &Session,
-        revoked: SecretRevoked,
+        revoked: CredentialRevoked,
     ) -> Result<Self, Failure> {
         let payload = Self::of(session, (revoked.client, revoked.replayed)).await?;
         Ok(Self {

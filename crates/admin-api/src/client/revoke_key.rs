@@ -60,7 +60,8 @@ pub(crate) struct RevokeClientKey;
 
 #[Object]
 impl RevokeClientKey {
-    /// Ends a key at once, everywhere, and for good: it cannot be registered again. Needs `tenant:admin` of the client's tenant, or
+    /// Ends a key at once, everywhere, and for good: it cannot be registered again. Where it is in use,
+    /// `warnings` says so. Needs `tenant:admin` of the client's tenant, or
     /// `platform:admin`.
     async fn revoke_client_key(
         &self,
@@ -80,9 +81,9 @@ impl RevokeClientKey {
         let caller = &session.caller;
         let revoked = session
             .application
-            .revoke_client_key(caller, client, key, reason, compromised, &request)
+            .revoke_client_key_and_tell(caller, client, key, (reason, compromised), &request)
             .await?;
-        ClientPayload::of(session, revoked).await
+        ClientPayload::of_revoked(session, revoked).await
     }
 }
 

@@ -10,15 +10,19 @@ use crate::{error::Failure, scalars::DateTime, session::Session};
 pub(crate) enum VerdictName {
     /// The client has no other that stays: without it, it obtains no tokens.
     OnlyOne,
-    /// The newest: the one that the others make room for.
+    /// The one that the others make room for: the newest, or one that lasts longer than that.
     Newest,
     /// Used within the last hour.
     InUse,
     /// Used within the last day.
     RecentlyUsed,
-    /// Not used for a day or longer.
+    /// Never used, and accepted for less than a day: somebody may be putting it in place.
+    JustIssued,
+    /// Not used for a day or longer, or never; but nothing says that the one which stays has taken its place.
+    NotChangedOver,
+    /// Not used for a day or longer, and the one that stays was used since.
     Unused,
-    /// Never used.
+    /// Never used, and the one that stays was.
     NeverUsed,
 }
 
@@ -42,8 +46,8 @@ pub(crate) struct AdviceNode {
     uses_last_hour: i64,
     /// How often within the last day, counted by whole hours.
     uses_last_day: i64,
-    /// How often since the newest one was issued, counted by whole hours: during an overlap, whether the old
-    /// one is still needed and the new one has arrived.
+    /// How often since the one that stays was issued, counted by whole hours after its first one, in which up to
+    /// 10,000 are told apart: during an overlap, whether the old one is still needed and the new one has arrived.
     uses_since_newest: i64,
 }
 

@@ -26,6 +26,9 @@ pub(crate) struct SecretIssuedPayload {
     /// Whether the same `commandId` came before with the same input: then nothing was issued now, and
     /// the secret's text is not shown again.
     replayed: bool,
+    /// What spoke against it, which was done all the same: a secret that was in use has ended or ends within
+    /// the hour, or retires earlier than was promised; or the client obtains no tokens.
+    warnings: Vec<String>,
 }
 
 impl SecretIssuedPayload {
@@ -36,11 +39,13 @@ impl SecretIssuedPayload {
             row,
             secret,
             replayed,
+            warnings,
         } = issued;
         Self {
             client: ClientNode::new(client, row),
             secret: secret.into(),
             replayed,
+            warnings,
         }
     }
 }

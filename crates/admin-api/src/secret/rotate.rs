@@ -44,8 +44,8 @@ pub(crate) struct RotateClientSecret;
 
 #[Object]
 impl RotateClientSecret {
-    /// Issues a new secret, and lets every older one retire after an overlap in which both work.
-    /// Needs `tenant:admin` of the client's tenant, or `platform:admin`.
+    /// Issues a new secret, and lets every older one retire after an overlap in which both work. One that is
+    /// not accepted yet stays as it is. Needs `tenant:admin` of the client's tenant, or `platform:admin`.
     async fn rotate_client_secret(
         &self,
         ctx: &Context<'_>,

@@ -1,5 +1,5 @@
 use async_graphql::{Context, ID, InputObject, Object};
-use chancery_domain::{ClientId, Faults};
+use chancery_domain::{ClientId, Faults, value::Invalid};
 
 use crate::{
     client::ClientPayload,
@@ -17,7 +17,8 @@ pub(crate) struct ScheduleSecretRotationInput {
     /// or left out: no schedule any more.
     every_seconds: Option<i64>,
     /// How long the old secret stays usable after such a rotation, in seconds: 0 to 2,592,000 (30
-    /// days), and not longer than the interval. Left out: as the tenant's policy has it.
+    /// days), and not longer than the interval. Left out: as the tenant's policy has it, or as long as it can
+    /// be where every rotation is carried out as soon as it is announced. It comes with `everySeconds` alone.
     overlap_seconds: Option<i64>,
     /// The version on which you decided, as `secretsVersion` of the client has it: when its secrets or their schedule
     /// were changed since, nothing changes and the answer is a `CONFLICT`. Left out: whichever they have now.
@@ -47,6 +48,11 @@ impl Input for ScheduleSecretRotationInput {
         let client = faults.take("client", self.client.parse());
         let every = faults.take_optional("everySeconds", self.every_seconds.map(number));
         let overlap = faults.take_optional("overlapSeconds", self.overlap_seconds.map(number));
+        if self.overlap_seconds.is_some() && self.every_seconds.is_none() {
+            // Whoever wants another overlap does not want the schedule to end.
+            let needed = "must be given with overlapSeconds; without both, the schedule ends";
+            faults.add("everySeconds", Invalid::new("missing", needed));
+        }
         let expected = self.expected_version.as_deref().map(input::version);
         let expected = faults.take_optional("expectedVersion", expected);
         Some(Schedule {
@@ -132,6 +138,16 @@ mod tests {
             ..schedule()
         };
         assert_eq!(right(on_the_third), asked(Some(7_776_000), Some(3)));
+    }
+
+    #[test]
+    fn another_overlap_does_not_end_the_schedule() {
+        let overlap = ScheduleSecretRotationInput {
+            every_seconds: None,
+            overlap_seconds: Some(5),
+            ..schedule()
+        };
+        assert_eq!(faults(overlap), at(&[("everySeconds", "missing")]));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use chancery_domain::{ClientId, Faults, value::Patch};
 use super::{
     called, found, grants as matrix, one,
     refused::{Refused, Which},
+    secrets::revoked,
 };
 use crate::{
     posted::Posted,
@@ -63,17 +64,20 @@ pub(crate) async fn grants(posted: Posted<Within>) -> Result<Response, Stop> {
 
 pub(crate) async fn revoke_key(posted: Posted<Within>) -> Result<Response, Stop> {
     let (within, fields) = (&posted.from, &posted.fields);
-    let (id, _) = found(within).await?;
+    let (id, row) = found(within).await?;
     let key = fields.get("key").and_then(|id| id.parse().ok());
     let key = key.ok_or(Error::NotFound { what: "key" })?;
-    let (reason, compromised) = (reason(fields)?, fields.has("compromised", "yes"));
+    let why = (reason(fields)?, fields.has("compromised", "yes"));
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let request = posted.request("revokeClientKey");
-    application
-        .revoke_client_key(caller, id, key, reason, compromised, &request)
+    let told = application
+        .revoke_client_key_and_tell(caller, id, key, why, &request)
         .await?;
-    Ok(to(within, id, "key"))
+    if told.warnings.is_empty() && told.tokens.is_empty() {
+        return Ok(to(within, id, "key"));
+    }
+    Ok(revoked::page(within, "key", (id, &row.state), &told))
 }
 
 pub(crate) async fn state(posted: Posted<Within>) -> Result<Response, Stop> {

@@ -6,7 +6,7 @@ use chancery_domain::{ClientId, client::Client};
 use maud::{Markup, html};
 
 use super::{called, snippets, trial};
-use crate::{layout::Page, show, within::Within};
+use crate::{layout::Page, show, stop::capitalised, within::Within};
 
 /// A client that was just created.
 pub(super) fn client(
@@ -34,13 +34,19 @@ pub(super) fn issued(
     within: &Within,
     id: ClientId,
     client: &Client,
-    secret: IssuedSecret,
+    (secret, warnings): (IssuedSecret, &[String]),
     says: &str,
 ) -> Response {
     let shown = shown(within, id, client, secret);
     Page::within("New secret", within).show(&html! {
         h1 { "A new secret for " (called(id, client)) }
         p.lead { (says) }
+        @if !warnings.is_empty() {
+            section.danger {
+                h2 { "Look at this" }
+                @for warning in warnings { p { (capitalised(warning)) } }
+            }
+        }
         (shown)
         p { a.button href=(within.at(&format!("/clients/{id}"))) { "To the client" } }
     })

@@ -209,15 +209,6 @@ impl TenantPolicy {
                 );
             }
         }
-        if let (Some(rotation), Some(lifetime)) =
-            (self.secret_rotation_days, self.secret_lifetime_days)
-            && rotation >= lifetime
-        {
-            let less = format!(
-                "must be less than secretLifetimeDays, which is {lifetime}, so that the next secret is there before the last one has ended; and is {rotation}"
-            );
-            faults.add("policy.secretRotationDays", Invalid::new("range", less));
-        }
         if self.allowed_auth_methods.is_empty() {
             faults.add(
                 "policy.allowedAuthMethods",
@@ -306,23 +297,6 @@ mod tests {
             assert!(valid(least) && valid(most), "{index}");
             assert!(least == 0 || !valid(least - 1), "{index}");
             assert!(!valid(most + 1), "{index}");
-        }
-    }
-
-    #[test]
-    fn a_secret_is_followed_before_it_ends() {
-        let with = |rotation, lifetime| TenantPolicy {
-            secret_rotation_days: Some(rotation),
-            secret_lifetime_days: Some(lifetime),
-            ..TenantPolicy::default()
-        };
-        assert!(with(9, 10).check().is_ok());
-        for wrong in [with(10, 10), with(20, 10)] {
-            let faults = wrong.check().unwrap_err();
-            assert!(
-                format!("{faults:?}").contains("secretLifetimeDays"),
-                "{faults:?}"
-            );
         }
     }
 

@@ -2,7 +2,7 @@
 
 mod forms;
 mod life;
-mod revoked;
+pub(super) mod revoked;
 mod table;
 
 use std::collections::HashMap;
@@ -115,7 +115,8 @@ pub(crate) async fn rotate(posted: Posted<Within>) -> Result<Response, Stop> {
         ),
         None => "The old ones keep working for as long as the tenant's policy has it: put the new one in place until then.".to_owned(),
     };
-    Ok(once::issued(within, id, &row.state, issued.secret, &says))
+    let told = (issued.secret, &*issued.warnings);
+    Ok(once::issued(within, id, &row.state, told, &says))
 }
 
 pub(crate) async fn issue(posted: Posted<Within>) -> Result<Response, Stop> {
@@ -146,7 +147,8 @@ pub(crate) async fn issue(posted: Posted<Within>) -> Result<Response, Stop> {
         Err(shown) => return Ok(shown),
     };
     let says = "Those that it has stay as they are.";
-    Ok(once::issued(within, id, &row.state, issued.secret, says))
+    let told = (issued.secret, &*issued.warnings);
+    Ok(once::issued(within, id, &row.state, told, says))
 }
 
 pub(crate) async fn revoke(posted: Posted<Within>) -> Result<Response, Stop> {
@@ -164,7 +166,7 @@ pub(crate) async fn revoke(posted: Posted<Within>) -> Result<Response, Stop> {
     if told.warnings.is_empty() && told.tokens.is_empty() {
         return Ok(change::to(within, id, "revoked"));
     }
-    Ok(revoked::page(within, id, &row.state, &told))
+    Ok(revoked::page(within, "secret", (id, &row.state), &told))
 }
 
 pub(crate) async fn defer(posted: Posted<Within>) -> Result<Response, Stop> {

@@ -1,7 +1,7 @@
-//! What revoking a secret came to, where there is something to say about it.
+//! What revoking a secret or a key came to, where there is something to say about it.
 
 use axum::response::Response;
-use chancery_application::{Activity, SecretRevoked};
+use chancery_application::{Activity, CredentialRevoked};
 use chancery_domain::{ClientId, client::Client};
 use maud::{Markup, html};
 
@@ -10,14 +10,15 @@ use crate::{clients::called, layout::Page, show, stop::capitalised, within::With
 /// How many tokens are named.
 const NAMED: usize = 50;
 
-pub(super) fn page(
+/// `what` is a secret or a key.
+pub(in crate::clients) fn page(
     within: &Within,
-    id: ClientId,
-    client: &Client,
-    told: &SecretRevoked,
+    what: &str,
+    (id, client): (ClientId, &Client),
+    told: &CredentialRevoked,
 ) -> Response {
-    Page::within("Secret revoked", within).show(&html! {
-        h1 { "The secret is revoked" }
+    Page::within(format!("The {what} is revoked"), within).show(&html! {
+        h1 { "The " (what) " is revoked" }
         p.lead { "It was one of " (called(id, client)) "." }
         @if !told.warnings.is_empty() {
             section.danger {

@@ -1,0 +1,198 @@
+//! Whether a secret or a key can go: what its use says.
+
+mod revoke;
+mod rotate;
+mod verdict;
+
+use chancery_domain::{
+    ClientId, TenantId, Timestamp,
+    client::{Client, ClientState},
+    secret_rotation::SecretState,
+};
+use chancery_projections::{client_secrets, clients};
+use chancery_token_log::LastUse;
+
+pub use revoke::CredentialRevoked;
+pub(crate) use rotate::of_no_use;
+pub use verdict::Verdict;
+use verdict::{Accepted, Standing, keeper, lasts};
+
+use crate::{
+    Application,
+    access::{Caller, Needs},
+    error::Error,
+};
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 86_400;
+
+/// A secret or a key of a client that is accepted, and whether it can go.
+#[derive(Clone, Debug)]
+pub struct CredentialAdvice {
+    /// Its id: the `credential_id` of its tokens.
+    pub credential: String,
+    /// What is to be thought of it.
+    pub verdict: Verdict,
+    /// The same in a sentence.
+    pub sentence: String,
+    /// When it was last used, and from where.
+    pub last: Option<LastUse>,
+    /// How often within the last hour, as far as that is counted.
+    pub last_hour: i64,
+    /// How often within the last day, counted by whole hours.
+    pub last_day: i64,
+    /// How often since the one that stays was issued.
+    pub since_newest: i64,
+    /// When it was used and from where, in words.
+    used: String,
+    /// When it is to retire.
+    retires_at: Option<Timestamp>,
+    /// Without it the client has others, and none of them lasts: when the last of them ends.
+    leaves_until: Option<Timestamp>,
+}
+
+impl CredentialAdvice {
+    /// Whether it can go without anybody noticing.
+    pub fn is_safe(&self) -> bool {
+        matches!(self.verdict, Verdict::Unused | Verdict::NeverUsed)
+    }
+}
+
+/// The credentials of a client.
+#[derive(Default)]
+struct Credentials {
+    /// Those that are accepted, in the order in which they were issued.
+    accepted: Vec<Accepted>,
+    /// Of those that are to come, from when on they are accepted and when they end.
+    pending: Vec<(Timestamp, Option<Timestamp>)>,
+}
+
+impl Credentials {
+    /// When the last of those ends that would be left without this one, where it is the one that stays.
+    fn leaves_until(&self, keeper: &Accepted) -> Option<Timestamp> {
+        let others = self.accepted.iter().filter(|it| it.id != keeper.id);
+        let mut end = others
+            .map(|it| it.ends_at)
+            .max_by_key(|end| lasts(*end))??;
+        let mut pending = self.pending.clone();
+        pending.sort_by_key(|(begin, _)| *begin);
+        for (begin, ends_at) in pending {
+            if begin <= end {
+                end = end.max(ends_at?);
+            }
+        }
+        Some(end)
+    }
+}
+
+/// Of a client that obtains no tokens, why it does not.
+fn obtains_none(client: &Client, now: Timestamp) -> &'static str {
+    match client.state(now) {
+        ClientState::Active => "",
+        ClientState::Disabled => "; the client is disabled",
+        ClientState::Expired => "; the client has expired",
+        ClientState::Deleted => "; the client is deleted",
+    }
+}
+
+impl Application {
+    /// Of each secret or key of a client that is accepted, oldest first, whether it can go.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn rotation_advice(
+        &self,
+        caller: &Caller,
+        client: ClientId,
+    ) -> Result<Vec<CredentialAdvice>, Error> {
+        let tenant = self.tenant_of(caller, client).await?;
+        caller.require(Needs::TenantRead, tenant)?;
+        self.advise(tenant, client).await
+    }
+
+    async fn credentials(
+        &self,
+        tenant: TenantId,
+        (id, client): (ClientId, &Client),
+        now: Timestamp,
+    ) -> Result<Credentials, Error> {
+        let keys = client.live_keys().map(|(id, key)| Accepted {
+            id: id.to_string(),
+            issued_at: key.registered_at,
+            since: key.registered_at,
+            retires_at: None,
+            ends_at: None,
+        });
+        let mut accepted: Vec<_> = keys.collect();
+        accepted.sort_by(|one, other| (one.issued_at, &one.id).cmp(&(other.issued_at, &other.id)));
+        let mut pending = Vec::new();
+        // By what it authenticates with, a client has keys or secrets.
+        if let Some(secrets) = client_secrets::get(&self.parts.store, tenant, id).await? {
+            for (id, secret) in secrets.state.in_order() {
+                let begins = secret.not_before.unwrap_or(secret.issued_at);
+                match secret.state(now) {
+                    SecretState::Pending => pending.push((begins, secret.ends_at())),
+                    state if state.is_accepted() => accepted.push(Accepted {
+                        id: id.to_string(),
+                        issued_at: secret.issued_at,
+                        since: begins,
+                        retires_at: secret.retires_at,
+                        ends_at: secret.ends_at(),
+                    }),
+                    _ => {}
+                }
+            }
+        }
+        Ok(Credentials { accepted, pending })
+    }
+
+    async fn advise(
+        &self,
+        tenant: TenantId,
+        client: ClientId,
+    ) -> Result<Vec<CredentialAdvice>, Error> {
+        let (store, log, now) = (&self.parts.store, &self.parts.log, self.now());
+        let row = clients::get(store, tenant, client).await?;
+        let row = row.ok_or(Error::NotFound { what: "client" })?.state;
+        let all = self.credentials(tenant, (client, &row), now).await?;
+        let accepted = &all.accepted;
+        let Some(keeper) = keeper(accepted) else {
+            return Ok(Vec::new());
+        };
+        let ids: Vec<_> = accepted.iter().map(|it| it.id.clone()).collect();
+        let mut uses = log.last_uses(tenant, &ids).await?;
+        let idle = |last: &LastUse| now.seconds() - last.at.seconds();
+        let keeper_idle = uses.get(&keeper.id).map(idle);
+        let mut advice = Vec::with_capacity(accepted.len());
+        for it in accepted {
+            let (credential, stays) = (it.id.clone(), it.id == keeper.id);
+            let last = uses.remove(&credential);
+            let counted = |since| log.uses_since(tenant, &credential, since);
+            let last_hour = counted(now.plus_seconds(-HOUR)).await?;
+            let last_day = log.uses_since_the_hour(tenant, &credential, now.plus_seconds(-DAY));
+            let standing = Standing {
+                stays,
+                newest: accepted.last().is_some_and(|last| last.id == credential),
+                alone: accepted.len() == 1 || keeper.retires_at.is_some(),
+                ends_at: it.ends_at,
+                age: now.seconds() - it.since.seconds(),
+                idle: last.as_ref().map(idle),
+                keeper_idle,
+            };
+            let sentence = standing.sentence(last.as_ref(), last_hour);
+            advice.push(CredentialAdvice {
+                sentence: sentence + obtains_none(&row, now),
+                used: standing.used(last.as_ref()),
+                retires_at: it.retires_at,
+                verdict: standing.verdict(),
+                last,
+                last_hour,
+                last_day: last_day.await?,
+                since_newest: log.uses_from(tenant, &credential, keeper.issued_at).await?,
+                leaves_until: stays.then(|| all.leaves_until(keeper)).flatten(),
+                credential,
+            });
+        }
+        Ok(advice)
+    }
+}
