@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use chancery_domain::{Faults, Invalid, Recorded, TenantId, Timestamp};
-use chancery_event_store::EventFilter;
+use chancery_event_store::{EventFilter, complete, dense};
 use chancery_token_log::Kind;
 
 use crate::{
@@ -77,9 +77,18 @@ impl Application {
             Some(until) => store.last_before(tenant, until).await?,
             None => i64::MAX,
         };
+        let head = store.head(tenant).await?.unwrap_or_default();
         let entries = store
             .select_events(tenant, &query.filter, (after, to), page.limit())
             .await?;
+        // Whoever asks for everything is told where something is not there.
+        if query.filter == EventFilter::default() {
+            let numbers = entries.iter().map(|entry| entry.tenant_seq);
+            dense(tenant, after, numbers.clone())?;
+            if entries.len() < usize::try_from(page.limit()).unwrap_or(usize::MAX) {
+                complete(tenant, numbers.last().unwrap_or(after), head.min(to))?;
+            }
+        }
         let entries = entries.into_iter();
         Ok(page.entries(entries.map(|entry| (EntryNumber(entry.tenant_seq), entry))))
     }

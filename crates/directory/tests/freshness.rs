@@ -290,7 +290,7 @@ on_both_stores! {
         let store = (*world.store).clone();
         let directory = Directory::new(store, wrong, &*world.entropy, Capacity::default());
         let error = directory.tenant("acme").await.unwrap_err();
-        assert!(matches!(error, Unavailable::Key { .. }), "{error}");
+        assert!(matches!(error, Unavailable::NoMasterKey { .. }), "{error}");
         assert!(error.to_string().contains("master key"), "{error}");
     }
 }

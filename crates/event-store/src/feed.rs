@@ -216,7 +216,47 @@ pub async fn events_page(
     limit: u32,
 ) -> Result<Vec<Recorded>, StoreError> {
     let rows = rows(on, tenant, after, limit).await?;
-    rows.into_iter().map(StoredEvent::read).collect()
+    let events: Vec<Recorded> = rows
+        .into_iter()
+        .map(StoredEvent::read)
+        .collect::<Result<_, _>>()?;
+    dense(tenant, after, events.iter().map(|event| event.tenant_seq))?;
+    Ok(events)
+}
+
+/// Whether these numbers follow this one without a gap: a roll has every number, and nobody who reads it in
+/// order may pass over one.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] names the first entry that is missing.
+pub fn dense(
+    tenant: TenantId,
+    after: i64,
+    numbers: impl IntoIterator<Item = i64>,
+) -> Result<(), StoreError> {
+    let missing = (after + 1..)
+        .zip(numbers)
+        .find(|(expected, number)| expected != number);
+    match missing {
+        Some((entry, next)) => Err(StoreError::Corrupt(format!(
+            "entry {entry} of the roll of {tenant} is missing, and {next} comes in its place"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a roll that was read as far as this entry was read as far as it went before.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] names the first entry that is missing.
+pub fn complete(tenant: TenantId, last: i64, head: i64) -> Result<(), StoreError> {
+    if last >= head {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt(format!(
+        "entry {} of the roll of {tenant} is missing, which goes to {head}",
+        last + 1
+    )))
 }
 
 async fn rows(

@@ -38,7 +38,9 @@ pub use commands::Remembered;
 pub use config::{Backend, StoreConfig, StoreLocation};
 pub use database::{Connections, Database};
 pub use error::{Cause, EventName, StoreError};
-pub use feed::{Named, Stamp, entries_page, events_page, head, recorded_until, stamp};
+pub use feed::{
+    Named, Stamp, complete, dense, entries_page, events_page, head, recorded_until, stamp,
+};
 pub use gathered::{Found, Gathered};
 pub use heads::{Heads, LOOK_AGAIN, Watch};
 pub use migrate::{Migration, Migrations, SchemaStatus, migrations};

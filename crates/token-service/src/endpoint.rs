@@ -164,15 +164,17 @@ impl Request<'_> {
         // Beyond the address's limit a correct credential still passes, so there it is asked for
         // before anything else is said.
         let exhausted = self.service.failures().exhausted(self.arrival.address, now);
+        // Anybody can make up an assertion of a client that there is, and to know it for that may take the
+        // database. From here few of them may ask it at a time.
+        let mut doubtful = None;
         match (exhausted, &presented) {
             (None, _) => self.check(parameters)?,
-            // Anybody can make one up about a client that there is, and to know it for that takes the
-            // client's key. From here the database is not asked for it: who is not held in memory comes
-            // again when the window has ended.
             (Some(retry_after), Presented::Assertion(_)) => {
                 if let Err(Setback::Unproved(_)) = self.prove(&presented, View::Held).await {
-                    self.service.failures().count(self.arrival.address, now);
-                    return Err(Refusal::AddressLimit { retry_after });
+                    doubtful = self.service.doubtful();
+                    if doubtful.is_none() {
+                        return Err(Refusal::AddressLimit { retry_after });
+                    }
                 }
             }
             (Some(_), _) => {}
@@ -202,6 +204,7 @@ impl Request<'_> {
             }
             view = View::Fresh;
         }
+        drop(doubtful);
         Err(Refusal::Overtaken)
     }
 

@@ -10,7 +10,7 @@ use chancery_directory::Directory;
 use chancery_domain::{Clock, value::Slug};
 use chancery_telemetry::Family;
 use chancery_token_log::{Entry, TokenLog};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     address::{AddressFailures, FailureLimit, TrustedProxies},
@@ -24,6 +24,9 @@ use crate::{
 
 /// How many tenants are looked up at a time for the sake of a note.
 const LOOK_UPS: usize = 8;
+
+/// How many assertions from addresses beyond their limit are looked up at a time.
+const DOUBTFUL: usize = 2;
 
 /// How the endpoints are configured.
 #[derive(Clone, Debug)]
@@ -52,6 +55,7 @@ struct Parts {
     limits: Limits,
     failures: AddressFailures,
     look_ups: Arc<Semaphore>,
+    doubtful: Semaphore,
     counted: Counted,
 }
 
@@ -81,6 +85,7 @@ impl TokenService {
             limits,
             failures,
             look_ups: Arc::new(Semaphore::new(LOOK_UPS)),
+            doubtful: Semaphore::new(DOUBTFUL),
             counted: Counted::default(),
         }))
     }
@@ -132,6 +137,12 @@ impl TokenService {
 
     pub(crate) fn log(&self) -> &TokenLog {
         &self.0.log
+    }
+
+    /// A place among the assertions from addresses beyond their limit that are looked up now; `None`: there is
+    /// none.
+    pub(crate) fn doubtful(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.doubtful.try_acquire().ok()
     }
 
     /// Takes note of something at the endpoints of the tenant with this slug, whose id is put in. Where this

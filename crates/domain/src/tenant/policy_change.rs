@@ -164,7 +164,7 @@ mod tests {
             client_lifetime_min: Some(10),
             client_lifetime_max: Patch::Set(30),
             secret_lifetime_days: Patch::Set(40),
-            secret_rotation_days: Patch::Set(41),
+            secret_rotation_days: Patch::Set(39),
             max_live_secrets: Some(5),
             rotation_overlap_seconds: Some(63),
             client_rate_limit: Patch::Clear,
@@ -184,7 +184,7 @@ mod tests {
                 max: Some(30),
             },
             secret_lifetime_days: Some(40),
-            secret_rotation_days: Some(41),
+            secret_rotation_days: Some(39),
             max_live_secrets: 5,
             rotation_overlap_seconds: 63,
             rate_limit: RateLimits {

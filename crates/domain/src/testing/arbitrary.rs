@@ -178,7 +178,11 @@ pub(crate) fn policy() -> impl Strategy<Value = TenantPolicy> {
     all.prop_map(
         |(tokens, clients, secrets, limits, rotations)| TenantPolicy {
             signing_key_rotation_days: rotations.0,
-            secret_rotation_days: rotations.1,
+            // A secret is followed by another before it ends.
+            secret_rotation_days: rotations.1.map(|days| match secrets.0 {
+                Some(end) => days.min(end.max(2) - 1),
+                None => days,
+            }),
             access_token_seconds: tokens.0,
             refresh_token_seconds: tokens.1,
             signing_algorithm: tokens.2,

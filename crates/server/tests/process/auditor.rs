@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     export::audit,
+    projections::run,
     server::{Server, on_both_stores},
 };
 
@@ -153,6 +154,40 @@ on_both_stores! {
             fs::write(directory.join("cut"), &file[..cut]).unwrap();
             refused(&["cut", "--key", "acme.key"], 1, "entry");
         }
+    }
+}
+
+on_both_stores! {
+    async fn an_entry_that_is_not_in_the_database_is_named_and_never_passed_over(directory: &Path, arguments: &[String]) {
+        let server = history(directory, arguments).await;
+        let token = server.operator_token().await;
+        let events = r#"{ events(tenant: "acme", first: 1000) { edges { node { tenantSeq recordedAt } } } }"#;
+        let replay = || audit(directory, arguments, &["replay", "--tenant", "acme", "--json"]);
+        let before = server.graphql(&token, events).await.unwrap();
+        let entries = before["data"]["events"]["edges"].as_array().unwrap();
+        let last = entries.len();
+        let at = |entry: &Value| entry["node"]["recordedAt"].as_str().unwrap().to_owned();
+        let (from, to) = (at(&entries[1]), at(&entries[last - 1]));
+        let diff = || audit(directory, arguments, &["diff", "--tenant", "acme", "--from", &from, "--to", &to]);
+        assert_eq!(replay().0, 0);
+        for trigger in match arguments {
+            [] => &["events_are_not_deleted"][..],
+            _ => &["events_are_final ON events"],
+        } {
+            run(directory, arguments, &format!("DROP TRIGGER {trigger}")).await;
+        }
+        for gone in [last, 5] {
+            let of_acme = "tenant_id = (SELECT tenant_id FROM tenants WHERE slug = 'acme')";
+            run(directory, arguments, &format!("DELETE FROM events WHERE {of_acme} AND tenant_seq = {gone}")).await;
+            let (status, stdout, stderr) = replay();
+            assert_eq!((status, stdout.as_str()), (1, ""), "{stderr}");
+            assert!(stderr.contains(&format!("entry {gone} of the roll of tenant_")), "{stderr}");
+            let answer = server.graphql(&token, events).await.unwrap();
+            assert_eq!(answer["errors"][0]["extensions"]["code"], "INTERNAL", "{answer}");
+        }
+        let (status, stdout, stderr) = diff();
+        assert_eq!((status, stdout.as_str()), (1, ""), "{stderr}");
+        assert!(stderr.contains("entry 5 of the roll of tenant_"), "{stderr}");
     }
 }
 

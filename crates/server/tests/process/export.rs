@@ -162,3 +162,22 @@ async fn an_export_replaces_files_and_nothing_else() {
     let (status, stdout, _) = export("-");
     assert_eq!((status, stdout), (0, written));
 }
+
+/// Half of a roll is no export, whoever stopped reading.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_that_nobody_reads_to_its_end_is_not_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    assert_eq!(Server::start(directory, &[]).terminate(), 0);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = chancery(directory);
+    command.args(["audit", "export", "--tenant", "system"]);
+    let ended = command.stdout(writer).output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(3), "{stderr}");
+    assert!(
+        stderr.contains("standard output was closed before the end of the roll"),
+        "{stderr}"
+    );
+}

@@ -25,8 +25,12 @@ pub(super) async fn run(
     let output = output.filter(|path| *path != Path::new("-"));
     let Some(path) = output else {
         return match write(&application, &slug, from, io::stdout()).await {
-            // Whoever reads the other end of a pipe may have seen enough.
-            Err(ExportFailure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            // A part of a roll is no export, whoever has seen enough.
+            Err(ExportFailure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Err(Failure::system(
+                    "standard output was closed before the end of the roll; what was written is a part of it",
+                ))
+            }
             Err(failure) => Err(refused(&failure)),
             Ok(_) => Ok(()),
         };

@@ -7,7 +7,7 @@ use std::{
 };
 
 use chancery_domain::value::Slug;
-use chancery_event_store::{Store, entries_page};
+use chancery_event_store::{Store, complete, dense, entries_page};
 use chancery_projections::tenants;
 use chancery_roll::{
     export::OpenError,
@@ -74,14 +74,18 @@ async fn replay(store: &Store, slug: &Slug, moments: &[Moment]) -> Result<Vec<Sn
         found.ok_or_else(|| Failure::input("there is no such tenant; name it by its slug"))?;
     let head = store.head(tenant).await;
     let head = head.map_err(|error| Failure::store(&error))?;
-    let progress = Progress::new("replaying", head.unwrap_or_default().unsigned_abs());
+    let head = head.unwrap_or_default();
+    let progress = Progress::new("replaying", head.unsigned_abs());
     let mut replay = Replay::new(moments.iter().copied());
     let mut last = 0;
     loop {
         let page = entries_page(store, tenant, last, PAGE)
             .await
             .map_err(|error| Failure::store(&error))?;
+        let numbers = page.iter().map(|entry| entry.tenant_seq);
+        dense(tenant, last, numbers).map_err(Failure::refused)?;
         let Some(end) = page.last() else {
+            complete(tenant, last, head).map_err(Failure::refused)?;
             break;
         };
         last = end.tenant_seq;
