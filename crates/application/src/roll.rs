@@ -83,10 +83,10 @@ impl Application {
             .await?;
         // Whoever asks for everything is told where something is not there.
         if query.filter == EventFilter::default() {
-            let numbers = entries.iter().map(|entry| entry.tenant_seq);
-            dense(tenant, after, numbers.clone())?;
+            dense(tenant, after, entries.iter().map(|entry| entry.tenant_seq))?;
+            let last = entries.last().map_or(after, |entry| entry.tenant_seq);
             if entries.len() < usize::try_from(page.limit()).unwrap_or(usize::MAX) {
-                complete(tenant, numbers.last().unwrap_or(after), head.min(to))?;
+                complete(tenant, last, head.min(to))?;
             }
         }
         let entries = entries.into_iter();
