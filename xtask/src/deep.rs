@@ -36,6 +36,10 @@ const ALL: &[Deep] = &[
         run: programs::openapi,
     },
     Deep {
+        name: "kills",
+        run: programs::kills,
+    },
+    Deep {
         name: "axe",
         run: programs::axe,
     },

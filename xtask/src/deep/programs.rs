@@ -75,6 +75,16 @@ pub(super) fn openapi(interrupts: &Interrupts) -> Result<bool, Error> {
     on_both_stores(&mut tests, interrupts)
 }
 
+/// The server killed twenty times under load, where every run of the tests kills it a few times.
+pub(super) fn kills(interrupts: &Interrupts) -> Result<bool, Error> {
+    let mut tests = cargo();
+    tests
+        .args(["test", "--workspace", "--test", "process"])
+        .args(["--", "kill_9"])
+        .env("CHANCERY_KILLS", "20");
+    on_both_stores(&mut tests, interrupts)
+}
+
 fn process_tests(filter: &str) -> Command {
     let mut tests = cargo();
     tests
