@@ -171,7 +171,7 @@ impl Request<'_> {
             (None, _) => self.check(parameters)?,
             (Some(retry_after), Presented::Assertion(_)) => {
                 if let Err(Setback::Unproved(_)) = self.prove(&presented, View::Held).await {
-                    doubtful = self.service.doubtful();
+                    doubtful = Box::pin(self.service.doubtful()).await;
                     if doubtful.is_none() {
                         return Err(Refusal::AddressLimit { retry_after });
                     }

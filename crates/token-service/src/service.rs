@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -10,7 +10,10 @@ use chancery_directory::Directory;
 use chancery_domain::{Clock, value::Slug};
 use chancery_telemetry::Family;
 use chancery_token_log::{Entry, TokenLog};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 use crate::{
     address::{AddressFailures, FailureLimit, TrustedProxies},
@@ -26,7 +29,10 @@ use crate::{
 const LOOK_UPS: usize = 8;
 
 /// How many assertions from addresses beyond their limit are looked up at a time.
-const DOUBTFUL: usize = 2;
+const DOUBTFUL: usize = 4;
+
+/// How long one of them waits for its turn.
+const DOUBT: Duration = Duration::from_secs(3);
 
 /// How the endpoints are configured.
 #[derive(Clone, Debug)]
@@ -139,10 +145,10 @@ impl TokenService {
         &self.0.log
     }
 
-    /// A place among the assertions from addresses beyond their limit that are looked up now; `None`: there is
-    /// none.
-    pub(crate) fn doubtful(&self) -> Option<SemaphorePermit<'_>> {
-        self.0.doubtful.try_acquire().ok()
+    /// A place among the assertions from addresses beyond their limit that are looked up now; `None`: none
+    /// became free.
+    pub(crate) async fn doubtful(&self) -> Option<SemaphorePermit<'_>> {
+        timeout(DOUBT, self.0.doubtful.acquire()).await.ok()?.ok()
     }
 
     /// Takes note of something at the endpoints of the tenant with this slug, whose id is put in. Where this
