@@ -111,7 +111,8 @@ impl Hooks for Log {
         println!("         a new token, after {elapsed:?}");
     }
 
-    fn on_error(&self, exchange: &Exchange<'_>, error: &Error) {
-        println!("         attempt {}: {error}", exchange.attempt);
+    fn on_error(&self, exchange: &Exchange<'_>, error: &Error, elapsed: Duration) {
+        let attempt = exchange.attempt;
+        println!("         attempt {attempt}, after {elapsed:?}: {error}");
     }
 }

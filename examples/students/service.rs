@@ -14,13 +14,13 @@ use crate::BoxError;
 struct ReadStudents;
 
 impl Permission for ReadStudents {
-    const REQUIRE: Require = Require::new().all_scopes(&["read:students"]);
+    const REQUIRE: Require<'_> = Require::new().all_scopes(&["read:students"]);
 }
 
 struct Administer;
 
 impl Permission for Administer {
-    const REQUIRE: Require = Require::new()
+    const REQUIRE: Require<'_> = Require::new()
         .all_scopes(&["admin:students"])
         .all_roles(&["registrar"]);
 }

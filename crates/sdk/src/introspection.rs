@@ -297,12 +297,7 @@ impl Asking {
         let in_all = self.timeout.saturating_mul(2);
         let exchange = self.exchange(name, &issuer, client, token.reveal());
         let asked = tokio::time::timeout(in_all, exchange).await;
-        let asked = asked.unwrap_or_else(|_| {
-            Err(Error::Timeout {
-                endpoint: name.to_owned(),
-                after: in_all,
-            })
-        });
+        let asked = asked.unwrap_or_else(|_| Err(Error::timeout(name, in_all)));
         match &asked {
             Ok(_) | Err(Error::Refused(_)) => issuer.breaker.answered(),
             Err(error) => issuer.breaker.failed(error),
@@ -356,9 +351,8 @@ impl Asking {
             }
         };
         let body = serde_json::from_slice::<Body>(answer.body());
-        let body = body.map_err(|_| Error::Unreadable {
-            endpoint: endpoint.to_string(),
-            what: "it is not an introspection response".to_owned(),
+        let body = body.map_err(|_| {
+            Error::unreadable(endpoint.as_str(), "it is not an introspection response")
         })?;
         Ok(body.active)
     }
@@ -368,10 +362,8 @@ impl Asking {
         if let Some(endpoint) = &*known {
             return Ok(endpoint.clone());
         }
-        let url = Endpoint::issuer(name, self.plain).map_err(|fault| Error::Unreadable {
-            endpoint: name.to_owned(),
-            what: fault.to_string(),
-        })?;
+        let url = Endpoint::issuer(name, self.plain)
+            .map_err(|fault| Error::unreadable(name, fault.to_string()))?;
         let metadata = discover(&self.link, name, &url, self.clock.now()).await?;
         let found = metadata.introspection_endpoint.as_ref();
         let endpoint = named("introspection_endpoint", found, self.plain)?;

@@ -124,7 +124,7 @@ impl Middleware for BearerToken {
             return Ok(response);
         };
         // The API's answer says more than that there is no other token.
-        match self.tokens.renew(&self.request, &token).await {
+        match self.tokens.renew_for(&self.request, &token).await {
             Ok(other) if other.reveal() != token.reveal() => {
                 put(&other, &mut again);
                 next.run(again, extensions).await

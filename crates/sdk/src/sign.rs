@@ -1,5 +1,7 @@
 //! Signing of JWTs: client assertions, and the tokens of the test issuer.
 
+mod jwk;
+
 use std::fmt;
 
 use aws_lc_rs::{
@@ -14,6 +16,8 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
 use serde::Serialize;
+
+use self::jwk::PrivateJwk;
 
 /// The shortest RSA key that is used, in bytes of its modulus.
 const SHORTEST_RSA: usize = 2048 / 8;
@@ -41,10 +45,23 @@ impl SigningKey {
         Self::Shared(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret)))
     }
 
-    /// The first private key in a PEM text, if it is one that can sign.
-    pub(crate) fn from_pem(text: &str) -> Option<Self> {
+    /// The private key in a JWK, with its `kid`, or the first one in a PEM text; if it is one that can sign.
+    pub(crate) fn read(text: &str) -> Option<(Self, Option<String>)> {
+        let (key, id) = if text.trim_start().starts_with('{') {
+            let mut jwk = PrivateJwk::read(text)?;
+            (jwk.key()?, jwk.kid.take())
+        } else {
+            (Self::from_pem(text)?, None)
+        };
+        match &key {
+            Self::Rsa(pair) if pair.public_modulus_len() < SHORTEST_RSA => None,
+            _ => Some((key, id)),
+        }
+    }
+
+    fn from_pem(text: &str) -> Option<Self> {
         let der = PrivateKeyDer::from_pem_slice(text.as_bytes()).ok()?;
-        let key = match &der {
+        Some(match &der {
             PrivateKeyDer::Pkcs8(der) => {
                 let der = der.secret_pkcs8_der();
                 EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der)
@@ -71,11 +88,7 @@ impl SigningKey {
                 .map(|key| Self::Rsa(Box::new(key)))
                 .ok()?,
             _ => return None,
-        };
-        match &key {
-            Self::Rsa(pair) if pair.public_modulus_len() < SHORTEST_RSA => None,
-            _ => Some(key),
-        }
+        })
     }
 
     /// The name of its algorithm (RFC 7518, RFC 8037).

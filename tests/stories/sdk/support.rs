@@ -1,14 +1,18 @@
-//! The story's clock for the SDK, a way to the server that can be cut, and hooks that count.
+//! The story's clock for the SDK, ways to the server that can be cut, and hooks that count.
 
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use chancery_sdk::{Error, Exchange, Hooks, TokenClient, TokenClientBuilder, clock::Clock};
+use chancery_sdk::{
+    Error, Exchange, Hooks, TokenClient, TokenClientBuilder, Verifier, VerifierBuilder,
+    clock::Clock,
+    transport::{self, BoxFuture, Transport, TransportError},
+};
 use chancery_testkit::clock::TestClock;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -36,6 +40,13 @@ pub(super) fn client(world: &World, slug: &str, client_id: &str) -> TokenClientB
         .clock(Arc::new(StoryClock(world.clock.clone())))
 }
 
+/// A verifier of an API in every tenant, by the story's clock.
+pub(super) fn verifying(world: &World) -> VerifierBuilder {
+    Verifier::builder()
+        .audience("https://orders.example")
+        .clock(Arc::new(StoryClock(world.clock.clone())))
+}
+
 pub(super) fn issuer(world: &World, slug: &str) -> String {
     format!("{}/t/{slug}", world.url)
 }
@@ -58,7 +69,7 @@ impl Hooks for Counter {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn on_error(&self, _: &Exchange<'_>, error: &Error) {
+    fn on_error(&self, _: &Exchange<'_>, error: &Error, _: Duration) {
         self.errors.lock().unwrap().push(error.to_string());
     }
 }
@@ -112,4 +123,47 @@ fn carry(listener: TcpListener, to: String) -> JoinHandle<()> {
             });
         }
     })
+}
+
+/// The network, which may fall silent, and remembers what was asked over it.
+#[derive(Clone, Debug)]
+pub(super) struct Gate {
+    network: Arc<dyn Transport>,
+    silent: Arc<AtomicBool>,
+    paths: Arc<Mutex<Vec<String>>>,
+}
+
+impl Gate {
+    pub(super) fn new() -> Self {
+        Self {
+            network: transport::built_in().unwrap(),
+            silent: Arc::default(),
+            paths: Arc::default(),
+        }
+    }
+
+    /// Lets no answer through from now on, or lets them through again.
+    pub(super) fn silence(&self, silent: bool) {
+        self.silent.store(silent, Ordering::Relaxed);
+    }
+
+    pub(super) fn requests_to(&self, end: &str) -> usize {
+        let paths = self.paths.lock().unwrap();
+        paths.iter().filter(|path| path.ends_with(end)).count()
+    }
+}
+
+impl Transport for Gate {
+    fn send(
+        &self,
+        request: http::Request<bytes::Bytes>,
+    ) -> BoxFuture<'_, Result<http::Response<bytes::Bytes>, TransportError>> {
+        let path = request.uri().path().to_owned();
+        self.paths.lock().unwrap().push(path);
+        if self.silent.load(Ordering::Relaxed) {
+            Box::pin(std::future::pending())
+        } else {
+            self.network.send(request)
+        }
+    }
 }

@@ -1,22 +1,16 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{Router, extract::Path, routing::get};
 use chancery_sdk::{
-    AuthLayer, Caller, ClientAuth, InvalidToken, Permission, Permitted, Require, Verifier,
-    VerifierBuilder, introspection::Introspection, middleware::BearerToken,
+    AuthLayer, Caller, ClientAuth, InvalidToken, Permission, Permitted, Require, TokenRequest,
+    introspection::Introspection, middleware::BearerToken,
 };
 use serde_json::json;
 
-use super::support::{StoryClock, client, issuer};
+use super::support::{Counter, client, issuer, verifying};
 use crate::support::{World, story};
 
 const ORDERS: &str = "https://orders.example";
-
-fn verifying(world: &World) -> VerifierBuilder {
-    Verifier::builder()
-        .audience(ORDERS)
-        .clock(Arc::new(StoryClock(world.clock.clone())))
-}
 
 story! {
     /// Every algorithm that an API can choose is verified with what its tenant publishes, by one verifier
@@ -154,9 +148,42 @@ story! {
 struct Write;
 
 impl Permission for Write {
-    const REQUIRE: Require = Require::new()
+    const REQUIRE: Require<'_> = Require::new()
         .all_scopes(&["orders:write"])
         .any_role(&["clerk"]);
+}
+
+/// Serves an API, and says where.
+async fn serve(app: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+story! {
+    /// A token is revoked while its client goes on using it: the API that asks refuses it, and the middleware
+    /// gets another, so that no call fails.
+    async fn a_token_that_is_refused_is_replaced_within_the_call(world: World) {
+        let acme = world.acme().await;
+        let asking = Introspection::new(&acme.client, ClientAuth::basic(acme.secret.as_str()));
+        let verifier = verifying(&world).issuer(issuer(&world, "acme")).introspection(asking).build().unwrap();
+        let url = serve(Router::new().route("/", get(async |_: Caller| "in")).layer(AuthLayer::new(verifier))).await;
+        let counter = Counter::default();
+        let ours = || client(&world, "acme", &acme.client).secret(acme.secret.as_str());
+        let tokens = ours().hooks(counter.clone()).build().unwrap();
+        let bearer = BearerToken::new(tokens.clone()).only_for([&url]).unwrap();
+        let http = reqwest_middleware::ClientBuilder::new(reqwest::Client::new()).with(bearer).build();
+        let call = async || http.get(&url).send().await.unwrap().status().as_u16();
+        assert_eq!(call().await, 200);
+        let held = tokens.get_token().await.unwrap();
+        // Somebody else revokes it, so this client does not know.
+        ours().build().unwrap().revoke(&held).await.unwrap();
+        world.clock.advance(10);
+        assert_eq!(call().await, 200);
+        assert_ne!(tokens.get_token().await.unwrap().reveal(), held.reveal());
+        assert_eq!(counter.requests(), 2);
+    }
 }
 
 story! {
@@ -171,13 +198,11 @@ story! {
             .route("/orders", get(async |_: Permitted<Write>| "written"))
             .route("/tenants/{tenant}", get(of_tenant))
             .layer(AuthLayer::new(verifier));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let url = serve(app).await;
 
         let tokens = client(&world, "acme", &acme.client).secret(acme.secret.as_str()).build().unwrap();
         let all = BearerToken::new(tokens.clone()).only_for([&url]).unwrap();
-        let narrow = all.clone().with_request(chancery_sdk::TokenRequest::new().scopes("orders:read"));
+        let narrow = all.clone().with_request(TokenRequest::new().scopes("orders:read"));
         let status = async |with: &BearerToken, path: &str| {
             let http = reqwest_middleware::ClientBuilder::new(reqwest::Client::new()).with(with.clone()).build();
             http.get(format!("{url}{path}")).send().await.unwrap().status().as_u16()

@@ -18,7 +18,7 @@ const ASSERTION_LIFE: i64 = 60;
 /// use chancery_sdk::{ClientAuth, Credential};
 ///
 /// let secret = ClientAuth::basic("chs_…");
-/// let key = ClientAuth::private_key_jwt(Credential::file("client.pem")).key_id("key_…");
+/// let key = ClientAuth::private_key_jwt(Credential::file("client.pem")).key_id("2026-11");
 /// ```
 #[derive(Clone, Debug)]
 pub struct ClientAuth {
@@ -61,13 +61,18 @@ impl ClientAuth {
         Self::new(Method::SecretJwt, secret.into())
     }
 
-    /// `private_key_jwt` (RFC 7523): a private key in PEM (PKCS#8, PKCS#1 or SEC 1) signs an assertion,
-    /// by the algorithm that belongs to it: ES256, ES384, `EdDSA` or RS256.
+    /// `private_key_jwt` (RFC 7523): a private key in PEM (PKCS#8, PKCS#1 or SEC 1) or as a JSON Web Key
+    /// (RFC 7517) signs an assertion, by the algorithm that belongs to it: ES256, ES384, `EdDSA` or RS256.
+    ///
+    /// A JWK has its `kid` beside the key. So a file with one can be replaced by another while both keys are
+    /// registered, and no restart is needed: a key in PEM is named by [`key_id`](Self::key_id), once and for
+    /// all.
     pub fn private_key_jwt(key: impl Into<Credential>) -> Self {
         Self::new(Method::PrivateKeyJwt, key.into())
     }
 
-    /// Names the key (`kid`) in assertions. A server needs it when a client has several.
+    /// Names the key (`kid`) in assertions, as it is registered, where the key does not name itself. A server
+    /// needs it when a client has several.
     #[must_use]
     pub fn key_id(mut self, id: impl Into<String>) -> Self {
         self.key_id = Some(id.into());
@@ -88,7 +93,7 @@ impl ClientAuth {
         within: Duration,
     ) -> Result<Secret, CredentialError> {
         let check = |secret: &Secret| match self.method {
-            Method::PrivateKeyJwt if SigningKey::from_pem(secret.reveal()).is_none() => {
+            Method::PrivateKeyJwt if SigningKey::read(secret.reveal()).is_none() => {
                 Err(CredentialError::NotAKey)
             }
             _ => Ok(()),
@@ -109,18 +114,19 @@ impl ClientAuth {
             audience,
             ..
         } = *identity;
-        let key = match self.method {
+        let (key, id) = match self.method {
             Method::Basic => return Ok(Some(basic(client_id, credential))),
             Method::Post => {
                 form.push("client_id", client_id);
                 form.push("client_secret", credential.reveal());
                 return Ok(None);
             }
-            Method::SecretJwt => SigningKey::shared(credential.reveal().as_bytes()),
+            Method::SecretJwt => (SigningKey::shared(credential.reveal().as_bytes()), None),
             Method::PrivateKeyJwt => {
-                SigningKey::from_pem(credential.reveal()).ok_or(CredentialError::NotAKey)?
+                SigningKey::read(credential.reveal()).ok_or(CredentialError::NotAKey)?
             }
         };
+        let id = id.as_ref().or(self.key_id.as_ref());
         let audience = self.audience.as_deref().unwrap_or(audience);
         let claims = Assertion {
             iss: client_id,
@@ -131,7 +137,7 @@ impl ClientAuth {
             jti: URL_SAFE_NO_PAD.encode(chance::bytes::<16>()),
         };
         let assertion = key
-            .jwt("JWT", self.key_id.as_deref(), &claims)
+            .jwt("JWT", id.map(String::as_str), &claims)
             .ok_or(CredentialError::NotAKey)?;
         form.push(
             "client_assertion_type",

@@ -145,15 +145,9 @@ mod tests {
     use super::{super::error::Answer, *};
 
     fn limited(seconds: u64) -> Error {
-        Error::RateLimited(Box::new(Answer {
-            status: 429,
-            code: None,
-            description: None,
-            uri: None,
-            retry_after: Some(Duration::from_secs(seconds)),
-            rate_limit: None,
-            trace_id: None,
-        }))
+        let mut answer = Answer::new(429);
+        answer.retry_after = Some(Duration::from_secs(seconds));
+        answer.into()
     }
 
     #[tokio::test(start_paused = true)]
@@ -173,10 +167,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_ends_the_pause_of_a_server_that_failed() {
         let breaker = Breaker::new(CircuitBreaker::new(1, Duration::from_secs(30)));
-        breaker.failed(&Error::Timeout {
-            endpoint: String::new(),
-            after: Duration::ZERO,
-        });
+        breaker.failed(&Error::timeout("", Duration::ZERO));
         assert!(breaker.enter().is_err());
         tokio::time::advance(Duration::from_secs(38)).await;
         assert!(breaker.enter().is_ok());

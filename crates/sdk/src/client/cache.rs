@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::{AccessToken, TokenRequest};
 use crate::{
+    Scopes,
     clock::{Clock, SystemClock},
     transport::BoxFuture,
 };
@@ -39,7 +40,10 @@ impl CacheKey {
         let parts = Parts {
             server,
             client,
-            scope: request.scopes.to_string(),
+            scope: request
+                .scopes
+                .as_ref()
+                .map_or_else(String::new, Scopes::to_string),
             audience: &request.audiences,
             resource: &request.resources,
             parameters: &request.parameters,
@@ -63,7 +67,8 @@ impl fmt::Debug for CacheKey {
 /// Where tokens are kept.
 ///
 /// Implement it to share tokens among processes. A cache that has trouble should answer `None`: then
-/// the server is asked, as it is when no answer comes within a second. It holds secrets: keep it as safe as you keep the client's credential.
+/// the server is asked, as it is when no answer comes within a second. It holds secrets: keep it as safe as
+/// you keep the client's credential.
 pub trait TokenCache: fmt::Debug + Send + Sync + 'static {
     /// The token under this key, also when it has expired.
     fn get<'a>(&'a self, key: &'a CacheKey) -> BoxFuture<'a, Option<AccessToken>>;

@@ -71,6 +71,29 @@ pub enum Error {
 }
 
 impl Error {
+    /// That the server cannot be reached there. Clients make it; tests of a strategy or of hooks do, too.
+    pub fn unreachable(endpoint: impl Into<String>, fault: TransportError) -> Self {
+        Self::Unreachable {
+            endpoint: endpoint.into(),
+            fault,
+        }
+    }
+
+    /// That no answer came from there in so long. Clients make it; tests of a strategy or of hooks do, too.
+    pub fn timeout(endpoint: impl Into<String>, after: Duration) -> Self {
+        Self::Timeout {
+            endpoint: endpoint.into(),
+            after,
+        }
+    }
+
+    pub(crate) fn unreadable(endpoint: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::Unreadable {
+            endpoint: endpoint.into(),
+            what: what.into(),
+        }
+    }
+
     /// What the server answered, if it did.
     pub fn answer(&self) -> Option<&Answer> {
         match self {
@@ -151,6 +174,18 @@ impl Error {
     }
 }
 
+/// What an answer means that grants no token, by its status.
+impl From<Answer> for Error {
+    fn from(answer: Answer) -> Self {
+        let answer = Box::new(answer);
+        match answer.status {
+            429 => Self::RateLimited(answer),
+            500.. => Self::Unavailable(answer),
+            _ => Self::Refused(answer),
+        }
+    }
+}
+
 impl From<DiscoveryError> for Error {
     fn from(fault: DiscoveryError) -> Self {
         Self::Discovery(fault)
@@ -181,6 +216,32 @@ pub struct Answer {
     pub rate_limit: Option<RateLimit>,
     /// The id of the W3C trace under which the server logged the request.
     pub trace_id: Option<String>,
+}
+
+impl Answer {
+    /// An answer with this status, and nothing else that is known of it. What else there is can be set: its
+    /// members are public.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use chancery_sdk::{Answer, Backoff, Error, RetryStrategy};
+    ///
+    /// let mut answer = Answer::new(429);
+    /// answer.retry_after = Some(Duration::from_secs(60));
+    /// let error = Error::from(answer);
+    /// assert!(Backoff::default().pause(1, &error).is_some());
+    /// ```
+    pub fn new(status: u16) -> Self {
+        Self {
+            status,
+            code: None,
+            description: None,
+            uri: None,
+            retry_after: None,
+            rate_limit: None,
+            trace_id: None,
+        }
+    }
 }
 
 impl fmt::Display for Answer {
@@ -214,7 +275,18 @@ pub struct RateLimit {
     pub reset: u64,
 }
 
-/// An OAuth error code.
+impl RateLimit {
+    /// Where a client stands that has so many requests left of so many, until this moment in Unix seconds.
+    pub fn new(limit: u64, remaining: u64, reset: u64) -> Self {
+        Self {
+            limit,
+            remaining,
+            reset,
+        }
+    }
+}
+
+/// An OAuth error code (RFC 6749, section 5.2, and its registry).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorCode {
@@ -302,9 +374,9 @@ pub enum CredentialError {
     /// Its source gave an empty text.
     #[error("it is empty")]
     Empty,
-    /// It is not a private key in PEM that can sign.
+    /// It is not a private key that can sign, in PEM or as a JWK.
     #[error(
-        "it is not a private key in PEM of P-256, P-384, Ed25519 or RSA with at least 2048 bits"
+        "it is not a private key, in PEM or as a JWK, of P-256, P-384, Ed25519 or RSA with at least 2048 bits"
     )]
     NotAKey,
 }

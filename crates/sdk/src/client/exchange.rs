@@ -59,22 +59,13 @@ pub(crate) async fn post(
     if let Some(value) = header {
         request = request.header(AUTHORIZATION, value);
     }
-    let unreadable = |what: String| Error::Unreadable {
-        endpoint: endpoint.to_string(),
-        what,
-    };
+    let unreadable = |what: String| Error::unreadable(endpoint.as_str(), what);
     let request = request
         .body(Bytes::from(form.finish()))
         .map_err(|error| unreadable(error.to_string()))?;
     let answer = link.send(request).await.map_err(|error| match error {
-        LinkError::Timeout(after) => Error::Timeout {
-            endpoint: endpoint.to_string(),
-            after,
-        },
-        LinkError::Transport(fault) => Error::Unreachable {
-            endpoint: endpoint.to_string(),
-            fault,
-        },
+        LinkError::Timeout(after) => Error::timeout(endpoint.as_str(), after),
+        LinkError::Transport(fault) => Error::unreachable(endpoint.as_str(), fault),
     })?;
     if answer.status().is_success() {
         return Ok(answer);
@@ -103,7 +94,7 @@ fn refusal(answer: &Response<Bytes>, now: SystemTime, secrets: &[&str]) -> Error
     let shown = |text: String| shown(&without(text, secrets));
     let status = answer.status().as_u16();
     let headers = answer.headers();
-    let answer = Box::new(Answer {
+    Error::from(Answer {
         status,
         code: body.error.map(|code| shown(code).as_str().into()),
         description: body.error_description.map(shown),
@@ -111,12 +102,7 @@ fn refusal(answer: &Response<Bytes>, now: SystemTime, secrets: &[&str]) -> Error
         retry_after: retry_after(headers, now),
         rate_limit: rate_limit(headers),
         trace_id: trace_id(headers),
-    });
-    match status {
-        429 => Error::RateLimited(answer),
-        500.. => Error::Unavailable(answer),
-        _ => Error::Refused(answer),
-    }
+    })
 }
 
 /// A text with a mark in the place of each secret, also where it stands as it was sent in a form.
@@ -160,10 +146,7 @@ pub(super) fn granted(
     answer: &Response<Bytes>,
     asked_at: SystemTime,
 ) -> Result<AccessToken, Error> {
-    let unreadable = |what: String| Error::Unreadable {
-        endpoint: endpoint.to_string(),
-        what,
-    };
+    let unreadable = |what: String| Error::unreadable(endpoint.as_str(), what);
     // The error of the parser could quote the answer, and with it the token.
     let granted: Granted = serde_json::from_slice(answer.body()).map_err(|error| {
         unreadable(format!(

@@ -93,9 +93,14 @@ impl Inner {
                 self.wait_for_the_server(&paused, deadline).await?;
                 continue;
             }
+            let mut begun = Instant::now();
             let loaded = self.load(refused.as_ref(), deadline).await;
             let asked = match &loaded {
-                Ok(credential) => self.attempt(errand, attempt, credential, deadline).await,
+                Ok(credential) => {
+                    let sent = &mut begun;
+                    self.attempt(errand, attempt, credential, deadline, sent)
+                        .await
+                }
                 Err(error) => Err(error.clone()),
             };
             let error = match asked {
@@ -105,7 +110,7 @@ impl Inner {
                 }
                 Err(error) => error,
             };
-            self.tell(errand.purpose, attempt, &error);
+            self.tell(errand.purpose, attempt, &error, begun.elapsed());
             match &error {
                 Error::Refused(_) if !error.is_of_another() => self.breaker.answered(),
                 error => self.breaker.failed(error),
@@ -163,15 +168,11 @@ impl Inner {
         attempt: u32,
         credential: &Secret,
         deadline: Instant,
+        sent: &mut Instant,
     ) -> Result<T, Error> {
-        let asked = self.exchange(errand, attempt, credential);
-        let Ok(asked) = tokio::time::timeout_at(deadline, asked).await else {
-            return Err(Error::Timeout {
-                endpoint: self.endpoints.name().to_owned(),
-                after: self.timeout,
-            });
-        };
-        asked
+        let asked = self.exchange(errand, attempt, credential, sent);
+        let asked = tokio::time::timeout_at(deadline, asked).await;
+        asked.unwrap_or_else(|_| Err(Error::timeout(self.endpoints.name(), self.timeout)))
     }
 
     async fn exchange<T>(
@@ -179,6 +180,7 @@ impl Inner {
         errand: &Errand<'_, T>,
         attempt: u32,
         credential: &Secret,
+        sent: &mut Instant,
     ) -> Result<T, Error> {
         let now = self.clock.now();
         let endpoint = match errand.purpose {
@@ -186,13 +188,11 @@ impl Inner {
             Purpose::Revocation => self.endpoints.revocation(&self.link, now).await?,
         };
         let exchange = Exchange {
-            endpoint: endpoint.as_str(),
-            client_id: &self.client_id,
-            purpose: errand.purpose,
             attempt,
+            ..Exchange::new(endpoint.as_str(), &self.client_id, errand.purpose)
         };
         quietly(|| self.hooks.on_request(&exchange));
-        let begun = Instant::now();
+        *sent = Instant::now();
         let asked_at = self.clock.now();
         let identity = exchange::Identity {
             auth: &self.auth,
@@ -203,21 +203,20 @@ impl Inner {
         let answer =
             exchange::post(&self.link, &endpoint, &identity, asked_at, &errand.form).await?;
         let answer = (errand.read)(&endpoint, &answer, asked_at)?;
-        quietly(|| self.hooks.on_response(&exchange, begun.elapsed()));
+        quietly(|| self.hooks.on_response(&exchange, sent.elapsed()));
         Ok(answer)
     }
 
-    fn tell(&self, purpose: Purpose<'_>, attempt: u32, error: &Error) {
+    fn tell(&self, purpose: Purpose<'_>, attempt: u32, error: &Error, elapsed: Duration) {
         let known = self.endpoints.known(purpose);
+        let endpoint = known
+            .as_ref()
+            .map_or(self.endpoints.name(), Endpoint::as_str);
         let exchange = Exchange {
-            endpoint: known
-                .as_ref()
-                .map_or(self.endpoints.name(), Endpoint::as_str),
-            client_id: &self.client_id,
-            purpose,
             attempt,
+            ..Exchange::new(endpoint, &self.client_id, purpose)
         };
-        quietly(|| self.hooks.on_error(&exchange, error));
+        quietly(|| self.hooks.on_error(&exchange, error, elapsed));
     }
 }
 

@@ -12,11 +12,12 @@ mod fetch;
 mod flights;
 mod hooks;
 mod kinds;
+mod obtain;
 mod request;
 mod retry;
 mod token;
 
-use std::{fmt, pin::pin, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 pub use self::{
     auth::ClientAuth,
@@ -26,17 +27,12 @@ pub use self::{
     credential::{Credential, CredentialSource},
     error::{Answer, BuildError, CredentialError, Error, ErrorCode, RateLimit},
     hooks::{Exchange, Hooks, Purpose},
-    request::TokenRequest,
+    request::{ReservedParameter, TokenRequest},
     retry::{Backoff, RetryStrategy},
     token::AccessToken,
 };
 use self::{
-    breaker::Breaker,
-    cache::{in_time, kept},
-    endpoints::Endpoints,
-    fetch::Want,
-    flights::Flights,
-    kinds::Kinds,
+    breaker::Breaker, cache::in_time, endpoints::Endpoints, flights::Flights, kinds::Kinds,
 };
 /// For introspection, which asks in the same way.
 #[cfg(feature = "introspection")]
@@ -128,18 +124,35 @@ impl TokenClient {
         self.obtain(&wanted, life.max(self.0.threshold), life).await
     }
 
-    /// The token that is kept for this, if it has not expired. Never asks the server.
-    pub async fn cached_token(&self, request: &TokenRequest) -> Option<AccessToken> {
-        let now = self.0.clock.now();
-        let token = self.kept(&self.wanted(request).1).await?;
-        (!token.is_expired_at(now)).then_some(token)
+    /// The same for something else.
+    pub async fn valid_token_for(
+        &self,
+        request: &TokenRequest,
+        life: Duration,
+    ) -> Result<AccessToken, Error> {
+        let wanted = self.wanted(request);
+        self.obtain(&wanted, life.max(self.0.threshold), life).await
+    }
+
+    /// The token that is kept for what the client was built for, if it has not expired. Never asks the server.
+    pub async fn cached_token(&self) -> Option<AccessToken> {
+        self.living(&self.0.defaults.1).await
+    }
+
+    /// The same for something else.
+    pub async fn cached_token_for(&self, request: &TokenRequest) -> Option<AccessToken> {
+        self.living(&self.wanted(request).1).await
     }
 
     /// Whether the token that is kept for what the client was built for ends within this time, or none
-    /// is kept.
+    /// is kept. Never asks the server.
     pub async fn is_expired(&self, threshold: Duration) -> bool {
-        let token = self.kept(&self.0.defaults.1).await;
-        !token.is_some_and(|token| token.lives(self.0.clock.now(), threshold))
+        !self.is_kept(&self.0.defaults.1, threshold).await
+    }
+
+    /// The same for something else.
+    pub async fn is_expired_for(&self, request: &TokenRequest, threshold: Duration) -> bool {
+        !self.is_kept(&self.wanted(request).1, threshold).await
     }
 
     /// Forgets every token of this client. Others in a cache that it shares with them keep theirs.
@@ -160,24 +173,19 @@ impl TokenClient {
     /// no more often than once in the [renewal
     /// interval](TokenClientBuilder::renewal_interval), so an API that refuses everybody does not make
     /// every call a request for a token: then the answer is the refused one.
-    pub async fn renew(
+    pub async fn renew(&self, refused: &AccessToken) -> Result<AccessToken, Error> {
+        let wanted = Arc::clone(&self.0.defaults);
+        self.replace(&wanted, refused).await
+    }
+
+    /// The same for something else.
+    pub async fn renew_for(
         &self,
         request: &TokenRequest,
         refused: &AccessToken,
     ) -> Result<AccessToken, Error> {
         let wanted = self.wanted(request);
-        if let Some(token) = self.kept(&wanted.1).await
-            && !token.is(refused)
-            && token.serves(self.0.clock.now(), self.0.threshold)
-        {
-            return Ok(token);
-        }
-        if !self.0.flights.may_renew(&wanted.1, self.0.renewal_interval) {
-            return Ok(refused.clone());
-        }
-        self.join(&wanted, Want::Not(refused.clone()))?
-            .outcome()
-            .await
+        self.replace(&wanted, refused).await
     }
 
     /// Revokes a token (RFC 7009) and forgets it, whichever it is of those that this client has asked for.
@@ -188,10 +196,7 @@ impl TokenClient {
         let result = self.0.revoke(token).await;
         let forgotten = in_time(Box::pin(self.forget(token))).await;
         result?;
-        forgotten.ok_or_else(|| Error::Timeout {
-            endpoint: "the cache of tokens".to_owned(),
-            after: cache::PATIENCE,
-        })
+        forgotten.ok_or_else(|| Error::timeout("the cache of tokens", cache::PATIENCE))
     }
 
     async fn forget(&self, token: &AccessToken) {
@@ -206,82 +211,6 @@ impl TokenClient {
     pub fn client_id(&self) -> &str {
         &self.0.client_id
     }
-
-    fn wanted(&self, request: &TokenRequest) -> Arc<(TokenRequest, CacheKey)> {
-        if *request == TokenRequest::default() {
-            return Arc::clone(&self.0.defaults);
-        }
-        let request = request.or(&self.0.defaults.0);
-        let key = CacheKey::of(self.0.endpoints.name(), &self.0.client_id, &request);
-        self.0.kinds.add(&key);
-        Arc::new((request, key))
-    }
-
-    async fn kept(&self, key: &CacheKey) -> Option<AccessToken> {
-        kept(&*self.0.cache, key).await
-    }
-
-    /// A token that lives for so long; and while the server is in trouble, one that lives for `least`.
-    async fn obtain(
-        &self,
-        wanted: &Arc<(TokenRequest, CacheKey)>,
-        life: Duration,
-        least: Duration,
-    ) -> Result<AccessToken, Error> {
-        let inner = &self.0;
-        let key = &wanted.1;
-        let now = inner.clock.now();
-        let kept = self
-            .kept(key)
-            .await
-            .filter(|token| token.serves(now, least));
-        let Some(kept) = kept else {
-            return self.join(wanted, Want::Living(life))?.outcome().await;
-        };
-        let failed = inner.flights.failed_lately(key);
-        if kept.serves(now, life) {
-            let ahead = inner.refresh_ahead.min(kept.lifetime() / 4);
-            if kept.is_due(now, inner.threshold, ahead) && failed.is_none() {
-                // Nobody waits for it. What goes wrong is told to the hooks.
-                let _ = self.join(wanted, Want::Not(kept.clone()));
-            }
-            return Ok(kept);
-        }
-        // A refusal is no outage: it is asked for again, or comes from memory.
-        if failed.is_some_and(|error| is_trouble(&error)) {
-            return Ok(kept);
-        }
-        let mut outcome = pin!(async { self.join(wanted, Want::Living(life))?.outcome().await });
-        // What is kept is an answer for as long as it is good: not for a moment longer.
-        let left = kept.time_to(now, least);
-        let outcome = match tokio::time::timeout(inner.fallback_after.min(left), &mut outcome).await
-        {
-            Ok(outcome) => outcome,
-            Err(_) if kept.serves(inner.clock.now(), least) => return Ok(kept),
-            Err(_) => outcome.await,
-        };
-        match outcome {
-            Err(error) if is_trouble(&error) && kept.serves(inner.clock.now(), least) => Ok(kept),
-            outcome => outcome,
-        }
-    }
-
-    fn join(
-        &self,
-        wanted: &Arc<(TokenRequest, CacheKey)>,
-        want: Want,
-    ) -> Result<flights::Seat, Error> {
-        self.0.flights.join(&wanted.1, || {
-            let inner = Arc::clone(&self.0);
-            let wanted = Arc::clone(wanted);
-            async move { inner.fetch(&wanted.0, &wanted.1, &want).await }
-        })
-    }
-}
-
-/// Whether a token that still lives is better than this. A refusal is the server's word, and is not got round.
-fn is_trouble(error: &Error) -> bool {
-    error.is_retryable() || error.is_of_another()
 }
 
 impl fmt::Debug for TokenClient {

@@ -5,7 +5,8 @@ use crate::Scopes;
 /// What a token shall be good for.
 ///
 /// What is left out is what the client was built with; and where that has nothing either, the server
-/// decides.
+/// decides. Scopes and audiences are left out each for itself: whoever names another API, and the client was
+/// built with scopes, names its scopes too, or [none](Self::without_scopes).
 ///
 /// ```
 /// # use chancery_sdk::TokenRequest;
@@ -15,10 +16,38 @@ use crate::Scopes;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TokenRequest {
-    pub(super) scopes: Scopes,
+    /// `None` where it says nothing of them, and empty where it says none.
+    pub(super) scopes: Option<Scopes>,
     pub(super) audiences: BTreeSet<String>,
     pub(super) resources: BTreeSet<String>,
     pub(super) parameters: BTreeMap<String, String>,
+}
+
+/// What has a method of its own, or is not the request's business.
+const RESERVED: [(&str, &str); 9] = [
+    ("grant_type", "it is always client_credentials"),
+    ("scope", "use scopes"),
+    ("audience", "use audience"),
+    ("resource", "use resource"),
+    ("client_id", "the client sends it as its server wants it"),
+    ("client_secret", "use ClientAuth, which keeps it secret"),
+    (
+        "client_assertion",
+        "use ClientAuth, which makes one for each request",
+    ),
+    ("client_assertion_type", "use ClientAuth, which sends it"),
+    ("assertion", "it belongs to another grant"),
+];
+
+/// A parameter that cannot be added to a request, because the client sends it by itself or never does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the parameter {name} cannot be added: {instead}")]
+#[non_exhaustive]
+pub struct ReservedParameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What to do instead.
+    pub instead: &'static str,
 }
 
 impl TokenRequest {
@@ -27,12 +56,25 @@ impl TokenRequest {
         Self::default()
     }
 
-    /// Asks for these scopes, as a space-separated text or one by one.
+    /// Asks for these scopes, as a space-separated text or one by one. Said again, it adds to them. An empty
+    /// text says nothing.
     #[must_use]
     pub fn scopes(mut self, scopes: impl Into<Scopes>) -> Self {
-        for scope in scopes.into().iter() {
-            self.scopes.add(scope);
+        let scopes = scopes.into();
+        if !scopes.is_empty() {
+            let all = self.scopes.get_or_insert_default();
+            for scope in scopes.iter() {
+                all.add(scope);
+            }
         }
+        self
+    }
+
+    /// Names no scope, although the client was built with some: the server decides, and Chancery gives every
+    /// scope that is granted at the audience.
+    #[must_use]
+    pub fn without_scopes(mut self) -> Self {
+        self.scopes = Some(Scopes::default());
         self
     }
 
@@ -52,10 +94,20 @@ impl TokenRequest {
 
     /// Sends one more parameter, which some servers want. Not for secrets: it becomes part of the
     /// [cache key](super::CacheKey).
-    #[must_use]
-    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.parameters.insert(name.into(), value.into());
-        self
+    ///
+    /// # Errors
+    /// For what the client sends by itself: a parameter must not come twice (RFC 6749, section 3.2).
+    pub fn parameter(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<Self, ReservedParameter> {
+        let name = name.into();
+        if let Some((name, instead)) = RESERVED.iter().find(|(known, _)| *known == name) {
+            return Err(ReservedParameter { name, instead });
+        }
+        self.parameters.insert(name, value.into());
+        Ok(self)
     }
 
     /// This request, with what it leaves out taken from another.
@@ -68,13 +120,8 @@ impl TokenRequest {
         } else {
             self
         };
-        let scopes = if self.scopes.is_empty() {
-            default
-        } else {
-            self
-        };
         Self {
-            scopes: scopes.scopes.clone(),
+            scopes: self.scopes.as_ref().or(default.scopes.as_ref()).cloned(),
             audiences: target.audiences.clone(),
             resources: target.resources.clone(),
             parameters,
@@ -84,8 +131,8 @@ impl TokenRequest {
     /// The parameters of the request, without authentication.
     pub(super) fn form(&self) -> Vec<(&str, String)> {
         let mut form = vec![("grant_type", "client_credentials".to_owned())];
-        if !self.scopes.is_empty() {
-            form.push(("scope", self.scopes.to_string()));
+        if let Some(scopes) = self.scopes.as_ref().filter(|scopes| !scopes.is_empty()) {
+            form.push(("scope", scopes.to_string()));
         }
         let each = |name: &'static str, values: &BTreeSet<String>| {
             values

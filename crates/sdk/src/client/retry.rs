@@ -82,10 +82,7 @@ mod tests {
     #[test]
     fn pauses_double_up_to_the_longest_and_differ_by_chance() {
         let backoff = Backoff::default().attempts(u32::MAX);
-        let timeout = Error::Timeout {
-            endpoint: String::new(),
-            after: Duration::ZERO,
-        };
+        let timeout = Error::timeout("", Duration::ZERO);
         for (attempt, whole) in [
             (1, 200),
             (2, 400),
@@ -105,10 +102,7 @@ mod tests {
     #[test]
     fn the_last_attempt_and_a_refusal_are_final() {
         let backoff = Backoff::default();
-        let timeout = Error::Timeout {
-            endpoint: String::new(),
-            after: Duration::ZERO,
-        };
+        let timeout = Error::timeout("", Duration::ZERO);
         assert!(backoff.pause(3, &timeout).is_some());
         assert!(backoff.pause(4, &timeout).is_none());
         assert!(Backoff::never().pause(1, &timeout).is_none());

@@ -113,8 +113,12 @@ impl Caller {
         self.0.roles.iter().any(|one| one == role)
     }
 
-    /// Passes if it holds all that; for routes that find out late what they need.
-    pub fn require(&self, require: &Require) -> Result<(), Rejection> {
+    /// Passes if it holds all that; for routes that find out late what they need, as from the path or from a
+    /// configuration.
+    ///
+    /// # Errors
+    /// [`Rejection::Insufficient`], which axum answers with 403.
+    pub fn require(&self, require: &Require<'_>) -> Result<(), Rejection> {
         require.check(self)
     }
 

@@ -36,7 +36,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Caller {
 /// A name for what a route needs.
 pub trait Permission {
     /// What that is.
-    const REQUIRE: Require;
+    const REQUIRE: Require<'static>;
 }
 
 /// A [`Caller`] who holds this permission: the extractor answers 403 to everybody else, so a handler

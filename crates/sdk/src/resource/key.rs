@@ -6,6 +6,9 @@ use serde::Deserialize;
 
 use crate::Algorithm;
 
+/// The shortest RSA key that is used, in bytes of its modulus (RFC 7518, section 3.3).
+const SHORTEST_RSA: usize = 2048 / 8;
+
 /// A key, parsed, for one algorithm: the key decides what it verifies, never the token (RFC 8725,
 /// section 3.1).
 #[derive(Debug)]
@@ -83,7 +86,7 @@ impl Jwk {
 
     fn rsa(&self, algorithm: Algorithm) -> Option<ParsedPublicKey> {
         let components = RsaPublicKeyComponents {
-            n: bytes(self.n.as_ref())?,
+            n: bytes(self.n.as_ref()).filter(|n| n.len() >= SHORTEST_RSA)?,
             e: bytes(self.e.as_ref())?,
         };
         components.to_parsed_public_key(algorithm.rsa()?).ok()

@@ -1,18 +1,20 @@
 //! What an issuer publishes at its `jwks_uri`.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{
     HeaderMap,
-    header::{AGE, CACHE_CONTROL},
+    header::{AGE, CACHE_CONTROL, DATE, EXPIRES, HeaderName},
 };
 use serde::Deserialize;
 
-use super::key::VerifyingKey;
+use super::{InvalidToken, key::VerifyingKey, token::Presented};
 use crate::Algorithm;
 
 /// So many keys of a set are read.
 const MOST_KEYS: usize = 100;
+/// So many of them are tried for one token, where its id does not tell which of several it is.
+const MOST_TRIED: usize = 8;
 /// How long a set is fresh when its issuer does not say.
 const FRESH: Duration = Duration::from_mins(5);
 /// And however long its issuer says, it is asked for again after this.
@@ -47,19 +49,27 @@ impl KeySet {
         id.is_none() || self.0.iter().any(|key| key.id.as_deref() == id)
     }
 
-    /// The key of this id for this algorithm. Without an id, the only key for it.
-    pub(super) fn key(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&VerifyingKey> {
-        let mut fitting = self
-            .0
-            .iter()
-            .filter(|key| key.algorithm == algorithm && (id.is_none() || key.id.as_deref() == id));
-        let first = fitting.next()?;
-        (id.is_some() || fitting.next().is_none()).then_some(first)
+    /// Whether a key of this set has signed the token: the one that it names, or any where it names none. Ids
+    /// ought to be unique, and where they are not, each key of the name is one that it may mean (RFC 7517,
+    /// section 4.5).
+    pub(super) fn verify(&self, token: &Presented<'_>) -> Result<(), InvalidToken> {
+        let id = token.key_id.as_deref();
+        let fits = |key: &&VerifyingKey| {
+            key.algorithm == token.algorithm && (id.is_none() || key.id.as_deref() == id)
+        };
+        let mut fault = InvalidToken::UnknownKey;
+        for key in self.0.iter().filter(fits).take(MOST_TRIED) {
+            if key.verifies(token.message, &token.signature) {
+                return Ok(());
+            }
+            fault = InvalidToken::WrongSignature;
+        }
+        Err(fault)
     }
 }
 
-/// How long a key set is fresh (RFC 9111, section 5.2.2), at least `shortest`.
-pub(super) fn fresh_for(headers: &HeaderMap, shortest: Duration) -> Duration {
+/// How long a key set is fresh (RFC 9111, sections 4.2.1 and 5.2.2), at least `shortest`.
+pub(super) fn fresh_for(headers: &HeaderMap, shortest: Duration, now: SystemTime) -> Duration {
     let mut fresh = None;
     for value in headers.get_all(CACHE_CONTROL) {
         for directive in value.to_str().unwrap_or_default().split(',') {
@@ -76,6 +86,7 @@ pub(super) fn fresh_for(headers: &HeaderMap, shortest: Duration) -> Duration {
             }
         }
     }
+    let fresh = fresh.or_else(|| until_it_expires(headers, now));
     // What lay in caches on the way is not as fresh as that (RFC 9111, section 4.2.3).
     let age = headers
         .get(AGE)
@@ -84,4 +95,15 @@ pub(super) fn fresh_for(headers: &HeaderMap, shortest: Duration) -> Duration {
         .unwrap_or(FRESH)
         .saturating_sub(Duration::from_secs(age.unwrap_or(0)))
         .clamp(shortest, FRESH_AT_MOST.max(shortest))
+}
+
+/// `Expires` less `Date` (RFC 9111, section 5.3); what is no date has passed.
+fn until_it_expires(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let date = |name: HeaderName| {
+        let text = headers.get(name)?.to_str().ok()?;
+        httpdate::parse_http_date(text).ok()
+    };
+    headers.get(EXPIRES)?;
+    let left = date(EXPIRES).and_then(|end| end.duration_since(date(DATE).unwrap_or(now)).ok());
+    Some(left.unwrap_or_default())
 }

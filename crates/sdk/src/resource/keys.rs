@@ -189,6 +189,26 @@ impl IssuerKeys {
         }
     }
 
+    /// The set after another look, for a token that fits none of the keys that are here and names none: the
+    /// one that signed it may be new. It counts as a look for an unknown key does. `None`, if there is nothing
+    /// new.
+    pub(super) async fn set_after(
+        self: &Arc<Self>,
+        seen: &Arc<KeySet>,
+    ) -> Result<Option<Arc<KeySet>>, Rejection> {
+        if matches!(self.source, Source::Fixed) {
+            return Ok(None);
+        }
+        self.refresh(self.rules.min_interval, Reason::UnknownKey)
+            .await;
+        match self.current() {
+            Some(current) if !Arc::ptr_eq(&current.set, seen) => Ok(Some(Arc::clone(&current.set))),
+            // Whether there is such a key could not be found out.
+            _ if self.attempts.failure().is_some() => Err(self.unavailable()),
+            _ => Ok(None),
+        }
+    }
+
     fn state(&self, current: &Current) -> State {
         if matches!(self.source, Source::Fixed) {
             return State::Fresh;
@@ -288,6 +308,11 @@ impl IssuerKeys {
         })?;
         let set = match (answer.status(), &known) {
             (StatusCode::OK, _) => match KeySet::read(answer.body(), &self.rules.algorithms) {
+                // Nobody who issues tokens has no key: it is a stub of somebody's, or not ready yet.
+                Ok(set) if set.is_empty() => {
+                    let url = url.to_string();
+                    return Err(KeysFault::NoKey { url });
+                }
                 Ok(set) => Arc::new(set),
                 Err(error) => {
                     return Err(KeysFault::Unreadable {
@@ -305,11 +330,12 @@ impl IssuerKeys {
                 });
             }
         };
+        let now = self.rules.clock.now();
         let unchanged = etag.filter(|_| answer.status() == StatusCode::NOT_MODIFIED);
         self.set(Current {
             set,
-            fetched_at: self.rules.clock.now(),
-            fresh_for: fresh_for(answer.headers(), self.rules.min_interval),
+            fetched_at: now,
+            fresh_for: fresh_for(answer.headers(), self.rules.min_interval, now),
             etag: answer.headers().get(ETAG).or(unchanged).cloned(),
             url: Some(url),
         });

@@ -19,7 +19,7 @@ use crate::transport::BoxFuture;
 /// struct ReadStudents;
 ///
 /// impl Permission for ReadStudents {
-///     const REQUIRE: Require = Require::new().all_scopes(&["read:students"]);
+///     const REQUIRE: Require<'_> = Require::new().all_scopes(&["read:students"]);
 /// }
 ///
 /// async fn me(caller: Caller) -> String {
@@ -151,7 +151,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Rejection> {
 /// A `tower` layer for routes that need more than a good token; made by [`Require::layer`]. It goes
 /// inside an [`AuthLayer`].
 #[derive(Clone, Copy, Debug)]
-pub struct RequireLayer(pub(super) Require);
+pub struct RequireLayer(pub(super) Require<'static>);
 
 impl<S> Layer<S> for RequireLayer {
     type Service = RequireService<S>;
@@ -168,7 +168,7 @@ impl<S> Layer<S> for RequireLayer {
 #[derive(Clone, Debug)]
 pub struct RequireService<S> {
     inner: S,
-    require: Require,
+    require: Require<'static>,
 }
 
 impl<S, B, R> Service<Request<B>> for RequireService<S>

@@ -25,7 +25,7 @@ pub use self::{
     extract::{Permission, Permitted},
     layer::{AuthLayer, AuthService, RequireLayer, RequireService},
     rejection::{InvalidToken, Rejection, Unavailable},
-    require::Require,
+    require::{Needed, Require},
     trouble::{KeysFault, Trouble},
     verifier::Verifier,
 };

@@ -6,7 +6,7 @@ use http::{
 };
 use serde_json::json;
 
-use super::Require;
+use super::Needed;
 use crate::Scopes;
 
 /// The challenge where there is nothing to say: it has to have one parameter at least.
@@ -26,8 +26,8 @@ pub enum Rejection {
     #[error("{0}")]
     Invalid(InvalidToken),
     /// 403, `insufficient_scope`: the token is good, but not for this.
-    #[error("{}", .0.missing())]
-    Insufficient(Require),
+    #[error("{0}")]
+    Insufficient(Box<Needed>),
     /// 503: whether the token is good cannot be found out now.
     #[error("{cause}")]
     Unavailable {
@@ -163,12 +163,11 @@ impl Rejection {
             (Self::Malformed(_) | Self::Invalid(_), Some(code)) => {
                 format!("Bearer error=\"{code}\", error_description=\"{self}\"")
             }
-            (Self::Insufficient(require), Some(code)) => {
+            (Self::Insufficient(needed), Some(code)) => {
                 // What is no scope (RFC 6749, section 3.3) nobody can ask for, and a quote would end the text.
                 let in_scope = |byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-                let scopes = require.scopes();
-                let scopes = scopes.iter().filter(|scope| scope.bytes().all(in_scope));
-                let scopes: Scopes = scopes.collect();
+                let scopes = needed.scopes().iter();
+                let scopes: Scopes = scopes.filter(|scope| scope.bytes().all(in_scope)).collect();
                 let scope = if scopes.is_empty() {
                     String::new()
                 } else {

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use super::{Caller, Rejection, RequireLayer};
 use crate::Scopes;
 
@@ -6,19 +8,30 @@ use crate::Scopes;
 /// ```
 /// use chancery_sdk::Require;
 ///
-/// const ENROL: Require = Require::new()
+/// const ENROL: Require<'_> = Require::new()
 ///     .all_scopes(&["read:students", "write:students"])
 ///     .any_role(&["registrar", "admin"]);
 /// ```
+///
+/// What is known only when a request comes is required of its [`Caller`]:
+///
+/// ```
+/// use chancery_sdk::{Caller, Rejection, Require};
+///
+/// fn may_see(caller: &Caller, order: u64) -> Result<(), Rejection> {
+///     let scope = format!("orders:{order}");
+///     caller.require(&Require::new().any_scope(&["orders:read", &scope]))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Require {
-    all_scopes: &'static [&'static str],
-    any_scope: &'static [&'static str],
-    all_roles: &'static [&'static str],
-    any_role: &'static [&'static str],
+pub struct Require<'a> {
+    all_scopes: &'a [&'a str],
+    any_scope: &'a [&'a str],
+    all_roles: &'a [&'a str],
+    any_role: &'a [&'a str],
 }
 
-impl Require {
+impl<'a> Require<'a> {
     /// Nothing but a good token.
     pub const fn new() -> Self {
         Self {
@@ -31,33 +44,36 @@ impl Require {
 
     /// Each of these scopes.
     #[must_use]
-    pub const fn all_scopes(mut self, scopes: &'static [&'static str]) -> Self {
+    pub const fn all_scopes(mut self, scopes: &'a [&'a str]) -> Self {
         self.all_scopes = scopes;
         self
     }
 
     /// One of these scopes at least.
     #[must_use]
-    pub const fn any_scope(mut self, scopes: &'static [&'static str]) -> Self {
+    pub const fn any_scope(mut self, scopes: &'a [&'a str]) -> Self {
         self.any_scope = scopes;
         self
     }
 
     /// Each of these roles.
     #[must_use]
-    pub const fn all_roles(mut self, roles: &'static [&'static str]) -> Self {
+    pub const fn all_roles(mut self, roles: &'a [&'a str]) -> Self {
         self.all_roles = roles;
         self
     }
 
     /// One of these roles at least.
     #[must_use]
-    pub const fn any_role(mut self, roles: &'static [&'static str]) -> Self {
+    pub const fn any_role(mut self, roles: &'a [&'a str]) -> Self {
         self.any_role = roles;
         self
     }
 
     /// Whether the caller holds all that.
+    ///
+    /// # Errors
+    /// [`Rejection::Insufficient`], which is 403.
     pub fn check(&self, caller: &Caller) -> Result<(), Rejection> {
         let scope = |scope: &&str| caller.has_scope(scope);
         let role = |role: &&str| caller.has_role(role);
@@ -68,22 +84,11 @@ impl Require {
         if holds {
             Ok(())
         } else {
-            Err(Rejection::Insufficient(*self))
+            Err(Rejection::Insufficient(Box::new(self.needed())))
         }
     }
 
-    /// A layer for routes that need all that. It goes inside an [`AuthLayer`](super::AuthLayer).
-    pub const fn layer(self) -> RequireLayer {
-        RequireLayer(self)
-    }
-
-    /// The scopes that are named here.
-    pub(super) fn scopes(&self) -> Scopes {
-        self.all_scopes.iter().chain(self.any_scope).collect()
-    }
-
-    /// What is needed, in words.
-    pub(super) fn missing(&self) -> String {
+    fn needed(&self) -> Needed {
         let part = |what: &str, names: &[&str]| {
             (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
         };
@@ -96,6 +101,36 @@ impl Require {
         .into_iter()
         .flatten()
         .collect();
-        format!("the token needs {}", parts.join(" and "))
+        Needed {
+            scopes: self.all_scopes.iter().chain(self.any_scope).collect(),
+            words: format!("the token needs {}", parts.join(" and ")),
+        }
+    }
+}
+
+impl Require<'static> {
+    /// A layer for routes that need all that. It goes inside an [`AuthLayer`](super::AuthLayer).
+    pub const fn layer(self) -> RequireLayer {
+        RequireLayer(self)
+    }
+}
+
+/// What was required of a caller who does not hold it. Its text is for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needed {
+    scopes: Scopes,
+    words: String,
+}
+
+impl Needed {
+    /// The scopes that were named, all or some of which are needed; none where it was roles alone.
+    pub fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+}
+
+impl fmt::Display for Needed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
     }
 }

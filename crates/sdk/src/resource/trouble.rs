@@ -82,6 +82,13 @@ pub enum KeysFault {
         /// What is wrong with it.
         what: String,
     },
+    /// The key set has no key that is of use: it is empty, or has keys for other algorithms alone.
+    #[error("{url} has no key for an algorithm that is accepted")]
+    #[non_exhaustive]
+    NoKey {
+        /// The key set.
+        url: String,
+    },
 }
 
 /// Who is told.

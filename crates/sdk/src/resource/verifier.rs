@@ -73,16 +73,16 @@ impl Verifier {
         inner.check(&presented.payload, now)?;
         let mut found = inner.issuers.find(issuer).await?;
 
-        let key_id = presented.key_id.as_deref();
-        let keys = found.keys.set_for(key_id).await?;
+        let keys = found.keys.set_for(presented.key_id.as_deref()).await?;
         if let Some(seat) = found.seat.take() {
             seat.give_back();
         }
-        let key = keys
-            .key(key_id, presented.algorithm)
-            .ok_or(InvalidToken::UnknownKey)?;
-        if !key.verifies(presented.message, &presented.signature) {
-            return Err(InvalidToken::WrongSignature.into());
+        if let Err(fault) = keys.verify(&presented) {
+            let newer = match presented.key_id {
+                Some(_) => None,
+                None => found.keys.set_after(&keys).await?,
+            };
+            newer.ok_or(fault)?.verify(&presented)?;
         }
         let Presented {
             mut payload, json, ..

@@ -27,7 +27,8 @@ async fn sent(auth: ClientAuth) -> (http::HeaderMap, Vec<(String, String)>) {
                 .scopes("b a")
                 .audience("https://orders.test")
                 .resource("https://stock.test")
-                .parameter("tenant", "acme & co"),
+                .parameter("tenant", "acme & co")
+                .unwrap(),
         )
         .transport(Arc::new(server.clone()))
         .build()
@@ -129,20 +130,84 @@ async fn a_private_key_of_every_kind_signs_an_assertion() {
     for (algorithm, der, public) in keys {
         let pem = format!(
             "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
-            STANDARD.encode(der)
+            STANDARD.encode(&der)
         );
-        let auth = ClientAuth::private_key_jwt(pem)
-            .key_id("key_1")
-            .assertion_audience("https://other.test");
-        let (_, form) = sent(auth).await;
-        let assertion = value(&form, "client_assertion").unwrap();
-        assert_eq!(
-            decode_header(assertion).unwrap().kid.as_deref(),
-            Some("key_1")
-        );
-        let claims = assertion_claims(assertion, algorithm, &public);
-        assert_eq!(claims["aud"], "https://other.test");
+        // The same key with its name, which goes before the one that was configured.
+        let mut jwk = jwk(algorithm, &der);
+        jwk["kid"] = json!("key_2");
+        for (key, named) in [(pem, "key_1"), (jwk.to_string(), "key_2")] {
+            let auth = ClientAuth::private_key_jwt(key)
+                .key_id("key_1")
+                .assertion_audience("https://other.test");
+            let (_, form) = sent(auth).await;
+            let assertion = value(&form, "client_assertion").unwrap();
+            let kid = decode_header(assertion).unwrap().kid;
+            assert_eq!(kid.as_deref(), Some(named));
+            let claims = assertion_claims(assertion, algorithm, &public);
+            assert_eq!(claims["aud"], "https://other.test");
+        }
+        // For another algorithm than it names, it is no key.
+        jwk["alg"] = json!("PS256");
+        no_key(&jwk.to_string()).await;
+        jwk["alg"] = json!(algorithm);
+        jwk["d"] = json!(URL_SAFE_NO_PAD.encode([7; 32]));
+        no_key(&jwk.to_string()).await;
     }
+}
+
+/// A private key in PKCS #8 as a JWK, from where its numbers are there.
+fn jwk(algorithm: Algorithm, der: &[u8]) -> Value {
+    use aws_lc_rs::{
+        encoding::AsBigEndian,
+        signature::{self as sig, KeyPair},
+    };
+
+    let text = |bytes: &[u8]| json!(URL_SAFE_NO_PAD.encode(bytes));
+    let ec = |way, curve: &str| {
+        let pair = sig::EcdsaKeyPair::from_pkcs8(way, der).unwrap();
+        let d = pair.private_key().as_be_bytes().unwrap();
+        let (x, y) = pair.public_key().as_ref()[1..].split_at(d.as_ref().len());
+        json!({"kty": "EC", "crv": curve, "x": text(x), "y": text(y), "d": text(d.as_ref())})
+    };
+    match algorithm {
+        Algorithm::ES256 => ec(&sig::ECDSA_P256_SHA256_FIXED_SIGNING, "P-256"),
+        Algorithm::ES384 => ec(&sig::ECDSA_P384_SHA384_FIXED_SIGNING, "P-384"),
+        Algorithm::EdDSA => {
+            let pair = sig::Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).unwrap();
+            let seed = pair.seed().unwrap().as_be_bytes().unwrap();
+            let x = text(pair.public_key().as_ref());
+            json!({"kty": "OKP", "crv": "Ed25519", "x": x, "d": text(seed.as_ref())})
+        }
+        _ => {
+            // PKCS #1, which PKCS #8 wraps in 26 bytes: a sequence of a version and these numbers.
+            let mut rest = &der[26 + 4 + 3..];
+            let mut jwk = json!({"kty": "RSA"});
+            for name in ["n", "e", "d", "p", "q", "dp", "dq", "qi"] {
+                let (length, header) = match rest[1] {
+                    0x82 => (usize::from(rest[2]) << 8 | usize::from(rest[3]), 4),
+                    0x81 => (usize::from(rest[2]), 3),
+                    short => (usize::from(short), 2),
+                };
+                let number = &rest[header..header + length];
+                jwk[name] = text(number.strip_prefix(&[0]).unwrap_or(number));
+                rest = &rest[header + length..];
+            }
+            jwk
+        }
+    }
+}
+
+async fn no_key(text: &str) {
+    let client = TokenClient::builder()
+        .token_endpoint("https://auth.test/token")
+        .client_id("billing")
+        .auth(ClientAuth::private_key_jwt(text))
+        .transport(Arc::new(granting()))
+        .build()
+        .unwrap();
+    let error = client.get_token().await.unwrap_err();
+    assert!(matches!(error, Error::Credential(_)), "{error}");
+    assert!(!error.is_retryable());
 }
 
 /// The claims, when everything is as RFC 7523 and the contract have it.
@@ -192,18 +257,31 @@ async fn a_text_that_is_no_key_is_said_to_be_none() {
         "",
         "chs_…",
         "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+        "{",
+        "{}",
+        r#"{"kty": "oct", "k": "c2VjcmV0"}"#,
+        r#"{"kty": "OKP", "crv": "X25519", "x": "AAAA", "d": "AAAA"}"#,
     ] {
-        let client = TokenClient::builder()
-            .token_endpoint("https://auth.test/token")
-            .client_id("billing")
-            .auth(ClientAuth::private_key_jwt(text))
-            .transport(Arc::new(granting()))
-            .build()
-            .unwrap();
-        let error = client.get_token().await.unwrap_err();
-        assert!(matches!(error, Error::Credential(_)), "{error}");
-        assert!(!error.is_retryable());
+        no_key(text).await;
     }
+}
+
+/// What the client sends by itself cannot be sent a second time, nor a secret into the key of a cache.
+#[test]
+fn a_parameter_that_the_client_sends_by_itself_is_refused() {
+    for name in [
+        "grant_type",
+        "scope",
+        "audience",
+        "resource",
+        "client_id",
+        "client_secret",
+        "client_assertion",
+    ] {
+        let refused = TokenRequest::new().parameter(name, "x").unwrap_err();
+        assert!(refused.to_string().contains(name), "{refused}");
+    }
+    TokenRequest::new().parameter("tenant", "acme").unwrap();
 }
 
 #[tokio::test]

@@ -3,14 +3,26 @@
 use std::{sync::Arc, time::Duration};
 
 use chancery_sdk::{
-    CacheKey, Credential, CredentialSource, Hooks, MemoryCache, Secret, TokenCache, TokenClient,
-    TokenRequest,
+    CacheKey, Credential, CredentialSource, ErrorCode, Hooks, MemoryCache, Secret, TokenCache,
+    TokenClient, TokenRequest,
     testing::TestClient,
     transport::{BoxError, BoxFuture},
 };
 use proptest::prelude::*;
 
 use crate::support::{ISSUER, Notes, ORDERS, Stage, seconds, settle};
+
+/// A client whose tokens are replaced when they have to be, and not before.
+fn without_refresh_ahead(stage: &Stage) -> TokenClient {
+    let builder = stage.builder().refresh_ahead(Duration::ZERO);
+    builder.build().unwrap()
+}
+
+/// The client of this id that keeps its tokens there.
+fn sharing(stage: &Stage, cache: &Arc<dyn TokenCache>, client_id: &str) -> TokenClient {
+    let builder = stage.builder().client_id(client_id);
+    builder.cache(Arc::clone(cache)).build().unwrap()
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_token_is_asked_for_once_however_many_callers_there_are() {
@@ -51,11 +63,7 @@ async fn a_caller_that_goes_away_does_not_end_the_request_of_the_others() {
 async fn a_token_is_given_out_until_it_lives_for_less_than_the_threshold() {
     let stage = Stage::new();
     stage.issuer.set_lifetime(seconds(600));
-    let client = stage
-        .builder()
-        .refresh_ahead(Duration::ZERO)
-        .build()
-        .unwrap();
+    let client = without_refresh_ahead(&stage);
     let first = client.get_token().await.unwrap();
     stage.advance(seconds(569)).await;
     assert_eq!(client.get_token().await.unwrap().reveal(), first.reveal());
@@ -124,12 +132,12 @@ async fn each_kind_of_token_is_kept_apart() {
     assert_eq!(other.scopes().unwrap().to_string(), "stock:read");
     assert_eq!(stage.issuer.token_requests(), 3);
     for request in [&read, &stock, &TokenRequest::new()] {
-        assert!(client.cached_token(request).await.is_some());
+        assert!(client.cached_token_for(request).await.is_some());
         client.get_token_for(request).await.unwrap();
     }
     assert_eq!(stage.issuer.token_requests(), 3);
     client.clear_cache().await;
-    assert!(client.cached_token(&read).await.is_none());
+    assert!(client.cached_token_for(&read).await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,31 +156,60 @@ async fn work_that_takes_a_while_gets_a_token_that_lives_long_enough() {
     assert_eq!(stage.issuer.token_requests(), 2);
 }
 
+/// Scopes are of an API, so whoever asks for another can leave those of the default out.
+#[tokio::test(start_paused = true)]
+async fn a_request_takes_what_it_leaves_out_and_not_what_it_says_there_is_none_of() {
+    let stage = Stage::new();
+    let client = stage.builder().scopes("orders:read").build().unwrap();
+    let stock = TokenRequest::new().audience("https://stock.test");
+    let refused = client.get_token_for(&stock).await.unwrap_err();
+    assert_eq!(refused.code(), Some(&ErrorCode::InvalidScope));
+    let token = client.get_token_for(&stock.without_scopes()).await.unwrap();
+    assert_eq!(token.scopes().unwrap().to_string(), "stock:read");
+    let all = TokenRequest::new().without_scopes();
+    let token = client.get_token_for(&all).await.unwrap();
+    assert_eq!(token.scopes().unwrap().len(), 2);
+    // An empty text, as from a configuration, says nothing.
+    let token = client.get_token_for(&TokenRequest::new().scopes("")).await;
+    assert_eq!(token.unwrap().scopes().unwrap().to_string(), "orders:read");
+}
+
+/// Each question can be asked of every kind of token.
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_of_one_kind_is_said_of_that_kind() {
+    let stage = Stage::new();
+    let client = stage.client();
+    let read = TokenRequest::new().scopes("orders:read");
+    client.get_token().await.unwrap();
+    assert!(client.cached_token_for(&read).await.is_none());
+    assert!(client.is_expired_for(&read, seconds(30)).await);
+    assert!(!client.is_expired(seconds(30)).await);
+    let token = client.valid_token_for(&read, seconds(60)).await.unwrap();
+    assert_eq!(token.scopes().unwrap().to_string(), "orders:read");
+    assert!(!client.is_expired_for(&read, seconds(30)).await);
+    let kept = client.cached_token().await.unwrap();
+    assert_eq!(kept.scopes().unwrap().len(), 2);
+    let next = client.renew_for(&read, &token).await.unwrap();
+    assert_eq!(next.scopes().unwrap().to_string(), "orders:read");
+    let still = client.get_token().await.unwrap();
+    assert_eq!(still.reveal(), kept.reveal());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refused_token_is_replaced_once_for_all_who_hold_it() {
     let stage = Stage::new();
     let client = stage.client();
-    let request = TokenRequest::new();
     let refused = client.get_token().await.unwrap();
-    let new = client.renew(&request, &refused).await.unwrap();
+    let new = client.renew(&refused).await.unwrap();
     assert_ne!(new.reveal(), refused.reveal());
-    assert_eq!(
-        client.renew(&request, &refused).await.unwrap().reveal(),
-        new.reveal()
-    );
+    assert_eq!(client.renew(&refused).await.unwrap().reveal(), new.reveal());
     assert_eq!(client.get_token().await.unwrap().reveal(), new.reveal());
     assert_eq!(stage.issuer.token_requests(), 2);
     // The API refuses everything: the next one too is not asked for at once.
-    assert_eq!(
-        client.renew(&request, &new).await.unwrap().reveal(),
-        new.reveal()
-    );
+    assert_eq!(client.renew(&new).await.unwrap().reveal(), new.reveal());
     assert_eq!(stage.issuer.token_requests(), 2);
     stage.advance(seconds(5)).await;
-    assert_ne!(
-        client.renew(&request, &new).await.unwrap().reveal(),
-        new.reveal()
-    );
+    assert_ne!(client.renew(&new).await.unwrap().reveal(), new.reveal());
     assert_eq!(stage.issuer.token_requests(), 3);
 }
 
@@ -182,13 +219,13 @@ async fn a_revoked_token_is_forgotten() {
     let client = stage.client();
     let token = client.get_token().await.unwrap();
     client.revoke(&token).await.unwrap();
-    assert!(client.cached_token(&TokenRequest::new()).await.is_none());
+    assert!(client.cached_token().await.is_none());
     assert_ne!(client.get_token().await.unwrap().reveal(), token.reveal());
     // Also one of another kind.
     let read = TokenRequest::new().scopes("orders:read");
     let token = client.get_token_for(&read).await.unwrap();
     client.revoke(&token).await.unwrap();
-    assert!(client.cached_token(&read).await.is_none());
+    assert!(client.cached_token_for(&read).await.is_none());
 }
 
 /// A cache is shared by the clients of many tenants, and what one of them does is no matter of the others.
@@ -199,28 +236,23 @@ async fn a_client_forgets_its_own_tokens_alone() {
         .issuer
         .register(TestClient::new("other", "s3cret").grant(ORDERS, "orders:read"));
     let cache: Arc<dyn TokenCache> = Arc::new(MemoryCache::default());
-    let client = stage.builder().cache(Arc::clone(&cache)).build().unwrap();
-    let other = stage
-        .builder()
-        .client_id("other")
-        .cache(Arc::clone(&cache))
-        .build()
-        .unwrap();
+    let client = sharing(&stage, &cache, "billing");
+    let other = sharing(&stage, &cache, "other");
     let stock = TokenRequest::new().audience("https://stock.test");
     let kept = other.get_token().await.unwrap();
     let first = client.get_token().await.unwrap();
     let second = client.get_token_for(&stock).await.unwrap();
 
     client.revoke(&second).await.unwrap();
-    assert!(client.cached_token(&stock).await.is_none());
+    assert!(client.cached_token_for(&stock).await.is_none());
     let still = client.get_token().await.unwrap();
     assert_eq!(still.reveal(), first.reveal());
     client.get_token_for(&stock).await.unwrap();
     client.clear_cache().await;
     for request in [TokenRequest::new(), stock] {
-        assert!(client.cached_token(&request).await.is_none());
+        assert!(client.cached_token_for(&request).await.is_none());
     }
-    let others = other.cached_token(&TokenRequest::new()).await.unwrap();
+    let others = other.cached_token().await.unwrap();
     assert_eq!(others.reveal(), kept.reveal());
 }
 
@@ -250,7 +282,7 @@ fn what_the_program_gives_is_not_shown() {
 async fn clients_share_tokens_through_a_cache_of_the_users() {
     let stage = Stage::new();
     let cache: Arc<dyn TokenCache> = Arc::new(MemoryCache::new(10));
-    let [one, two] = [(); 2].map(|()| stage.builder().cache(cache.clone()).build().unwrap());
+    let [one, two] = [(); 2].map(|()| sharing(&stage, &cache, "billing"));
     let token = one.get_token().await.unwrap();
     assert_eq!(two.get_token().await.unwrap().reveal(), token.reveal());
     assert_eq!(stage.issuer.token_requests(), 1);
@@ -261,16 +293,16 @@ async fn a_full_cache_makes_room_by_what_ends_first() {
     let stage = Stage::new();
     let clock = Arc::new(stage.clock.clone());
     let cache: Arc<dyn TokenCache> = Arc::new(MemoryCache::with_clock(2, clock));
-    let client = stage.builder().cache(cache).build().unwrap();
+    let client = sharing(&stage, &cache, "billing");
     let requests = ["orders:read", "orders:write", "orders:read orders:write"]
         .map(|scopes| TokenRequest::new().scopes(scopes));
     for request in &requests {
         client.get_token_for(request).await.unwrap();
         stage.clock.advance(seconds(1));
     }
-    assert!(client.cached_token(&requests[0]).await.is_none());
-    assert!(client.cached_token(&requests[1]).await.is_some());
-    assert!(client.cached_token(&requests[2]).await.is_some());
+    assert!(client.cached_token_for(&requests[0]).await.is_none());
+    assert!(client.cached_token_for(&requests[1]).await.is_some());
+    assert!(client.cached_token_for(&requests[2]).await.is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -339,11 +371,7 @@ proptest! {
 async fn a_token_that_lives_no_longer_than_the_threshold_is_used_for_half_of_its_life() {
     let stage = Stage::new();
     stage.issuer.set_lifetime(seconds(20));
-    let client = stage
-        .builder()
-        .refresh_ahead(Duration::ZERO)
-        .build()
-        .unwrap();
+    let client = without_refresh_ahead(&stage);
     let first = client.get_token().await.unwrap();
     for _ in 0..9 {
         stage.advance(seconds(1)).await;
@@ -351,8 +379,8 @@ async fn a_token_that_lives_no_longer_than_the_threshold_is_used_for_half_of_its
     }
     assert_eq!(stage.issuer.token_requests(), 1);
     // One that was refused is replaced by one that lives no longer.
-    let next = client.renew(&TokenRequest::new(), &first).await.unwrap();
-    let renewed = client.renew(&TokenRequest::new(), &first).await.unwrap();
+    let next = client.renew(&first).await.unwrap();
+    let renewed = client.renew(&first).await.unwrap();
     assert_eq!(renewed.reveal(), next.reveal());
     assert_eq!(stage.issuer.token_requests(), 2);
     stage.advance(seconds(10)).await;
@@ -369,21 +397,20 @@ async fn a_long_interval_between_renewals_is_not_forgotten() {
         .renewal_interval(seconds(300))
         .build()
         .unwrap();
-    let request = TokenRequest::new();
     let refused = client.get_token().await.unwrap();
-    client.renew(&request, &refused).await.unwrap();
+    client.renew(&refused).await.unwrap();
     // Tokens come and go meanwhile.
     stage.advance(seconds(120)).await;
     let refused = client.get_token().await.unwrap();
     assert_eq!(
-        client.renew(&request, &refused).await.unwrap().reveal(),
+        client.renew(&refused).await.unwrap().reveal(),
         refused.reveal()
     );
     assert_eq!(stage.issuer.token_requests(), 3);
     stage.advance(seconds(180)).await;
     let refused = client.get_token().await.unwrap();
     assert_ne!(
-        client.renew(&request, &refused).await.unwrap().reveal(),
+        client.renew(&refused).await.unwrap().reveal(),
         refused.reveal()
     );
 }

@@ -1,8 +1,8 @@
 //! What the layer and the extractors answer.
 
-use axum::{Router, body::Body, routing::get};
+use axum::{Router, body::Body, extract::Path, routing::get};
 use chancery_sdk::{
-    AuthLayer, Caller, Permission, Permitted, Require,
+    AuthLayer, Caller, Permission, Permitted, Rejection, Require,
     testing::{Outage, TestToken},
 };
 use http::{Request, Response, StatusCode};
@@ -14,7 +14,7 @@ use crate::support::{ORDERS, Stage};
 struct Enrol;
 
 impl Permission for Enrol {
-    const REQUIRE: Require = Require::new()
+    const REQUIRE: Require<'_> = Require::new()
         .all_scopes(&["students:read", "students:write"])
         .any_role(&["registrar", "admin"]);
 }
@@ -62,6 +62,39 @@ async fn with(stage: &Stage, path: &str, token: &TestToken) -> (Response<Body>, 
         &[("authorization", &format!("Bearer {}", token.sign()))],
     )
     .await
+}
+
+/// What is known only when a request comes can be required as well.
+#[tokio::test]
+async fn what_is_required_may_come_from_the_path() {
+    let stage = Stage::new();
+    let one = |caller: Caller, Path(number): Path<u64>| async move {
+        let scope = format!("order:{number}");
+        caller.require(&Require::new().any_scope(&["orders", &scope]))?;
+        Ok::<_, Rejection>("yours")
+    };
+    let app = Router::new()
+        .route("/orders/{number}", get(one))
+        .layer(AuthLayer::new(stage.verifier()));
+    let header = |scopes: &str| format!("Bearer {}", token(&stage).scopes(scopes).sign());
+    let (seven, all) = (header("order:7"), header("orders"));
+    for (path, header, status) in [
+        ("/orders/7", &seven, 200),
+        ("/orders/8", &seven, 403),
+        ("/orders/8", &all, 200),
+    ] {
+        let (response, body) = ask(app.clone(), path, &[("authorization", header)]).await;
+        assert_eq!(response.status(), status, "{path}");
+        if status == 403 {
+            let expected = r#"Bearer error="insufficient_scope", scope="order:8 orders""#;
+            assert_eq!(challenge(&response), expected);
+            let text = body["error_description"].as_str().unwrap();
+            assert!(
+                text.ends_with("one of the scopes orders, order:8"),
+                "{text}"
+            );
+        }
+    }
 }
 
 fn challenge(response: &Response<Body>) -> &str {

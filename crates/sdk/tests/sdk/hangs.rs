@@ -142,10 +142,10 @@ async fn a_cache_that_hangs_is_a_cache_that_has_nothing() {
     let begun = Instant::now();
     client.get_token().await.unwrap();
     assert!(begun.elapsed() <= seconds(4), "{:?}", begun.elapsed());
-    assert!(client.cached_token(&TokenRequest::new()).await.is_none());
+    assert!(client.cached_token().await.is_none());
     assert!(client.is_expired(seconds(30)).await);
     let token = client.valid_token(seconds(60)).await.unwrap();
-    client.renew(&TokenRequest::new(), &token).await.unwrap();
+    client.renew(&token).await.unwrap();
     // It is revoked, and whether it is forgotten nobody knows.
     let error = client.revoke(&token).await.unwrap_err();
     assert!(error.to_string().contains("the cache"), "{error}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chancery_sdk::{
     Algorithm, DiscoveryError, InvalidToken, KeysFault, Rejection, Trouble, Unavailable, Verifier,
-    VerifierBuilder, testing::Outage,
+    VerifierBuilder, clock::Clock, testing::Outage,
 };
 use serde_json::json;
 
@@ -210,18 +210,40 @@ async fn caching_headers_are_honoured_within_limits() {
         ("max-age=soon", 300),
         ("max-age=100, age=40", 60),
         ("", 300),
+        // `Expires` counts from `Date`, and where there is no `max-age`.
+        ("expires=60", 60),
+        ("max-age=90, expires=60", 90),
+        ("expires=-60", 5),
+        ("expires=never", 5),
     ] {
         let stage = Stage::new();
         let keys = json!({"keys": stage.issuer.published()});
+        let stage_time = stage.clock.now();
         let server = Scripted::new(move |_| {
             let mut response = json(200, &keys);
             let headers = response.headers_mut();
-            // How long it lay in a cache on the way stands in a header of its own.
-            let (directives, age) = cache_control
-                .split_once(", age=")
-                .unwrap_or((cache_control, "0"));
-            headers.insert("cache-control", directives.parse().unwrap());
+            // What is no directive stands in a header of its own.
+            let (directives, expires) = cache_control
+                .split_once("expires=")
+                .unwrap_or((cache_control, ""));
+            let (directives, age) = directives.split_once(", age=").unwrap_or((directives, "0"));
+            if !directives.is_empty() {
+                headers.insert("cache-control", directives.parse().unwrap());
+            }
             headers.insert("age", age.parse().unwrap());
+            // By the clock of the server, which is a day off.
+            let sent = stage_time - seconds(86_400);
+            headers.insert("date", httpdate::fmt_http_date(sent).parse().unwrap());
+            let expires = match expires.parse::<i64>() {
+                Ok(left) if left < 0 => {
+                    httpdate::fmt_http_date(sent - seconds(left.unsigned_abs()))
+                }
+                Ok(left) => httpdate::fmt_http_date(sent + seconds(left.unsigned_abs())),
+                Err(_) => expires.to_owned(),
+            };
+            if !expires.is_empty() {
+                headers.insert("expires", expires.parse().unwrap());
+            }
             response
         });
         let verifier = Verifier::builder()
@@ -277,8 +299,21 @@ async fn keys_that_are_not_for_this_are_passed_over() {
         json!({"kty": "oct", "kid": "key_1", "k": "c2VjcmV0", "alg": "HS256"}),
     ] {
         stage.issuer.publish(vec![bad.clone()]);
-        let refused = stage.verifier().verify(&token(&stage)).await.unwrap_err();
-        assert!(matches!(refused, Rejection::Invalid(_)), "{bad}: {refused}");
+        let troubles = Troubles::default();
+        let told = stage.verifying().on_error(troubles.listener());
+        let refused = told.build().unwrap().verify(&token(&stage)).await;
+        assert_eq!(refused.unwrap_err().status(), 503, "{bad}");
+        assert!(
+            matches!(
+                &troubles.all()[..],
+                [Trouble::Keys {
+                    fault: KeysFault::NoKey { .. },
+                    ..
+                }]
+            ),
+            "{bad}: {:?}",
+            troubles.all()
+        );
         // And they do no harm to the good ones beside them.
         stage.issuer.publish(vec![bad, good.clone()]);
         stage.verifier().verify(&token(&stage)).await.unwrap();
@@ -295,12 +330,99 @@ async fn keys_that_are_not_for_this_are_passed_over() {
         .header("kid", json!(null))
         .sign();
     stage.verifier().verify(&no_kid).await.unwrap();
-    // Without an id it has to be clear which key is meant.
-    stage.issuer.publish(vec![bare.clone(), bare]);
-    assert_eq!(
-        stage.verifier().verify(&no_kid).await.unwrap_err(),
-        InvalidToken::UnknownKey.into()
-    );
+}
+
+/// Servers that name no keys have two while one follows the other; some give several keys one name.
+#[tokio::test(start_paused = true)]
+async fn where_the_name_does_not_tell_each_key_that_fits_is_tried() {
+    for name in [json!(null), json!("one")] {
+        let stage = Stage::new();
+        let renamed = |jwk: serde_json::Value| {
+            let mut jwk = jwk;
+            jwk["kid"] = name.clone();
+            jwk
+        };
+        let signed = || {
+            let token = stage.issuer.token("b").audience(ORDERS);
+            token.header("kid", name.clone()).sign()
+        };
+        let old = signed();
+        stage.issuer.rotate_key(Algorithm::Es256);
+        let new = signed();
+        let published = stage.issuer.published().into_iter().map(renamed).collect();
+        stage.issuer.publish(published);
+        let verifier = stage.verifier();
+        for token in [&old, &new, &old] {
+            verifier.verify(token).await.unwrap();
+        }
+        stage.issuer.rotate_key(Algorithm::Es256);
+        let unpublished = signed();
+        let refused = verifier.verify(&unpublished).await.unwrap_err();
+        assert_eq!(refused, InvalidToken::WrongSignature.into());
+    }
+}
+
+/// A key without a name cannot be told to be new but by what it signed.
+#[tokio::test(start_paused = true)]
+async fn a_new_key_without_a_name_is_looked_for_and_no_more_often_than_others() {
+    let stage = Stage::new();
+    let publish = || {
+        let mut keys = stage.issuer.published();
+        for key in &mut keys {
+            key.as_object_mut().unwrap().remove("kid");
+        }
+        stage.issuer.publish(keys);
+    };
+    let signed = || {
+        let token = stage.issuer.token("b").audience(ORDERS);
+        token.header("kid", json!(null)).sign()
+    };
+    publish();
+    let verifier = stage.verifier();
+    verifier.verify(&signed()).await.unwrap();
+    stage.issuer.rotate_key(Algorithm::Es256);
+    publish();
+    stage.advance(seconds(5)).await;
+    verifier.verify(&signed()).await.unwrap();
+    assert_eq!(stage.issuer.key_requests(), 2);
+    // What nobody signed is looked for once in the interval, and not at all while the issuer is away.
+    stage.issuer.rotate_key(Algorithm::Es256);
+    let forged = signed();
+    stage.issuer.rotate_key(Algorithm::Es256);
+    stage.issuer.withdraw_old_keys();
+    publish();
+    stage.advance(seconds(5)).await;
+    for _ in 0..100 {
+        let refused = verifier.verify(&forged).await.unwrap_err();
+        assert_eq!(refused, InvalidToken::WrongSignature.into());
+    }
+    assert_eq!(stage.issuer.key_requests(), 3);
+    stage.issuer.set_outage(Some(Outage::Unreachable));
+    stage.advance(seconds(5)).await;
+    let refused = verifier.verify(&forged).await.unwrap_err();
+    assert_eq!(refused.status(), 503, "{refused}");
+}
+
+/// A stub in the issuer's place, or an issuer that is not ready: good tokens go on being good.
+#[tokio::test(start_paused = true)]
+async fn a_set_without_a_usable_key_takes_no_good_one_away() {
+    let stage = Stage::new();
+    let verifier = stage.verifier();
+    verifier.verify(&token(&stage)).await.unwrap();
+    let good = stage.issuer.published();
+    stage.issuer.publish(vec![]);
+    for _ in 0..5 {
+        stage.advance(seconds(299)).await;
+        verifier.verify(&token(&stage)).await.unwrap();
+        settle().await;
+    }
+    // But no longer than in any other outage.
+    stage.advance(seconds(24 * 3_600)).await;
+    let refused = verifier.verify(&token(&stage)).await.unwrap_err();
+    assert_eq!(refused.status(), 503, "{refused}");
+    stage.issuer.publish(good);
+    stage.advance(seconds(5)).await;
+    verifier.verify(&token(&stage)).await.unwrap();
 }
 
 /// A server with the tenants that are named, which all have the stage's keys, and any other does not exist.

@@ -70,7 +70,7 @@ async fn a_token_is_put_into_every_request() {
             StatusCode::OK
         );
     }
-    let token = tokens.cached_token(&request).await.unwrap();
+    let token = tokens.cached_token_for(&request).await.unwrap();
     assert_eq!(api.seen(), vec![format!("Bearer {}", token.reveal()); 3]);
     assert_eq!(stage.issuer.token_requests(), 1);
 }

@@ -12,15 +12,16 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine;
 
 use chancery_sdk::{
-    Backoff, CircuitBreaker, ClientAuth, Credential, Error, ErrorCode, Exchange, Hooks,
-    TokenClient,
+    Answer, Backoff, CircuitBreaker, ClientAuth, Credential, Error, ErrorCode, Exchange, Hooks,
+    RetryStrategy, TokenClient,
     clock::Clock,
     testing::{Outage, TestClient, TestClock},
+    transport::TransportError,
 };
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::support::{Notes, ORDERS, Scripted, Stage, json, seconds, settle, url_form};
+use crate::support::{ISSUER, Notes, ORDERS, Scripted, Stage, json, seconds, settle, url_form};
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_server_is_asked_again_with_pauses() {
@@ -525,7 +526,7 @@ impl Hooks for Panicking {
         panic!("a defect of the program's");
     }
 
-    fn on_error(&self, _: &Exchange<'_>, _: &Error) {
+    fn on_error(&self, _: &Exchange<'_>, _: &Error, _: Duration) {
         panic!("a defect of the program's");
     }
 }
@@ -550,6 +551,73 @@ async fn hooks_that_panic_cost_no_token_and_keep_no_circuit_closed() {
         client.get_token().await.unwrap_err();
     }
     assert_eq!(stage.issuer.token_requests(), 1 + 3);
+}
+
+/// A strategy of the program's own: it waits a second after a limit, and gives up on anything else.
+#[derive(Debug)]
+struct Limited;
+
+impl RetryStrategy for Limited {
+    fn pause(&self, attempt: u32, error: &Error) -> Option<Duration> {
+        (matches!(error, Error::RateLimited(_)) && attempt < 4).then_some(seconds(1))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_strategy_of_ones_own_decides_and_is_told_what_happened() {
+    for (outage, requests) in [
+        (Outage::Status(429, None), 4),
+        (Outage::Status(503, None), 1),
+        (Outage::Unreachable, 1),
+    ] {
+        let stage = Stage::new();
+        let client = stage.builder().retry(Arc::new(Limited)).build().unwrap();
+        client.get_token().await.unwrap();
+        client.clear_cache().await;
+        stage.issuer.set_outage(Some(outage));
+        let begun = Instant::now();
+        client.get_token().await.unwrap_err();
+        assert_eq!(stage.issuer.token_requests(), 1 + requests, "{outage:?}");
+        assert_eq!(begun.elapsed(), seconds(requests as u64 - 1));
+    }
+    // Whoever writes one can try it without a server.
+    let (limit, timeout) = (Answer::new(429).into(), Error::timeout(ISSUER, seconds(10)));
+    let unreachable = Error::unreachable(ISSUER, TransportError::new("no route"));
+    assert_eq!(Limited.pause(1, &limit), Some(seconds(1)));
+    for error in [
+        timeout,
+        unreachable,
+        Answer::new(500).into(),
+        Answer::new(400).into(),
+    ] {
+        assert_eq!(Limited.pause(1, &error), None, "{error}");
+    }
+}
+
+/// For a log of what is slow, also where it fails.
+#[tokio::test(start_paused = true)]
+async fn hooks_are_told_how_long_it_took() {
+    let stage = Stage::new();
+    let notes = Notes::default();
+    let client = stage
+        .builder()
+        .hooks(notes.clone())
+        .retry(Backoff::never())
+        .build()
+        .unwrap();
+    client.get_token().await.unwrap();
+    client.clear_cache().await;
+    stage.issuer.set_outage(Some(Outage::Silent));
+    client.get_token().await.unwrap_err();
+    let told = notes.all();
+    assert!(
+        told[1].starts_with("response") && told[1].ends_with(" 0ns"),
+        "{told:?}"
+    );
+    assert!(
+        told[3].starts_with("error") && told[3].ends_with(" 10s"),
+        "{told:?}"
+    );
 }
 
 /// Whoever replaces a file in two steps is read in between.

@@ -100,8 +100,8 @@ impl Hooks for Notes {
         self.add(format!("response {exchange:?} {elapsed:?}"));
     }
 
-    fn on_error(&self, exchange: &Exchange<'_>, error: &Error) {
-        self.add(format!("error {exchange:?} {error} {error:?}"));
+    fn on_error(&self, exchange: &Exchange<'_>, error: &Error, elapsed: Duration) {
+        self.add(format!("error {exchange:?} {error} {error:?} {elapsed:?}"));
     }
 }
 
