@@ -1,5 +1,8 @@
 //! The SDK against the real server.
 
+mod authentication;
+mod forgeries;
+mod outages;
 mod support;
 mod tokens;
 mod verification;

@@ -3,11 +3,11 @@ use std::{
     time::Duration,
 };
 
-use chancery_sdk::{Backoff, Credential, Error, ErrorCode, TokenRequest, Verifier};
+use chancery_sdk::{Credential, Error, ErrorCode, TokenRequest};
 use serde_json::json;
 
-use super::support::{Counter, StoryClock, Way, client, issuer};
-use crate::support::{World, claims, story};
+use super::support::{Counter, client};
+use crate::support::{World, story};
 
 story! {
     /// However many callers begin at once, the server sees one request: its own count says so too.
@@ -32,44 +32,6 @@ story! {
         assert_eq!((seen.len(), counter.requests()), (1, 1));
         let next = world.token("acme", &acme.client, &acme.secret).send().await;
         assert_eq!(next.headers["x-ratelimit-remaining"], "8");
-    }
-}
-
-story! {
-    /// A secret is rotated with an overlap; the new one is put into the client's file some time in it.
-    async fn a_rotation_of_the_secret_fails_no_call(world: World) {
-        let acme = world.acme().await;
-        let operator = world.operator().await;
-        let input = json!({"tenant": "acme", "policy": {"accessTokenSeconds": 120}});
-        operator.mutation("updateTenant", "tenant { id }", input).await.data();
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("secret");
-        std::fs::write(&file, &acme.secret).unwrap();
-        let counter = Counter::default();
-        let tokens = client(&world, "acme", &acme.client)
-            .secret(Credential::file(&file)).hooks(counter.clone()).build().unwrap();
-
-        let mut used = std::collections::BTreeSet::new();
-        let mut new = String::new();
-        for minute in 0..30 {
-            match minute {
-                5 => {
-                    let input = json!({"client": acme.client, "overlapSeconds": 600});
-                    let rotated = operator.mutation("rotateClientSecret", "secret { plaintext }", input).await.data();
-                    rotated["secret"]["plaintext"].as_str().unwrap().clone_into(&mut new);
-                }
-                14 => std::fs::write(&file, &new).unwrap(),
-                _ => {}
-            }
-            for _ in 0..6 {
-                world.clock.advance(10);
-                let token = tokens.get_token().await.unwrap();
-                used.insert(claims(token.reveal())["credential_id"].as_str().unwrap().to_owned());
-            }
-        }
-        assert_eq!(used.len(), 2);
-        assert!(counter.errors.lock().unwrap().is_empty());
-        world.token("acme", &acme.client, &acme.secret).send().await.refused(401, "invalid_client");
     }
 }
 
@@ -102,59 +64,6 @@ story! {
         assert_eq!(counter.requests(), 3);
         let errors = counter.errors.lock().unwrap().clone();
         assert!(errors.len() == 1 && errors[0].contains("invalid_client"), "{errors:?}");
-    }
-}
-
-story! {
-    /// The way to the server is cut for five minutes, in which tokens would be refreshed and keys too.
-    async fn with_the_server_away_for_five_minutes_no_call_fails(world: World) {
-        let acme = world.acme().await;
-        let operator = world.operator().await;
-        let input = json!({"tenant": "acme", "policy": {"accessTokenSeconds": 600}});
-        operator.mutation("updateTenant", "tenant { id }", input).await.data();
-        let mut way = Way::to(&world).await;
-        let counter = Counter::default();
-        let tokens = client(&world, "acme", &acme.client)
-            .secret(acme.secret.as_str())
-            .token_endpoint(format!("{}/t/acme/oauth2/token", way.url))
-            .retry(Backoff::never())
-            .hooks(counter.clone())
-            .build()
-            .unwrap();
-        let verifier = Verifier::builder()
-            .issuer_with_jwks_uri(issuer(&world, "acme"), format!("{}/t/acme/oauth2/jwks", way.url))
-            .audience("https://orders.example")
-            .clock(Arc::new(StoryClock(world.clock.clone())))
-            .build()
-            .unwrap();
-        let call = async || {
-            let token = tokens.get_token().await.unwrap();
-            verifier.verify(token.reveal()).await.unwrap();
-            token
-        };
-        let first = call().await;
-        world.clock.advance(295);
-        call().await;
-        way.cut().await;
-        for _ in 0..30 {
-            world.clock.advance(10);
-            assert_eq!(call().await.reveal(), first.reveal());
-        }
-        // It was asked in vain, in the background.
-        assert!(!counter.errors.lock().unwrap().is_empty());
-        // And when the token has ended, the error says what the matter is.
-        world.clock.advance(10);
-        let error = tokens.get_token().await.unwrap_err();
-        assert!(matches!(error, Error::Unreachable { .. } | Error::Paused { .. }), "{error}");
-        assert!(error.is_retryable());
-
-        way.mend().await;
-        let fresh = client(&world, "acme", &acme.client)
-            .secret(acme.secret.as_str())
-            .token_endpoint(format!("{}/t/acme/oauth2/token", way.url))
-            .build()
-            .unwrap();
-        verifier.verify(fresh.get_token().await.unwrap().reveal()).await.unwrap();
     }
 }
 

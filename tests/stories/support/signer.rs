@@ -1,6 +1,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use chancery_crypto::SigningKey;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use jwt_simple::prelude::{ECDSAP384KeyPairLike as _, ECDSAP384PublicKeyLike, ES384KeyPair};
@@ -12,6 +15,7 @@ use super::World;
 pub(crate) struct Signer {
     key: EncodingKey,
     algorithm: Algorithm,
+    pkcs8: Vec<u8>,
     /// What the client registers.
     pub(crate) jwk: Value,
 }
@@ -23,19 +27,20 @@ impl Signer {
             let (signing, pkcs8) = SigningKey::generate(known, kid).unwrap();
             (serde_json::to_value(signing.public_jwk()).unwrap(), pkcs8)
         };
-        let (mut jwk, key) = match algorithm {
+        let (mut jwk, key, pkcs8) = match algorithm {
             Algorithm::ES256 => {
                 let (jwk, pkcs8) = of(chancery_crypto::Algorithm::Es256);
-                (jwk, EncodingKey::from_ec_der(&pkcs8))
+                (jwk, EncodingKey::from_ec_der(&pkcs8), pkcs8.to_vec())
             }
             Algorithm::EdDSA => {
                 let (jwk, pkcs8) = of(chancery_crypto::Algorithm::EdDsa);
-                (jwk, EncodingKey::from_ed_der(&pkcs8))
+                (jwk, EncodingKey::from_ed_der(&pkcs8), pkcs8.to_vec())
             }
             Algorithm::RS256 | Algorithm::PS256 => {
                 let (jwk, pkcs8) = of(chancery_crypto::Algorithm::Rs256);
                 // The library wants PKCS #1, which PKCS #8 wraps in 26 bytes for a key of 2048 bits.
-                (jwk, EncodingKey::from_rsa_der(&pkcs8[26..]))
+                let key = EncodingKey::from_rsa_der(&pkcs8[26..]);
+                (jwk, key, pkcs8.to_vec())
             }
             Algorithm::ES384 => {
                 let pair = ES384KeyPair::generate();
@@ -47,7 +52,7 @@ impl Signer {
                     "x": encoded(&point[1..49]), "y": encoded(&point[49..]),
                 });
                 let pkcs8 = pair.key_pair().to_der().unwrap();
-                (jwk, EncodingKey::from_ec_der(&pkcs8))
+                (jwk, EncodingKey::from_ec_der(&pkcs8), pkcs8)
             }
             other => panic!("no client has a key for {other:?}"),
         };
@@ -55,8 +60,28 @@ impl Signer {
         Self {
             key,
             algorithm,
+            pkcs8,
             jwk,
         }
+    }
+
+    /// The key in a file, as most programs write it.
+    pub(crate) fn pem(&self) -> String {
+        let text = STANDARD.encode(&self.pkcs8);
+        format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
+    }
+
+    /// The key in a file that has its `kid` beside it.
+    pub(crate) fn private_jwk(&self) -> String {
+        // Where PKCS #8 has the number itself, for the two curves that are written like this.
+        let number = match self.algorithm {
+            Algorithm::ES256 => &self.pkcs8[36..68],
+            Algorithm::EdDSA => &self.pkcs8[16..48],
+            other => panic!("not for {other:?}"),
+        };
+        let mut jwk = self.jwk.clone();
+        jwk["d"] = json!(URL_SAFE_NO_PAD.encode(number));
+        jwk.to_string()
     }
 
     /// What keys assertions with a client's secret.
@@ -64,6 +89,7 @@ impl Signer {
         Self {
             key: EncodingKey::from_secret(secret.as_bytes()),
             algorithm: Algorithm::HS256,
+            pkcs8: Vec::new(),
             jwk: Value::Null,
         }
     }
