@@ -8,10 +8,12 @@ use axum::{
     extract::ConnectInfo,
     response::Response,
 };
-use chancery_telemetry::http::Http;
+use chancery_telemetry::http::{Http, layer};
 use chancery_token_service::{Asked, TokenService};
 use http::Request;
 use tower::ServiceExt as _;
+
+use crate::late::{InTime, Late};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -20,23 +22,23 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub struct App(Arc<Parts>);
 
 struct Parts {
-    /// Where clients are served.
-    clients: Option<Clients>,
+    /// What clients ask for most is told before the router is asked, where they are served.
+    tokens: Option<TokenService>,
+    /// The layer around the routes.
+    http: Arc<Http>,
     router: Router,
 }
 
-/// What clients ask for most, which is told before the router is asked.
-#[derive(Clone)]
-pub(crate) struct Clients {
-    pub(crate) tokens: TokenService,
-    /// The layer that lies around the routes.
-    pub(crate) http: Arc<Http>,
-}
-
 impl App {
-    /// Everything that is routed; with `clients`, their endpoints before it, which are among the routes too.
-    pub(crate) fn new(clients: Option<Clients>, router: Router) -> Self {
-        Self(Arc::new(Parts { clients, router }))
+    /// Everything that is routed, each request with its trace, its measure and its span; with `tokens`, the
+    /// endpoints of clients before it, which are among the routes too.
+    pub(crate) fn new(tokens: Option<TokenService>, http: Arc<Http>, router: Router) -> Self {
+        let router = router.layer(InTime).layer(layer(http.clone()));
+        Self(Arc::new(Parts {
+            tokens,
+            http,
+            router,
+        }))
     }
 
     /// Every route.
@@ -44,25 +46,36 @@ impl App {
         &self.0.router
     }
 
-    /// Answers a request of this peer.
-    pub(crate) async fn answer<B>(self, request: Request<B>, peer: SocketAddr) -> Response
+    /// Answers a request of this peer, whose body may come to be late.
+    pub(crate) async fn answer<B>(
+        self,
+        request: Request<B>,
+        late: Late,
+        peer: SocketAddr,
+    ) -> Response
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        if let Some(Clients { tokens, http }) = &self.0.clients
+        let Parts {
+            tokens,
+            http,
+            router,
+        } = &*self.0;
+        if let Some(tokens) = tokens
             && let Some(asked) = Asked::at(request.method(), request.uri().path())
         {
             let (head, body) = request.into_parts();
             let (method, headers, route) = (head.method, head.headers, asked.route());
             let begun = http.begin(&method, &headers, route);
-            let answering = asked.answer(tokens, peer, begun.trace(), headers, body);
+            let answering = late.or(asked.answer(tokens, peer, begun.trace(), headers, body));
             // In a box, since whoever passes it on copies it.
             return http.answer(begun, route, Box::pin(answering)).await;
         }
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
-        let routed = Box::pin(self.0.router.clone().oneshot(request));
+        request.extensions_mut().insert(late);
+        let routed = Box::pin(router.clone().oneshot(request));
         routed
             .await
             .unwrap_or_else(|never: Infallible| match never {})

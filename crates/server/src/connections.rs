@@ -2,10 +2,7 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{
-    http::{HeaderName, StatusCode},
-    response::Response,
-};
+use axum::{http::StatusCode, response::Response};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
@@ -21,7 +18,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     app::App,
     host,
-    patient::{Late, Patience, Patient},
+    late::Late,
+    patient::{Patience, Patient},
     plain,
     problem::last_problem,
 };
@@ -29,7 +27,7 @@ use crate::{
 /// How long the head of a request may take; an idle connection is closed after it too.
 const HEAD: Duration = Duration::from_secs(15);
 /// How long a body may pause, and how long the whole of it may take.
-const BODY: Patience = Patience {
+pub(crate) const BODY: Patience = Patience {
     pause: Duration::from_secs(10),
     whole: Duration::from_secs(30),
 };
@@ -39,8 +37,6 @@ const LARGEST_HEAD: usize = 16 * 1024;
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 /// How long requests that are under way may take once the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
-
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// One address: what is served there, and with what TLS, if any.
 pub struct Door {
@@ -160,26 +156,7 @@ async fn answer(
     }
     let late = Late::default();
     let request = request.map(|body| Patient::new(body, BODY, late.clone()));
-    let response = app.answer(request, peer).await;
-    Ok(if late.is_so() {
-        too_slow(&response)
-    } else {
-        response
-    })
-}
-
-/// What is said in place of what could be said of half a body: in the same trace.
-fn too_slow(said: &Response) -> Response {
-    let whole = BODY.whole.as_secs();
-    let pause = BODY.pause.as_secs();
-    let detail = format!(
-        "the body must be here within {whole} s and not pause for {pause} s; send it again, all at once"
-    );
-    let mut response = last_problem(StatusCode::REQUEST_TIMEOUT, &detail);
-    if let Some(trace) = said.headers().get(TRACEPARENT) {
-        response.headers_mut().insert(TRACEPARENT, trace.clone());
-    }
-    response
+    Ok(app.answer(request, late, peer).await)
 }
 
 /// What one peer did wrong is its own affair; a lack of descriptors passes when others end.
@@ -198,6 +175,7 @@ async fn refused(error: &io::Error) {
 #[cfg(test)]
 mod tests {
     use axum::{Router, extract::rejection::BytesRejection, routing::post};
+    use chancery_telemetry::{Points, http::Http};
     use hyper::body::Bytes;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, duplex, split},
@@ -206,13 +184,15 @@ mod tests {
 
     use super::*;
 
-    /// What is answered to this head and a body of which one byte comes each second, and when.
-    async fn dripped(head: &str) -> (String, Duration) {
+    /// What is answered to this head and a body of which one byte comes each second, and when; and the
+    /// statuses that were counted.
+    async fn dripped(head: &str) -> (String, Duration, Vec<String>) {
         let read = async |body: Result<Bytes, BytesRejection>| match body {
             Ok(body) => format!("{} bytes", body.len()),
             Err(error) => error.to_string(),
         };
-        let app = App::new(None, Router::new().route("/", post(read)));
+        let http = Arc::new(Http::untraced(Box::new(|| [7; 24])));
+        let app = App::new(None, http.clone(), Router::new().route("/", post(read)));
         let (client, server) = duplex(1024);
         let peer = ([127, 0, 0, 1], 1).into();
         let talk = tokio::spawn(talk(server, peer, app, CancellationToken::new()));
@@ -229,23 +209,30 @@ mod tests {
         let took = begun.elapsed();
         talk.await.unwrap();
         drips.abort();
-        (answer, took)
+        let Points::Histograms(answered) = &http.families()[0].points else {
+            panic!("durations are spread");
+        };
+        let status = answered.iter().map(|(labels, _)| labels[2].1.to_string());
+        (answer, took, status.collect())
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_drips_is_answered_in_time_and_ends_its_connection() {
         let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n";
-        let (answer, took) = dripped(head).await;
+        let (answer, took, counted) = dripped(head).await;
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         assert!(answer.contains("connection: close\r\n"), "{answer}");
+        assert!(answer.contains("traceparent: "), "{answer}");
         assert!(answer.contains("\"status\":408"), "{answer}");
         assert_eq!(took, BODY.whole);
+        assert_eq!(counted, ["408"]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_comes_in_time_is_read() {
         let head = "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 20\r\n\r\n";
-        let (answer, _) = dripped(head).await;
+        let (answer, _, counted) = dripped(head).await;
         assert!(answer.ends_with("20 bytes"), "{answer}");
+        assert_eq!(counted, ["200"]);
     }
 }

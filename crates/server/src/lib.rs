@@ -8,6 +8,7 @@ mod docs;
 mod exit;
 mod health;
 mod host;
+mod late;
 mod logging;
 mod openapi;
 mod patient;

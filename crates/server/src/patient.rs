@@ -3,16 +3,14 @@
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     task::{Context, Poll},
     time::Duration,
 };
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::late::Late;
 
 /// For how long a body is waited for.
 #[derive(Clone, Copy)]
@@ -21,17 +19,6 @@ pub(crate) struct Patience {
     pub(crate) pause: Duration,
     /// For the whole.
     pub(crate) whole: Duration,
-}
-
-/// Whether a body came too late: for whoever answers, since those that read it know only that it broke off.
-#[derive(Clone, Default)]
-pub(crate) struct Late(Arc<AtomicBool>);
-
-impl Late {
-    pub(crate) fn is_so(&self) -> bool {
-        // It is set by the task that asks.
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// A body that ends with an error where it takes too long. A timer is set only while something is waited
@@ -83,7 +70,7 @@ where
         });
         match wait.as_mut().poll(cx) {
             Poll::Ready(()) => {
-                this.late.0.store(true, Ordering::Relaxed);
+                this.late.is_now();
                 let late = io::Error::new(io::ErrorKind::TimedOut, "the body took too long");
                 Poll::Ready(Some(Err(late.into())))
             }

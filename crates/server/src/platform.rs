@@ -19,12 +19,12 @@ use chancery_crypto::{Entropy, HashParameters, Sealer, SecretHasher};
 use chancery_directory::{Capacity, Directory};
 use chancery_domain::Clock;
 use chancery_event_store::{Store, StoreError};
-use chancery_telemetry::http::{Http, layer};
+use chancery_telemetry::http::Http;
 use chancery_token_log::{Durability, TokenLog, TokenLogConfig};
 use chancery_token_service::{FailureLimit, TokenService, TokenServiceConfig, TrustedProxies};
 
 use crate::{
-    app::{App, Clients},
+    app::App,
     docs, health,
     problem::{nothing_here, wrong_method},
     roll,
@@ -244,14 +244,11 @@ impl Platform {
                     .merge(health.clone())
                     .fallback(nothing_here)
                     .method_not_allowed_fallback(wrong_method)
-                    .layer(layer(http.clone()))
             };
             // For clients, and for operators.
-            let clients = Some(Clients {
-                tokens: token_service.clone(),
-                http: http.clone(),
-            });
-            let tokens = chancery_token_service::router(token_service);
+            let clients = || Some(token_service.clone());
+            let app = |clients, routes| App::new(clients, http.clone(), complete(routes));
+            let tokens = chancery_token_service::router(token_service.clone());
             let public = tokens
                 .clone()
                 .merge(roll::routes(application.clone()))
@@ -267,13 +264,10 @@ impl Platform {
             .layer(middleware::from_fn_with_state(proxies, say_from_where));
             return Ok(Self {
                 application,
-                app: App::new(
-                    clients.clone(),
-                    complete(public.clone().merge(internal.clone())),
-                ),
+                app: app(clients(), public.clone().merge(internal.clone())),
                 apart: Apart {
-                    public: App::new(clients, complete(public)),
-                    internal: App::new(None, complete(internal)),
+                    public: app(clients(), public),
+                    internal: app(None, internal),
                 },
                 sources,
                 clock: settings.clock,
