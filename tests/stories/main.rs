@@ -21,6 +21,7 @@ mod concurrency;
 mod console;
 mod emergencies;
 mod first_token;
+mod granted;
 mod introspection;
 mod keys_in_use;
 mod last_credential;
