@@ -635,3 +635,36 @@ story! {
         made_up(&billing.client).send().await.refused(401, "invalid_client");
     }
 }
+
+story! {
+    /// Few assertions from such an address are looked up at a time; one that has proved its client keeps no
+    /// other waiting while its token is recorded.
+    async fn a_doubtful_assertion_has_its_turn_while_others_are_recorded(world: World) {
+        world.acme().await;
+        let mut clients = Vec::new();
+        for _ in 0..6 {
+            clients.push(Billing::new(&world, Algorithm::ES256).await);
+        }
+        for _ in 0..300 {
+            clients[0].ask("made up").send().await.refused(401, "invalid_client");
+        }
+        let looked_up = async || world.counted(r#"chancery_directory_fills_total{chancery_directory_entry="client"}"#).await;
+        let (held, before) = (world.hold_tokens().await, looked_up().await);
+        let all_are = async {
+            let mut looked = 0;
+            while looked_up().await < before + 6 {
+                looked += 1;
+                assert!(looked < 500, "some are kept waiting");
+            }
+            drop(held);
+        };
+        let asks = crate::repeated_commands::join_all(6, |number| {
+            let client = &clients[number];
+            async move { client.send(&client.claims()).await }
+        });
+        let (answers, ()) = tokio::join!(asks, all_are);
+        for answer in answers {
+            answer.token();
+        }
+    }
+}

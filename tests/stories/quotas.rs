@@ -52,10 +52,8 @@ story! {
     async fn what_is_not_enforced_is_counted_and_can_be_seen(world: World) {
         let operator = world.operator().await;
         let passed = async |whose: &str| {
-            let metrics = world.http.get(format!("{}/metrics", world.url)).send().await.unwrap().text().await.unwrap();
-            let line = format!("chancery_token_beyond_limits_total{{chancery_reason=\"{whose}_not_enforced\"}} ");
-            let count = metrics.lines().find_map(|it| it.strip_prefix(&line));
-            count.map_or(0, |count| count.parse::<u32>().unwrap())
+            let series = format!("chancery_token_beyond_limits_total{{chancery_reason=\"{whose}_not_enforced\"}}");
+            world.counted(&series).await
         };
         for (slug, seconds) in [("short", 60), ("long", 3_600)] {
             let acme = world.tenant_like_acme(slug).await;

@@ -2,4 +2,6 @@
 
 /// A clock that stands still.
 pub mod clock;
+/// A log of tokens that cannot be written for a while.
+pub mod held;
 pub mod stores;

@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 use crate::{
     TokenService,
     client_auth::{self, Denial, Presented, Proof, ProofError, Prover, View},
+    doubtful::Place,
     error::{Code, Refusal},
     grant, introspect,
     limits::{Counted, Standing},
@@ -171,7 +172,7 @@ impl Request<'_> {
             (None, _) => self.check(parameters)?,
             (Some(retry_after), Presented::Assertion(_)) => {
                 if let Err(Setback::Unproved(_)) = self.prove(&presented, View::Held).await {
-                    doubtful = Box::pin(self.service.doubtful()).await;
+                    doubtful = Box::pin(self.service.doubtful().place()).await;
                     if doubtful.is_none() {
                         return Err(Refusal::AddressLimit { retry_after });
                     }
@@ -186,7 +187,8 @@ impl Request<'_> {
         let mut view = if recorded { View::Seen } else { View::Fresh };
         for _ in 0..ATTEMPTS {
             let fresh = view == View::Fresh;
-            match self.attempt(&presented, parameters, view, seen).await {
+            let attempt = self.attempt(&presented, parameters, view, &mut doubtful, seen);
+            match attempt.await {
                 Ok(served) => return Ok(served),
                 Err(Setback::Overtaken) => {}
                 Err(Setback::Unproved(denial)) if denial.is_of_a_view() && !fresh => {}
@@ -204,7 +206,6 @@ impl Request<'_> {
             }
             view = View::Fresh;
         }
-        drop(doubtful);
         Err(Refusal::Overtaken)
     }
 
@@ -226,12 +227,15 @@ impl Request<'_> {
         presented: &Presented,
         parameters: &Parameters,
         view: View,
+        doubtful: &mut Option<Place<'_>>,
         seen: &mut Seen,
     ) -> Result<Served, Setback> {
         let proof = self
             .prove(presented, view)
             .instrument(stage!("authenticate"))
             .await?;
+        // It is no made-up one: what is still to do keeps no other from being looked up.
+        *doubtful = None;
         seen.proved = Some(Proved {
             tenant: proof.tenant.id,
             credential: proof.credential,

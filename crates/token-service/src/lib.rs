@@ -23,6 +23,7 @@ mod asked;
 mod claims;
 mod client_auth;
 mod counted;
+mod doubtful;
 mod endpoint;
 mod error;
 mod form;

@@ -10,14 +10,12 @@ use chancery_directory::Directory;
 use chancery_domain::{Clock, value::Slug};
 use chancery_telemetry::Family;
 use chancery_token_log::{Entry, TokenLog};
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
+use tokio::sync::Semaphore;
 
 use crate::{
     address::{AddressFailures, FailureLimit, TrustedProxies},
     counted::Counted,
+    doubtful::Doubtful,
     endpoint::{Arrival, Endpoint},
     error::Problem,
     jwks,
@@ -61,7 +59,7 @@ struct Parts {
     limits: Limits,
     failures: AddressFailures,
     look_ups: Arc<Semaphore>,
-    doubtful: Semaphore,
+    doubtful: Doubtful,
     counted: Counted,
 }
 
@@ -91,7 +89,7 @@ impl TokenService {
             limits,
             failures,
             look_ups: Arc::new(Semaphore::new(LOOK_UPS)),
-            doubtful: Semaphore::new(DOUBTFUL),
+            doubtful: Doubtful::new(DOUBTFUL, DOUBT),
             counted: Counted::default(),
         }))
     }
@@ -141,14 +139,12 @@ impl TokenService {
         &self.0.failures
     }
 
-    pub(crate) fn log(&self) -> &TokenLog {
-        &self.0.log
+    pub(crate) fn doubtful(&self) -> &Doubtful {
+        &self.0.doubtful
     }
 
-    /// A place among the assertions from addresses beyond their limit that are looked up now; `None`: none
-    /// became free.
-    pub(crate) async fn doubtful(&self) -> Option<SemaphorePermit<'_>> {
-        timeout(DOUBT, self.0.doubtful.acquire()).await.ok()?.ok()
+    pub(crate) fn log(&self) -> &TokenLog {
+        &self.0.log
     }
 
     /// Takes note of something at the endpoints of the tenant with this slug, whose id is put in. Where this

@@ -6,7 +6,9 @@ use chancery::{
 };
 use chancery_crypto::{MasterKey, Sealer, SystemEntropy};
 use chancery_domain::Timestamp;
-use chancery_testkit::{clock::TestClock, stores::TestStore};
+use chancery_event_store::{Database, StoreConfig, Tx};
+use chancery_testkit::{clock::TestClock, held, stores::TestStore};
+use chancery_token_log::TokenLogConfig;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -141,6 +143,25 @@ impl World {
     /// The present of the story.
     pub(crate) fn now(&self) -> Timestamp {
         chancery_domain::Clock::now(&*self.clock)
+    }
+
+    /// Until this is dropped nothing can be recorded of a token.
+    pub(crate) async fn hold_tokens(&self) -> Tx {
+        let log = TokenLogConfig::beside(self.store.database().location());
+        let log = Database::connect(&StoreConfig::new(log.location))
+            .await
+            .unwrap();
+        held::hold(&log).await
+    }
+
+    /// What the server has counted, by the name and labels of the series.
+    pub(crate) async fn counted(&self, series: &str) -> u64 {
+        let metrics = self.http.get(format!("{}/metrics", self.url)).send();
+        let metrics = metrics.await.unwrap().text().await.unwrap();
+        let count = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        count.map_or(0, |count| count.parse().unwrap())
     }
 
     /// The token endpoint of a tenant.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use chancery_domain::{ClientId, Clock, TenantId, Timestamp};
 use chancery_event_store::{Backend, Database, Stamp, Store, StoreConfig, Tx, execute};
-use chancery_testkit::{clock::TestClock, stores::TestStore};
+use chancery_testkit::{clock::TestClock, held, stores::TestStore};
 use chancery_token_log::{
     Activity, ActivityFilter, Answer, Assertion, Entry, Kind, Operation, TokenLog, TokenLogConfig,
 };
@@ -126,15 +126,7 @@ impl World {
 
     /// Until this is dropped nobody can write.
     pub async fn hold(&self) -> Tx {
-        let mut tx = self.raw.begin().await.unwrap();
-        if let Tx::Postgres(_) = tx {
-            execute!(
-                &mut tx,
-                "LOCK TABLE token_log.activity, token_log.activity_fresh IN ACCESS EXCLUSIVE MODE"
-            )
-            .unwrap();
-        }
-        tx
+        held::hold(&self.raw).await
     }
 }
 

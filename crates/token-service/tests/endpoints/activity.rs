@@ -1,8 +1,8 @@
 //! What the activity log says of a request, and that no token leaves before it does.
 
 use chancery_domain::Clock as _;
-use chancery_event_store::{Database, StoreConfig, Tx, execute};
-use chancery_testkit::{on_both_stores, stores::TestStore};
+use chancery_event_store::{Database, StoreConfig, Tx};
+use chancery_testkit::{held, on_both_stores, stores::TestStore};
 use chancery_token_log::{Activity, ActivityFilter, Durability, Kind};
 
 use crate::{FORM, GRANT, Node, ORDERS, basic, common::Known, shop, shop_with};
@@ -27,15 +27,7 @@ impl Node {
         let raw = Database::connect(&StoreConfig::new(log.location))
             .await
             .unwrap();
-        let mut tx = raw.begin().await.unwrap();
-        if let Tx::Postgres(_) = tx {
-            execute!(
-                &mut tx,
-                "LOCK TABLE token_log.activity, token_log.activity_fresh IN ACCESS EXCLUSIVE MODE"
-            )
-            .unwrap();
-        }
-        tx
+        held::hold(&raw).await
     }
 }
 
