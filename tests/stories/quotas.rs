@@ -1,6 +1,6 @@
 //! Limits with long windows: they outlive a node, and hold for all nodes together.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     refresh_tokens::policy,
@@ -101,5 +101,34 @@ story! {
             }
             ask().await.refused(429, "rate_limit_exceeded");
         }
+    }
+}
+
+story! {
+    /// What leaked can be revoked although a quota is used up, which may be so for a month. A limit with a short
+    /// window holds for revocations too.
+    async fn a_quota_that_is_used_up_keeps_nobody_from_revoking(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let ask = || world.token("acme", &acme.client, &acme.secret);
+        let limits = async |client: Value, tenant: Value| {
+            policy(&operator, "acme", json!({"rateLimit": {"client": client, "tenant": tenant}})).await;
+        };
+        let one_in = |seconds: u32| json!({"requests": 1, "windowSeconds": seconds});
+        for (client, tenant) in [(one_in(86_400), Value::Null), (Value::Null, one_in(86_400))] {
+            limits(client, tenant).await;
+            let leaked = ask().send().await.token();
+            ask().send().await.refused(429, "rate_limit_exceeded");
+            ask().introspecting(&leaked).send().await.refused(429, "rate_limit_exceeded");
+            let revoked = ask().revoking(&leaked).send().await;
+            assert_eq!((revoked.status, &revoked.headers["x-ratelimit-remaining"]), (200, &"0".parse().unwrap()));
+            limits(Value::Null, Value::Null).await;
+            ask().introspecting(&leaked).send().await.inactive();
+        }
+        limits(one_in(60), Value::Null).await;
+        let leaked = ask().send().await.token();
+        ask().revoking(&leaked).send().await.refused(429, "rate_limit_exceeded");
+        world.clock.advance(60);
+        assert_eq!(ask().revoking(&leaked).send().await.status, 200);
     }
 }

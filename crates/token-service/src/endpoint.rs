@@ -17,7 +17,7 @@ use crate::{
     doubtful::Place,
     error::{Code, Refusal},
     grant, introspect,
-    limits::{Counted, Standing},
+    limits::{Bearing, Counted, Standing},
     parameters::{Malformed, Parameters},
     revoke, token,
 };
@@ -58,6 +58,14 @@ impl Endpoint {
             Self::Token => "token",
             Self::Introspection => "introspection",
             Self::Revocation => "revocation",
+        }
+    }
+
+    /// Whether a quota that is used up refuses it. What leaked can be revoked all the same.
+    fn bearing(self) -> Bearing {
+        match self {
+            Self::Token | Self::Introspection => Bearing::Refused,
+            Self::Revocation => Bearing::Spared,
         }
     }
 
@@ -307,7 +315,7 @@ impl Request<'_> {
         let (verdict, counted) = self
             .service
             .limits()
-            .take(log, tenant, client, limits, now)
+            .take(log, tenant, client, limits, self.endpoint.bearing(), now)
             .await?;
         seen.standing = verdict.standing;
         seen.beyond = None;

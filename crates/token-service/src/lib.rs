@@ -20,6 +20,7 @@
 mod access_token;
 mod address;
 mod asked;
+mod charset;
 mod claims;
 mod client_auth;
 mod counted;

@@ -130,6 +130,24 @@ impl Beyond {
     }
 }
 
+/// What a limit with a long window, once it is used up, is to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bearing {
+    /// It is refused where the limit is enforced.
+    Refused,
+    /// It passes: what only takes away cannot wait for a month.
+    Spared,
+}
+
+impl Bearing {
+    fn on(self, limit: RateLimit) -> RateLimit {
+        RateLimit {
+            enforce: limit.enforce && self == Self::Refused,
+            ..limit
+        }
+    }
+}
+
 /// Where a request was counted, and in which windows.
 pub(crate) struct Counted([Option<(Place, Timestamp)>; 2]);
 
@@ -160,25 +178,24 @@ impl Limits {
         tenant: TenantId,
         client: ClientId,
         policy: &RateLimits,
+        bearing: Bearing,
         now: Timestamp,
     ) -> Result<(Verdict, Counted), RecordError> {
         let client = policy.client.map(|limit| {
-            let place = if limit.window_seconds < LONG {
-                Place::Short(self.clients.of(&(tenant, client)))
-            } else {
-                let account = self.client_quotas.of(&(tenant, client));
-                Place::Long(account, quota(tenant, Some(client), limit))
-            };
-            (limit, place)
+            if limit.window_seconds < LONG {
+                return (limit, Place::Short(self.clients.of(&(tenant, client))));
+            }
+            let account = self.client_quotas.of(&(tenant, client));
+            let place = Place::Long(account, quota(tenant, Some(client), limit));
+            (bearing.on(limit), place)
         });
         let tenant = policy.tenant.map(|limit| {
-            let place = if limit.window_seconds < LONG {
-                Place::Short(self.tenants.of(&tenant))
-            } else {
-                let account = self.tenant_quotas.of(&tenant);
-                Place::Long(account, quota(tenant, None, limit))
-            };
-            (limit, place)
+            if limit.window_seconds < LONG {
+                return (limit, Place::Short(self.tenants.of(&tenant)));
+            }
+            let account = self.tenant_quotas.of(&tenant);
+            let place = Place::Long(account, quota(tenant, None, limit));
+            (bearing.on(limit), place)
         });
         for _ in 0..ASKS {
             match count(client.as_ref(), tenant.as_ref(), now) {

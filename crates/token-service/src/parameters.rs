@@ -20,6 +20,8 @@ pub(crate) enum Malformed {
     ContentType,
     #[error("the body is compressed; send it as it is, without a Content-Encoding")]
     Encoded,
+    #[error("the body is read as UTF-8 alone; leave the charset out of its Content-Type")]
+    Charset,
     #[error("the body looks like JSON; send it with `Content-Type: application/json`")]
     UnsaidJson,
     #[error("the form is not percent-encoded: after every % come two hexadecimal digits")]

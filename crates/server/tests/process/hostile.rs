@@ -344,6 +344,11 @@ fn elsewhere() -> Vec<(&'static str, Vec<u8>, u16)> {
         ("a query by GET", get("/graphql?query=%7Ba%7D", ""), 405),
         ("a query by GET, from a browser", get("/graphql?query=%7Ba%7D", "accept: text/html\r\n"), 200),
         ("another method than there is", get("/t/system/oauth2/token", ""), 405),
+        (
+            "a body that is too large, before it is sent",
+            format!("POST /t/system/oauth2/token HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 70000\r\n{FORM}\r\n").into_bytes(),
+            400,
+        ),
         ("no HTTP", b"nEEdLe7 nEEdLe7\r\n\r\n".to_vec(), 400),
         ("a header that is no text", b"GET /healthz HTTP/1.1\r\nhost: a\r\nx\x00y: z\r\n\r\n".to_vec(), 400),
         ("two lengths", b"POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab".to_vec(), 400),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use chancery_telemetry::TraceContext;
 use http::{
     HeaderMap,
-    header::{CONTENT_ENCODING, CONTENT_TYPE},
+    header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT},
 };
 use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -18,7 +18,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use crate::{
     TokenService,
     address::peer,
-    form, json_body,
+    charset, form, json_body,
     metadata::TenantSlug,
     parameters::{MAX_BODY, Malformed, Parameters},
 };
@@ -63,11 +63,7 @@ impl Arrival {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let address = service.config().trusted_proxies.client(peer, &headers);
-        let body = match Limited::new(body, MAX_BODY).collect().await {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(Malformed::TooLarge),
-            Err(_) => Err(Malformed::Interrupted),
-        };
+        let body = read(&headers, body).await;
         let parameters = body.and_then(|body| parameters(&headers, &body));
         Self {
             slug,
@@ -76,6 +72,22 @@ impl Arrival {
             headers,
             parameters,
         }
+    }
+}
+
+/// The whole body, where it is not too large. Who waits to be asked for one that is so is not asked.
+async fn read<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Malformed>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    if headers.contains_key(EXPECT) && body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(Malformed::TooLarge);
+    }
+    match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Malformed::TooLarge),
+        Err(_) => Err(Malformed::Interrupted),
     }
 }
 
@@ -95,18 +107,16 @@ fn parameters(headers: &HeaderMap, body: &[u8]) -> Result<Parameters, Malformed>
     let (Some(content_type), None) = (types.next(), types.next()) else {
         return Err(unsaid);
     };
-    let essence = content_type
-        .as_bytes()
-        .split(|byte| *byte == b';')
-        .next()
-        .unwrap_or_default();
-    let essence = essence.trim_ascii();
+    let mut said = content_type.as_bytes().split(|byte| *byte == b';');
+    let essence = said.next().unwrap_or_default().trim_ascii();
     if essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
         if let Malformed::UnsaidJson = unsaid {
             return Err(unsaid);
         }
+        charset::check(said, body)?;
         form::parse(body)
     } else if essence.eq_ignore_ascii_case(b"application/json") {
+        charset::check(said, body)?;
         json_body::parse(body)
     } else {
         Err(unsaid)

@@ -2,7 +2,7 @@
 
 use chancery_testkit::stores::TestStore;
 
-use crate::{FORM, GRANT, basic, shop};
+use crate::{FORM, GRANT, ORDERS, basic, shop};
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -134,4 +134,26 @@ async fn requests_that_cannot_be_read_are_refused() {
         (wrong_method.status, wrong_method.header("allow")),
         (405, Some("POST"))
     );
+}
+
+/// What names another charset is read only where that makes no difference.
+#[tokio::test]
+async fn a_body_in_another_charset_is_refused() {
+    let (node, client) = shop(TestStore::sqlite().await).await;
+    let basic = basic(&client);
+    let json = format!(r#"{{"grant_type":"client_credentials","audience":"{ORDERS}"}}"#);
+    for (content_type, body, status) in [
+        (format!("{FORM}; charset=UTF-8"), GRANT, 200),
+        (format!("{FORM}; charset=ISO-8859-1"), GRANT, 200),
+        (format!("{FORM}; charset=utf-16"), GRANT, 400),
+        ("application/json; charset=utf-8".to_owned(), &*json, 200),
+        ("application/json;charset=utf-16".to_owned(), &*json, 400),
+    ] {
+        let headers = [("content-type", &*content_type), ("authorization", &basic)];
+        let answer = node.post(&headers, body.to_owned()).await;
+        assert_eq!(answer.status, status, "{content_type}: {answer:?}");
+        if status == 400 {
+            assert!(answer.description().contains("UTF-8"), "{answer:?}");
+        }
+    }
 }
