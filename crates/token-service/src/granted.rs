@@ -30,6 +30,10 @@ pub(crate) struct Granted {
     pub(crate) claims: Vec<u8>,
 }
 
+/// How long the words are at most, in bytes and in all, with which something is kept: whoever asks in more does
+/// not fill this node's memory with them.
+const LONGEST: usize = 4_096;
+
 /// What was granted, in which words it was asked for, and while which algorithms hold. Everything else that
 /// it depends on is in the entries that it is kept with.
 struct Kept {
@@ -41,6 +45,30 @@ struct Kept {
 }
 
 impl Kept {
+    /// What is kept of what was granted for these words from this moment on; none where they are too long.
+    fn of(
+        parameters: &Parameters,
+        since: Timestamp,
+        until: Option<Timestamp>,
+        granted: &Arc<Granted>,
+    ) -> Option<Self> {
+        let Parameters {
+            audiences, scope, ..
+        } = parameters;
+        let audience = |audience: &String| size_of::<String>() + audience.len();
+        let words = audiences.iter().map(audience).sum::<usize>();
+        if words + scope.as_ref().map_or(0, String::len) > LONGEST {
+            return None;
+        }
+        Some(Self {
+            audiences: audiences.clone(),
+            scope: scope.clone(),
+            since,
+            until,
+            granted: granted.clone(),
+        })
+    }
+
     fn answers(&self, parameters: &Parameters, now: Timestamp) -> bool {
         self.since <= now
             && self.until.is_none_or(|until| now < until)
@@ -68,14 +96,10 @@ impl Granted {
             return Ok(kept.granted.clone());
         }
         let granted = Arc::new(Self::resolve(proof, &issuer(), parameters, None, now)?);
-        let kept = Kept {
-            audiences: parameters.audiences.clone(),
-            scope: parameters.scope.clone(),
-            since: now,
-            until: tenant.keys.next_switch(now),
-            granted: granted.clone(),
-        };
-        client.keep(tenant, Arc::new(kept));
+        let until = tenant.keys.next_switch(now);
+        if let Some(kept) = Kept::of(parameters, now, until, &granted) {
+            client.keep(tenant, Arc::new(kept));
+        }
         Ok(granted)
     }
 
@@ -136,4 +160,61 @@ impl Granted {
 
 fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
     words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_780_000_000_000_000);
+
+    fn asked(audiences: &[&str], scope: Option<&str>) -> Parameters {
+        Parameters {
+            audiences: audiences.iter().map(ToString::to_string).collect(),
+            scope: scope.map(str::to_owned),
+            ..Parameters::default()
+        }
+    }
+
+    fn kept(parameters: &Parameters, until: Option<Timestamp>) -> Option<Kept> {
+        let granted = Granted {
+            client: String::new(),
+            scope: String::new(),
+            audience: String::new(),
+            roles: String::new(),
+            seconds: 60,
+            algorithm: SigningAlgorithm::Es256,
+            claims: Vec::new(),
+        };
+        Kept::of(parameters, NOW, until, &Arc::new(granted))
+    }
+
+    #[test]
+    fn it_answers_the_same_words_in_its_time() {
+        let words = asked(&["a", "b"], Some("read"));
+        let end = NOW.plus_seconds(60);
+        let kept = kept(&words, Some(end)).unwrap();
+        for (seconds, answers) in [(-1, false), (0, true), (59, true), (60, false)] {
+            let now = NOW.plus_seconds(seconds);
+            assert_eq!(kept.answers(&words, now), answers, "{seconds}");
+        }
+        for other in [
+            asked(&["a", "b"], None),
+            asked(&["a", "b"], Some("write")),
+            asked(&["b", "a"], Some("read")),
+            asked(&["a"], Some("read")),
+            asked(&["a b"], Some("read")),
+        ] {
+            assert!(!kept.answers(&other, NOW), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_in_too_many_words_is_not_kept() {
+        let long = "a ".repeat(30_000);
+        for words in [asked(&[], Some(&long)), asked(&["a"; 1_000], None)] {
+            assert!(kept(&words, None).is_none());
+        }
+        assert!(kept(&asked(&["https://orders.example"; 20], None), None).is_some());
+    }
 }
