@@ -8,12 +8,16 @@ use axum::{
     extract::ConnectInfo,
     response::Response,
 };
-use chancery_telemetry::http::{Http, layer};
+use chancery_telemetry::http::{Http, NO_ROUTE, layer};
 use chancery_token_service::{Asked, TokenService};
-use http::Request;
+use http::{Request, StatusCode};
 use tower::ServiceExt as _;
 
-use crate::late::{InTime, Late};
+use crate::{
+    host,
+    late::{InTime, Late},
+    problem::last_problem,
+};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -62,6 +66,10 @@ impl App {
             http,
             router,
         } = &*self.0;
+        if !host::is_clear(request.version(), request.headers()) {
+            let begun = http.begin(request.method(), request.headers(), NO_ROUTE);
+            return http.answer(begun, NO_ROUTE, async { no_host() }).await;
+        }
         if let Some(tokens) = tokens
             && let Some(asked) = Asked::at(request.method(), request.uri().path())
         {
@@ -80,4 +88,11 @@ impl App {
             .await
             .unwrap_or_else(|never: Infallible| match never {})
     }
+}
+
+fn no_host() -> Response {
+    last_problem(
+        StatusCode::BAD_REQUEST,
+        "give one Host header with the host and port of the URL (RFC 9112, section 3.2)",
+    )
 }

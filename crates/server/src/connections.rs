@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{http::StatusCode, response::Response};
+use axum::response::Response;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
@@ -17,11 +17,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     app::App,
-    host,
     late::Late,
     patient::{Patience, Patient},
     plain,
-    problem::last_problem,
 };
 
 /// How long the head of a request may take; an idle connection is closed after it too.
@@ -148,12 +146,6 @@ async fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Result<Response, Infallible> {
-    if !host::is_clear(request.version(), request.headers()) {
-        return Ok(last_problem(
-            StatusCode::BAD_REQUEST,
-            "give one Host header with the host and port of the URL (RFC 9112, section 3.2)",
-        ));
-    }
     let late = Late::default();
     let request = request.map(|body| Patient::new(body, BODY, late.clone()));
     Ok(app.answer(request, late, peer).await)

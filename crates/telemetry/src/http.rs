@@ -38,7 +38,7 @@ pub struct Http {
 }
 
 /// A route's name where there is none.
-const NO_ROUTE: &str = "none";
+pub const NO_ROUTE: &str = "none";
 
 /// A request that is being answered.
 pub struct Begun {

@@ -54,7 +54,15 @@ async fn status(server: &Server, bytes: &[u8]) -> u16 {
         "a long answer: {} bytes",
         answer.len()
     );
-    line.split(' ').nth(1).unwrap().parse().unwrap()
+    let status = line.split(' ').nth(1).unwrap().parse().unwrap();
+    // What HTTP itself refuses has no body.
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    if status >= 400 && !body.is_empty() {
+        for header in ["cache-control: no-store", "traceparent: 00-"] {
+            assert!(head.contains(header), "{header}: {answer}");
+        }
+    }
+    status
 }
 
 fn post(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
