@@ -221,6 +221,10 @@ story! {
         again.refused(401, "invalid_client");
         let description = again.body["error_description"].as_str().unwrap();
         assert!(description.starts_with("the assertion was used before"), "{description}");
+        // A server that starts afterwards knows it too.
+        let started = world.another_node().await;
+        let again = billing.ask(&assertion).at(&started).send().await;
+        assert_eq!((again.status, again.body["error_description"].as_str()), (401, Some(description)));
         // Signed again it is no other assertion.
         billing.send(&claims).await.refused(401, "invalid_client");
         // Also where the request would be refused for something else.
@@ -332,6 +336,22 @@ story! {
         claims["jti"] = json!("the one");
         let assertion = billing.signer.assertion(&claims);
         world.token("umbrella", "", "").by_assertion(&assertion).send().await.token();
+    }
+}
+
+story! {
+    /// The id of a token and that of an assertion are of two kinds: neither uses the other up.
+    async fn the_id_of_a_token_is_not_that_of_an_assertion(world: World) {
+        world.acme().await;
+        let billing = Billing::new(&world, Algorithm::ES256).await;
+        let fresh = || billing.signer.assertion(&billing.claims());
+        let (token, other) = (billing.ask(&fresh()).send().await, billing.ask(&fresh()).send().await);
+        assert_eq!(billing.ask(&fresh()).revoking(&token.token()).send().await.status, 200);
+        for known in [&token, &other] {
+            billing.send(&billing.changed("jti", known.claims()["jti"].clone())).await.token();
+        }
+        billing.ask(&fresh()).introspecting(&token.token()).send().await.inactive();
+        billing.ask(&fresh()).introspecting(&other.token()).send().await.active();
     }
 }
 

@@ -92,6 +92,9 @@ story! {
     async fn only_the_clients_own_secret_opens(world: World) {
         let acme = world.acme().await;
         let umbrella = world.tenant_like_acme("umbrella").await;
+        let input = json!({"tenant": "acme", "name": "second"});
+        let second = world.operator().await.mutation("createClient", "client { id } secret { plaintext }", input).await.data();
+        let (second, own) = (second["client"]["id"].as_str().unwrap(), second["secret"]["plaintext"].as_str().unwrap());
         let mut altered = acme.secret.clone().into_bytes();
         let middle = altered.len() / 2;
         altered[middle] = if altered[middle] == b'a' { b'b' } else { b'a' };
@@ -103,6 +106,8 @@ story! {
             ("acme", &*acme.client, ""),
             ("acme", &*acme.client, " "),
             ("acme", &*acme.client, &*umbrella.secret),
+            ("acme", &*acme.client, own),
+            ("acme", second, &*acme.secret),
             ("acme", &*acme.client, &*altered),
             ("umbrella", &*acme.client, &*acme.secret),
             ("nobody", &*acme.client, &*acme.secret),
@@ -110,6 +115,12 @@ story! {
             let answer = world.token(slug, client, secret).send().await;
             assert_eq!((answer.status, &answer.body), (401, &unknown.body), "{slug} {client}");
         }
+        // None is as little: left out, empty, or without whose it is.
+        let nobody = || world.token("acme", "", "").without_authentication();
+        nobody().with("client_id", &acme.client).send().await.refused(401, "invalid_client");
+        nobody().with("client_id", &acme.client).with("client_secret", "").send().await.refused(401, "invalid_client");
+        nobody().with("client_secret", &acme.secret).send().await.refused(400, "invalid_request");
+        world.token("acme", second, own).send().await.refused(400, "invalid_target");
     }
 }
 
