@@ -5,6 +5,7 @@ use sqlx::{PgPool, SqlitePool};
 use crate::{
     config::{Backend, StoreConfig, StoreLocation},
     error::StoreError,
+    kept::Waiting,
     postgres,
     query::{Reads, Source},
     sqlite::{self, FileLock},
@@ -15,6 +16,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Database {
     pub(crate) pools: Pools,
+    /// Who waits to write, of those who share the pools.
+    pub(crate) waiting: Arc<Waiting>,
     location: Arc<StoreLocation>,
 }
 
@@ -72,6 +75,7 @@ impl Database {
         };
         Ok(Self {
             pools,
+            waiting: Arc::default(),
             location: Arc::new(config.location.clone()),
         })
     }
@@ -105,6 +109,7 @@ impl Database {
     /// Waits for what is under way, then closes every connection. Later calls find the database
     /// unavailable.
     pub async fn close(&self) {
+        let _waits = self.waiting.begin();
         match &self.pools {
             Pools::Postgres(pool) => pool.close().await,
             Pools::Sqlite {

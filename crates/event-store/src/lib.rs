@@ -11,6 +11,7 @@ pub mod files;
 mod gathered;
 mod heads;
 mod history;
+mod kept;
 mod library;
 mod load;
 mod migrate;
@@ -43,6 +44,7 @@ pub use feed::{
 };
 pub use gathered::{Found, Gathered};
 pub use heads::{Heads, LOOK_AGAIN, Watch};
+pub use kept::Kept;
 pub use migrate::{Migration, Migrations, SchemaStatus, migrations};
 pub use moments::Newest;
 pub use numbers::Numbers;

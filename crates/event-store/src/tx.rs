@@ -42,18 +42,11 @@ impl Database {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match &self.pools {
             Pools::Postgres(pool) => Tx::Postgres(pool.begin_with(postgres::BEGIN).await?),
-            Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with(sqlite::BEGIN).await?),
+            Pools::Sqlite { writer, .. } => {
+                let _waits = self.waiting.begin();
+                Tx::Sqlite(writer.begin_with(sqlite::BEGIN).await?)
+            }
         })
-    }
-
-    /// A connection for a statement that writes and is a transaction by itself.
-    pub async fn alone(&self) -> Result<Connection<'_>, StoreError> {
-        match &self.pools {
-            Pools::Postgres(pool) => Source::Postgres(pool),
-            Pools::Sqlite { writer, .. } => Source::Sqlite(writer),
-        }
-        .connection()
-        .await
     }
 
     /// Begins one without a limit of time: see [`Store::begin_long`].

@@ -3,17 +3,21 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use chancery_domain::StreamId;
 use chancery_event_store::{
-    Backend, Store, StoreError, Tx, UniqueRule, Versions, execute, fetch_one,
+    Backend, Connection, Database, Kept, Store, StoreConfig, StoreError, Tx, UniqueRule, Versions,
+    execute, fetch_one,
 };
 use chancery_testkit::{on_both_stores, stores::TestStore};
 use common::{
     NOW, append, assert_dense, by_steward, client, client_created, disabled, ids, roll, tenant,
 };
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
+
+/// No more than this is waited for what should come at once.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const WRITERS: usize = 50;
 const COMMITS_EACH: usize = 4;
@@ -188,4 +192,82 @@ on_both_stores! {
         assert_eq!((number, versions.get(stream)), (2, 1));
         assert_eq!(Versions::of(&read), versions);
     }
+}
+
+/// Apart from the store's own connections.
+async fn kept(store: &TestStore) -> (Database, Kept) {
+    let config = StoreConfig::new(store.location().clone());
+    let database = Database::connect(&config).await.unwrap();
+    let mut kept = Kept::of(&database);
+    drop(kept.connection().await.unwrap());
+    kept.rest();
+    (database, kept)
+}
+
+async fn one(mut connection: Connection<'_>) -> Result<(i32,), StoreError> {
+    fetch_one!(&mut connection, (i32,), "SELECT 1")
+}
+
+fn used(database: &Database) -> usize {
+    database.connections()[0].used
+}
+
+on_both_stores! {
+    async fn a_kept_connection_stays_until_the_database_is_closed(store: TestStore) {
+        let (database, mut kept) = kept(&store).await;
+        assert_eq!(used(&database), 1, "nobody waits for it");
+        let closing = async {
+            let gives = async {
+                kept.wanted().await;
+                kept.give_back();
+            };
+            tokio::join!(database.close(), gives);
+        };
+        timeout(PATIENCE, closing).await.unwrap();
+        assert!(kept.connection().await.is_err(), "the database is closed");
+    }
+}
+
+#[tokio::test]
+async fn whoever_writes_gets_the_only_connection_from_who_keeps_it() {
+    let store = TestStore::sqlite().await;
+    let (database, mut kept) = kept(&store).await;
+    let gives = async {
+        kept.wanted().await;
+        kept.rest();
+    };
+    let (begun, ()) = timeout(PATIENCE, async { tokio::join!(database.begin(), gives) })
+        .await
+        .unwrap();
+    begun.unwrap().commit().await.unwrap();
+
+    // Who rests while somebody waits gives back without having been told.
+    drop(kept.connection().await.unwrap());
+    let waits = tokio::spawn(async move { database.begin().await });
+    tokio::task::yield_now().await;
+    kept.rest();
+    let begun = timeout(PATIENCE, waits).await.unwrap();
+    assert!(begun.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_has_rested_is_looked_at_before_it_is_used() {
+    let store = TestStore::postgres().await;
+    let (_database, mut kept) = kept(&store).await;
+    let mut tx = store.begin().await.unwrap();
+    let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                  WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let (ended,) = fetch_one!(&mut tx, (i64,), ended).unwrap();
+    assert!(ended > 0, "the kept connection has ended");
+    assert!(
+        one(kept.connection().await.unwrap()).await.is_err(),
+        "it was used a moment ago"
+    );
+
+    drop(kept.connection().await.unwrap());
+    kept.rest();
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::resume();
+    assert_eq!(one(kept.connection().await.unwrap()).await, Ok((1,)));
 }

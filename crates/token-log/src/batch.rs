@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chancery_domain::{TenantId, Timestamp};
-use chancery_event_store::{Database, Stamp, StoreError};
+use chancery_event_store::{Database, Kept, Stamp, StoreError};
 
 use crate::{
     numbers::Numbers,
@@ -16,9 +16,14 @@ use crate::{
 };
 
 /// Where batches are written.
-pub(crate) enum Target {
+pub(crate) struct Target {
+    /// What most of them are written with.
+    kept: Kept,
+    store: OfStore,
+}
+
+enum OfStore {
     Postgres {
-        database: Database,
         statements: Box<Statements>,
     },
     Sqlite {
@@ -29,27 +34,41 @@ pub(crate) enum Target {
 
 impl Target {
     pub(crate) fn new(database: Database, schema: &Schema) -> Self {
-        match database.backend() {
-            chancery_event_store::Backend::Postgres => Self::Postgres {
+        let kept = Kept::of(&database);
+        let store = match database.backend() {
+            chancery_event_store::Backend::Postgres => OfStore::Postgres {
                 statements: Box::new(Statements::new(schema.name())),
-                database,
             },
-            chancery_event_store::Backend::Sqlite => Self::Sqlite {
+            chancery_event_store::Backend::Sqlite => OfStore::Sqlite {
                 database,
                 numbers: Numbers::default(),
             },
-        }
+        };
+        Self { kept, store }
+    }
+
+    /// Ends when somebody else waits for the connection that is kept from the last batch: see
+    /// [`Target::give_back`].
+    pub(crate) async fn wanted(&self) {
+        self.kept.wanted().await;
+    }
+
+    /// Lets others have it.
+    pub(crate) fn give_back(&mut self) {
+        self.kept.give_back();
     }
 
     /// Writes what may be written, in one transaction, and answers each operation in their order.
     pub(crate) async fn write(&mut self, works: &[&Work]) -> Result<Vec<Answer>, StoreError> {
-        match self {
-            Self::Postgres {
-                database,
-                statements,
-            } => postgres::write(database, statements, works).await,
-            Self::Sqlite { database, numbers } => sqlite::write(database, numbers, works).await,
-        }
+        let kept = &mut self.kept;
+        let answers = match &mut self.store {
+            OfStore::Postgres { statements } => postgres::write(kept, statements, works).await?,
+            OfStore::Sqlite { database, numbers } => {
+                sqlite::write(database, kept, numbers, works).await?
+            }
+        };
+        kept.rest();
+        Ok(answers)
     }
 }
 

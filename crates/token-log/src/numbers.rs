@@ -1,6 +1,6 @@
 //! The numbers of rows on SQLite, where the log is one file and its writer one task.
 
-use chancery_event_store::{Database, StoreError, fetch_one};
+use chancery_event_store::{Kept, StoreError, fetch_one};
 
 use crate::segments::NUMBERS;
 
@@ -21,7 +21,7 @@ impl Numbers {
     /// Makes sure that there are numbers for so many rows.
     pub(crate) async fn make_room(
         &mut self,
-        database: &Database,
+        kept: &mut Kept,
         rows: usize,
     ) -> Result<(), StoreError> {
         let rows = i64::try_from(rows).unwrap_or(i64::MAX / NUMBERS);
@@ -29,9 +29,8 @@ impl Numbers {
             return Ok(());
         }
         let taken = rows.max(ROWS) * NUMBERS;
-        let mut tx = database.begin().await?;
-        let (end,) = fetch_one!(&mut tx, (i64,), TAKE, taken)?;
-        tx.commit().await?;
+        let mut connection = kept.connection().await?;
+        let (end,) = fetch_one!(&mut connection, (i64,), TAKE, taken)?;
         (self.next, self.end) = (end - taken, end);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! A batch on PostgreSQL: one statement, which is one transaction and one round trip.
 
 use chancery_domain::Timestamp;
-use chancery_event_store::{Connection, Database, Reads, StoreError};
+use chancery_event_store::{Connection, Kept, StoreError};
 use sqlx::Postgres;
 
 use crate::{
@@ -282,7 +282,7 @@ type Row = (
 
 /// A statement by itself is a transaction, so the connection need not say so.
 pub(crate) async fn write(
-    database: &Database,
+    kept: &mut Kept,
     statements: &Statements,
     works: &[&Work],
 ) -> Result<Vec<Answer>, StoreError> {
@@ -298,7 +298,7 @@ pub(crate) async fn write(
     } else {
         bind_operations(query, needs, &wholes)
     };
-    let Connection::Postgres(mut held) = database.source().connection().await? else {
+    let Connection::Postgres(mut held) = kept.connection().await? else {
         return Err(StoreError::Misuse("this is not PostgreSQL".to_owned()));
     };
     let mut rows: Vec<Row> = query.fetch_all(&mut *held).await?;

@@ -8,6 +8,7 @@ const STEPS: &[Migration] = migrations!("token_log/":
     1 = "0001_activity",
     2 = "0002_refresh_tokens",
     3 = "0003_segments",
+    4 = "0004_compression",
 );
 
 /// The schema that the tables are in, as it stands before their names.

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use chancery_domain::Timestamp;
-use chancery_event_store::{Connection, Database, StoreError, Tx, execute, fetch_all};
+use chancery_event_store::{Connection, Database, Kept, StoreError, Tx, execute, fetch_all};
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
@@ -41,20 +41,23 @@ const PREPARED: usize = 16;
 /// transaction by itself. Nearly every one is.
 pub(crate) async fn write(
     database: &Database,
+    kept: &mut Kept,
     numbers: &mut Numbers,
     works: &[&Work],
 ) -> Result<Vec<Answer>, StoreError> {
     // No batch has more rows than operations; they may be tried twice.
-    numbers.make_room(database, 2 * works.len()).await?;
+    numbers.make_room(kept, 2 * works.len()).await?;
     if works.iter().all(|work| work.whole().is_none()) {
         let groups = batch::groups(works.iter().copied());
-        let Connection::Sqlite(mut alone) = database.alone().await? else {
+        let Connection::Sqlite(mut held) = kept.connection().await? else {
             return Err(StoreError::Misuse("this is not SQLite".to_owned()));
         };
-        if insert(&mut alone, numbers, groups, true).await? {
+        if insert(&mut held, numbers, groups, true).await? {
             return Ok(vec![Answer::Recorded; works.len()]);
         }
     }
+    // There is one connection that writes, and the transaction needs it.
+    kept.give_back();
     write_each(database, numbers, works).await
 }
 

@@ -62,10 +62,12 @@ impl Writer {
                     if received == 0 {
                         break;
                     }
-                    gather(&mut queue, &mut messages).await;
                     self.take(&mut messages).await;
                 }
+                () = self.target.wanted() => self.target.give_back(),
                 _ = counted.tick() => {
+                    // The pool says how long a connection may live.
+                    self.target.give_back();
                     let now = self.clock.now();
                     let due = self.denials.due(now);
                     let due = self.unasked(due);
@@ -92,6 +94,10 @@ impl Writer {
             batch.extend(self.unasked(self.denials.all()));
         }
         self.write(batch).await;
+        if !drains.is_empty() {
+            // Whoever wants to close the database does not find a connection in use.
+            self.target.give_back();
+        }
         for done in drains {
             let _ = done.send(());
         }
@@ -172,6 +178,9 @@ impl Writer {
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(StoreError::Misuse("writing a batch panicked".to_owned())));
+        if answers.is_err() {
+            self.target.give_back();
+        }
         self.counted.wrote(works.len(), begun.elapsed());
         let answers = answers.inspect_err(|_| self.counted.failures.one())?;
         if answers.len() == works.len() {
@@ -179,17 +188,6 @@ impl Writer {
         } else {
             Err(unanswered())
         }
-    }
-}
-
-/// Lets requests that are ready to ask do so first, on this thread at least, and takes what they ask for:
-/// a transaction costs the same for one and for many. When there is nothing else to do, this takes no time.
-async fn gather(queue: &mut mpsc::Receiver<Message>, messages: &mut Vec<Message>) {
-    tokio::task::yield_now().await;
-    while messages.len() < BATCH
-        && let Ok(message) = queue.try_recv()
-    {
-        messages.push(message);
     }
 }
 

@@ -1,0 +1,2 @@
+-- SQLite compresses nothing. This keeps the numbers of both stores alike.
+SELECT 1;
