@@ -22,6 +22,7 @@ use crate::{
     expected::Expected,
     operators,
     policy_preview::guard_breaks,
+    sessions::end_sessions,
 };
 
 /// The digest of what a command was asked: SHA-256 of the verb and its input.
@@ -370,6 +371,7 @@ pub(crate) async fn write_change(
     for key in change.erased_keys() {
         tx.erase_key(tenant, *key).await?;
     }
+    end_sessions(tx, tenant, (read, change)).await?;
     Ok(recorded)
 }
 

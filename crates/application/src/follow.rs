@@ -37,6 +37,20 @@ impl Application {
     ) -> Result<impl Stream<Item = Result<Recorded, Error>> + Send + use<>, Error> {
         caller.require(Needs::AuditRead, tenant)?;
         self.record_reading(caller, tenant, Kind::RollRead).await?;
+        self.follow_on(caller, tenant, after).await
+    }
+
+    /// Goes on with what was followed a moment ago, of which there is a record.
+    ///
+    /// # Errors
+    /// As [`Self::follow`].
+    pub async fn follow_on(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        after: Option<EntryNumber>,
+    ) -> Result<impl Stream<Item = Result<Recorded, Error>> + Send + use<>, Error> {
+        caller.require(Needs::AuditRead, tenant)?;
         let following = Following {
             application: self.clone(),
             caller: caller.clone(),

@@ -4,13 +4,14 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_crypto::sha256;
 use chancery_domain::{
-    ClientId, CredentialId, TenantId, Timestamp,
+    ChangeSet, ClientId, CredentialId, Event, ReadSet, StreamId, TenantId, Timestamp,
     access::AdminScope,
-    client::{Client, ClientState},
+    client::{Client, ClientEvent, ClientState},
     secret_rotation::SecretRotation,
+    tenant::TenantEvent,
     value::{ApiIdentifier, Slug},
 };
-use chancery_event_store::{Session as Kept, SignInLink as KeptLink};
+use chancery_event_store::{Session as Kept, SignInLink as KeptLink, StoreError, Tx};
 use chancery_projections::{ClientFilter, apis, client_list, client_secrets, clients, tenants};
 
 use crate::{
@@ -186,11 +187,34 @@ impl Application {
         Ok(SessionToken(token))
     }
 
-    /// Who is signed in with this token; `None`: nobody, or not any more.
+    /// Who is signed in with this token; `None`: nobody, or not any more. What has ended has ended for good.
     ///
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Internal`].
     pub async fn session(&self, token: &str) -> Result<Option<Session>, Error> {
+        let Some((session, seen_at)) = self.looked_up(token).await? else {
+            return Ok(None);
+        };
+        let now = self.now();
+        if seen_at.plus_seconds(SEEN) <= now {
+            let mut tx = self.parts.store.begin().await?;
+            tx.platform_session_seen(&session_hash(token), now).await?;
+            tx.commit().await?;
+        }
+        Ok(Some(session))
+    }
+
+    /// The same for what a page asks for by itself: that keeps no session from resting.
+    ///
+    /// # Errors
+    /// As [`Self::session`].
+    pub async fn session_at_rest(&self, token: &str) -> Result<Option<Session>, Error> {
+        let found = self.looked_up(token).await?;
+        Ok(found.map(|(session, _)| session))
+    }
+
+    /// A session that is good, and when it was last used.
+    async fn looked_up(&self, token: &str) -> Result<Option<(Session, Timestamp)>, Error> {
         let hash = session_hash(token);
         self.clock_trusted()?;
         let Some(kept) = self.parts.store.platform_session(&hash).await? else {
@@ -201,18 +225,18 @@ impl Application {
         }
         // A session that was used later than now is one that may have rested too long.
         let now = self.now_after(kept.tenant, kept.seen_at)?;
-        if kept.ends_at <= now || kept.seen_at.plus_seconds(RESTS) <= now {
-            return Ok(None);
-        }
-        let Some((row, slug, caller)) = self.signed_in(&kept).await? else {
+        let is_over = kept.ends_at <= now || kept.seen_at.plus_seconds(RESTS) <= now;
+        let good = if is_over {
+            None
+        } else {
+            self.signed_in(&kept).await?
+        };
+        let Some((row, slug, caller)) = good else {
+            // What it stood on may come back; it does not.
+            self.end_session(token).await?;
             return Ok(None);
         };
-        if kept.seen_at.plus_seconds(SEEN) <= now {
-            let mut tx = self.parts.store.begin().await?;
-            tx.platform_session_seen(&hash, now).await?;
-            tx.commit().await?;
-        }
-        Ok(Some(Session {
+        let session = Session {
             caller,
             tenant: kept.tenant,
             slug,
@@ -220,7 +244,8 @@ impl Application {
             name: row.name.map(|name| name.to_string()),
             form_token: hashed("chancery console form", token),
             ends_at: kept.ends_at,
-        }))
+        };
+        Ok(Some((session, kept.seen_at)))
     }
 
     /// The client of a session, its tenant's slug, and what it may do now: every admin scope that it is
@@ -438,4 +463,50 @@ impl Session {
     pub fn sent(&self, form_token: &str) -> bool {
         sha256(self.form_token.as_bytes()) == sha256(form_token.as_bytes())
     }
+}
+
+/// Ends what stands on what this change ends, in the same transaction: sessions and links of a client that is
+/// disabled, ends or may do nothing here any more, and of a tenant that is suspended or closed. When all that comes
+/// back, they do not.
+pub(crate) async fn end_sessions(
+    tx: &mut Tx,
+    tenant: TenantId,
+    (read, change): (&ReadSet, &ChangeSet),
+) -> Result<(), StoreError> {
+    for (stream, event) in change.events() {
+        match (event, stream) {
+            (
+                Event::Tenant(
+                    TenantEvent::TenantSuspended { .. } | TenantEvent::TenantClosed { .. },
+                ),
+                _,
+            ) => tx.end_sessions_in(tenant).await?,
+            (
+                Event::Client(
+                    ClientEvent::ClientDisabled { .. }
+                    | ClientEvent::ClientExpired { .. }
+                    | ClientEvent::ClientDeleted { .. },
+                ),
+                StreamId::Client(client),
+            ) => {
+                tx.end_sessions_of(tenant, *client).await?;
+            }
+            (
+                Event::Client(
+                    ClientEvent::ClientGrantRevoked { .. } | ClientEvent::ClientGranted { .. },
+                ),
+                StreamId::Client(client),
+            ) => {
+                let after = read.after(change);
+                if after
+                    .client(*client)
+                    .is_ok_and(|client| admin_scopes(client).is_empty())
+                {
+                    tx.end_sessions_of(tenant, *client).await?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -16,6 +16,9 @@ use crate::{Console, stop::Stop};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fields(Vec<(String, String)>);
 
+/// A form into which nothing has been typed.
+pub(crate) static NOTHING: Fields = Fields(Vec::new());
+
 impl Fields {
     pub(crate) fn parse(text: &[u8]) -> Self {
         Self(

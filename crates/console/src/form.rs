@@ -6,6 +6,7 @@ use crate::{
     fields::Fields,
     posted::{COMMAND, FORM_TOKEN, VERSION},
     problem::Problem,
+    refused::Refused,
     visitor::Visitor,
 };
 
@@ -18,7 +19,9 @@ pub(crate) struct Form<'a> {
     /// Where the form is opened, where that is another address than the one that it is sent to.
     opened: Option<&'a str>,
     /// What the ids of its fields begin with: no two forms of a page have the same.
-    prefix: &'static str,
+    prefix: String,
+    /// One of the forms of its page that could not be done.
+    refused: Option<&'a Refused>,
 }
 
 /// A field of one line.
@@ -31,6 +34,8 @@ pub(crate) struct Line<'a> {
     pub(crate) required: bool,
     /// The least and the greatest number, where the browser is to say so.
     between: Option<(u32, u32)>,
+    /// How many letters the browser lets in.
+    letters: Option<u32>,
 }
 
 impl<'a> Line<'a> {
@@ -42,6 +47,15 @@ impl<'a> Line<'a> {
             kind: "text",
             required: false,
             between: None,
+            letters: None,
+        }
+    }
+
+    /// Why something is done, which stands in the roll.
+    pub(crate) fn reason() -> Self {
+        Self {
+            letters: Some(500),
+            ..Self::text("reason", "Reason", "It stands in the roll for ever.").required()
         }
     }
 
@@ -83,19 +97,32 @@ impl<'a> Form<'a> {
             given,
             problem,
             opened: None,
-            prefix: "f",
+            prefix: "f".to_owned(),
+            refused: None,
+        }
+    }
+
+    /// One of several forms of a page, by a name that no other has there: as it is opened, or as it was refused.
+    pub(crate) fn one_of(
+        visitor: &'a Visitor,
+        name: impl Into<String>,
+        opened: &'a Fields,
+        refused: Option<&'a Refused>,
+    ) -> Self {
+        let prefix = name.into();
+        let (given, problem) = refused
+            .and_then(|refused| refused.at(&prefix))
+            .map_or((opened, None), |(fields, problem)| (fields, Some(problem)));
+        Self {
+            prefix,
+            refused,
+            ..Self::new(visitor, given, problem)
         }
     }
 
     /// The same, which is opened at this address.
     pub(crate) fn opened(mut self, at: &'a str) -> Self {
         self.opened = Some(at);
-        self
-    }
-
-    /// The same, beside other forms on its page.
-    pub(crate) fn beside_others(mut self, prefix: &'static str) -> Self {
-        self.prefix = prefix;
         self
     }
 
@@ -111,6 +138,9 @@ impl<'a> Form<'a> {
 
     /// The whole form.
     pub(crate) fn to(&self, action: &str, content: &Markup) -> Markup {
+        if let Some(refused) = self.refused {
+            refused.shown(&self.prefix);
+        }
         html! {
             form method="post" action=(action) {
                 (hidden(self.visitor))
@@ -153,7 +183,7 @@ impl<'a> Form<'a> {
             div.field {
                 label for=(id) { (field.label) @if field.required { " " span.needed { "needed" } } }
                 input id=(id) name=(field.name) type=(field.kind) value=(self.value(field))
-                    required[field.required] autocomplete="off" spellcheck="false" min=[field.between.map(|(least, _)| least)] max=[field.between.map(|(_, greatest)| greatest)] step=[(field.kind == "datetime-local").then_some("1")]
+                    required[field.required] autocomplete="off" spellcheck="false" maxlength=[field.letters] min=[field.between.map(|(least, _)| least)] max=[field.between.map(|(_, greatest)| greatest)] step=[(field.kind == "datetime-local").then_some("1")]
                     aria-invalid=[self.wrong(field.name).map(|_| "true")]
                     aria-describedby=(format!("{id}-hint"));
                 (self.hint(&id, field.name, field.hint))
@@ -213,6 +243,20 @@ impl<'a> Form<'a> {
         }
     }
 
+    /// What has to be typed out before it is done.
+    pub(crate) fn confirmation(&self, word: &str) -> Markup {
+        let (id, name) = (self.id("confirm"), "confirm");
+        html! {
+            div.field {
+                label for=(id) { "Type " strong { (word) } " to confirm" }
+                input id=(id) name=(name) value=(self.given.raw(name)) required autocomplete="off" autocapitalize="none"
+                    spellcheck="false" aria-invalid=[self.wrong(name).map(|_| "true")]
+                    aria-describedby=(format!("{id}-hint"));
+                (self.hint(&id, name, ""))
+            }
+        }
+    }
+
     fn wrong(&self, name: &str) -> Option<&str> {
         self.problem.and_then(|problem| problem.at(name))
     }
@@ -247,27 +291,6 @@ fn refused(problem: &Problem) -> Markup {
 /// Which version of a thing stands in a form.
 pub(crate) fn version(version: impl Render) -> Markup {
     html! { input type="hidden" name=(VERSION) value=(version); }
-}
-
-/// A reason, which stands in the roll.
-pub(crate) fn reason(id: &str) -> Markup {
-    html! {
-        div.field {
-            label for=(id) { "Reason" }
-            input id=(id) name="reason" required maxlength="500" autocomplete="off" aria-describedby={(id) "-hint"};
-            p.hint id={(id) "-hint"} { "It stands in the roll for ever." }
-        }
-    }
-}
-
-/// What has to be typed out before it is done.
-pub(crate) fn confirmation(word: &str) -> Markup {
-    html! {
-        div.field {
-            label for="confirm" { "Type " strong { (word) } " to confirm" }
-            input id="confirm" name="confirm" required autocomplete="off" autocapitalize="none" spellcheck="false";
-        }
-    }
 }
 
 /// A form that is a button.

@@ -13,22 +13,26 @@ use chancery_domain::{
 use maud::{Markup, html};
 
 use crate::{
-    fields::{Asked, Fields},
-    form::{self, Form},
+    fields::{Asked, NOTHING},
+    form::{Form, Line},
     layout::Page,
+    meant::reason,
     posted::Posted,
-    problem::Problem,
+    refused::Refused,
     routes::Routes,
     show,
     stop::Stop,
-    tenants::reason,
     within::Within,
 };
 
 pub(crate) fn routes() -> Routes {
     Routes::default()
         .page("/console/t/{slug}/keys", get(page).post(rotate))
-        .beside("/console/t/{slug}/keys/revoke", post(revoke))
+        .form(
+            "/console/t/{slug}/keys/revoke",
+            "/console/t/{slug}/keys",
+            post(revoke),
+        )
 }
 
 fn done(word: Option<&str>) -> Option<&'static str> {
@@ -44,48 +48,64 @@ fn done(word: Option<&str>) -> Option<&'static str> {
 }
 
 async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
-    show(&within, &Fields::default(), None, done(asked.get("done"))).await
+    show(&within, None, done(asked.get("done"))).await
 }
 
 async fn rotate(posted: Posted<Within>) -> Result<Response, Stop> {
-    let (within, fields) = (&posted.from, &posted.fields);
-    let algorithm = match fields.chosen("algorithm", &algorithms()).transpose() {
-        Ok(algorithm) => algorithm,
-        Err(invalid) => {
-            let mut faults = Faults::default();
-            faults.add("algorithm", invalid);
-            return show(within, fields, Some(faults.into()), None).await;
-        }
-    };
+    let within = &posted.from;
+    let mut faults = Faults::default();
+    let algorithm = posted.fields.chosen("algorithm", &algorithms());
+    let algorithm = faults.take_optional("algorithm", algorithm);
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let request = posted.request("rotateSigningKey");
-    let rotated = application.rotate_signing_key(caller, within.tenant, algorithm, &request);
-    match rotated.await {
-        Ok(_) => Ok(Redirect::to(&within.at("/keys?done=rotated")).into_response()),
-        Err(error) => show(within, fields, Some(Problem::of(error)?), None).await,
-    }
+    let rotated = match faults.finish(algorithm) {
+        Ok(algorithm) => application
+            .rotate_signing_key(caller, within.tenant, algorithm, &request)
+            .await
+            .map(|_| ()),
+        Err(faults) => Err(Error::Invalid(faults)),
+    };
+    answered(&posted, "rotate", rotated, "rotated").await
 }
 
 async fn revoke(posted: Posted<Within>) -> Result<Response, Stop> {
     let (within, fields) = (&posted.from, &posted.fields);
-    let key = fields.get("key").and_then(|id| id.parse().ok());
+    let key = fields.get("key").and_then(|id| id.parse::<KeyId>().ok());
     let key = key.ok_or(Error::NotFound { what: "key" })?;
-    let reason = reason(fields)?;
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let request = posted.request("revokeSigningKey");
-    let revoked = application.revoke_signing_key(caller, within.tenant, key, reason, &request);
-    match revoked.await {
-        Ok(_) => Ok(Redirect::to(&within.at("/keys?done=revoked")).into_response()),
-        Err(error) => show(within, fields, Some(Problem::of(error)?), None).await,
+    let revoked = match reason(fields) {
+        Ok(reason) => application
+            .revoke_signing_key(caller, within.tenant, key, reason, &request)
+            .await
+            .map(|_| ()),
+        Err(error) => Err(error),
+    };
+    answered(&posted, &format!("revoke-{key}"), revoked, "revoked").await
+}
+
+/// Back to the page with what was done in a word, or with what is wrong with the form of this name.
+async fn answered(
+    posted: &Posted<Within>,
+    form: &str,
+    outcome: Result<(), Error>,
+    done: &str,
+) -> Result<Response, Stop> {
+    let within = &posted.from;
+    match outcome {
+        Ok(()) => Ok(Redirect::to(&within.at(&format!("/keys?done={done}"))).into_response()),
+        Err(error) => {
+            let refused = Refused::by(error, form, &posted.fields)?;
+            show(within, Some(&refused), None).await
+        }
     }
 }
 
 async fn show(
     within: &Within,
-    given: &Fields,
-    problem: Option<Problem>,
+    refused: Option<&Refused>,
     notice: Option<&'static str>,
 ) -> Result<Response, Stop> {
     let application = within.visitor.application();
@@ -98,17 +118,17 @@ async fn show(
         .policy;
     let now = application.now();
     let issuer = format!("{}/t/{}", application.public_url(), within.slug);
-    let rotate = Form::new(&within.visitor, given, problem.as_ref());
+    let rotate = Form::one_of(&within.visitor, "rotate", &NOTHING, refused);
     let algorithms =
         SigningAlgorithm::ALL.map(|algorithm| (algorithm.as_str(), algorithm.as_str()));
     Ok(Page::within("Signing keys", within)
         .noting(notice)
-        .refused(problem.is_some())
+        .refusing(refused)
         .show(&html! {
             h1 { "Signing keys" }
             p.lead { "What this tenant's tokens are signed with. Whoever accepts them reads the public side from the key set." }
             (show::only_read(within))
-            (table(within, &ring, now))
+            (table(within, &ring, refused, now))
             section {
                 dl.facts {
                     dt { "Key set" } dd { (show::id(&format!("{issuer}/oauth2/jwks"))) }
@@ -147,7 +167,7 @@ fn ordered(
     all
 }
 
-fn table(within: &Within, ring: &KeyRing, now: Timestamp) -> Markup {
+fn table(within: &Within, ring: &KeyRing, refused: Option<&Refused>, now: Timestamp) -> Markup {
     let may_change = within.may(Needs::TenantAdmin);
     // The newest first: who comes here comes for those.
     let keys = ring.as_made().into_iter().rev();
@@ -160,7 +180,7 @@ fn table(within: &Within, ring: &KeyRing, now: Timestamp) -> Markup {
                     @if may_change { th scope="col" { "If somebody else may have it" } }
                 } }
                 tbody { @for (id, key) in keys {
-                    @if let Some(state) = ring.state(id, now) { (row(within, (id, key), state, ring.retires_at(id), now)) }
+                    @if let Some(state) = ring.state(id, now) { (row(within, (id, key), state, (ring.retires_at(id), now), refused)) }
                 } }
             }
         }
@@ -171,9 +191,10 @@ fn row(
     within: &Within,
     (id, key): (KeyId, &SigningKey),
     state: KeyState,
-    ends: Option<Timestamp>,
-    now: Timestamp,
+    (ends, now): (Option<Timestamp>, Timestamp),
+    refused: Option<&Refused>,
 ) -> Markup {
+    let revoke = Form::one_of(&within.visitor, format!("revoke-{id}"), &NOTHING, refused);
     html! {
         tr {
             th scope="row" {
@@ -186,15 +207,14 @@ fn row(
             td { @match ends { Some(end) => (show::when(end, now)), None => span.quiet { "it stays" } } }
             @if within.may(Needs::TenantAdmin) {
                 td { @if state != KeyState::Revoked {
-                    details {
+                    details open[revoke.is_refused()] {
                         summary { "Revoke" }
-                        form method="post" action=(within.at("/keys/revoke")) {
-                            (form::hidden(&within.visitor))
+                        (revoke.to(&within.at("/keys/revoke"), &html! {
                             input type="hidden" name="key" value=(id);
                             p { "Every token that it signed is refused at once, and its clients ask for new ones. Another key signs from now on." }
-                            (form::reason(&format!("why-{id}")))
+                            (revoke.line(&Line::reason()))
                             button.bad type="submit" { "Revoke the key now" }
-                        }
+                        }))
                     }
                 } }
             }

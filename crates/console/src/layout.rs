@@ -6,7 +6,7 @@ use chancery_domain::access::AdminScope;
 use http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 
-use crate::{form, visitor::Visitor, within::Within};
+use crate::{form, refused::Refused, visitor::Visitor, within::Within};
 
 /// A page for somebody who is signed in.
 pub(crate) struct Page<'a> {
@@ -16,6 +16,7 @@ pub(crate) struct Page<'a> {
     within: Option<&'a Within>,
     status: StatusCode,
     notice: Option<&'static str>,
+    refused: Option<&'a Refused>,
 }
 
 impl<'a> Page<'a> {
@@ -27,6 +28,7 @@ impl<'a> Page<'a> {
             within: None,
             status: StatusCode::OK,
             notice: None,
+            refused: None,
         }
     }
 
@@ -52,6 +54,12 @@ impl<'a> Page<'a> {
         self
     }
 
+    /// As the answer to one of its forms that cannot be used.
+    pub(crate) fn refusing(mut self, refused: Option<&'a Refused>) -> Self {
+        self.refused = refused;
+        self.refused(refused.is_some())
+    }
+
     pub(crate) fn show(self, content: &Markup) -> Response {
         let markup = document(
             &self.title,
@@ -64,6 +72,7 @@ impl<'a> Page<'a> {
                         @if let Some(notice) = self.notice {
                             p.notice role="status" { (notice) }
                         }
+                        @if let Some(refused) = self.refused { (refused.elsewhere()) }
                         (content)
                     }
                 }
@@ -146,6 +155,18 @@ pub(crate) fn bare(title: &str, content: &Markup) -> Markup {
                 p.brand { (mark()) span { "Chancery" } }
                 (content)
             }
+        },
+    )
+}
+
+/// A page that leads on to this address of the console at once.
+pub(crate) fn onward(next: &str) -> Markup {
+    bare(
+        "One moment",
+        &html! {
+            meta http-equiv="refresh" content={"0; url=" (next)};
+            h1 { "One moment" }
+            p { a.button href=(next) { "Go on" } }
         },
     )
 }

@@ -23,8 +23,10 @@ mod home;
 mod kept;
 mod keys;
 mod layout;
+mod meant;
 mod posted;
 mod problem;
+mod refused;
 mod roll;
 mod routes;
 mod show;
@@ -38,7 +40,7 @@ mod within;
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 use chancery_application::Application;
 
-use crate::{routes::Routes, tokens::TokenEndpoint};
+use crate::{roll::live::Readings, routes::Routes, stop::Stop, tokens::TokenEndpoint};
 
 /// How large a form may be, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -48,6 +50,7 @@ const MAX_BODY: usize = 64 * 1024;
 struct Console {
     application: Application,
     tokens: TokenEndpoint,
+    readings: Readings,
 }
 
 /// Every route of the console, beneath the layer of `chancery-telemetry` that gives each request its trace.
@@ -57,9 +60,11 @@ pub fn router(application: Application, tokens: Router) -> Router {
     let console = Console {
         application,
         tokens: TokenEndpoint::new(tokens),
+        readings: Readings::default(),
     };
     routes()
         .router()
+        .method_not_allowed_fallback(async || Stop::WrongMethod)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .merge(assets::routes())
         .layer(middleware::from_fn(dress::dress))

@@ -1,8 +1,12 @@
 //! The routes of the console. Every page is listed, so that whoever looks at all of them misses none.
 
-use axum::{Router, routing::MethodRouter};
+use axum::{
+    Router,
+    response::Redirect,
+    routing::{MethodRouter, get},
+};
 
-use crate::Console;
+use crate::{Console, within::Within};
 
 /// Routes, and which of them are pages.
 #[derive(Default)]
@@ -24,6 +28,13 @@ impl Routes {
         self.paths.push(path.to_owned());
         self.router = self.router.route(path, methods);
         self
+    }
+
+    /// Where a form of a tenant's page is sent to. Whoever comes here otherwise, as when a form was refused and its
+    /// address is opened once more, is led to that page.
+    pub(crate) fn form(self, path: &str, on: &'static str, sent: MethodRouter<Console>) -> Self {
+        let back = get(async move |within: Within| Redirect::to(&within.filled(on)));
+        self.beside(path, sent.merge(back))
     }
 
     pub(crate) fn merge(mut self, other: Self) -> Self {

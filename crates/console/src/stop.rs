@@ -26,6 +26,10 @@ pub(crate) enum Stop {
     Unreadable(&'static str),
     /// There is nothing at this address.
     NothingHere,
+    /// There is nothing that could be done in this way at this address.
+    WrongMethod,
+    /// The browser came from elsewhere, and so without its cookie: to be asked again from here.
+    Elsewhere(String),
     /// As many do it already as may at once.
     Busy,
 }
@@ -187,6 +191,12 @@ impl IntoResponse for Stop {
                 "Nothing here",
                 "The console has no such page.",
             ),
+            Self::WrongMethod => Fault::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Not in this way",
+                "There is something at this address, but not for this kind of request.",
+            ),
+            Self::Elsewhere(next) => return layout::onward(next).into_response(),
             Self::Busy => Fault::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Others are at it",

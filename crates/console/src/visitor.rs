@@ -3,7 +3,7 @@
 use axum::extract::{FromRequestParts, OriginalUri};
 use chancery_application::{Application, Session};
 use chancery_telemetry::TraceContext;
-use http::{HeaderMap, Method, request::Parts};
+use http::{HeaderMap, Method, header::ACCEPT, request::Parts};
 
 use crate::{Console, cookie, stop::Stop};
 
@@ -53,9 +53,17 @@ impl FromRequestParts<Console> for Visitor {
             .then(|| uri.path_and_query().map(ToString::to_string))
             .flatten();
         let Some(token) = cookie::sent(&parts.headers, application) else {
-            return Err(Stop::SignIn(asked));
+            return Err(match asked {
+                Some(next) if is_link_from_elsewhere(&parts.headers) => Stop::Elsewhere(next),
+                asked => Stop::SignIn(asked),
+            });
         };
-        let Some(session) = application.session(token).await? else {
+        let session = if is_stream(&parts.headers) {
+            application.session_at_rest(token).await?
+        } else {
+            application.session(token).await?
+        };
+        let Some(session) = session else {
             return Err(Stop::SignIn(asked));
         };
         let trace = parts.extensions.get::<TraceContext>().copied();
@@ -72,4 +80,19 @@ impl FromRequestParts<Console> for Visitor {
             headers: parts.headers.clone(),
         })
     }
+}
+
+/// Whether somebody follows a link from another site's page. No browser sends the cookie with it, whether or not
+/// they are signed in; asked for once more from a page of this site, it does.
+fn is_link_from_elsewhere(headers: &HeaderMap) -> bool {
+    let says = |name: &str, value: &str| headers.get(name).is_some_and(|said| said == value);
+    says("sec-fetch-site", "cross-site")
+        && says("sec-fetch-mode", "navigate")
+        && says("sec-fetch-dest", "document")
+}
+
+/// Whether a page asks for what happens by itself, again and again: nobody need be there.
+fn is_stream(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT);
+    accepted.is_some_and(|accepted| accepted.as_bytes().starts_with(b"text/event-stream"))
 }

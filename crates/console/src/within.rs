@@ -40,6 +40,14 @@ impl Within {
         Err(Error::Forbidden { needs }.into())
     }
 
+    /// This path with what the address has in place of the names in braces.
+    pub(crate) fn filled(&self, path: &str) -> String {
+        let names = self.params.iter();
+        names.fold(path.to_owned(), |path, (name, value)| {
+            path.replace(&format!("{{{name}}}"), value)
+        })
+    }
+
     /// The address of a page of this tenant.
     pub(crate) fn at(&self, page: &str) -> String {
         format!("/console/t/{}{page}", self.slug)

@@ -87,7 +87,7 @@ impl<'a> Reads<'a> for &'a mut Connection<'_> {
 #[macro_export]
 macro_rules! fetch_optional {
     ($on:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
-        $crate::__fetch!(fetch_optional, $on, $row, $sql $(, $bind)*)
+        $crate::__fetch!(fetch_optional, true, $on, $row, $sql $(, $bind)*)
     };
 }
 
@@ -95,7 +95,16 @@ macro_rules! fetch_optional {
 #[macro_export]
 macro_rules! fetch_all {
     ($on:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
-        $crate::__fetch!(fetch_all, $on, $row, $sql $(, $bind)*)
+        $crate::__fetch!(fetch_all, true, $on, $row, $sql $(, $bind)*)
+    };
+}
+
+/// Like [`fetch_all!`], planned anew for these values: for a statement of which PostgreSQL cannot tell, without
+/// them, how little there is to walk over.
+#[macro_export]
+macro_rules! fetch_all_anew {
+    ($on:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
+        $crate::__fetch!(fetch_all, false, $on, $row, $sql $(, $bind)*)
     };
 }
 
@@ -103,23 +112,25 @@ macro_rules! fetch_all {
 #[macro_export]
 macro_rules! fetch_one {
     ($on:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
-        $crate::__fetch!(fetch_one, $on, $row, $sql $(, $bind)*)
+        $crate::__fetch!(fetch_one, true, $on, $row, $sql $(, $bind)*)
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __fetch {
-    ($fetch:ident, $on:expr, $row:ty, $sql:expr $(, $bind:expr)*) => {
+    ($fetch:ident, $kept:expr, $on:expr, $row:ty, $sql:expr $(, $bind:expr)*) => {
         match $crate::Reads::source($on).connection().await {
             Ok($crate::Connection::Postgres(mut held)) => {
                 $crate::sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+                    .persistent($kept)
                     .$fetch(&mut *held)
                     .await
                     .map_err($crate::StoreError::from)
             }
             Ok($crate::Connection::Sqlite(mut held)) => {
                 $crate::sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+                    .persistent($kept)
                     .$fetch(&mut *held)
                     .await
                     .map_err($crate::StoreError::from)

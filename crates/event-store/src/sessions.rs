@@ -148,6 +148,22 @@ impl Tx {
         )
     }
 
+    /// Ends every session of a tenant's clients, and every link that would begin one.
+    pub async fn end_sessions_in(&mut self, tenant: TenantId) -> Result<(), StoreError> {
+        let tenant = tenant.to_string();
+        execute!(
+            self,
+            "DELETE FROM console_links WHERE tenant_id = $1",
+            &*tenant
+        )?;
+        execute!(
+            self,
+            "DELETE FROM console_sessions WHERE tenant_id = $1",
+            &*tenant
+        )
+        .map(drop)
+    }
+
     /// Deletes every tenant's sessions and links that have ended by now.
     pub async fn platform_delete_ended_sessions(
         &mut self,

@@ -9,7 +9,9 @@ use chancery_domain::{
     secret_rotation::SecretRotation,
     tenant::{Tenant, TenantState},
 };
-use chancery_event_store::{Store, StoreError, Tx, execute, fetch_all, fetch_optional};
+use chancery_event_store::{
+    Store, StoreError, Tx, execute, fetch_all, fetch_all_anew, fetch_optional,
+};
 
 use crate::{client_list::search_name, client_secrets, fold::TenantRows, model::Cell, side::Side};
 
@@ -217,7 +219,7 @@ pub async fn upcoming(
         subject: String::new(),
     };
     let after = after.unwrap_or(&start);
-    let rows = fetch_all!(
+    let rows = fetch_all_anew!(
         store,
         CalendarRow,
         "SELECT at, kind, name, number, subject, client_id FROM agenda

@@ -44,6 +44,16 @@ story! {
         browser.press("Create the client").await;
         browser.shows("Keep this now").await;
         browser.until("document.querySelectorAll('[role=tab]').length === 4").await;
+        // The answer comes in a tab of its own: what is shown once stays.
+        let secret = browser.eval("document.querySelector('[data-secret]').textContent").await.unwrap();
+        let secret = secret.as_str().unwrap().to_owned();
+        browser
+            .eval("[...document.querySelectorAll('main button')].find(e => e.textContent === 'Ask for a token, in another tab').click()")
+            .await;
+        browser.shows("Keep this now").await;
+        browser.click("main a[href*='/clients/client_']").await;
+        browser.press("Try a token").await;
+        browser.fill("secret", &secret).await;
         browser.press("Ask for a token").await;
         browser.shows("answered 200 with a token").await;
         browser.no_complaints();

@@ -90,11 +90,76 @@ story! {
         assert_eq!(token().await, 401);
         browser.submit(&client, &state, &[("do", "enable")]).await.location();
         assert_eq!(token().await, 200);
-        assert_eq!(browser.submit(&client, &state, &[("do", "delete"), ("reason", "x"), ("confirm", "wrong")]).await.status, 400);
+        assert_eq!(browser.submit(&client, &state, &[("do", "delete"), ("reason", "x"), ("confirm", "wrong")]).await.status, 422);
         assert_eq!(token().await, 200);
         browser.submit(&client, &state, &[("do", "delete"), ("reason", "x"), ("confirm", "renamed")]).await.location();
         assert_eq!(token().await, 401);
         browser.open(&client).await.shows("deleted");
+    }
+}
+
+story! {
+    /// What was taken away from an API counts no more for who was granted it, also when it has come back: the form does
+    /// not give it back by the way.
+    async fn a_scope_that_was_taken_away_is_not_given_back_by_another_change(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let scopes = |names: &[&str]| {
+            let scopes: Vec<_> = names.iter().map(|name| json!({"name": name})).collect();
+            json!({"api": acme.api, "scopes": scopes, "roles": []})
+        };
+        let browser = Browser::operator(&world).await;
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        let grants = format!("{client}/grants");
+        let all = [("scope", "https://orders.example orders:read"), ("scope", "https://orders.example orders:write")];
+        browser.submit(&client, &grants, &all).await.location();
+        operator.mutation("updateApi", "api { id }", scopes(&["orders:read"])).await.data();
+        operator.mutation("updateApi", "api { id }", scopes(&["orders:read", "orders:write", "orders:more"])).await.data();
+        let page = browser.open(&client).await;
+        assert!(page.html.contains("value=\"https://orders.example orders:read\" checked"), "{}", page.html);
+        assert!(!page.html.contains("value=\"https://orders.example orders:write\" checked"), "{}", page.html);
+        page.shows("orders:write (was granted before it was taken away, and counts no more: tick it to grant it again)");
+        let past = browser.open("/console/t/acme/past").await;
+        past.shows("https://orders.example orders:read …");
+        let (id, secret) = crate::console::readers::holder(&world, "acme", "tenant:read").await;
+        let reader = Browser::signed_in(&world, "acme", &id, &secret).await;
+        reader.open(&client).await.shows_not("orders:write");
+        // What is ticked is sent as it stands, and one more.
+        let more = [("scope", "https://orders.example orders:read"), ("scope", "https://orders.example orders:more")];
+        browser.submit(&client, &grants, &more).await.location();
+        let token = world.token("acme", &acme.client, &acme.secret).send().await;
+        assert_eq!(token.claims()["scope"], json!("orders:more orders:read"));
+        browser.submit(&client, &grants, &all).await.location();
+        let token = world.token("acme", &acme.client, &acme.secret).send().await;
+        assert_eq!(token.claims()["scope"], json!("orders:read orders:write"), "ticked, it is granted again");
+    }
+}
+
+story! {
+    /// More APIs than a page has boxes for: what a client holds is shown all the same, and the newest can be granted.
+    async fn the_newest_of_many_apis_can_be_granted_and_is_shown(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        for number in 0..201 {
+            let input = json!({"tenant": "acme", "identifier": format!("https://a{number}.example"), "name": format!("A{number}"), "scopes": [{"name": "a:read"}]});
+            operator.mutation("createApi", "api { id }", input).await.data();
+            world.clock.advance(1);
+        }
+        let browser = Browser::operator(&world).await;
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        let page = browser.open(&client).await;
+        page.shows("This tenant has more APIs than these 200.");
+        assert!(!page.html.contains("value=\"https://a200.example a:read\""));
+        let grants = format!("{client}/grants");
+        let wrong = browser.submit(&client, &grants, &[("others", "https://none.example a:read")]).await;
+        assert_eq!(wrong.status, 422);
+        assert!(wrong.html.contains(">https://none.example a:read</textarea>"), "what was typed stays");
+        browser.submit(&client, &grants, &[("others", "https://a200.example a:read")]).await.location();
+        let page = browser.open(&client).await;
+        assert!(page.html.contains("value=\"https://a200.example a:read\" checked"), "{}", page.text());
+        // Saved once more without it in the lines, it is its box that counts.
+        browser.submit(&client, &grants, &[("scope", "https://a200.example a:read")]).await.location();
+        assert!(browser.open(&client).await.html.contains("value=\"https://a200.example a:read\" checked"));
     }
 }
 

@@ -15,6 +15,7 @@ mod links;
 mod pages;
 mod pictures;
 pub(crate) mod readers;
+mod refused;
 mod roll;
 mod routes;
 mod secrets;

@@ -119,6 +119,48 @@ story! {
 }
 
 story! {
+    /// A tab that is left open comes back every quarter of a minute: that is one reading, and nobody's use of the
+    /// session.
+    async fn a_tab_that_is_left_open_is_one_reading_and_keeps_no_session(world: World) {
+        world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let follow = async |last: Option<&str>| {
+            let request = world.http.get(format!("{}/console/t/acme/roll/live?after=8", world.url));
+            let request = request.header("cookie", browser.cookie.as_ref().unwrap()).header("accept", "text/event-stream");
+            let request = last.iter().fold(request, |request, last| request.header("last-event-id", *last));
+            let answer = request.send().await.unwrap();
+            answer.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream")
+        };
+        let readings = async || {
+            let query = "query ($filter: ActivityFilter) { activity(tenant: \"acme\", first: 100, filter: $filter) { edges { cursor } } }";
+            let filter = serde_json::json!({"filter": {"kinds": ["roll_read"]}});
+            let found = world.operator().await.send("activity", query, filter).await.data();
+            found["edges"].as_array().unwrap().len()
+        };
+        // Whoever says that they come back and never were here is recorded.
+        follow(Some("8")).await;
+        assert_eq!(readings().await, 1);
+        for _ in 0..3 {
+            world.clock.advance(16);
+            assert!(follow(Some("8")).await);
+        }
+        assert_eq!(readings().await, 1, "the same reading goes on");
+        world.clock.advance(16);
+        follow(None).await;
+        assert_eq!(readings().await, 2, "the page was opened anew");
+        world.clock.advance(60);
+        follow(Some("8")).await;
+        assert_eq!(readings().await, 3, "it was away for too long");
+        for _ in 0..28 {
+            world.clock.advance(59);
+            assert!(follow(Some("8")).await);
+        }
+        world.clock.advance(59);
+        assert!(!follow(Some("8")).await, "nobody was there for half an hour");
+    }
+}
+
+story! {
     async fn activity_is_told_in_numbers_and_records(world: World) {
         let acme = world.acme().await;
         let browser = Browser::operator(&world).await;

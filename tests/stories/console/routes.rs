@@ -40,6 +40,15 @@ fn token_of(page: &Page) -> String {
     page.hidden("/console/sign-out")[0].1.clone()
 }
 
+/// Where an address leads: a form's own leads to the page that it stands on.
+async fn led(browser: &Browser<'_>, path: &str) -> Page {
+    let page = browser.get(path).await;
+    match page.status {
+        303 => browser.get(page.location()).await,
+        _ => page,
+    }
+}
+
 #[test]
 fn every_route_is_of_a_tenant_or_said_to_be_of_none() {
     let mut outside = chancery_console::paths();
@@ -77,7 +86,7 @@ story! {
                 foreign.push(filled(&path, "acme", (&other.client, &other.api)));
             }
             for foreign in foreign {
-                let (got, sent) = (admin.get(&foreign).await, admin.send(&foreign, &form).await);
+                let (got, sent) = (led(&admin, &foreign).await, admin.send(&foreign, &form).await);
                 for page in [&got, &sent] {
                     assert!([404, 405].contains(&page.status), "{foreign}: {}", page.status);
                     assert!(!page.html.contains(&other.client), "{foreign}: {}", page.html);
@@ -85,9 +94,9 @@ story! {
                 assert!((got.status, sent.status) != (405, 405), "{foreign} answers nobody");
             }
             // The same route leads somewhere in one's own tenant, or the above says nothing.
-            if !path.ends_with("/live") && admin.get(&filled(&path, "other", ("x", "x"))).await.status == 404 {
+            if !path.ends_with("/live") && led(&admin, &filled(&path, "other", ("x", "x"))).await.status == 404 {
                 let path = filled(&path, "acme", (&own.client, &own.api));
-                assert_eq!(admin.get(&path).await.status, 200, "{path}");
+                assert_eq!(led(&admin, &path).await.status, 200, "{path}");
             }
         }
         for (path, got, sent) in OUTSIDE {
@@ -119,5 +128,32 @@ story! {
             }
         }
         assert_eq!(roll(&world, "acme").await.len(), events);
+    }
+}
+
+story! {
+    /// The address of a form that was refused stands in the address bar: it leads back, and nothing answers a browser
+    /// with what is for programs.
+    async fn an_address_that_only_takes_a_form_leads_to_its_page(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let (client, api) = (format!("/console/t/acme/clients/{}", acme.client), format!("/console/t/acme/apis/{}", acme.api));
+        let forms = ["grants", "state", "keys/revoke", "secrets/rotate", "secrets/issue", "secrets/revoke", "secrets/defer", "secrets/schedule"];
+        let forms = forms.map(|form| (format!("{client}/{form}"), &*client));
+        for (form, page) in forms.into_iter().chain([
+            (format!("{api}/retire"), &*api),
+            ("/console/t/acme/state".to_owned(), "/console/t/acme"),
+            ("/console/t/acme/".to_owned(), "/console/t/acme"),
+            ("/console/t/acme/keys/revoke".to_owned(), "/console/t/acme/keys"),
+            ("/console/sign-out".to_owned(), "/console"),
+            ("/console/sign-out/everywhere".to_owned(), "/console"),
+        ]) {
+            assert_eq!(browser.get(&form).await.location(), page, "{form}");
+        }
+        browser.open("/console/t/acme").await;
+        let wrong = browser.send("/console/t/acme/calendar", &[]).await;
+        assert_eq!(wrong.status, 405);
+        assert!(wrong.headers.contains_key("allow"), "{:?}", wrong.headers);
+        wrong.shows("Not in this way");
     }
 }

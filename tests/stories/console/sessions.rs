@@ -1,7 +1,9 @@
 //! Who is signed in, and for how long.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chancery_application::Caller;
 use chancery_crypto::sha256;
+use chancery_domain::value::Slug;
 use serde_json::json;
 
 use crate::support::{Browser, World, run_sql, story, tenant_admin};
@@ -118,6 +120,7 @@ story! {
         operator.mutation("disableClient", "client { id }", json!({"client": client, "reason": "left"})).await.data();
         assert!(!is_in(&browser).await);
         operator.mutation("enableClient", "client { id }", json!({"client": client})).await.data();
+        assert!(!is_in(&browser).await, "what has ended does not come to life again");
 
         let rotated = operator
             .mutation("rotateClientSecret", "secret { plaintext }", json!({"client": client, "overlapSeconds": 60}))
@@ -152,6 +155,67 @@ story! {
         let operator = world.operator().await;
         operator.mutation("suspendTenant", "tenant { id }", json!({"tenant": "acme", "reason": "x"})).await.data();
         assert!(!is_in(&browser).await, "its tenant is suspended");
+    }
+}
+
+story! {
+    /// Nobody need have asked meanwhile: what a session stood on comes back, and the session does not.
+    async fn a_session_does_not_come_back_with_what_it_stood_on(world: World) {
+        world.acme().await;
+        let operator = world.operator().await;
+        let (client, secret) = tenant_admin(&world, "acme").await;
+        let signed_in = || Browser::signed_in(&world, "acme", &client, &secret);
+        let admin = |scopes: &[&str]| json!({"client": client, "grants": [{"api": "urn:chancery:admin", "scopes": scopes}]});
+        for (ends, comes_back) in [
+            (("disableClient", "client { id }", json!({"client": client, "reason": "x"})), ("enableClient", "client { id }", json!({"client": client}))),
+            (("suspendTenant", "tenant { id }", json!({"tenant": "acme", "reason": "x"})), ("resumeTenant", "tenant { id }", json!({"tenant": "acme"}))),
+            (("updateClient", "client { id }", json!({"client": client, "grants": []})), ("updateClient", "client { id }", admin(&["tenant:admin"]))),
+        ] {
+            let browser = signed_in().await;
+            let link = world.platform.application.sign_in_link(&Caller::at_the_command_line("x"), &Slug::parse("acme").unwrap(), None).await;
+            let (_, code) = link.unwrap();
+            for (verb, fields, input) in [ends.clone(), comes_back] {
+                operator.mutation(verb, fields, input).await.data();
+            }
+            assert_eq!(browser.get("/console/t/acme").await.status, 303, "{}", ends.0);
+            let by_link = Browser::new(&world).send("/console/link", &[("code", &code.reveal())]).await;
+            assert_eq!(by_link.status, 401, "a link from before {}", ends.0);
+        }
+        // What takes away less leaves the session.
+        let browser = signed_in().await;
+        operator.mutation("updateClient", "client { id }", admin(&["tenant:read"])).await.data();
+        browser.open("/console/t/acme").await;
+    }
+}
+
+story! {
+    /// Browsers send no cookie of this kind along with a link from another site; from a page of this one they do.
+    async fn a_link_from_elsewhere_leads_who_is_signed_in_on(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let page = format!("/console/t/acme/clients/{}?x=%22%3E", acme.client);
+        let navigated = async |site: &str, mode: &str, to: &str, cookie: Option<&String>| {
+            let request = world.http.get(format!("{}{page}", world.url));
+            let request = request.header("sec-fetch-site", site).header("sec-fetch-mode", mode).header("sec-fetch-dest", to);
+            let request = cookie.iter().fold(request, |request, cookie| request.header("cookie", *cookie));
+            let answer = request.send().await.unwrap();
+            (answer.status().as_u16(), answer.text().await.unwrap())
+        };
+        let (status, html) = navigated("cross-site", "navigate", "document", None).await;
+        assert_eq!(status, 200);
+        assert!(html.contains(&format!("content=\"0; url={page}\"")), "{html}");
+        assert!(!html.contains("billing"));
+        // The browser then asks from here: with the cookie, or for somebody to sign in.
+        for site in ["same-origin", "none", "same-site"] {
+            let (status, html) = navigated(site, "navigate", "document", None).await;
+            assert!(status != 200 || html.contains("Client secret"), "{site}: {html}");
+        }
+        for (mode, to) in [("cors", "empty"), ("no-cors", "image"), ("navigate", "iframe")] {
+            let (_, html) = navigated("cross-site", mode, to, None).await;
+            assert!(!html.contains("url="), "{mode} {to}: {html}");
+        }
+        let (status, html) = navigated("cross-site", "navigate", "document", browser.cookie.as_ref()).await;
+        assert!(status == 200 && html.contains("billing"));
     }
 }
 

@@ -25,7 +25,7 @@ story! {
         browser.submit(show, change, &[("do", "resume")]).await.location();
         browser.open(show).await.shows("active");
         let page = browser.submit(show, change, &[("do", "close"), ("reason", "gone"), ("confirm", "acm")]).await;
-        assert_eq!(page.status, 400);
+        assert_eq!(page.status, 422);
         browser.open(show).await.shows("active");
         browser.submit(show, change, &[("do", "close"), ("reason", "gone"), ("confirm", "acme")]).await.location();
         browser.open(show).await.shows("closed");

@@ -113,7 +113,8 @@ pub(super) fn roles(fields: &Fields, faults: &mut Faults) -> Vec<RoleDefinition>
     let mut found = Vec::new();
     for (number, line) in lines(fields, "roles") {
         // A scope may have a colon in it, so the one with a space after it counts.
-        let Some((name, scopes)) = line.split_once(": ") else {
+        let bare = || line.strip_suffix(':').map(|name| (name, ""));
+        let Some((name, scopes)) = line.split_once(": ").or_else(bare) else {
             let form = Invalid::new("role", "must be like `clerk: orders:read orders:write`");
             on_line::<()>(faults, "roles", number, Err(form));
             continue;
@@ -162,6 +163,23 @@ mod tests {
         );
         assert_eq!(scopes[1].name.as_str(), "orders:write");
         assert_eq!(roles[0].scopes.len(), 2);
+    }
+
+    #[test]
+    fn what_an_api_has_is_read_as_it_is_written_into_the_form() {
+        let fields = Fields::default()
+            .with("scopes", "a:b what it allows: all\nc:")
+            .with("roles", "empty:\nx:y: a:b c:\nnone:");
+        let mut faults = Faults::default();
+        let (scopes, roles) = (scopes(&fields, &mut faults), roles(&fields, &mut faults));
+        assert!(faults.is_empty(), "{faults:?}");
+        assert_eq!(scopes.len(), 2);
+        let roles: Vec<_> = roles
+            .iter()
+            .map(|role| (role.name.as_str(), role.scopes.to_string()))
+            .collect();
+        let whole = [("empty", ""), ("x:y", "a:b c:"), ("none", "")];
+        assert_eq!(roles, whole.map(|(name, scopes)| (name, scopes.to_owned())));
     }
 
     #[test]

@@ -21,5 +21,9 @@ pub(crate) fn routes() -> Routes {
             "/console/t/{slug}/apis/{api}",
             get(one::page).post(one::change),
         )
-        .beside("/console/t/{slug}/apis/{api}/retire", post(one::retire))
+        .form(
+            "/console/t/{slug}/apis/{api}/retire",
+            "/console/t/{slug}/apis/{api}",
+            post(one::retire),
+        )
 }

@@ -9,14 +9,14 @@ use maud::{Markup, html};
 
 use super::{definition, matrix};
 use crate::{
-    fields::{Asked, Fields},
-    form::{self, Form, Line},
+    fields::{Asked, Fields, NOTHING},
+    form::{Form, Line},
     layout::Page,
+    meant::for_good,
     posted::{Posted, VERSION},
-    problem::Problem,
+    refused::Refused,
     show,
     stop::Stop,
-    tenants::confirmed,
     within::Within,
 };
 
@@ -45,44 +45,64 @@ async fn found(within: &Within) -> Result<(ApiId, Row<Api>), Stop> {
 }
 
 pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
-    let (id, row) = found(&within).await?;
-    let given = definition::given(&row.state).with(VERSION, row.version.to_string());
-    show(&within, id, &row, &given, (None, done(asked.get("done")))).await
+    show(&within, None, done(asked.get("done"))).await
 }
 
 pub(crate) async fn change(posted: Posted<Within>) -> Result<Response, Stop> {
-    let (within, fields) = (&posted.from, &posted.fields);
-    let (id, row) = found(within).await?;
+    let within = &posted.from;
+    let (id, _) = found(within).await?;
     let version = posted.version()?;
-    let change = match parse(id, fields) {
-        Ok(change) => ApiChange {
-            expected_version: Some(version),
-            ..change
-        },
-        Err(faults) => return show(within, id, &row, fields, (Some(faults.into()), None)).await,
-    };
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let request = posted.request("updateApi");
-    match application.update_api(caller, change, &request).await {
-        Ok(_) => Ok(Redirect::to(&within.at(&format!("/apis/{id}?done=changed"))).into_response()),
-        Err(error) => {
-            let problem = Problem::of(error)?;
-            show(within, id, &row, fields, (Some(problem), None)).await
+    let changed = match parse(id, &posted.fields) {
+        Ok(change) => {
+            let change = ApiChange {
+                expected_version: Some(version),
+                ..change
+            };
+            application
+                .update_api(caller, change, &request)
+                .await
+                .map(|_| ())
         }
-    }
+        Err(faults) => Err(Error::Invalid(faults)),
+    };
+    answered(&posted, id, "change", changed, "changed").await
 }
 
 pub(crate) async fn retire(posted: Posted<Within>) -> Result<Response, Stop> {
     let within = &posted.from;
     let (id, row) = found(within).await?;
-    confirmed(&posted.fields, row.state.identifier.as_str())?;
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
-    application
-        .retire_api(caller, id, &posted.request("retireApi"))
-        .await?;
-    Ok(Redirect::to(&within.at(&format!("/apis/{id}?done=retired"))).into_response())
+    let request = posted.request("retireApi");
+    let retired = match for_good(&posted.fields, row.state.identifier.as_str()) {
+        Ok(()) => application
+            .retire_api(caller, id, &request)
+            .await
+            .map(|_| ()),
+        Err(error) => Err(error),
+    };
+    answered(&posted, id, "retire", retired, "retired").await
+}
+
+/// Back to the page with what was done in a word, or with what is wrong with the form of this name.
+async fn answered(
+    posted: &Posted<Within>,
+    id: ApiId,
+    form: &str,
+    outcome: Result<(), Error>,
+    done: &str,
+) -> Result<Response, Stop> {
+    let within = &posted.from;
+    match outcome {
+        Ok(()) => Ok(Redirect::to(&within.at(&format!("/apis/{id}?done={done}"))).into_response()),
+        Err(error) => {
+            let refused = Refused::by(error, form, &posted.fields)?;
+            show(within, Some(&refused), None).await
+        }
+    }
 }
 
 fn parse(api: ApiId, fields: &Fields) -> Result<ApiChange, Faults> {
@@ -120,11 +140,10 @@ fn patch<T>(is_asked: bool, given: Option<T>) -> Patch<T> {
 
 async fn show(
     within: &Within,
-    id: ApiId,
-    row: &Row<Api>,
-    given: &Fields,
-    (problem, notice): (Option<Problem>, Option<&'static str>),
+    refused: Option<&Refused>,
+    notice: Option<&'static str>,
 ) -> Result<Response, Stop> {
+    let (id, row) = found(within).await?;
     let api = &row.state;
     let application = within.visitor.application();
     let filter = ClientFilter {
@@ -141,7 +160,9 @@ async fn show(
         .await?;
     let may_change =
         within.may(Needs::TenantAdmin) && !api.built_in && api.state == ApiState::Active;
-    let edit = Form::new(&within.visitor, given, problem.as_ref());
+    let given = definition::given(api).with(VERSION, row.version.to_string());
+    let edit = Form::one_of(&within.visitor, "change", &given, refused);
+    let retire = Form::one_of(&within.visitor, "retire", &NOTHING, refused);
     let content = html! {
         (edit.line(&Line::text("name", "Name", "").required()))
         (definition::fields(&edit))
@@ -151,11 +172,10 @@ async fn show(
     };
     Ok(Page::within(api.name.as_str(), within)
         .noting(notice)
-        .refused(problem.is_some())
+        .refusing(refused)
         .show(&html! {
             div.head { h1 { (api.name) } (show::api_state(api.state)) @if api.built_in { (show::badge("info", "built in")) } }
             (show::only_read(within))
-            @if let Some(problem) = problem.as_ref().filter(|_| !may_change) { (form::gone(problem)) }
             section {
                 dl.facts {
                     dt { "Identifier" } dd { (show::id(&api.identifier)) }
@@ -172,12 +192,11 @@ async fn show(
                 section { h2 { "Change" } (edit.to(&within.at(&format!("/apis/{id}")), &content)) }
                 section.danger {
                     h2 { "Retire" }
-                    form method="post" action=(within.at(&format!("/apis/{id}/retire"))) {
-                        (form::hidden(&within.visitor))
+                    (retire.to(&within.at(&format!("/apis/{id}/retire")), &html! {
                         p { "This cannot be undone. No token is issued for it any more, and its identifier is never given again." }
-                        (form::confirmation(api.identifier.as_str()))
+                        (retire.confirmation(api.identifier.as_str()))
                         button.bad type="submit" { "Retire the API for good" }
-                    }
+                    }))
                 }
             }
         }))

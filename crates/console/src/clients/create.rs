@@ -69,7 +69,7 @@ fn parse(tenant: TenantId, fields: &Fields) -> Result<NewClient, Faults> {
 }
 
 async fn show(within: &Within, given: &Fields, problem: Option<Problem>) -> Result<Response, Stop> {
-    let apis = grants::apis(within).await?;
+    let apis = grants::apis(within, None).await?;
     let form = Form::new(&within.visitor, given, problem.as_ref());
     let content = html! {
         fieldset {
@@ -80,14 +80,14 @@ async fn show(within: &Within, given: &Fields, problem: Option<Problem>) -> Resu
             (more::method(&form))
             details open[problem.is_some()] {
                 summary { "Metadata, claims and keys" }
-                (more::fields(&form, &apis))
+                (more::fields(&form, &apis.shown))
             }
         }
         h2 { "What it may ask for" }
-        @if apis.iter().all(|(_, row)| row.state.built_in) {
+        @if apis.shown.iter().all(|(_, row)| row.state.built_in) {
             div.empty { p { "This tenant has no API yet. " a href=(within.at("/apis/new")) { "Create one" } " first, or grant the client something later." } }
         }
-        (grants::fields(&form, &apis))
+        (grants::fields(&form, &apis, None))
         div.actions {
             button.primary type="submit" { "Create the client" }
             a.button href=(within.at("/clients")) { "Cancel" }

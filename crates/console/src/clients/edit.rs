@@ -104,7 +104,7 @@ async fn form(
     given: &Fields,
     problem: Option<Problem>,
 ) -> Result<Response, Stop> {
-    let apis = grants::apis(within).await?;
+    let apis = grants::apis(within, None).await?;
     let form = Form::new(&within.visitor, given, problem.as_ref());
     let name = called(id, client);
     let back = within.at(&format!("/clients/{id}"));
@@ -119,7 +119,7 @@ async fn form(
             legend { "Tokens and keys" }
             (more::method(&form))
             p.hint { "Another way ends what it authenticated with before." }
-            (more::fields(&form, &apis))
+            (more::fields(&form, &apis.shown))
         }
         div.actions {
             button.primary type="submit" { "Save" }

@@ -7,9 +7,25 @@ use chancery_domain::{
 };
 use maud::{Markup, html};
 
-use crate::{form, show, within::Within};
+use crate::{
+    fields::NOTHING,
+    form::{Form, Line},
+    refused::Refused,
+    show,
+    within::Within,
+};
 
-pub(super) fn section(within: &Within, id: ClientId, client: &Client, now: Timestamp) -> Markup {
+/// What is ticked where somebody else may have had a secret or a key.
+pub(super) const COMPROMISED: &str =
+    "Somebody else may have had it: the tokens that it obtained end too";
+
+pub(super) fn section(
+    within: &Within,
+    id: ClientId,
+    client: &Client,
+    refused: Option<&Refused>,
+    now: Timestamp,
+) -> Markup {
     let may_change = within.may(Needs::TenantAdmin);
     html! {
         section {
@@ -26,7 +42,7 @@ pub(super) fn section(within: &Within, id: ClientId, client: &Client, now: Times
                             td { (state(key)) }
                             td { (key.jwk.algorithm().as_str()) }
                             td { (show::when(key.registered_at, now)) }
-                            @if may_change { td { @if key.ended.is_none() { (revoke(within, id, *key_id)) } } }
+                            @if may_change { td { @if key.ended.is_none() { (revoke(within, id, *key_id, refused)) } } }
                         }
                     } }
                 }
@@ -44,17 +60,17 @@ fn state(key: &ClientKey) -> Markup {
     }
 }
 
-fn revoke(within: &Within, id: ClientId, key: KeyId) -> Markup {
+fn revoke(within: &Within, id: ClientId, key: KeyId, refused: Option<&Refused>) -> Markup {
+    let form = Form::one_of(&within.visitor, format!("revoke-{key}"), &NOTHING, refused);
     html! {
-        details {
+        details open[form.is_refused()] {
             summary { "Revoke" }
-            form method="post" action=(within.at(&format!("/clients/{id}/keys/revoke"))) {
-                (form::hidden(&within.visitor))
+            (form.to(&within.at(&format!("/clients/{id}/keys/revoke")), &html! {
                 input type="hidden" name="key" value=(key);
-                (form::reason(&format!("why-{key}")))
-                label.tick { input type="checkbox" name="compromised" value="yes"; span { "Somebody else may have had it: the tokens that it obtained end too" } }
+                (form.line(&Line::reason()))
+                (form.tick("compromised", "yes", COMPROMISED))
                 button.bad type="submit" { "Revoke it now" }
-            }
+            }))
         }
     }
 }

@@ -3,13 +3,12 @@
 mod change;
 mod create;
 mod edit;
-mod grants;
+pub(crate) mod grants;
 mod keys;
 mod list;
 mod more;
 mod once;
 mod one;
-mod refused;
 mod secrets;
 mod snippets;
 mod token;
@@ -21,8 +20,11 @@ use chancery_domain::{ClientId, Row, client::Client};
 
 use crate::{routes::Routes, stop::Stop, within::Within};
 
+/// The page that the forms of a client stand on.
+const CLIENT: &str = "/console/t/{slug}/clients/{client}";
+
 pub(crate) fn routes() -> Routes {
-    let client = |rest: &str| format!("/console/t/{{slug}}/clients/{{client}}{rest}");
+    let client = |rest: &str| format!("{CLIENT}{rest}");
     Routes::default()
         .page("/console/t/{slug}/clients", get(list::page))
         .page(
@@ -31,14 +33,18 @@ pub(crate) fn routes() -> Routes {
         )
         .page(&client(""), get(one::page))
         .page(&client("/edit"), get(edit::page).post(edit::save))
-        .beside(&client("/grants"), post(change::grants))
-        .beside(&client("/state"), post(change::state))
-        .beside(&client("/keys/revoke"), post(change::revoke_key))
-        .beside(&client("/secrets/rotate"), post(secrets::rotate))
-        .beside(&client("/secrets/issue"), post(secrets::issue))
-        .beside(&client("/secrets/revoke"), post(secrets::revoke))
-        .beside(&client("/secrets/defer"), post(secrets::defer))
-        .beside(&client("/secrets/schedule"), post(secrets::schedule))
+        .form(&client("/grants"), CLIENT, post(change::grants))
+        .form(&client("/state"), CLIENT, post(change::state))
+        .form(&client("/keys/revoke"), CLIENT, post(change::revoke_key))
+        .form(&client("/secrets/rotate"), CLIENT, post(secrets::rotate))
+        .form(&client("/secrets/issue"), CLIENT, post(secrets::issue))
+        .form(&client("/secrets/revoke"), CLIENT, post(secrets::revoke))
+        .form(&client("/secrets/defer"), CLIENT, post(secrets::defer))
+        .form(
+            &client("/secrets/schedule"),
+            CLIENT,
+            post(secrets::schedule),
+        )
         .page(&client("/try"), get(trial::page).post(trial::ask))
 }
 

@@ -87,7 +87,7 @@ fn shown(within: &Within, id: ClientId, client: &Client, secret: IssuedSecret) -
         section { h2 { "How the program gets a token" } (snippets::all(&issuer, id, audience)) }
         section {
             h2 { "Try it out" }
-            (trial::form(within, id, client, &trial::Given { secret: Some(&secret), scope: "" }, None))
+            (trial::form(within, id, client, &trial::Given { secret: Some(&secret), beside: true, scope: "" }))
         }
     }
 }

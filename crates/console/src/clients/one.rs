@@ -10,16 +10,13 @@ use chancery_domain::{
 };
 use maud::{Markup, html};
 
-use super::{
-    called, found, grants, keys,
-    refused::{Refused, Which},
-    secrets,
-};
+use super::{called, found, grants, keys, secrets};
 use crate::{
-    fields::Asked,
-    form::{self, Form},
+    fields::{Asked, NOTHING},
+    form::{Form, Line},
     layout::Page,
     posted::VERSION,
+    refused::Refused,
     show,
     stop::Stop,
     within::Within,
@@ -49,7 +46,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
 /// The page of a client; with what is wrong with one of its forms.
 pub(super) async fn show(
     within: &Within,
-    refused: Option<Refused>,
+    refused: Option<&Refused>,
     notice: Option<&'static str>,
 ) -> Result<Response, Stop> {
     let (id, row) = found(within).await?;
@@ -61,24 +58,22 @@ pub(super) async fn show(
         .last_uses_of_clients(caller, within.tenant, &[id])
         .await?
         .remove(&id);
-    let refused = refused.as_ref();
     let secrets = secrets::section(within, id, client, refused).await?;
     let state = client.state(now);
     let may_change = state != ClientState::Deleted && within.may(Needs::TenantAdmin);
     let grants = if may_change {
-        let apis = grants::apis(within).await?;
-        let granted = grants::given(client).with(VERSION, row.version.to_string());
-        let (granted, problem) = Refused::or(refused, Which::Grants, &granted);
+        let apis = grants::apis(within, Some(client)).await?;
+        let granted = grants::given(client, &apis).with(VERSION, row.version.to_string());
         let opened = within.at(&format!("/clients/{id}#grants"));
-        let form = Form::new(&within.visitor, granted, problem).opened(&opened);
-        grants::section(within, id, &form, &apis)
+        let form = Form::one_of(&within.visitor, "grants", &granted, refused).opened(&opened);
+        grants::section(within, id, &form, (&apis, client))
     } else {
-        grants::read(client)
+        grants::read(within, client).await?
     };
     let at = |rest: &str| within.at(&format!("/clients/{id}{rest}"));
     Ok(Page::within(called(id, client), within)
         .noting(notice)
-        .refused(refused.is_some())
+        .refusing(refused)
         .show(&html! {
             div.head {
                 h1 { (called(id, client)) }
@@ -89,12 +84,11 @@ pub(super) async fn show(
                 }
             }
             (show::only_read(within))
-            @if let Some(refused) = refused.filter(|_| !may_change) { (form::gone(refused.problem())) }
             (facts(within, id, &row, last_use.as_ref(), now))
             (secrets)
-            @if !client.keys.is_empty() { (keys::section(within, id, client, now)) }
+            @if !client.keys.is_empty() { (keys::section(within, id, client, refused, now)) }
             (grants)
-            @if may_change { (ending(within, id, client, state)) }
+            @if may_change { (ending(within, id, client, state, refused)) }
         }))
 }
 
@@ -146,35 +140,45 @@ pub(super) fn from(last: &LastUse) -> String {
     address.map_or_else(String::new, |address| format!(" from {address}"))
 }
 
-fn ending(within: &Within, id: ClientId, client: &Client, state: ClientState) -> Markup {
+fn ending(
+    within: &Within,
+    id: ClientId,
+    client: &Client,
+    state: ClientState,
+    refused: Option<&Refused>,
+) -> Markup {
     let action = within.at(&format!("/clients/{id}/state"));
+    let form = |what: &str, content: &dyn Fn(&Form<'_>) -> Markup| {
+        let form = Form::one_of(&within.visitor, what, &NOTHING, refused);
+        form.to(
+            &action,
+            &html! { input type="hidden" name="do" value=(what); (content(&form)) },
+        )
+    };
     html! {
         section.danger {
             h2 { "Stop it" }
             @if state == ClientState::Disabled {
-                form method="post" action=(action) {
-                    (form::hidden(&within.visitor)) input type="hidden" name="do" value="enable";
+                (form("enable", &|_| html! {
                     p { "It gets no token now." }
                     button.primary type="submit" { "Enable the client" }
-                }
+                }))
             } @else {
-                form method="post" action=(action) {
-                    (form::hidden(&within.visitor)) input type="hidden" name="do" value="disable";
+                (form("disable", &|form| html! {
                     p { "It gets no token until it is enabled, and its tokens count as inactive." }
-                    (form::reason("why-disable"))
+                    (form.line(&Line::reason()))
                     button type="submit" { "Disable the client" }
-                }
+                }))
             }
         }
         section.danger {
             h2 { "Delete" }
-            form method="post" action=(action) {
-                (form::hidden(&within.visitor)) input type="hidden" name="do" value="delete";
+            (form("delete", &|form| html! {
                 p { "This cannot be undone. It gets no token any more, and its id is never used again." }
-                (form::reason("why-delete"))
-                (form::confirmation(&called(id, client)))
+                (form.line(&Line::reason()))
+                (form.confirmation(&called(id, client)))
                 button.bad type="submit" { "Delete the client for good" }
-            }
+            }))
         }
     }
 }

@@ -20,6 +20,8 @@ use crate::{
 pub(super) struct Given<'a> {
     /// A secret that this page shows anyway.
     pub(super) secret: Option<&'a str>,
+    /// Whether the page that it is on is shown this once, so that the answer must not take its place.
+    pub(super) beside: bool,
     pub(super) scope: &'a str,
 }
 
@@ -27,6 +29,7 @@ pub(crate) async fn page(within: Within) -> Result<Response, Stop> {
     let (id, row) = found(&within).await?;
     let given = Given {
         secret: None,
+        beside: false,
         scope: "",
     };
     Ok(show(&within, id, &row.state, &given, &html! {}))
@@ -76,6 +79,7 @@ pub(crate) async fn ask(
     };
     let given = Given {
         secret: None,
+        beside: false,
         scope,
     };
     Ok(show(within, id, &row.state, &given, &result))
@@ -92,20 +96,14 @@ fn show(
     Page::within("Try a token", within).show(&html! {
         h1 { "Try a token as " a href=(within.at(&format!("/clients/{id}"))) { (name) } }
         (result)
-        section { (form(within, id, client, given, None)) }
+        section { (form(within, id, client, given)) }
     })
 }
 
 /// The form that asks for a token.
-pub(super) fn form(
-    within: &Within,
-    id: ClientId,
-    client: &Client,
-    given: &Given<'_>,
-    note: Option<&str>,
-) -> Markup {
+pub(super) fn form(within: &Within, id: ClientId, client: &Client, given: &Given<'_>) -> Markup {
     html! {
-        form method="post" action=(within.at(&format!("/clients/{id}/try"))) {
+        form method="post" action=(within.at(&format!("/clients/{id}/try"))) target=[given.beside.then_some("_blank")] rel=[given.beside.then_some("noopener")] {
             (form::hidden(&within.visitor))
             @if client.grants.is_empty() {
                 p { "It may ask for nothing yet. Grant it something on its page first." }
@@ -113,7 +111,7 @@ pub(super) fn form(
             div.field {
                 label for="try-secret" { "Client secret" }
                 input id="try-secret" name="secret" type="password" value=[given.secret] required autocomplete="off";
-                p.hint { (note.unwrap_or("It goes to the token endpoint, as it would from the program, and is kept nowhere.")) }
+                p.hint { "It goes to the token endpoint, as it would from the program, and is kept nowhere." }
             }
             div.field {
                 label for="try-scope" { "Scopes" }
@@ -125,7 +123,7 @@ pub(super) fn form(
                     label.tick { input type="checkbox" name="audience" value=(grant.identifier); span { code { (grant.identifier) } } }
                 }
             }
-            button.primary type="submit" { "Ask for a token" }
+            button.primary type="submit" { "Ask for a token" @if given.beside { ", in another tab" } }
         }
     }
 }

@@ -1,14 +1,20 @@
 //! The roll as it grows: an event stream, for as long as a request should take. The browser comes back
 //! by itself with the number of the last entry, and its session is looked at again.
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use axum::response::{
     IntoResponse, Response,
     sse::{Event, KeepAlive, Sse},
 };
 use chancery_application::EntryNumber;
-use futures_util::{StreamExt, future};
+use chancery_domain::{TenantId, Timestamp};
+use futures_util::{StreamExt, future, future::Either};
 use http::{HeaderMap, header::CACHE_CONTROL};
 
 use super::timeline;
@@ -17,19 +23,56 @@ use crate::{fields::Asked, stop::Stop, within::Within};
 /// How long one stream lasts: a server that stops waits for it no longer than for other requests.
 const LASTS: Duration = Duration::from_secs(15);
 
+/// For how long a browser may be away and go on with the same reading, in seconds.
+const AWAY: i64 = 60;
+
+/// Who follows which roll, by session: of a reading that goes on there is one record, and not one each time that
+/// the browser comes back.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Readings(Arc<Mutex<HashMap<Reading, Timestamp>>>);
+
+type Reading = (String, TenantId);
+
+impl Readings {
+    fn goes_on(&self, reading: &Reading, now: Timestamp) -> bool {
+        let last = self.all().get(reading).copied();
+        last.is_some_and(|last| last <= now && now < last.plus_seconds(AWAY))
+    }
+
+    /// Notes that somebody reads, of which there is a record.
+    fn keep(&self, reading: Reading, now: Timestamp) {
+        let mut all = self.all();
+        all.retain(|_, last| now < last.plus_seconds(AWAY));
+        all.insert(reading, now);
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Reading, Timestamp>> {
+        // Nothing in here is left half done by a panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 pub(crate) async fn follow(
     within: Within,
     Asked(asked): Asked,
     headers: HeaderMap,
 ) -> Result<Response, Stop> {
     let application = within.visitor.application().clone();
-    let last = headers
-        .get("last-event-id")
-        .and_then(|id| id.to_str().ok())
-        .or_else(|| asked.get("after"));
+    let came_back = headers.get("last-event-id");
+    let came_back = came_back.and_then(|id| id.to_str().ok());
+    let last = came_back.or_else(|| asked.get("after"));
     let after: Option<EntryNumber> = last.and_then(|number| number.parse().ok());
-    let caller = &within.visitor.session.caller;
-    let entries = application.follow(caller, within.tenant, after).await?;
+    let session = &within.visitor.session;
+    let (caller, tenant) = (&session.caller, within.tenant);
+    let readings = &within.visitor.console.readings;
+    let reading = (session.form_token.clone(), tenant);
+    let goes_on = came_back.is_some() && readings.goes_on(&reading, application.now());
+    let entries = if goes_on {
+        Either::Left(application.follow_on(caller, tenant, after).await?)
+    } else {
+        Either::Right(application.follow(caller, tenant, after).await?)
+    };
+    readings.keep(reading, application.now());
     let base = within.at("");
     let events = entries
         // Whoever may not read on, or a roll that cannot be read, ends the stream.

@@ -3,7 +3,7 @@
 mod difference;
 mod entry;
 mod export;
-mod live;
+pub(crate) mod live;
 mod past;
 mod timeline;
 mod words;

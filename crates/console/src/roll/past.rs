@@ -1,16 +1,23 @@
 //! The tenant as it was at an entry of its roll.
 
-use std::str::FromStr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+};
 
 use axum::response::Response;
-use chancery_application::{EntryNumber, PageRequest};
-use chancery_domain::Invalid;
-use maud::html;
+use chancery_application::{EntryNumber, Page, PageRequest};
+use chancery_domain::{
+    ApiId, ClientId, Invalid, Row, Timestamp, api::Api, client::Client,
+    secret_rotation::SecretRotation,
+};
+use maud::{Markup, html};
 
 use super::words;
 use crate::{
+    clients::{called, grants::told},
     fields::{Asked, Fields},
-    layout::Page,
+    layout::Page as Shown,
     show,
     stop::Stop,
     within::Within,
@@ -56,9 +63,13 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
         .clients_then(moment, &page_of(&asked, "clients")?)
         .await?;
     let ids: Vec<_> = clients.items.iter().map(|(_, (id, _))| *id).collect();
+    let granted = clients.items.iter();
+    let granted = granted.flat_map(|(_, (_, row))| row.state.grants.keys().copied());
+    let granted: Vec<_> = granted.collect::<BTreeSet<_>>().into_iter().collect();
+    let granted = application.apis_of_then(moment, &granted).await?;
     let secrets = application.client_secrets_then(moment, &ids).await?;
     let last = moment.last();
-    Ok(Page::within("As it was", &within).show(&html! {
+    Ok(Shown::within("As it was", &within).show(&html! {
         h1 { "As it was" }
         p.lead { "The tenant as its roll tells it, up to entry " (last) ", at " (show::moment(at)) "." }
         section {
@@ -103,27 +114,41 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
         @if let (true, Some(end)) = (apis.has_next, apis.end) { p.more { a.button href={"?" (asked.address(&[("apis", &end.to_string())]))} { "More APIs" } } }
         h2 { "Clients" }
         @if clients.items.is_empty() { div.empty { p { "There was none." } } } @else {
-            div.table tabindex="0" role="region" aria-label="Clients then" {
-                table {
-                    thead { tr { th scope="col" { "Client" } th scope="col" { "State" } th scope="col" { "Could ask for" } th scope="col" { "Secrets" } } }
-                    tbody { @for (_, (id, row)) in &clients.items {
-                        tr {
-                            th scope="row" {
-                                a href=(within.at(&format!("/clients/{id}"))) { (row.state.name.as_ref().map_or_else(|| id.to_string(), ToString::to_string)) }
-                            }
-                            td { (show::client_state(row.state.state(at))) }
-                            td { @for grant in row.state.grants.values() { div { code { (grant.identifier) } " " (grant.scopes) } } }
-                            td { @if let Some(secrets) = secrets.get(id) { @for secret in secrets.state.secrets.values() {
-                                div { code { "…" (secret.hint) } " " (show::secret_state(secret.state(at))) }
-                            } } }
-                        }
-                    } }
-                }
-            }
+            (table(&within, (&clients, &granted, &secrets), at))
             p.more {
                 @if let (true, Some(end)) = (clients.has_next, clients.end) { a.button href={"?" (asked.address(&[("clients", &end.to_string())]))} rel="next" { "More clients" } " " }
                 span.quiet { "The whole tenant at once: " code { "chancery audit replay --tenant " (within.slug) " --at " (at) } }
             }
         }
     }))
+}
+
+type Clients = Page<ClientId, (ClientId, Row<Client>)>;
+type Apis = BTreeMap<ApiId, Row<Api>>;
+type Secrets = BTreeMap<ClientId, Row<SecretRotation>>;
+
+fn table(
+    within: &Within,
+    (clients, apis, secrets): (&Clients, &Apis, &Secrets),
+    at: Timestamp,
+) -> Markup {
+    html! {
+        div.table tabindex="0" role="region" aria-label="Clients then" {
+            table {
+                thead { tr { th scope="col" { "Client" } th scope="col" { "State" } th scope="col" { "Could ask for" } th scope="col" { "Secrets" } } }
+                tbody { @for (_, (id, row)) in &clients.items {
+                    tr {
+                        th scope="row" {
+                            a href=(within.at(&format!("/clients/{id}"))) { (called(*id, &row.state)) }
+                        }
+                        td { (show::client_state(row.state.state(at))) }
+                        td { @for (api, grant) in &row.state.grants { div { code { (grant.identifier) } " " (told(grant, apis.get(api).map(|row| &row.state))) } } }
+                        td { @if let Some(secrets) = secrets.get(id) { @for secret in secrets.state.secrets.values() {
+                            div { code { "…" (secret.hint) } " " (show::secret_state(secret.state(at))) }
+                        } } }
+                    }
+                } }
+            }
+        }
+    }
 }

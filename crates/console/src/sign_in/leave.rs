@@ -4,6 +4,11 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::{cookie, posted::Posted, stop::Stop, visitor::Visitor};
 
+/// No address signs anybody out.
+pub(crate) async fn stay(_: Visitor) -> Redirect {
+    Redirect::to("/console")
+}
+
 pub(crate) async fn sign_out(form: Posted<Visitor>) -> Result<Response, Stop> {
     let visitor = form.from;
     visitor.application().end_session(visitor.token()).await?;

@@ -6,7 +6,7 @@ mod link;
 
 use axum::{
     response::{IntoResponse, Redirect, Response},
-    routing::{get, post},
+    routing::get,
 };
 use chancery_application::{Application, SessionToken};
 use http::HeaderMap;
@@ -20,10 +20,10 @@ pub(crate) fn routes() -> Routes {
             get(credential::page).post(credential::sign_in),
         )
         .page("/console/link", get(link::page).post(link::sign_in))
-        .beside("/console/sign-out", post(leave::sign_out))
+        .beside("/console/sign-out", get(leave::stay).post(leave::sign_out))
         .beside(
             "/console/sign-out/everywhere",
-            post(leave::sign_out_everywhere),
+            get(leave::stay).post(leave::sign_out_everywhere),
         )
 }
 

@@ -10,8 +10,6 @@ use axum::routing::{get, post};
 
 use crate::routes::Routes;
 
-pub(crate) use state::{confirmed, reason};
-
 pub(crate) fn routes() -> Routes {
     Routes::default()
         .page("/console/tenants", get(list::page))
@@ -20,9 +18,14 @@ pub(crate) fn routes() -> Routes {
             get(create::page).post(create::create),
         )
         .page("/console/t/{slug}", get(overview::page))
+        .beside("/console/t/{slug}/", get(overview::whole))
         .page(
             "/console/t/{slug}/policy",
             get(policy::page).post(policy::save),
         )
-        .beside("/console/t/{slug}/state", post(state::change))
+        .form(
+            "/console/t/{slug}/state",
+            "/console/t/{slug}",
+            post(state::change),
+        )
 }

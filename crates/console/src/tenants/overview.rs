@@ -1,4 +1,4 @@
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use chancery_application::{Kind, Needs, PageRequest};
 use chancery_domain::{
     access::AdminScope,
@@ -6,7 +6,15 @@ use chancery_domain::{
 };
 use maud::{Markup, html};
 
-use crate::{fields::Asked, form, layout::Page, show, stop::Stop, within::Within};
+use crate::{
+    fields::{Asked, NOTHING},
+    form::{Form, Line},
+    layout::Page,
+    refused::Refused,
+    show,
+    stop::Stop,
+    within::Within,
+};
 
 /// How far the overview looks ahead, in days, and how much it counts.
 const SOON_DAYS: u32 = 30;
@@ -25,6 +33,20 @@ fn done(word: Option<&str>) -> Option<&'static str> {
 }
 
 pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
+    show(&within, None, done(asked.get("done"))).await
+}
+
+/// Whoever types an address may end it with a slash.
+pub(crate) async fn whole(within: Within) -> Redirect {
+    Redirect::to(&within.at(""))
+}
+
+/// The page of a tenant; with what is wrong with one of its forms.
+pub(super) async fn show(
+    within: &Within,
+    refused: Option<&Refused>,
+    notice: Option<&'static str>,
+) -> Result<Response, Stop> {
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let tenant = within.tenant;
@@ -46,8 +68,9 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     // The built-in admin API is one of them.
     let apis = counts.of(Kind::ActiveApi) - 1;
     let policy = &row.state.policy;
-    Ok(Page::within(row.state.display_name.as_str(), &within)
-        .noting(done(asked.get("done")))
+    Ok(Page::within(row.state.display_name.as_str(), within)
+        .noting(notice)
+        .refusing(refused)
         .show(&html! {
             div.head {
                 h1 { (row.state.display_name) }
@@ -65,7 +88,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                     }
                 }
             }
-            (show::only_read(&within))
+            (show::only_read(within))
             ul.cards {
                 li { a href=(within.at("/clients")) { span.big { (clients) } span { "clients" } } }
                 li { a href=(within.at("/apis")) { span.big { (apis) } span { "APIs" } } }
@@ -93,50 +116,52 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                 p { a href=(within.at("/policy")) { "The whole policy" } }
             }
             @if caller.holds(AdminScope::PlatformAdmin) && !row.state.slug.is_system() {
-                (ending(&within, &row.state))
+                (ending(within, &row.state, refused))
             }
         }))
 }
 
 /// Suspending, resuming, closing.
-fn ending(within: &Within, row: &Tenant) -> Markup {
-    let action = within.at("/state");
-    let hidden = form::hidden(&within.visitor);
+fn ending(within: &Within, row: &Tenant, refused: Option<&Refused>) -> Markup {
+    let form = |what: &str, content: &dyn Fn(&Form<'_>) -> Markup| {
+        let form = Form::one_of(&within.visitor, what, &NOTHING, refused);
+        form.to(
+            &within.at("/state"),
+            &html! { input type="hidden" name="do" value=(what); (content(&form)) },
+        )
+    };
     html! {
         @match row.state {
             TenantState::Closed => {},
             TenantState::Suspended => {
                 section.danger {
                     h2 { "Resume" }
-                    form method="post" action=(action) {
-                        (hidden) input type="hidden" name="do" value="resume";
+                    (form("resume", &|_| html! {
                         p { "Its clients obtain tokens again at once." }
                         button.primary type="submit" { "Resume the tenant" }
-                    }
+                    }))
                 }
             },
             TenantState::Active => {
                 section.danger {
                     h2 { "Suspend" }
-                    form method="post" action=(action) {
-                        (hidden) input type="hidden" name="do" value="suspend";
+                    (form("suspend", &|form| html! {
                         p { "No token is issued until it is resumed, and tokens that are out count as inactive." }
-                        (form::reason("why-suspend"))
+                        (form.line(&Line::reason()))
                         button type="submit" { "Suspend the tenant" }
-                    }
+                    }))
                 }
             },
         }
         @if row.state != TenantState::Closed {
             section.danger {
                 h2 { "Close" }
-                form method="post" action=(action) {
-                    (form::hidden(&within.visitor)) input type="hidden" name="do" value="close";
+                (form("close", &|form| html! {
                     p { "This cannot be undone. No token is issued any more, nothing can be changed, and the short name is never given again. The roll stays." }
-                    (form::reason("why-close"))
-                    (form::confirmation(row.slug.as_str()))
+                    (form.line(&Line::reason()))
+                    (form.confirmation(row.slug.as_str()))
                     button.bad type="submit" { "Close the tenant for good" }
-                }
+                }))
             }
         }
     }

@@ -1,58 +1,55 @@
 use axum::response::{IntoResponse, Redirect, Response};
 use chancery_application::Error;
-use chancery_domain::{Faults, Invalid, value::Reason};
 
-use crate::{fields::Fields, posted::Posted, stop::Stop, within::Within};
+use super::overview;
+use crate::{
+    meant::{reason, reason_for_good},
+    posted::Posted,
+    refused::Refused,
+    stop::Stop,
+    within::Within,
+};
 
 pub(crate) async fn change(form: Posted<Within>) -> Result<Response, Stop> {
+    let within = &form.from;
+    let what = form.fields.get("do").unwrap_or_default();
+    match done(&form, what).await {
+        Ok(Some(done)) => Ok(Redirect::to(&within.at(&format!("?done={done}"))).into_response()),
+        Ok(None) => Err(Stop::Unreadable("The form does not say what to do.")),
+        Err(error) => {
+            let refused = Refused::by(error, what, &form.fields)?;
+            overview::show(within, Some(&refused), None).await
+        }
+    }
+}
+
+/// What was done of it, in a word; nothing where that is nothing that can be done.
+async fn done(form: &Posted<Within>, what: &str) -> Result<Option<&'static str>, Error> {
     let (within, fields) = (&form.from, &form.fields);
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let tenant = within.tenant;
-    let done = match fields.get("do") {
-        Some("suspend") => {
-            let reason = reason(fields)?;
+    Ok(Some(match what {
+        "suspend" => {
+            let (reason, request) = (reason(fields)?, form.request("suspendTenant"));
             application
-                .suspend_tenant(caller, tenant, reason, &form.request("suspendTenant"))
+                .suspend_tenant(caller, tenant, reason, &request)
                 .await?;
             "suspended"
         }
-        Some("resume") => {
-            application
-                .resume_tenant(caller, tenant, &form.request("resumeTenant"))
-                .await?;
+        "resume" => {
+            let request = form.request("resumeTenant");
+            application.resume_tenant(caller, tenant, &request).await?;
             "resumed"
         }
-        Some("close") => {
-            confirmed(fields, &within.slug)?;
-            let reason = reason(fields)?;
+        "close" => {
+            let reason = reason_for_good(fields, &within.slug)?;
+            let request = form.request("closeTenant");
             application
-                .close_tenant(caller, tenant, reason, &form.request("closeTenant"))
+                .close_tenant(caller, tenant, reason, &request)
                 .await?;
             "closed"
         }
-        _ => return Err(Stop::Unreadable("The form does not say what to do.")),
-    };
-    Ok(Redirect::to(&within.at(&format!("?done={done}"))).into_response())
-}
-
-/// The reason that a form gives.
-pub(crate) fn reason(fields: &Fields) -> Result<Reason, Stop> {
-    let mut faults = Faults::default();
-    let given = fields.get("reason").unwrap_or_default();
-    let reason = faults.take("reason", Reason::parse(given));
-    faults
-        .finish(reason)
-        .map_err(|faults| Error::Invalid(faults).into())
-}
-
-/// What cannot be undone is typed out.
-pub(crate) fn confirmed(fields: &Fields, word: &str) -> Result<(), Stop> {
-    if fields.get("confirm") == Some(word) {
-        return Ok(());
-    }
-    let mut faults = Faults::default();
-    let message = format!("must be `{word}`, typed out, since this cannot be undone");
-    faults.add("confirm", Invalid::new("confirm", message));
-    Err(Error::Invalid(faults).into())
+        _ => return Ok(None),
+    }))
 }

@@ -104,8 +104,8 @@ fn statements() -> [(&'static str, String); 9] {
         ),
         (
             "INSERT INTO agenda (tenant_id, kind, subject, client_id, at, record_at)
-             SELECT tenant_id, $1, client_id, client_id, created_at,
-                    CASE WHEN created_at % 2 = 0 THEN created_at END FROM clients",
+             SELECT tenant_id, CASE WHEN created_at % 100 = 1 THEN $1 ELSE 'client.expires' END, client_id, client_id,
+                    created_at, CASE WHEN created_at % 2 = 0 THEN created_at END FROM clients",
             "secret.rotates".to_owned(),
         ),
     ]

@@ -3,11 +3,11 @@
 use chancery_domain::{ClientId, Timestamp, secret_rotation::SecretRotation};
 use maud::{Markup, html};
 
-use super::super::refused::{Refused, Which};
 use crate::{
-    fields::Fields,
+    fields::{Fields, NOTHING},
     form::{Form, Line},
     posted::VERSION,
+    refused::Refused,
     show,
     within::Within,
 };
@@ -50,18 +50,16 @@ pub(super) fn all(
     (version, secrets): (i64, &SecretRotation),
     refused: Option<&Refused>,
 ) -> Markup {
-    let (nothing, scheduled) = (Fields::default(), scheduled(version, secrets));
+    let scheduled = scheduled(version, secrets);
     let opened = within.at(&format!("/clients/{id}#secrets"));
-    let form = |which, given| {
-        let (given, problem) = Refused::or(refused, which, given);
-        Form::new(&within.visitor, given, problem).opened(&opened)
-    };
+    let form =
+        |name: &str, given| Form::one_of(&within.visitor, name, given, refused).opened(&opened);
     let at = |rest: &str| within.at(&format!("/clients/{id}/secrets/{rest}"));
     html! {
         div.doings {
-            (rotate(&at("rotate"), &form(Which::Rotate, &nothing).beside_others("rotate")))
-            (issue(&at("issue"), &form(Which::Issue, &nothing).beside_others("issue")))
-            (schedule(&at("schedule"), &form(Which::Schedule, &scheduled).beside_others("schedule")))
+            (rotate(&at("rotate"), &form("rotate", &NOTHING)))
+            (issue(&at("issue"), &form("issue", &NOTHING)))
+            (schedule(&at("schedule"), &form("schedule", &scheduled)))
         }
     }
 }

@@ -10,20 +10,14 @@ use std::collections::HashMap;
 use axum::response::Response;
 use chancery_application::{Error, Needs, NewSecretInput};
 use chancery_domain::{
-    ClientId, Faults,
+    ClientId, Faults, Invalid, SecretId,
     client::{Client, ClientState},
     value::Label,
 };
 use maud::{Markup, html};
 
-use super::{
-    change, found, once, one,
-    refused::{Refused, Which},
-};
-use crate::{
-    fields::Fields, posted::Posted, problem::Problem, show, stop::Stop, tenants::reason,
-    within::Within,
-};
+use super::{change, found, once};
+use crate::{meant::reason, posted::Posted, refused::Refused, show, stop::Stop, within::Within};
 
 /// How many secrets are shown: the newest ones.
 const SHOWN: usize = 25;
@@ -52,6 +46,7 @@ pub(super) async fn section(
     let ids: Vec<_> = ids.collect();
     let advice = application.rotation_advice(caller, id).await?;
     let known = table::Known {
+        refused,
         uses: application.last_uses(caller, within.tenant, &ids).await?,
         advice: advice
             .into_iter()
@@ -72,21 +67,6 @@ pub(super) async fn section(
     })
 }
 
-/// Whether a form was done; if not, the client's page shows it with what was typed.
-async fn done<T>(
-    within: &Within,
-    (which, fields): (Which, &Fields),
-    outcome: Result<T, Error>,
-) -> Result<Result<T, Response>, Stop> {
-    match outcome {
-        Ok(done) => Ok(Ok(done)),
-        Err(error) => {
-            let refused = Refused::new(which, fields, Problem::of(error)?);
-            one::show(within, Some(refused), None).await.map(Err)
-        }
-    }
-}
-
 pub(crate) async fn rotate(posted: Posted<Within>) -> Result<Response, Stop> {
     let (within, fields) = (&posted.from, &posted.fields);
     let (id, row) = found(within).await?;
@@ -103,9 +83,9 @@ pub(crate) async fn rotate(posted: Posted<Within>) -> Result<Response, Stop> {
             .map(|issued| (issued, overlap)),
         Err(faults) => Err(Error::Invalid(faults)),
     };
-    let (issued, overlap) = match done(within, (Which::Rotate, fields), outcome).await? {
+    let (issued, overlap) = match outcome {
         Ok(done) => done,
-        Err(shown) => return Ok(shown),
+        Err(error) => return change::again(&posted, "rotate", error).await,
     };
     let says = match overlap {
         Some(0) => "The old ones have ended.".to_owned(),
@@ -142,27 +122,41 @@ pub(crate) async fn issue(posted: Posted<Within>) -> Result<Response, Stop> {
         }
         Err(faults) => Err(Error::Invalid(faults)),
     };
-    let issued = match done(within, (Which::Issue, fields), outcome).await? {
+    let issued = match outcome {
         Ok(issued) => issued,
-        Err(shown) => return Ok(shown),
+        Err(error) => return change::again(&posted, "issue", error).await,
     };
     let says = "Those that it has stay as they are.";
     let told = (issued.secret, &*issued.warnings);
     Ok(once::issued(within, id, &row.state, told, says))
 }
 
+/// The secret that a form of its own names.
+fn named(posted: &Posted<Within>) -> Result<SecretId, Error> {
+    let secret = posted.fields.get("secret").and_then(|id| id.parse().ok());
+    secret.ok_or(Error::NotFound { what: "secret" })
+}
+
 pub(crate) async fn revoke(posted: Posted<Within>) -> Result<Response, Stop> {
     let (within, fields) = (&posted.from, &posted.fields);
     let (id, row) = found(within).await?;
-    let secret = fields.get("secret").and_then(|id| id.parse().ok());
-    let secret = secret.ok_or(Error::NotFound { what: "secret" })?;
-    let why = (reason(fields)?, fields.has("compromised", "yes"));
+    let secret = named(&posted)?;
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let request = posted.request("revokeClientSecret");
-    let told = application
-        .revoke_secret_and_tell(caller, id, secret, why, &request)
-        .await?;
+    let outcome = match reason(fields) {
+        Ok(reason) => {
+            let why = (reason, fields.has("compromised", "yes"));
+            application
+                .revoke_secret_and_tell(caller, id, secret, why, &request)
+                .await
+        }
+        Err(error) => Err(error),
+    };
+    let told = match outcome {
+        Ok(told) => told,
+        Err(error) => return change::again(&posted, &format!("revoke-{secret}"), error).await,
+    };
     if told.warnings.is_empty() && told.tokens.is_empty() {
         return Ok(change::to(within, id, "revoked"));
     }
@@ -172,19 +166,25 @@ pub(crate) async fn revoke(posted: Posted<Within>) -> Result<Response, Stop> {
 pub(crate) async fn defer(posted: Posted<Within>) -> Result<Response, Stop> {
     let (within, fields) = (&posted.from, &posted.fields);
     let (id, _) = found(within).await?;
-    let secret = fields.get("secret").and_then(|id| id.parse().ok());
-    let secret = secret.ok_or(Error::NotFound { what: "secret" })?;
+    let secret = named(&posted)?;
     let mut faults = Faults::default();
-    let until = faults.take_optional("until", fields.moment("until"));
-    let until = faults.finish(until).map_err(Error::Invalid)?;
-    let until = until.ok_or(Stop::Unreadable("The form does not say until when."))?;
+    let missing = || Err(Invalid::new("required", "must say until when"));
+    let until = fields.moment("until").unwrap_or_else(missing);
+    let until = faults.take("until", until);
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let request = posted.request("deferSecretRetirement");
-    application
-        .defer_retirement(caller, id, secret, until, &request)
-        .await?;
-    Ok(change::to(within, id, "deferred"))
+    let outcome = match faults.finish(until) {
+        Ok(until) => application
+            .defer_retirement(caller, id, secret, until, &request)
+            .await
+            .map(|_| ()),
+        Err(faults) => Err(Error::Invalid(faults)),
+    };
+    match outcome {
+        Ok(()) => Ok(change::to(within, id, "deferred")),
+        Err(error) => change::again(&posted, &format!("defer-{secret}"), error).await,
+    }
 }
 
 pub(crate) async fn schedule(posted: Posted<Within>) -> Result<Response, Stop> {
@@ -206,8 +206,8 @@ pub(crate) async fn schedule(posted: Posted<Within>) -> Result<Response, Stop> {
         }
         Err(faults) => Err(Error::Invalid(faults)),
     };
-    match done(within, (Which::Schedule, fields), outcome).await? {
+    match outcome {
         Ok(_) => Ok(change::to(within, id, "scheduled")),
-        Err(shown) => Ok(shown),
+        Err(error) => change::again(&posted, "schedule", error).await,
     }
 }

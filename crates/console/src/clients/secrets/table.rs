@@ -10,10 +10,20 @@ use chancery_domain::{
 use maud::{Markup, html};
 
 use super::life;
-use crate::{clients::one::from, form, show, stop::capitalised, within::Within};
+use crate::{
+    clients::{keys::COMPROMISED, one::from},
+    fields::{Fields, NOTHING},
+    form::{Form, Line},
+    refused::Refused,
+    show,
+    stop::capitalised,
+    within::Within,
+};
 
 /// What is known of secrets beside themselves.
-pub(super) struct Known {
+pub(super) struct Known<'a> {
+    /// One of the page's forms that could not be done.
+    pub(super) refused: Option<&'a Refused>,
     pub(super) uses: HashMap<String, LastUse>,
     /// Of those that are accepted.
     pub(super) advice: HashMap<String, CredentialAdvice>,
@@ -24,7 +34,7 @@ pub(super) fn shown(
     within: &Within,
     id: ClientId,
     (newest, shown): (&[(SecretId, &Secret)], usize),
-    known: &Known,
+    known: &Known<'_>,
     may_change: bool,
 ) -> Markup {
     html! {
@@ -50,7 +60,7 @@ pub(super) fn shown(
                         } }
                         td { (ends(secret, state, known.now)) }
                         td { (advice(known.advice.get(&secret_id.to_string()), secret, known.now)) }
-                        @if may_change { td { (actions(within, id, (*secret_id, secret), state)) } }
+                        @if may_change { td { (actions(within, id, (*secret_id, secret), state, known.refused)) } }
                     }
                 } }
             }
@@ -87,34 +97,37 @@ fn actions(
     id: ClientId,
     (secret_id, secret): (SecretId, &Secret),
     state: SecretState,
+    refused: Option<&Refused>,
 ) -> Markup {
     let at = |rest: &str| within.at(&format!("/clients/{id}/secrets/{rest}"));
+    let until = secret.retires_at.map(show::in_field).unwrap_or_default();
+    let until = Fields::default().with("until", until);
+    let form = |name: &str, opened| {
+        let name = format!("{name}-{secret_id}");
+        Form::one_of(&within.visitor, name, opened, refused)
+    };
+    let (defer, revoke) = (form("defer", &until), form("revoke", &NOTHING));
     html! {
         @if state == SecretState::Retiring {
-            details {
+            details open[defer.is_refused()] {
                 summary { "More time" }
-                form method="post" action=(at("defer")) {
-                    (form::hidden(&within.visitor))
+                (defer.to(&at("defer"), &html! {
                     input type="hidden" name="secret" value=(secret_id);
-                    div.field {
-                        label for={"until-" (secret_id)} { "It works until (UTC)" }
-                        input id={"until-" (secret_id)} name="until" type="datetime-local" step="1" required value=[secret.retires_at.map(show::in_field)];
-                    }
+                    (defer.line(&Line::moment("until", "It works until (UTC)", "").required()))
                     button type="submit" { "Give it more time" }
-                }
+                }))
             }
         }
         // One that has ended can still turn out to have been in wrong hands.
         @if state != SecretState::Revoked {
-            details {
+            details open[revoke.is_refused()] {
                 summary { "Revoke" }
-                form method="post" action=(at("revoke")) {
-                    (form::hidden(&within.visitor))
+                (revoke.to(&at("revoke"), &html! {
                     input type="hidden" name="secret" value=(secret_id);
-                    (form::reason(&format!("why-{secret_id}")))
-                    label.tick { input type="checkbox" name="compromised" value="yes"; span { "Somebody else may have had it: the tokens that it obtained end too" } }
+                    (revoke.line(&Line::reason()))
+                    (revoke.tick("compromised", "yes", COMPROMISED))
                     button.bad type="submit" { "Revoke it now" }
-                }
+                }))
             }
         }
     }
