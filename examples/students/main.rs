@@ -6,12 +6,13 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let operator = setup::Operator::from_file(&setup::operator_file())?;
+    // Before anything is made there that nobody would use.
+    let at_caller = listen("CALLER_LISTEN", "127.0.0.1:4004").await?;
+    let at_service = listen("SERVICE_LISTEN", "127.0.0.1:4006").await?;
     let client = students::set_up(&operator, students::TENANT).await?;
     let issuer = operator.issuer(students::TENANT);
 
     let service = students::service::router(operator.base(), &issuer)?;
-    let at_caller = listen("CALLER_LISTEN", "127.0.0.1:4004").await?;
-    let at_service = listen("SERVICE_LISTEN", "127.0.0.1:4006").await?;
     let service_url = format!("http://{}", at_service.local_addr()?);
     let caller = students::caller::router(&issuer, client, &service_url)?;
     println!("the service:  {service_url}/students");

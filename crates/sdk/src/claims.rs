@@ -4,7 +4,7 @@ mod lenient;
 #[cfg(any(feature = "client", feature = "testing"))]
 mod unverified;
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use serde::{Deserialize, Deserializer, de, de::DeserializeOwned};
 
@@ -20,16 +20,6 @@ pub(crate) struct Payload {
     pub(crate) sub: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) client_id: Option<String>,
-    /// What others have in its place, of which one is enough: `azp`, `cid` or `appid`.
-    #[cfg(feature = "resource-server")]
-    #[serde(default, deserialize_with = "lenient::text")]
-    pub(crate) azp: Option<String>,
-    #[cfg(feature = "resource-server")]
-    #[serde(default, deserialize_with = "lenient::text")]
-    pub(crate) cid: Option<String>,
-    #[cfg(feature = "resource-server")]
-    #[serde(default, deserialize_with = "lenient::text")]
-    pub(crate) appid: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) tenant_id: Option<String>,
     #[serde(default)]
@@ -43,24 +33,54 @@ pub(crate) struct Payload {
     pub(crate) exp: Option<i64>,
     #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) jti: Option<String>,
-    #[serde(default, deserialize_with = "lenient::names")]
-    scope: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "lenient::names")]
-    scopes: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "lenient::names")]
-    scp: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient::scopes")]
+    scope: Option<Scopes>,
     #[serde(default, deserialize_with = "lenient::names")]
     roles: Option<Vec<String>>,
     #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) credential_id: Option<String>,
 }
 
+/// What some servers have in the place of another claim, of which one is enough. It is looked for only where
+/// that is missing: most tokens are read once.
+#[derive(Default, Deserialize)]
+struct Elsewhere {
+    #[serde(default, deserialize_with = "lenient::scopes")]
+    scopes: Option<Scopes>,
+    #[serde(default, deserialize_with = "lenient::scopes")]
+    scp: Option<Scopes>,
+    #[cfg(feature = "resource-server")]
+    #[serde(default, deserialize_with = "lenient::text")]
+    azp: Option<String>,
+    #[cfg(feature = "resource-server")]
+    #[serde(default, deserialize_with = "lenient::text")]
+    cid: Option<String>,
+    #[cfg(feature = "resource-server")]
+    #[serde(default, deserialize_with = "lenient::text")]
+    appid: Option<String>,
+}
+
+impl Elsewhere {
+    fn read(json: &[u8]) -> Self {
+        serde_json::from_slice(json).unwrap_or_default()
+    }
+}
+
 impl Payload {
-    /// The scopes, by the first name that they have.
-    pub(crate) fn scopes(&mut self) -> Scopes {
-        let scopes = self.scope.take().or_else(|| self.scopes.take());
-        let scopes = scopes.or_else(|| self.scp.take());
-        scopes.unwrap_or_default().iter().collect()
+    /// The scopes, by the first name that they have in this payload.
+    pub(crate) fn scopes(&mut self, json: &[u8]) -> Scopes {
+        let elsewhere = || {
+            let other = Elsewhere::read(json);
+            other.scopes.or(other.scp)
+        };
+        self.scope.take().or_else(elsewhere).unwrap_or_default()
+    }
+
+    /// The client, by a name that it has at others.
+    #[cfg(feature = "resource-server")]
+    pub(crate) fn client_elsewhere(json: &[u8]) -> Option<String> {
+        let other = Elsewhere::read(json);
+        other.azp.or(other.cid).or(other.appid)
     }
 
     pub(crate) fn roles(&mut self) -> Vec<String> {
@@ -134,11 +154,11 @@ fn numeric_date<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Er
 
 /// The payload as it was, for claims that we do not know.
 #[derive(Clone, Default)]
-pub(crate) struct Json(Arc<[u8]>);
+pub(crate) struct Json(Vec<u8>);
 
 impl Json {
     pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes.into())
+        Self(bytes)
     }
 
     /// One claim by its name.

@@ -4,6 +4,11 @@ mod jwk;
 
 use std::fmt;
 
+#[cfg(feature = "testing")]
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, KeyPair, RSA_PKCS1_2048_8192_SHA256,
+    VerificationAlgorithm,
+};
 use aws_lc_rs::{
     hmac,
     rand::SystemRandom,
@@ -124,6 +129,20 @@ impl SigningKey {
         text.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut text);
         Some(text)
+    }
+
+    /// Whether this key made the signature.
+    #[cfg(feature = "testing")]
+    pub(crate) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let public: (&dyn VerificationAlgorithm, &[u8]) = match self {
+            Self::Shared(key) => return hmac::verify(key, message, signature).is_ok(),
+            Self::P256(pair) => (&ECDSA_P256_SHA256_FIXED, pair.public_key().as_ref()),
+            Self::P384(pair) => (&ECDSA_P384_SHA384_FIXED, pair.public_key().as_ref()),
+            Self::Ed25519(pair) => (&ED25519, pair.public_key().as_ref()),
+            Self::Rsa(pair) => (&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref()),
+        };
+        let (way, key) = public;
+        way.verify_sig(key, message, signature).is_ok()
     }
 
     fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {

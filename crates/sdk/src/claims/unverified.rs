@@ -43,7 +43,7 @@ impl UnverifiedClaims {
         let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
         let json = URL_SAFE_NO_PAD.decode(payload).ok()?;
         let mut read: Payload = serde_json::from_slice(&json).ok()?;
-        let (scopes, roles) = (read.scopes(), read.roles());
+        let (scopes, roles) = (read.scopes(&json), read.roles());
         Some(Self {
             issuer: read.iss,
             subject: read.sub,

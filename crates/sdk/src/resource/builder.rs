@@ -51,7 +51,11 @@ impl Profile {
     }
 
     /// Subject and client.
-    pub(super) fn identity(self, payload: &mut Payload) -> Result<(String, String), InvalidToken> {
+    pub(super) fn identity(
+        self,
+        payload: &mut Payload,
+        json: &[u8],
+    ) -> Result<(String, String), InvalidToken> {
         let lenient = self == Self::AnyJwt;
         let present = |there: bool, name| {
             if there || lenient {
@@ -65,10 +69,7 @@ impl Profile {
         let subject = payload.sub.take().ok_or(InvalidToken::NoClaim("sub"))?;
         let client = match payload.client_id.take() {
             Some(client) => client,
-            None if lenient => [&mut payload.azp, &mut payload.cid, &mut payload.appid]
-                .into_iter()
-                .find_map(Option::take)
-                .unwrap_or_else(|| subject.clone()),
+            None if lenient => Payload::client_elsewhere(json).unwrap_or_else(|| subject.clone()),
             None => return Err(InvalidToken::NoClaim("client_id")),
         };
         Ok((subject, client))

@@ -44,7 +44,7 @@ impl Caller {
             tenant,
             json,
         } = verified;
-        let (scopes, roles) = (payload.scopes(), payload.roles());
+        let (scopes, roles) = (payload.scopes(&json), payload.roles());
         Self(Arc::new(Inner {
             issuer,
             subject,

@@ -89,14 +89,16 @@ impl<'a> Require<'a> {
     }
 
     fn needed(&self) -> Needed {
-        let part = |what: &str, names: &[&str]| {
-            (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
+        let part = |how_many: &str, what: &str, names: &[&str]| match names {
+            [] => None,
+            [one] => Some(format!("the {what} {one}")),
+            several => Some(format!("{how_many} of the {what}s {}", several.join(", "))),
         };
         let parts: Vec<_> = [
-            part("all of the scopes", self.all_scopes),
-            part("one of the scopes", self.any_scope),
-            part("all of the roles", self.all_roles),
-            part("one of the roles", self.any_role),
+            part("all", "scope", self.all_scopes),
+            part("one", "scope", self.any_scope),
+            part("all", "role", self.all_roles),
+            part("one", "role", self.any_role),
         ]
         .into_iter()
         .flatten()

@@ -1,5 +1,7 @@
 //! A token before anything of it is believed.
 
+use std::borrow::Cow;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
@@ -18,14 +20,20 @@ pub(super) struct Presented<'a> {
 }
 
 #[derive(Deserialize)]
-struct Header {
-    alg: String,
-    typ: Option<String>,
+struct Header<'a> {
+    #[serde(borrow)]
+    alg: Cow<'a, str>,
+    #[serde(borrow)]
+    typ: Option<Text<'a>>,
     kid: Option<String>,
     /// Whether it is there, whatever it is: a list without anything in it must not be, nor null.
     #[serde(default, deserialize_with = "there")]
     crit: bool,
 }
+
+/// Borrowed where it has no escapes, also where it is optional.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn there<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(from).map(|_| true)
@@ -39,11 +47,12 @@ impl<'a> Presented<'a> {
         let (header, payload) = message.split_once('.').ok_or(unreadable)?;
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| unreadable);
 
-        let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| unreadable)?;
+        let header = decode(header)?;
+        let header: Header<'_> = serde_json::from_slice(&header).map_err(|_| unreadable)?;
         if header.crit {
             return Err(InvalidToken::Critical);
         }
-        if !profile.accepts_type(header.typ.as_deref()) {
+        if !profile.accepts_type(header.typ.as_ref().map(|typ| &*typ.0)) {
             return Err(InvalidToken::WrongType);
         }
         let algorithm = Algorithm::named(&header.alg).ok_or(InvalidToken::WrongAlgorithm)?;

@@ -87,7 +87,7 @@ impl Verifier {
         let Presented {
             mut payload, json, ..
         } = presented;
-        let (subject, client_id) = inner.profile.identity(&mut payload)?;
+        let (subject, client_id) = inner.profile.identity(&mut payload, &json)?;
         #[cfg(feature = "introspection")]
         if let Some(introspection) = &inner.introspection {
             let issuer = &found.keys.issuer;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header::AUTHORIZATION};
+use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
@@ -90,7 +90,7 @@ impl TestIssuer {
                 let form: Vec<_> = form_urlencoded::parse(request.body())
                     .into_owned()
                     .collect();
-                match (self.client(request, &form), endpoint) {
+                match (self.authenticated(request, &form), endpoint) {
                     (None, _) => error(StatusCode::UNAUTHORIZED, "invalid_client"),
                     (Some(client), "token") => self.grant(&client, &form),
                     (Some(client), "introspect") => self.introspect(&client, &form),
@@ -137,29 +137,6 @@ impl TestIssuer {
             headers.insert("etag", tag);
         }
         response
-    }
-
-    /// The client, if its secret is right.
-    fn client(&self, request: &Request<Bytes>, form: &[(String, String)]) -> Option<TestClient> {
-        let (id, secret) = match request.headers().get(AUTHORIZATION) {
-            Some(value) => {
-                let encoded = value.to_str().ok()?.strip_prefix("Basic ")?;
-                let pair = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
-                let (id, secret) = pair.split_once(':')?;
-                let plain = |text: &str| {
-                    let pair = format!("v={text}");
-                    let value = form_urlencoded::parse(pair.as_bytes()).next();
-                    value.map(|(_, value)| value.into_owned())
-                };
-                (plain(id)?, plain(secret)?)
-            }
-            None => (
-                first(form, "client_id")?.to_owned(),
-                first(form, "client_secret")?.to_owned(),
-            ),
-        };
-        let client = self.state().clients.get(&id).cloned()?;
-        (client.secret == secret).then_some(client)
     }
 
     /// As Chancery grants: what is asked for and granted, and nothing is silently dropped.
@@ -250,7 +227,7 @@ impl TestIssuer {
     }
 }
 
-fn first<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub(super) fn first<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
     let found = form.iter().find(|(known, _)| known == name);
     found.map(|(_, value)| value.as_str())
 }

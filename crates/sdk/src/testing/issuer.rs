@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{endpoints::InMemory, keys::TestKey, token::TestToken};
 use crate::{
-    Algorithm, Scopes,
+    Algorithm, Scopes, Secret,
     clock::{Clock, SystemClock},
     transport::Transport,
 };
@@ -19,8 +19,8 @@ use crate::{
 /// that it is of and whoever [serves](TestClient::serves) its audience, and a client revokes no token but its
 /// own.
 ///
-/// Clones are the same issuer. Clients authenticate by secret: `client_secret_basic` or
-/// `client_secret_post`; there are no assertions and no limits, but for [`Outage::Status`] with 429. A
+/// Clones are the same issuer. Clients authenticate in each way that [`ClientAuth`](crate::ClientAuth) has, and an
+/// assertion is good once; its `kid` is not looked at. There are no limits, but for [`Outage::Status`] with 429. A
 /// [role](TestClient::role) is in every token of its client, where Chancery puts it only into tokens for its
 /// API with all the scopes that it brings.
 #[derive(Clone)]
@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) published: Vec<Value>,
     pub(super) clients: HashMap<String, TestClient>,
     pub(super) revoked: HashSet<String>,
+    /// The `jti` of each assertion that has been used.
+    pub(super) assertions: HashSet<String>,
     pub(super) lifetime: Duration,
     pub(super) requests: BTreeMap<&'static str, usize>,
     pub(super) outage: Option<Outage>,
@@ -58,15 +60,16 @@ pub enum Outage {
 #[derive(Clone, Debug)]
 pub struct TestClient {
     pub(super) id: String,
-    pub(super) secret: String,
+    pub(super) secret: Secret,
     pub(super) grants: BTreeMap<String, Scopes>,
     pub(super) roles: BTreeSet<String>,
     pub(super) serves: BTreeSet<String>,
 }
 
 impl TestClient {
-    /// A client with a secret.
-    pub fn new(id: impl Into<String>, secret: impl Into<String>) -> Self {
+    /// A client with a secret, or with a private key as
+    /// [`ClientAuth::private_key_jwt`](crate::ClientAuth::private_key_jwt) takes it.
+    pub fn new(id: impl Into<String>, secret: impl Into<Secret>) -> Self {
         Self {
             id: id.into(),
             secret: secret.into(),
@@ -116,6 +119,7 @@ impl TestIssuer {
                 published: Vec::new(),
                 clients: HashMap::new(),
                 revoked: HashSet::new(),
+                assertions: HashSet::new(),
                 lifetime: Duration::from_hours(1),
                 requests: BTreeMap::new(),
                 outage: None,

@@ -33,6 +33,7 @@
 //! # }
 //! ```
 
+mod authentication;
 mod clock;
 mod endpoints;
 mod issuer;

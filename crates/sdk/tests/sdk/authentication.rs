@@ -1,12 +1,18 @@
 //! How requests are authenticated, as an independent library reads them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use chancery_sdk::{BuildError, ClientAuth, DiscoveryError, Error, TokenClient, TokenRequest};
+use bytes::Bytes;
+use chancery_sdk::{
+    BuildError, ClientAuth, DiscoveryError, Error, ErrorCode, TokenClient, TokenRequest,
+    testing::TestClient,
+    transport::{BoxFuture, Transport, TransportError},
+};
+use http::{Request, Response};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
 
@@ -208,6 +214,78 @@ async fn no_key(text: &str) {
     let error = client.get_token().await.unwrap_err();
     assert!(matches!(error, Error::Credential(_)), "{error}");
     assert!(!error.is_retryable());
+}
+
+/// What tests without a server see of it: each way is one of the test issuer's, and nothing else is.
+#[tokio::test]
+async fn the_test_issuer_takes_each_way_and_an_assertion_once() {
+    use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair};
+
+    let pem = || {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
+        let text = STANDARD.encode(pair.to_pkcs8v1().unwrap().as_ref());
+        format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
+    };
+    let (key, other) = (pem(), pem());
+    let stage = Stage::new();
+    let with_key =
+        TestClient::new("signer", key.as_str()).grant("https://orders.test", "orders:read");
+    stage.issuer.register(with_key);
+    let ask = async |id: &str, auth: ClientAuth| {
+        let client = stage.builder().client_id(id).auth(auth).build().unwrap();
+        client
+            .get_token()
+            .await
+            .map_err(|error| error.code().cloned())
+    };
+    for (id, auth) in [
+        ("billing", ClientAuth::basic("s3cret")),
+        ("billing", ClientAuth::post("s3cret")),
+        ("billing", ClientAuth::secret_jwt("s3cret")),
+        ("signer", ClientAuth::private_key_jwt(key.as_str())),
+    ] {
+        ask(id, auth).await.unwrap();
+    }
+    for (id, auth) in [
+        ("billing", ClientAuth::secret_jwt("another")),
+        ("billing", ClientAuth::private_key_jwt(key.as_str())),
+        ("signer", ClientAuth::private_key_jwt(other)),
+        ("signer", ClientAuth::secret_jwt(key.as_str())),
+        ("signer", ClientAuth::post(key.as_str())),
+        ("nobody", ClientAuth::private_key_jwt(key.as_str())),
+        (
+            "billing",
+            ClientAuth::secret_jwt("s3cret").assertion_audience("https://auth.test/t/other"),
+        ),
+    ] {
+        let refused = ask(id, auth).await.unwrap_err();
+        assert_eq!(refused, Some(ErrorCode::InvalidClient), "{id}");
+    }
+    // The same request a second time is a replay.
+    let (network, sent) = (stage.issuer.transport(), Arc::new(Mutex::new(None)));
+    let client = stage
+        .builder()
+        .auth(ClientAuth::secret_jwt("s3cret"))
+        .transport(Arc::new(Recording(network.clone(), sent.clone())))
+        .build()
+        .unwrap();
+    client.get_token().await.unwrap();
+    let again = sent.lock().unwrap().take().unwrap();
+    assert_eq!(network.send(again).await.unwrap().status(), 401);
+}
+
+/// Keeps the last request.
+#[derive(Debug)]
+struct Recording(Arc<dyn Transport>, Arc<Mutex<Option<Request<Bytes>>>>);
+
+impl Transport for Recording {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+        *self.1.lock().unwrap() = Some(request.clone());
+        self.0.send(request)
+    }
 }
 
 /// The claims, when everything is as RFC 7523 and the contract have it.
