@@ -2,7 +2,7 @@
 
 use chancery_crypto::ClientSecret;
 use chancery_domain::{
-    ClientId, Row, SecretId, TenantId, Timestamp,
+    ClientId, Row, SecretId, StreamId, TenantId, Timestamp,
     client::Client,
     secret_rotation::{IssueSecret, NewSecret, RevokeSecret, RotateSecret, SecretRotation},
     value::{Label, Reason},
@@ -73,7 +73,8 @@ impl Application {
             .await
     }
 
-    /// Issues a new secret and lets the older ones retire after an overlap.
+    /// Issues a new secret and lets the older ones retire after an overlap; on this version of the client's
+    /// secrets, where one is named.
     ///
     /// # Errors
     /// [`Error`].
@@ -81,12 +82,13 @@ impl Application {
         &self,
         caller: &Caller,
         client: ClientId,
-        overlap_seconds: Option<u32>,
-        label: Option<Label>,
+        (overlap_seconds, label): (Option<u32>, Option<Label>),
+        expected_version: Option<i64>,
         request: &Request,
     ) -> Result<SecretIssued, Error> {
         let tenant = self.tenant_of(caller, client).await?;
         caller.require(Needs::TenantAdmin, tenant)?;
+        let request = &request.expecting(StreamId::SecretRotation(client), expected_version);
         let before = self.before_rotation(tenant, client).await;
         let command = |tenant, secret| RotateSecret {
             tenant,

@@ -29,14 +29,30 @@ if (link && location.hash.length > 1) {
 // What is wrong with a form is read out first.
 document.querySelector(".problem[tabindex]")?.focus();
 
-// Filters and the slider apply when they are changed.
-for (const control of document.querySelectorAll("[data-apply]")) {
-  control.addEventListener("change", () => control.form.requestSubmit());
+// On a narrow screen the tenant's pages are in one row: the one that is shown is moved into sight.
+const here = document.querySelector(".side a[aria-current]");
+if (here) {
+  const row = here.closest("ul");
+  row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
 }
+
+// The slider applies when a hand lets it go. By the keyboard it can be moved step by step first: Enter applies it, and
+// the page that comes gives it back the focus.
 const slider = document.querySelector("input[type=range][data-shows]");
 if (slider) {
   const shows = document.getElementById(slider.dataset.shows);
+  let byHand = false;
+  slider.addEventListener("pointerdown", () => { byHand = true; });
+  slider.addEventListener("keydown", (event) => {
+    byHand = false;
+    if (event.key === "Enter") {
+      event.preventDefault();
+      slider.form.requestSubmit();
+    }
+  });
   slider.addEventListener("input", () => { shows.textContent = slider.value; });
+  slider.addEventListener("change", () => { if (byHand) slider.form.requestSubmit(); });
+  if (location.hash === `#${slider.id}`) slider.focus({ preventScroll: true });
 }
 
 // Snippets: one at a time.

@@ -11,7 +11,13 @@ use chancery_domain::{
 use maud::{Markup, html};
 
 use crate::{
-    clients::called, fields::Asked, layout::Page, routes::Routes, show, stop::Stop, within::Within,
+    clients::called,
+    fields::{Asked, one_of},
+    layout::Page,
+    routes::Routes,
+    show,
+    stop::Stop,
+    within::Within,
 };
 
 /// How many stand on a page.
@@ -34,8 +40,9 @@ pub(crate) fn routes() -> Routes {
 async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
-    let chosen = SPANS.iter().find(|(name, ..)| asked.has("days", name));
-    let (name, title, days) = *chosen.unwrap_or(&SPANS[USUAL]);
+    let spans: Vec<_> = SPANS.iter().map(|span| (span.0, *span)).collect();
+    let chosen = asked.sought("days", |text| one_of(&spans, text))?;
+    let (name, title, days) = chosen.unwrap_or(SPANS[USUAL]);
     let page = PageRequest {
         first: ROWS,
         after: asked.sought("after", str::parse)?,

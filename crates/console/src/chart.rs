@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 /// The drawing, in its own units.
 const WIDTH: i64 = 960;
-const HEIGHT: i64 = 160;
-const BASE: i64 = HEIGHT - 20;
-const TOP: i64 = 14;
+const HEIGHT: i64 = 220;
+const BASE: i64 = HEIGHT - 40;
+const TOP: i64 = 34;
 
 /// One span of time.
 pub(crate) struct Bar {
@@ -40,13 +40,14 @@ pub(crate) fn bars(name: &str, bars: &[Bar]) -> Markup {
         let exact = times.saturating_mul(BASE - TOP) / most;
         if times > 0 { exact.max(2) } else { 0 }
     };
-    // As many labels as fit.
-    let every = (count / 8).max(1);
+    // As many labels as fit; on a narrow screen every other one.
+    let every = (count / 6).max(1);
     html! {
         svg.chart viewBox={"0 0 " (WIDTH) " " (HEIGHT)} role="group" aria-label=(name) {
             line.rule x1="0" x2=(WIDTH) y1=(BASE) y2=(BASE) {}
             line.rule x1="0" x2=(WIDTH) y1=(TOP) y2=(TOP) {}
-            text x="0" y=(TOP - 3) { (most) }
+            text x="0" y=(TOP - 5) { (most) }
+            @if most > 1 { line.rule x1="0" x2=(WIDTH) y1=(BASE - high(most / 2)) y2=(BASE - high(most / 2)) {} text x="0" y=(BASE - high(most / 2) - 5) { (most / 2) } }
             @for (place, bar) in (0..).zip(bars) {
                 @let (x, issued, denied) = (place * wide, high(bar.issued), high(bar.denied));
                 @if bar.issued + bar.denied > 0 {
@@ -56,7 +57,7 @@ pub(crate) fn bars(name: &str, bars: &[Bar]) -> Markup {
                         rect.denied x=(x + 1) y=(BASE - issued - denied) width=((wide - 2).max(1)) height=(denied) {}
                     }
                 }
-                @if place % every == 0 { text x=(x + 1) y=(HEIGHT - 5) { (bar.label) } }
+                @if place % every == 0 { text.between[place % (2 * every) != 0] x=(x + 1) y=(HEIGHT - 6) { (bar.label) } }
             }
         }
         p { span.key { "issued" } span.key.denied { "denied" } }

@@ -37,6 +37,14 @@ fn is_this_machine(host: &str) -> bool {
             || bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback()))
 }
 
+/// Whether the browser keeps no session here: it came by plain HTTP from another machine, where it takes no `Secure`
+/// cookie. It then says nothing of where a request comes from either, as it does everywhere else.
+pub(crate) fn is_lost(headers: &HeaderMap, application: &Application) -> bool {
+    application.console_url().starts_with("http://")
+        && !is_plain(headers, application)
+        && !headers.contains_key("sec-fetch-site")
+}
+
 /// The session's token, as the browser sent it.
 pub(crate) fn sent<'a>(headers: &'a HeaderMap, application: &Application) -> Option<&'a str> {
     let name = if is_plain(headers, application) {

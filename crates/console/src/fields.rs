@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use crate::{Console, stop::Stop};
+use crate::{Console, once_each::OnceEach, stop::Stop};
 
 /// Named texts in their order. A name may come several times.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +57,8 @@ impl Fields {
     pub(crate) fn moment(&self, name: &str) -> Option<Result<Timestamp, Invalid>> {
         self.get(name).map(|text| {
             let whole = match text.len() {
+                // A day begins at midnight.
+                10 => format!("{text}T00:00:00Z"),
                 16 => format!("{text}:00Z"),
                 19 => format!("{text}Z"),
                 _ => text.to_owned(),
@@ -68,11 +70,21 @@ impl Fields {
     /// The JSON with this name.
     pub(crate) fn json(&self, name: &str) -> Option<Result<Value, Invalid>> {
         self.get(name).map(|text| {
-            serde_json::from_str(text).map_err(|error| {
+            let value = serde_json::from_str(text).map_err(|error| {
                 let (line, column) = (error.line(), error.column());
                 let message = format!("must be JSON; line {line}, column {column} is not");
                 Invalid::new("json", message)
-            })
+            })?;
+            match serde_json::from_str::<OnceEach>(text) {
+                Ok(OnceEach) => Ok(value),
+                Err(error) => {
+                    let (line, column) = (error.line(), error.column());
+                    let message = format!(
+                        "must have each member of an object once; the one before line {line}, column {column} stands twice"
+                    );
+                    Err(Invalid::new("json", message))
+                }
+            }
         })
     }
 
@@ -173,6 +185,21 @@ pub(crate) fn one_of<T: Copy>(options: &[(&str, T)], text: &str) -> Result<T, In
     })
 }
 
+/// Whether a text is a key's, with its private side: that is a secret, wherever it was pasted.
+pub(crate) fn holds_private_key(text: &str) -> bool {
+    let private = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+    let has = |member: &str| text.contains(&format!("\"{member}\""));
+    // A name also stands as a value, like the `kid` of a key: only what a colon follows is a member.
+    let is_member = |member: &str| {
+        let quoted = format!("\"{member}\"");
+        let after = text.split(quoted.as_str()).skip(1);
+        after
+            .into_iter()
+            .any(|rest| rest.trim_start().starts_with(':'))
+    };
+    has("kty") && private.into_iter().any(is_member)
+}
+
 /// A browser ends the lines of a text area with both characters.
 fn normal(text: &str) -> String {
     text.replace("\r\n", "\n")
@@ -197,13 +224,51 @@ mod tests {
     #[test]
     fn moments_are_read_as_browsers_write_them() {
         let fields = Fields::parse(
-            b"a=2026-11-20T17:00&b=2026-11-20T17:00:05&c=2026-11-20T18:00:00%2B01:00&d=soon",
+            b"0=2026-11-20&a=2026-11-20T17:00&b=2026-11-20T17:00:05&c=2026-11-20T18:00:00%2B01:00&d=soon",
         );
         let moment = |name: &str| fields.moment(name).unwrap().map(|at| at.to_string());
+        assert_eq!(moment("0").unwrap(), "2026-11-20T00:00:00.000000Z");
         assert_eq!(moment("a").unwrap(), "2026-11-20T17:00:00.000000Z");
         assert_eq!(moment("b").unwrap(), "2026-11-20T17:00:05.000000Z");
         assert_eq!(moment("c").unwrap(), "2026-11-20T17:00:00.000000Z");
         assert!(moment("d").is_err() && fields.moment("none").is_none());
+    }
+
+    #[test]
+    fn what_stands_twice_in_an_object_is_said() {
+        let read = |text: &str| Fields::default().with("x", text).json("x").unwrap();
+        for right in [
+            "{}",
+            r#"{"a":1,"b":[{"a":1},{"a":2.5}],"c":{"a":null,"b":-1,"d":true}}"#,
+            "3",
+        ] {
+            assert_eq!(read(right), Ok(serde_json::from_str(right).unwrap()));
+        }
+        for twice in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"b":[{"a":1,"\u0061":2}]}"#,
+            r#"[{"x":{"a":{},"a":{}}}]"#,
+        ] {
+            assert!(
+                read(twice).unwrap_err().message.contains("stands twice"),
+                "{twice}"
+            );
+        }
+        assert!(read("{").unwrap_err().message.contains("must be JSON"));
+    }
+
+    #[test]
+    fn a_private_key_is_not_written_back() {
+        assert!(holds_private_key(
+            r#"{"keys":[{"kty":"EC","crv":"P-256","x":"a","y":"b","d":"c"}]}"#
+        ));
+        assert!(holds_private_key(
+            r#"{"kty" : "oct", "k":"c" not even JSON"#
+        ));
+        assert!(!holds_private_key(
+            r#"{"keys":[{"kty":"RSA","n":"a","e":"AQAB","kid":"d","use":"sig"}]}"#
+        ));
+        assert!(!holds_private_key(r#"{"d": 1, "k": 2}"#));
     }
 
     #[test]

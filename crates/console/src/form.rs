@@ -3,7 +3,7 @@
 use maud::{Markup, Render, html};
 
 use crate::{
-    fields::Fields,
+    fields::{Fields, holds_private_key},
     posted::{COMMAND, FORM_TOKEN, VERSION},
     problem::Problem,
     refused::Refused,
@@ -200,6 +200,12 @@ impl<'a> Form<'a> {
         }
     }
 
+    /// Nor is a private key.
+    fn text(&self, name: &str) -> &str {
+        let text = self.given.raw(name);
+        if holds_private_key(text) { "" } else { text }
+    }
+
     pub(crate) fn lines(&self, name: &str, label: &str, hint: &str, rows: u8) -> Markup {
         let id = self.id(name);
         html! {
@@ -207,7 +213,7 @@ impl<'a> Form<'a> {
                 label for=(id) { (label) }
                 textarea id=(id) name=(name) rows=(rows) spellcheck="false"
                     aria-invalid=[self.wrong(name).map(|_| "true")]
-                    aria-describedby=(format!("{id}-hint")) { (self.given.raw(name)) }
+                    aria-describedby=(format!("{id}-hint")) { (self.text(name)) }
                 (self.hint(&id, name, hint))
             }
         }

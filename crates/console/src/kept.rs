@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, Uri};
 use maud::{Markup, html};
 
 use crate::{
-    fields::Fields,
+    fields::{Fields, holds_private_key},
     posted::{COMMAND, FORM_TOKEN, VERSION},
 };
 
@@ -35,7 +35,7 @@ impl Kept {
     /// Nothing, where nobody typed anything, or a secret.
     pub(crate) fn of(action: String, fields: Fields) -> Option<Self> {
         let kept = Self { action, fields };
-        let is_secret = |value: &str| value.contains(SECRET);
+        let is_secret = |value: &str| value.contains(SECRET) || holds_private_key(value);
         let is_typed = kept.typed().next().is_some();
         (is_typed && !kept.fields.iter().any(|(_, value)| is_secret(value))).then_some(kept)
     }
@@ -85,6 +85,7 @@ mod tests {
         );
         assert!(!html.contains("<dt>version") && !html.contains("<dt>empty"));
         assert!(kept("form_token=old&name=x&secret=+chs_abc").is_none());
+        assert!(kept("name=x&jwks=%7B%22kty%22:%22EC%22,%22d%22:%22c%22%7D").is_none());
         assert!(kept("form_token=old&command=c&version=3").is_none());
     }
 

@@ -203,8 +203,8 @@ fn row(
             }
             td { (show::key_state(state)) }
             td { (key.algorithm.as_str()) }
-            td { (show::when(key.begins_at(), now)) }
-            td { @match ends { Some(end) => (show::when(end, now)), None => span.quiet { "it stays" } } }
+            td { (show::exact(key.begins_at(), now)) }
+            td { @match ends { Some(end) => (show::exact(end, now)), None => span.quiet { "it stays" } } }
             @if within.may(Needs::TenantAdmin) {
                 td { @if state != KeyState::Revoked {
                     details open[revoke.is_refused()] {

@@ -2,11 +2,11 @@
 
 use axum::response::{IntoResponse, Response};
 use chancery_application::Needs;
-use chancery_domain::access::AdminScope;
+use chancery_domain::{access::AdminScope, tenant::TenantState};
 use http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 
-use crate::{form, refused::Refused, visitor::Visitor, within::Within};
+use crate::{form, refused::Refused, show, visitor::Visitor, within::Within};
 
 /// A page for somebody who is signed in.
 pub(crate) struct Page<'a> {
@@ -135,7 +135,10 @@ fn side(within: &Within) -> Markup {
     };
     html! {
         nav.side aria-label={"Tenant " (within.slug)} {
-            p.tenant { span.quiet { "Tenant" } br; strong { (within.slug) } }
+            p.tenant {
+                span.quiet { "Tenant" } br; strong { (within.slug) }
+                @if let Some(state) = within.state.filter(|state| *state != TenantState::Active) { " " (show::tenant_state(state)) }
+            }
             ul {
                 @for (page, name, _) in PAGES.iter().filter(|(.., needs)| within.may(*needs)) {
                     li { a href={(base) (page)} aria-current=[is_here(page).then_some("page")] { (name) } }

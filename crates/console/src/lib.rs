@@ -24,6 +24,7 @@ mod kept;
 mod keys;
 mod layout;
 mod meant;
+mod once_each;
 mod posted;
 mod problem;
 mod refused;

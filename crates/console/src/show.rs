@@ -29,10 +29,17 @@ pub(crate) fn when(at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(text) title=(text) { (distance(at, now)) } }
 }
 
-/// How far a moment is from now, in one unit.
+/// A moment to the second, in UTC, and how far it is from now: for those who compare it with another.
+pub(crate) fn exact(at: Timestamp, now: Timestamp) -> Markup {
+    let text = at.to_string();
+    let shown = text.get(..19).unwrap_or(&text).replace('T', " ");
+    html! { time.exact datetime=(text) title=(text) { (shown) } br; span.quiet { (distance(at, now)) } }
+}
+
+/// How far a moment is from now, in the nearest of one unit.
 pub(crate) fn distance(at: Timestamp, now: Timestamp) -> String {
     let seconds = at.seconds() - now.seconds();
-    let far = span(seconds.unsigned_abs());
+    let far = span(nearest(seconds.unsigned_abs()));
     if seconds > 0 {
         format!("in {far}")
     } else if seconds.unsigned_abs() < 5 {
@@ -40,6 +47,18 @@ pub(crate) fn distance(at: Timestamp, now: Timestamp) -> String {
     } else {
         format!("{far} ago")
     }
+}
+
+/// A length of time rounded to the unit that it is told in.
+fn nearest(seconds: u64) -> u64 {
+    let unit = match seconds {
+        0..120 => 1,
+        120..7_200 => 60,
+        7_200..172_800 => 3_600,
+        172_800..63_072_000 => 86_400,
+        _ => return seconds,
+    };
+    (seconds + unit / 2) / unit * unit
 }
 
 /// A length of time in its largest unit.
@@ -137,7 +156,9 @@ pub(crate) fn secret_state(state: SecretState) -> Markup {
 /// Said on a page whose forms are left out, because its reader may not send them.
 pub(crate) fn only_read(within: &Within) -> Markup {
     html! {
-        @if !within.may(Needs::TenantAdmin) {
+        @if within.is_closed() {
+            p.aside { "The tenant is closed: nothing of it can be changed any more." }
+        } @else if !within.may(Needs::TenantAdmin) {
             p.aside { "You may read this, and not change it: that takes " code { (Needs::TenantAdmin.scope()) } "." }
         }
     }
@@ -165,6 +186,9 @@ mod tests {
             (-61, "61 seconds ago"),
             (-3_600, "60 minutes ago"),
             (86_400, "in 24 hours"),
+            (86_399, "in 24 hours"),
+            (-5_399, "90 minutes ago"),
+            (60 * 86_400 - 3, "in 60 days"),
             (30 * 86_400, "in 30 days"),
             (-800 * 86_400, "2 years ago"),
         ] {

@@ -216,6 +216,7 @@ pub(crate) fn sentence(error: &Error) -> String {
         Error::CommandReused => {
             "This form was sent before, with something else in it. Open the page anew, and send it from there.".to_owned()
         }
+        Error::Forbidden { needs } => format!("This takes {needs}, which you do not hold."),
         Error::Conflict => "Others changed the same at the same moment. Send the form again.".to_owned(),
         error => capitalised(&error.to_string()),
     }

@@ -2,7 +2,10 @@
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use chancery_application::{Error, Needs};
-use chancery_domain::TenantId;
+use chancery_domain::{
+    TenantId,
+    tenant::{TenantRefusal, TenantState},
+};
 use http::request::Parts;
 
 use crate::{Console, stop::Stop, visitor::Visitor};
@@ -12,6 +15,8 @@ pub(crate) struct Within {
     pub(crate) visitor: Visitor,
     pub(crate) tenant: TenantId,
     pub(crate) slug: String,
+    /// How it is, for whoever may know it.
+    pub(crate) state: Option<TenantState>,
     /// The other names in the address.
     params: Vec<(String, String)>,
 }
@@ -28,6 +33,9 @@ impl Within {
 
     /// Whether whoever asks may do, here, what needs this.
     pub(crate) fn may(&self, needs: Needs) -> bool {
+        if matches!(needs, Needs::TenantAdmin) && self.is_closed() {
+            return false;
+        }
         self.visitor.session.caller.may(needs, self.tenant)
     }
 
@@ -35,6 +43,9 @@ impl Within {
     pub(crate) fn require(&self, needs: Needs) -> Result<(), Stop> {
         if self.may(needs) {
             return Ok(());
+        }
+        if self.is_closed() {
+            return Err(Error::Refused(TenantRefusal::Closed.into()).into());
         }
         let needs = needs.scope();
         Err(Error::Forbidden { needs }.into())
@@ -46,6 +57,11 @@ impl Within {
         names.fold(path.to_owned(), |path, (name, value)| {
             path.replace(&format!("{{{name}}}"), value)
         })
+    }
+
+    /// Whether nothing of it can be changed any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state == Some(TenantState::Closed)
     }
 
     /// The address of a page of this tenant.
@@ -76,10 +92,16 @@ impl FromRequestParts<Console> for Within {
         let slug = slug.map(|(_, slug)| slug.clone()).unwrap_or_default();
         let caller = &visitor.session.caller;
         let tenant = console.application.tenant_named(caller, &slug).await?;
+        let state = match console.application.tenant(caller, tenant).await {
+            Ok(row) => Some(row.state.state),
+            Err(Error::Forbidden { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
         Ok(Self {
             visitor,
             tenant,
             slug,
+            state,
             params,
         })
     }

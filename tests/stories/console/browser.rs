@@ -70,7 +70,7 @@ story! {
         browser.shows("A new secret for billing").await;
         browser.open(&format!("{}/console/t/acme/past", world.url)).await;
         browser
-            .follow("(() => { const s = document.getElementById('entry'); s.value = 3; s.dispatchEvent(new Event('change')); })()")
+            .follow("(() => { const s = document.getElementById('entry'); s.dispatchEvent(new Event('pointerdown')); s.value = 3; s.dispatchEvent(new Event('change')); })()")
             .await;
         browser.shows("up to entry 3").await;
         browser.shows("There was none").await;

@@ -99,6 +99,25 @@ story! {
 }
 
 story! {
+    /// A key that was pasted with its private side is refused, and is a secret all the same.
+    async fn a_private_key_is_not_written_back_into_the_page(world: World) {
+        world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let jwks = json!({"keys": [{
+            "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "first", "d": "VEMDZpDXXK8p8N0Cndsx",
+            "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+        }]})
+        .to_string();
+        let new = "/console/t/acme/clients/new";
+        let twice = r#"{"team": "a", "team": "b"}"#;
+        let page = browser.submit(new, new, &[("name", "Ledger"), ("authMethod", "PRIVATE_KEY_JWT"), ("jwks", &jwks), ("metadata", twice)]).await;
+        assert_eq!(page.status, 422);
+        assert!(!page.html.contains("VEMDZpDXXK8p8N0Cndsx"), "{}", page.html);
+        assert!(page.html.contains("value=\"Ledger\"") && page.html.contains("stands twice"), "{}", page.html);
+    }
+}
+
+story! {
     /// What was taken away from an API counts no more for who was granted it, also when it has come back: the form does
     /// not give it back by the way.
     async fn a_scope_that_was_taken_away_is_not_given_back_by_another_change(world: World) {

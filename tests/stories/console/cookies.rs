@@ -52,6 +52,27 @@ async fn node(world: &World, admin_url: Option<&str>) -> String {
 }
 
 story! {
+    /// Over plain HTTP from another machine no browser stays signed in: it is said before anything is typed, or a link
+    /// is used up.
+    async fn who_comes_in_a_way_that_keeps_no_session_is_told(world: World) {
+        let shown = async |path: &str, host: &str, fetch: Option<&str>| {
+            let request = world.http.get(format!("{}{path}", world.url)).header("host", host);
+            let request = fetch.iter().fold(request, |request, fetch| request.header("sec-fetch-site", *fetch));
+            request.send().await.unwrap().text().await.unwrap()
+        };
+        for path in ["/console/sign-in", "/console/link"] {
+            let told = |html: &str| html.contains("Your browser keeps no session at this address");
+            let html = shown(path, "server.lan:8080", None).await;
+            assert!(told(&html) && !html.contains("data-link"), "{path}: {html}");
+            // Behind a proxy that speaks TLS a browser says where it comes from; at home it stays signed in.
+            assert!(!told(&shown(path, "auth.example", Some("none")).await), "{path}");
+            assert!(!told(&shown(path, "localhost:8080", None).await), "{path}");
+        }
+        assert!(shown("/console/link", "localhost:8080", None).await.contains("data-link"));
+    }
+}
+
+story! {
     async fn a_cookie_is_secure_but_within_one_machine(world: World) {
         const SECURE: &str = "__Host-chancery-console=";
         // One address for everything, on this machine.

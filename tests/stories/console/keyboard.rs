@@ -50,3 +50,29 @@ story! {
         assert_eq!(browser.eval("document.activeElement.innerText").await.unwrap(), "Create a client");
     }
 }
+
+story! {
+    /// What is moved step by step is not sent at each of them, and who sends it is still there afterwards
+    /// (WCAG 2.2, 3.2.2).
+    async fn the_slider_and_the_filters_wait_for_whoever_uses_the_keyboard(world: World) {
+        world.acme().await;
+        let mut browser = signed_in(&world).await;
+        browser.open(&format!("{}/console/t/acme/past", world.url)).await;
+        browser.shows("up to entry 8").await;
+        browser.eval("document.getElementById('entry').focus()").await;
+        for left in [7, 6] {
+            browser.key("ArrowLeft").await;
+            browser.until(&format!("document.getElementById('entry-shown').textContent === '{left}'")).await;
+        }
+        assert_eq!(browser.eval("location.search").await.unwrap(), "");
+        browser.enter().await;
+        browser.shows("up to entry 6").await;
+        browser.until("document.activeElement.id === 'entry'").await;
+        browser.open(&format!("{}/console/t/acme/clients", world.url)).await;
+        browser.eval("window.before = true; document.getElementById('state').focus()").await;
+        browser.key("ArrowDown").await;
+        browser.until("document.getElementById('state').value !== ''").await;
+        assert_eq!(browser.eval("window.before && document.activeElement.id").await.unwrap(), "state");
+        browser.no_complaints();
+    }
+}

@@ -119,6 +119,59 @@ story! {
 }
 
 story! {
+    async fn pages_of_the_roll_join_and_say_who_and_what(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        for number in 0..60 {
+            let input = serde_json::json!({"client": acme.client, "description": format!("turn {number}")});
+            operator.mutation("updateClient", "client { id }", input).await.data();
+        }
+        let long: Vec<_> = (0..200).map(|number| serde_json::json!({"name": format!("long:{number}:{}", "x".repeat(30))})).collect();
+        operator.mutation("updateApi", "api { id }", serde_json::json!({"api": acme.api, "scopes": long, "roles": []})).await.data();
+        let browser = Browser::operator(&world).await;
+        let first = browser.open("/console/t/acme/roll").await;
+        first.shows("client billing");
+        first.shows("API Orders");
+        first.shows("It is long: see it on its own page");
+        let numbers = |html: &str| -> Vec<i64> {
+            html.split("<li id=\"entry-").skip(1).map(|rest| rest.split('"').next().unwrap().parse().unwrap()).collect()
+        };
+        let earlier = first.html.split("href=\"?").find(|rest| rest.contains(">Earlier<")).unwrap();
+        let earlier = earlier.split('"').next().unwrap().replace("&amp;", "&");
+        let second = browser.open(&format!("/console/t/acme/roll?{earlier}")).await;
+        let seen = [numbers(&first.html), numbers(&second.html)].concat();
+        let head = seen[0];
+        assert!(head > 60);
+        assert_eq!(seen, (1..=head).rev().collect::<Vec<_>>(), "each once, the newest first");
+        assert!(!second.html.contains(">Earlier<"));
+        browser.open("/console/t/acme/roll?type=ClientCreated").await.shows("The oldest of them first.");
+        // Whoever may read the roll alone learns no name from it but those that stand in it.
+        let (id, secret) = crate::console::readers::holder(&world, "acme", "audit:read").await;
+        let auditor = Browser::signed_in(&world, "acme", &id, &secret).await;
+        auditor.open("/console/t/acme/roll").await.shows_not("client billing");
+    }
+}
+
+story! {
+    async fn what_is_asked_of_a_time_before_the_tenant_is_answered(world: World) {
+        let acme = world.acme().await;
+        let begun = world.now().to_string();
+        world.clock.advance(5);
+        let input = serde_json::json!({"client": acme.client, "description": "later"});
+        world.operator().await.mutation("updateClient", "client { id }", input).await.data();
+        let browser = Browser::operator(&world).await;
+        let page = browser.open("/console/t/acme/difference?from=2001-01-01").await;
+        page.shows("Client billing changed");
+        assert!(page.html.contains(&format!("name=\"from\" value=\"{begun}\"")), "{}", page.html);
+        for (path, name) in [("calendar?days=abc", "days"), ("activity?over=zzz", "over"), ("activity/unused?over=zzz", "over")] {
+            let page = browser.get(&format!("/console/t/acme/{path}")).await;
+            assert_eq!(page.status, 400, "{path}");
+            page.shows(&format!("`{name}` must be one of"));
+        }
+    }
+}
+
+story! {
     /// A tab that is left open comes back every quarter of a minute: that is one reading, and nobody's use of the
     /// session.
     async fn a_tab_that_is_left_open_is_one_reading_and_keeps_no_session(world: World) {

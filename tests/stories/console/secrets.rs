@@ -73,6 +73,27 @@ story! {
 }
 
 story! {
+    /// A schedule that is not of whole days is shown and saved as it is.
+    async fn a_schedule_of_hours_stays_one(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let input = serde_json::json!({"client": acme.client, "everySeconds": 129_600, "overlapSeconds": 600});
+        operator.mutation("scheduleSecretRotation", "client { id }", input).await.data();
+        let browser = Browser::operator(&world).await;
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        let schedule = format!("{client}/secrets/schedule");
+        let page = browser.open(&client).await;
+        page.shows("To be rotated every 36 hours");
+        assert!(page.html.contains("name=\"everyDays\" type=\"text\" value=\"1.5\""), "{}", page.html);
+        browser.submit(&client, &schedule, &[("everyDays", "1.5"), ("overlapSeconds", "1200")]).await.location();
+        browser.open(&client).await.shows("To be rotated every 36 hours");
+        let wrong = browser.submit(&client, &schedule, &[("everyDays", "50000")]).await;
+        assert_eq!(wrong.status, 422);
+        wrong.shows("must be at most 1825 days");
+    }
+}
+
+story! {
     async fn a_compromise_says_what_ended_with_the_secret(world: World) {
         let acme = world.acme().await;
         let browser = Browser::operator(&world).await;

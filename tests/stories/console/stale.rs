@@ -128,6 +128,22 @@ story! {
 }
 
 story! {
+    /// Of two who rotate at once, neither ends the secret that the other has just been given.
+    async fn a_second_rotation_of_an_old_page_is_not_made(world: World) {
+        let acme = world.acme().await;
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        let rotate = format!("{client}/secrets/rotate");
+        let (one, other) = (Browser::operator(&world).await, Browser::operator(&world).await);
+        let opened = form(&one.open(&client).await, &rotate, &[("overlapSeconds", "0")]);
+        let given = other.submit(&client, &rotate, &[("overlapSeconds", "0")]).await.within("data-secret");
+        let told = send(&one, &rotate, &opened).await;
+        assert_eq!(told.status, 422, "{}", told.text());
+        told.shows("Somebody changed this client's secrets after you had opened the form");
+        assert_eq!(world.token("acme", &acme.client, &given).send().await.status, 200);
+    }
+}
+
+story! {
     /// A form that is sent twice is one command, though its own first time has made it old.
     async fn a_form_that_is_sent_twice_is_not_its_own_conflict(world: World) {
         let acme = world.acme().await;

@@ -36,6 +36,40 @@ story! {
 }
 
 story! {
+    /// Nothing of a closed tenant can be changed, so no page of it offers to.
+    async fn a_closed_tenant_says_so_and_offers_nothing(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let (client, api) = (format!("/clients/{}", acme.client), format!("/apis/{}", acme.api));
+        let pages = ["", "/clients", "/apis", "/keys", "/policy", "/calendar", &client, &api];
+        let offers = |page: &crate::support::Page| {
+            let forms = page.html.split("<form ").skip(1).filter(|form| form.contains("method=\"post\"") && !form.contains("/console/sign-out"));
+            forms.count() + page.html.matches("/new\"").count()
+        };
+        let mut offered = 0;
+        for page in pages {
+            offered += offers(&browser.open(&format!("/console/t/acme{page}")).await);
+        }
+        assert!(offered > 6, "{offered}");
+        let suspends = [("do", "suspend"), ("reason", "x")];
+        browser.submit("/console/t/acme", "/console/t/acme/state", &suspends).await.location();
+        browser.open("/console/t/acme/clients").await.shows("acme suspended");
+        let closes = [("do", "close"), ("reason", "x"), ("confirm", "acme")];
+        browser.submit("/console/t/acme", "/console/t/acme/state", &closes).await.location();
+        for page in pages {
+            let page = browser.open(&format!("/console/t/acme{page}")).await;
+            assert_eq!(offers(&page), 0, "{}", page.html);
+            page.shows("acme closed");
+        }
+        for page in ["/clients/new", "/apis/new", &format!("{client}/edit")] {
+            let page = browser.get(&format!("/console/t/acme{page}")).await;
+            assert_eq!(page.status, 409);
+            page.shows("closed");
+        }
+    }
+}
+
+story! {
     async fn a_form_that_is_sent_twice_is_done_once(world: World) {
         let browser = Browser::operator(&world).await;
         let new = "/console/tenants/new";

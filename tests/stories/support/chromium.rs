@@ -214,9 +214,14 @@ impl Chromium {
         self.eval(&script).await;
     }
 
-    /// Presses a key: `Tab` or `Enter`.
+    /// Presses a key: `Tab`, `Enter`, or an arrow.
     pub(crate) async fn key(&mut self, key: &str) {
-        let (code, text) = if key == "Enter" { (13, "\r") } else { (9, "") };
+        let (code, text) = match key {
+            "Enter" => (13, "\r"),
+            "ArrowLeft" => (37, ""),
+            "ArrowDown" => (40, ""),
+            _ => (9, ""),
+        };
         for kind in ["keyDown", "keyUp"] {
             let mut event =
                 json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});

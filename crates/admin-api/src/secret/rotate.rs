@@ -56,7 +56,7 @@ impl RotateClientSecret {
         let caller = &session.caller;
         let issued = session
             .application
-            .rotate_secret(caller, client, overlap, label, &request)
+            .rotate_secret(caller, client, (overlap, label), None, &request)
             .await?;
         Ok(SecretIssuedPayload::of(issued))
     }

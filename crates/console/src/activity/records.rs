@@ -58,7 +58,7 @@ fn row(within: &Within, record: &Activity, now: Timestamp) -> Markup {
     let known = client.and_then(|id| id.parse::<ClientId>().ok());
     html! {
         tr {
-            td { (show::when(record.at, now)) @if record.times > 1 { br; span.quiet { (record.times) " times" } } }
+            td { (show::exact(record.at, now)) @if record.times > 1 { br; span.quiet { (record.times) " times" } } }
             td {
                 (what(record.kind))
                 @if let Some(why) = &record.reason { br; span.quiet { (reason(why)) } }
@@ -94,7 +94,7 @@ fn form(asked: &Fields) -> Markup {
         form.filter method="get" {
             div {
                 label for="kind" { "What" }
-                select id="kind" name="kind" data-apply {
+                select id="kind" name="kind" {
                     option value="" { "anything" }
                     @for kind in ActivityKind::ALL { option value=(kind) selected[asked.raw("kind") == kind.as_str()] { (kind.as_str().replace('_', " ")) } }
                 }

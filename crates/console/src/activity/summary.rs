@@ -9,7 +9,7 @@ use super::{reason, unused};
 use crate::{
     chart::{self, Bar},
     clients::called,
-    fields::{Asked, Fields},
+    fields::{Asked, Fields, one_of},
     layout::Page,
     stop::Stop,
     within::Within,
@@ -25,13 +25,14 @@ const SPANS: &[(&str, &str, Span)] = &[
 const NAMED: usize = 20;
 
 /// The span that an address asks for: its name there, its title, and itself.
-pub(super) fn span(asked: &Fields) -> (&'static str, &'static str, Span) {
-    let chosen = SPANS.iter().find(|(name, ..)| asked.has("over", name));
-    *chosen.unwrap_or(&SPANS[1])
+pub(super) fn span(asked: &Fields) -> Result<(&'static str, &'static str, Span), Stop> {
+    let spans: Vec<_> = SPANS.iter().map(|span| (span.0, *span)).collect();
+    let chosen = asked.sought("over", |text| one_of(&spans, text))?;
+    Ok(chosen.unwrap_or(SPANS[1]))
 }
 
 pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
-    let (name, title, span) = span(&asked);
+    let (name, title, span) = span(&asked)?;
     let caller = &within.visitor.session.caller;
     let summary = within
         .visitor
@@ -176,7 +177,7 @@ fn denials(within: &Within, summary: &ActivitySummary) -> Markup {
                 thead { tr { th scope="col" { "Reason" } th.number scope="col" { "Times" } } }
                 tbody { @for (name, times) in reasons {
                     tr {
-                        th scope="row" { a href=(within.at(&format!("/activity/records?reason={name}&since={}", summary.begin))) { (reason(name)) } }
+                        th scope="row" { a href=(within.at(&format!("/activity/records?kind=token_denied&reason={name}&since={}", summary.begin))) { (reason(name)) } }
                         td.number { (times) }
                     }
                 } }

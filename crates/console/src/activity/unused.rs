@@ -8,7 +8,7 @@ use super::summary::span;
 use crate::{fields::Asked, layout::Page, show, stop::Stop, within::Within};
 
 pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
-    let (name, title, span) = span(&asked);
+    let (name, title, span) = span(&asked)?;
     let after = asked.sought("after", str::parse)?;
     let is_first = after.is_none();
     let caller = &within.visitor.session.caller;

@@ -66,7 +66,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
             div { label for="q" { "Name begins with" } input id="q" name="q" type="search" value=(asked.raw("q")); }
             div {
                 label for="state" { "State" }
-                select id="state" name="state" data-apply {
+                select id="state" name="state" {
                     option value="" { "all but deleted" }
                     @for (value, text, _) in STATES { option value=(value) selected[asked.raw("state") == *value] { (text) } }
                 }

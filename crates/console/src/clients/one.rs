@@ -84,6 +84,9 @@ pub(super) async fn show(
                 }
             }
             (show::only_read(within))
+            @if within.visitor.session.client == id {
+                p.aside { "You are signed in as this client. Whatever ends it, its secret or its scopes of the admin API ends your session too." }
+            }
             (facts(within, id, &row, last_use.as_ref(), now))
             (secrets)
             @if !client.keys.is_empty() { (keys::section(within, id, client, refused, now)) }
@@ -106,8 +109,8 @@ fn facts(
                 dt { "Client id" } dd { (show::id(&id)) }
                 dt { "What it is for" } dd { (show::or_dash(client.description.as_ref().map(Description::as_str))) }
                 dt { "Authenticates with" } dd { (method(client.auth_method)) }
-                dt { "Last token" } dd { @match last_use { Some(last) => { (show::when(last.at, now)) (from(last)) } None => "never" } }
-                dt { "Ends" } dd { @match client.expires_at { Some(end) => (show::when(end, now)), None => "never" } }
+                dt { "Last token" } dd { @match last_use { Some(last) => { (show::moment(last.at)) ", " (show::distance(last.at, now)) (from(last)) } None => "never" } }
+                dt { "Ends" } dd { @match client.expires_at { Some(end) => { (show::moment(end)) ", " (show::distance(end, now)) } None => "never" } }
                 dt { "Created" } dd { (show::moment(row.created_at)) }
                 @if !client.metadata.is_empty() {
                     dt { "Metadata" } dd { pre tabindex="0" { code { (show::pretty(client.metadata.members())) } } }

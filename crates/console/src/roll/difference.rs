@@ -1,7 +1,7 @@
 //! What changed between two moments.
 
 use axum::response::Response;
-use chancery_application::{Difference, DifferenceKind, DifferenceWhat, EntryNumber};
+use chancery_application::{Difference, DifferenceKind, DifferenceWhat, EntryNumber, Error};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -24,9 +24,12 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
             .min(to),
     };
     let after = asked.sought("after", str::parse)?;
-    let found = application
-        .difference(caller, within.tenant, (from, to), after)
-        .await?;
+    let between = |from| application.difference(caller, within.tenant, (from, to), after);
+    let (from, found) = match between(from).await {
+        // Before its first entry there was nothing: everything is new since then.
+        Err(Error::NotThen { since, .. }) if since <= to => (since, between(since).await?),
+        found => (from, found?),
+    };
     let difference = &found.difference;
     let (first, last) = (difference.from.entry, difference.to.entry);
     // Said out, so that the next page compares the same two moments.

@@ -63,7 +63,7 @@ pub(crate) async fn page(within: Within) -> Result<Response, Stop> {
             h2 { "Proof" }
             @match &proof {
                 Some(proof) => {
-                    p { "With these hashes anybody can compute, from the entry's own, the root that the checkpoint of size " (proof.size) " signs (RFC 6962, section 2.1.1). Then the entry is in that roll, at this place, unchanged." }
+                    p { "With these hashes, and the hash of the entry's line as it stands in the export, anybody can compute the root that the checkpoint of size " (proof.size) " signs (RFC 6962, section 2.1.1). Then the entry is in that roll, at this place, unchanged." }
                     dl.facts {
                         dt { "Root" } dd { code { (STANDARD.encode(proof.root.as_bytes())) } }
                         dt { "Leaf" } dd { (proof.seq - 1) }

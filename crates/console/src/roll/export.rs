@@ -1,8 +1,12 @@
 //! The export, as a file to be kept.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
-    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
     time::{Duration, Instant},
 };
 
@@ -10,10 +14,9 @@ use axum::{
     body::{Body, Bytes},
     response::{IntoResponse, Response},
 };
-use chancery_domain::value::Slug;
+use chancery_domain::{TenantId, value::Slug};
 use futures_util::stream;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{stop::Stop, within::Within};
 
@@ -22,20 +25,22 @@ const PIECE: usize = 64 * 1024;
 /// How many pieces wait for a slow reader; then the export waits.
 const WAITING: usize = 4;
 /// How many exports go out at once. Each holds a thread, and tokens need threads too.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 6;
+/// How many of one tenant: nobody keeps the others' from going out.
+const OF_ONE: usize = 2;
 /// How long an export waits for its reader to take anything.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long between two looks whether it has.
 const LOOK: Duration = Duration::from_millis(10);
 
-static EXPORTS: Semaphore = Semaphore::const_new(AT_ONCE);
+static EXPORTS: Mutex<BTreeMap<TenantId, usize>> = Mutex::new(BTreeMap::new());
 
 pub(crate) async fn download(within: Within) -> Result<Response, Stop> {
     let application = within.visitor.application().clone();
     let caller = within.visitor.session.caller.clone();
     let slug = Slug::parse(&within.slug).map_err(|_| Stop::NothingHere)?;
     application.may_export(&caller, within.tenant).await?;
-    let under_way = begin()?;
+    let under_way = begin(within.tenant)?;
     let (sender, receiver) = sync_channel(WAITING);
     let runtime = tokio::runtime::Handle::current();
     let disposition = format!("attachment; filename=\"{slug}.roll.ndjson\"");
@@ -64,9 +69,32 @@ pub(crate) async fn download(within: Within) -> Result<Response, Stop> {
     Ok((headers, Body::from_stream(stream::unfold(receiver, next))).into_response())
 }
 
-/// Room for one more, for as long as this is held.
-fn begin() -> Result<SemaphorePermit<'static>, Stop> {
-    EXPORTS.try_acquire().map_err(|_| Stop::Busy)
+/// Room for one export, for as long as this is held.
+struct UnderWay(TenantId);
+
+fn begin(tenant: TenantId) -> Result<UnderWay, Stop> {
+    let mut exports = exports();
+    let of_tenant = exports.get(&tenant).copied().unwrap_or_default();
+    if of_tenant >= OF_ONE || exports.values().sum::<usize>() >= AT_ONCE {
+        return Err(Stop::Busy);
+    }
+    exports.insert(tenant, of_tenant + 1);
+    Ok(UnderWay(tenant))
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut exports = exports();
+        match exports.get(&self.0).copied().unwrap_or_default() {
+            0 | 1 => exports.remove(&self.0),
+            more => exports.insert(self.0, more - 1),
+        };
+    }
+}
+
+fn exports() -> MutexGuard<'static, BTreeMap<TenantId, usize>> {
+    // Nothing in here is left half done by a panic.
+    EXPORTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 type Piece = io::Result<Bytes>;
@@ -141,14 +169,24 @@ mod tests {
     }
 
     #[test]
-    fn a_fifth_export_is_told_to_come_again_and_has_room_when_one_has_ended() {
-        let mut under_way: Vec<_> = (0..AT_ONCE).map(|_| begin().unwrap()).collect();
-        assert!(matches!(begin(), Err(Stop::Busy)));
+    fn one_export_too_many_is_told_to_come_again_and_has_room_when_another_has_ended() {
+        let tenant = |number: usize| TenantId::from_bytes([u8::try_from(number).unwrap(); 16]);
+        let mut of_one: Vec<_> = (0..OF_ONE).map(|_| begin(tenant(1)).unwrap()).collect();
+        assert!(
+            matches!(begin(tenant(1)), Err(Stop::Busy)),
+            "the others have room"
+        );
+        let others = (OF_ONE..AT_ONCE).map(|number| begin(tenant(2 + number)).unwrap());
+        let others: Vec<_> = others.collect();
+        assert!(matches!(begin(tenant(99)), Err(Stop::Busy)));
         let told = Stop::Busy.into_response();
         assert_eq!(told.status(), http::StatusCode::SERVICE_UNAVAILABLE);
-        drop(under_way.pop());
-        under_way.push(begin().unwrap());
-        assert!(matches!(begin(), Err(Stop::Busy)));
+        drop(of_one.pop());
+        let another = begin(tenant(99)).unwrap();
+        assert!(matches!(begin(tenant(98)), Err(Stop::Busy)));
+        drop((others, another));
+        of_one.push(begin(tenant(1)).unwrap());
+        assert!(matches!(begin(tenant(1)), Err(Stop::Busy)));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use chancery_domain::{TenantId, Timestamp};
 use futures_util::{StreamExt, future, future::Either};
 use http::{HeaderMap, header::CACHE_CONTROL};
 
-use super::timeline;
+use super::{names::Names, timeline};
 use crate::{fields::Asked, stop::Stop, within::Within};
 
 /// How long one stream lasts: a server that stops waits for it no longer than for other requests.
@@ -73,13 +73,22 @@ pub(crate) async fn follow(
         Either::Right(application.follow(caller, tenant, after).await?)
     };
     readings.keep(reading, application.now());
-    let base = within.at("");
+    let (base, reader) = (within.at(""), caller.clone());
     let events = entries
         // Whoever may not read on, or a roll that cannot be read, ends the stream.
         .take_while(|entry| future::ready(entry.is_ok()))
         .filter_map(|entry| future::ready(entry.ok()))
-        .map(move |entry| {
-            let row = timeline::row(&base, &entry, application.now());
+        .then(move |entry| {
+            let (application, reader) = (application.clone(), reader.clone());
+            async move {
+                let entries = std::iter::once(&entry);
+                let names = Names::looked_up(&application, &reader, tenant, entries).await;
+                // Without them it is told all the same.
+                (entry, names.unwrap_or_default(), application.now())
+            }
+        })
+        .map(move |(entry, names, now)| {
+            let row = timeline::row(&base, &entry, &names, now);
             let event = Event::default()
                 .event("entry")
                 .id(entry.tenant_seq.to_string())

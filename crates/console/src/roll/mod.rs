@@ -4,6 +4,7 @@ mod difference;
 mod entry;
 mod export;
 pub(crate) mod live;
+mod names;
 mod past;
 mod timeline;
 mod words;

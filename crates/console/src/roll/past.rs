@@ -73,9 +73,9 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
         h1 { "As it was" }
         p.lead { "The tenant as its roll tells it, up to entry " (last) ", at " (show::moment(at)) "." }
         section {
-            form.slider method="get" {
+            form.slider method="get" action="#entry" {
                 label for="entry" { "Entry " output id="entry-shown" { (last) } " of " (head) }
-                input id="entry" name="entry" type="range" min="1" max=(head) value=(last) data-apply data-shows="entry-shown";
+                input id="entry" name="entry" type="range" min="1" max=(head) value=(last) data-shows="entry-shown";
                 button type="submit" { "Show" }
             }
             form.filter method="get" {

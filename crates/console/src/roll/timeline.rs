@@ -3,7 +3,7 @@ use chancery_application::{ByActor, EntryNumber, EventFilter, PageRequest, RollQ
 use chancery_domain::{Actor, Event, Invalid, Recorded, StreamId, Timestamp};
 use maud::{Markup, html};
 
-use super::words;
+use super::{names::Names, words};
 use crate::{
     fields::{Asked, Fields},
     layout::Page,
@@ -14,6 +14,8 @@ use crate::{
 
 /// How many stand on a page.
 const ROWS: u32 = 50;
+/// How long an entry may be to stand in the list, in bytes of JSON.
+const LONG: usize = 4_096;
 
 pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
     let application = within.visitor.application();
@@ -26,13 +28,19 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
         .any(|name| asked.get(name).is_some());
     let query = query(&asked)?;
     // Without a filter the end of the roll is shown first, which is what people look for.
-    let first_page = head.saturating_sub(i64::from(ROWS)).max(0);
     let after = asked.sought("after", str::parse)?;
-    let after = match after {
-        None if !is_filtered => Some(EntryNumber(first_page)),
-        after => after,
+    let before = asked.sought("before", str::parse)?;
+    let before = before.map_or(head + 1, |EntryNumber(number)| number.clamp(1, head + 1));
+    let (after, first) = match after {
+        // What is before a place, and nothing that stands behind it.
+        None if !is_filtered => {
+            let after = (before - 1 - i64::from(ROWS)).max(0);
+            let first = u32::try_from(before - 1 - after).unwrap_or(ROWS);
+            (Some(EntryNumber(after)), first.max(1))
+        }
+        after => (after, ROWS),
     };
-    let request = PageRequest { first: ROWS, after };
+    let request = PageRequest { first, after };
     let mut listed = application
         .events(caller, within.tenant, &query, &request)
         .await?;
@@ -44,6 +52,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     let follows = newest_first && !listed.has_next;
     let begin = after.map_or(0, |EntryNumber(number)| number);
     let now = application.now();
+    let names = Names::of(&within, listed.items.iter().map(|(_, entry)| entry)).await?;
     Ok(Page::within("Roll", &within).show(&html! {
         div.head {
             h1 { "Roll" }
@@ -54,20 +63,21 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
         }
         p.lead { "Everything that was ever decided about this tenant. Entries are never changed or removed." }
         (filter(&asked))
+        @if is_filtered { p.quiet { "The oldest of them first." } }
         @if listed.items.is_empty() {
             div.empty { p { "No entry is like that. " a href=(within.at("/roll")) { "Show all of them" } "." } }
         } @else {
             ol.roll reversed[newest_first] data-live=[follows.then(|| format!("{}?after={}", within.at("/roll/live"), end.map_or(head, |EntryNumber(n)| n)))] {
-                @for (_, entry) in &listed.items { (row(&within.at(""), entry, now)) }
+                @for (_, entry) in &listed.items { (row(&within.at(""), entry, &names, now)) }
             }
         }
         p.more {
             @if newest_first && begin > 0 {
-                a.button href={"?" (asked.address(&[("after", &begin.saturating_sub(i64::from(ROWS)).max(0).to_string())]))} { "Earlier" }
+                a.button href={"?" (asked.address(&[("after", ""), ("before", &(begin + 1).to_string())]))} { "Earlier" }
                 " "
             }
             @if let (true, Some(end)) = (listed.has_next, end) {
-                a.button href={"?" (asked.address(&[("after", &end.to_string())]))} rel="next" { "Later" }
+                a.button href={"?" (asked.address(&[("before", ""), ("after", &end.to_string())]))} rel="next" { "Later" }
             }
         }
         section {
@@ -81,19 +91,20 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
 }
 
 /// One entry.
-pub(super) fn row(base: &str, entry: &Recorded, now: Timestamp) -> Markup {
-    let number = entry.tenant_seq;
+pub(super) fn row(base: &str, entry: &Recorded, names: &Names, now: Timestamp) -> Markup {
+    let (number, whole) = (entry.tenant_seq, pretty(entry));
     html! {
         li id={"entry-" (number)} {
             a.seq href={(base) "/roll/" (number)} { "#" (number) }
-            span.when { (show::when(entry.recorded_at, now)) }
+            span.when { (show::exact(entry.recorded_at, now)) }
             span.what {
                 (words::sentence(entry)) " "
-                a.quiet href={(base) (words::page(entry.stream))} { (words::subject(entry.stream)) }
+                a.quiet href={(base) (words::page(entry.stream))} { (words::subject(entry.stream)) @if let Some(name) = names.subject(entry.stream) { (if matches!(entry.stream, StreamId::SecretRotation(_)) { " of " } else { " " }) (name) } }
             }
             details {
-                summary { (entry.event.kind().0) " by " (who(&entry.actor)) }
-                pre tabindex="0" { code { (pretty(entry)) } }
+                summary { (entry.event.kind().0) " by " @if let Some(name) = names.actor(&entry.actor) { (name) ", " } (who(&entry.actor)) }
+                @if whole.len() <= LONG { pre tabindex="0" { code { (whole) } } }
+                @else { p { "It is long: " a href={(base) "/roll/" (number)} { "see it on its own page" } "." } }
             }
         }
     }

@@ -11,9 +11,9 @@ use chancery_telemetry::TraceContext;
 use http::{HeaderMap, StatusCode};
 use maud::{Markup, html};
 
-use super::{enter, onward};
+use super::{NOT_KEPT, enter, onward};
 use crate::{
-    Console,
+    Console, cookie,
     fields::{Asked, Fields},
     layout,
     posted::Anonymous,
@@ -21,7 +21,12 @@ use crate::{
     tokens::{Answer, Origin, Peer},
 };
 
-pub(crate) async fn page(Asked(asked): Asked) -> Markup {
+pub(crate) async fn page(
+    State(console): State<Console>,
+    headers: HeaderMap,
+    Asked(asked): Asked,
+) -> Markup {
+    let lost = cookie::is_lost(&headers, &console.application).then_some(NOT_KEPT);
     let notice = if asked.get("out").is_some() {
         Some("You are signed out.")
     } else if asked.get("undone").is_some() {
@@ -29,7 +34,7 @@ pub(crate) async fn page(Asked(asked): Asked) -> Markup {
     } else {
         None
     };
-    form(&asked, None, notice)
+    form(&asked, lost, notice)
 }
 
 pub(crate) async fn sign_in(

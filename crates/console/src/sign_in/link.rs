@@ -8,11 +8,12 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use maud::{Markup, html};
 
-use super::enter;
-use crate::{Console, layout, posted::Anonymous, stop::Stop};
+use super::{NOT_KEPT, enter};
+use crate::{Console, cookie, layout, posted::Anonymous, stop::Stop};
 
-pub(crate) async fn page() -> Markup {
-    form(None)
+/// A link is used up by being sent: not where that would be in vain.
+pub(crate) async fn page(State(console): State<Console>, headers: HeaderMap) -> Markup {
+    form(cookie::is_lost(&headers, &console.application).then_some(NOT_KEPT))
 }
 
 pub(crate) async fn sign_in(

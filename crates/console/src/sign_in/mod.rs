@@ -27,6 +27,9 @@ pub(crate) fn routes() -> Routes {
         )
 }
 
+/// What somebody is told whose browser will not stay signed in.
+const NOT_KEPT: &str = "Your browser keeps no session at this address: you came by plain HTTP from another machine. Come by https, or by localhost, as through `ssh -L`.";
+
 /// Goes on as whoever has signed in.
 fn enter(
     application: &Application,

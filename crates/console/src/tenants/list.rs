@@ -56,7 +56,7 @@ pub(crate) async fn page(visitor: Visitor, Asked(asked): Asked) -> Result<Respon
             div { label for="q" { "Slug or name begins with" } input id="q" name="q" type="search" value=(asked.raw("q")); }
             div {
                 label for="state" { "State" }
-                select id="state" name="state" data-apply {
+                select id="state" name="state" {
                     option value="" { "any" }
                     @for (name, _) in STATES { option value=(name) selected[asked.raw("state") == *name] { (name) } }
                 }

@@ -3,6 +3,7 @@
 use chancery_domain::{ClientId, Timestamp, secret_rotation::SecretRotation};
 use maud::{Markup, html};
 
+use super::days;
 use crate::{
     fields::{Fields, NOTHING},
     form::{Form, Line},
@@ -14,8 +15,6 @@ use crate::{
 
 /// The longest overlap, in seconds: 30 days.
 const LONGEST_OVERLAP: u32 = 30 * super::DAY;
-/// The longest time between two rotations, in days.
-const LONGEST_INTERVAL: u32 = 1_825;
 
 /// When the next rotation is due, and who says so.
 pub(super) fn due(secrets: &SecretRotation, now: Timestamp) -> Markup {
@@ -51,13 +50,14 @@ pub(super) fn all(
     refused: Option<&Refused>,
 ) -> Markup {
     let scheduled = scheduled(version, secrets);
+    let rotated = Fields::default().with(VERSION, version.to_string());
     let opened = within.at(&format!("/clients/{id}#secrets"));
     let form =
         |name: &str, given| Form::one_of(&within.visitor, name, given, refused).opened(&opened);
     let at = |rest: &str| within.at(&format!("/clients/{id}/secrets/{rest}"));
     html! {
         div.doings {
-            (rotate(&at("rotate"), &form("rotate", &NOTHING)))
+            (rotate(&at("rotate"), &form("rotate", &rotated)))
             (issue(&at("issue"), &form("issue", &NOTHING)))
             (schedule(&at("schedule"), &form("schedule", &scheduled)))
         }
@@ -103,20 +103,17 @@ fn scheduled(version: i64, secrets: &SecretRotation) -> Fields {
     let fields = Fields::default().with(VERSION, version.to_string());
     match &secrets.schedule {
         Some(schedule) => fields
-            .with(
-                "everyDays",
-                (schedule.every_seconds / super::DAY).to_string(),
-            )
+            .with("everyDays", days::text(schedule.every_seconds))
             .with("overlapSeconds", schedule.overlap_seconds.to_string()),
         None => fields,
     }
 }
 
 fn schedule(action: &str, form: &Form<'_>) -> Markup {
-    let every = Line::number(
+    let every = Line::text(
         "everyDays",
         "Rotate every (days)",
-        "Empty: it has no schedule of its own.",
+        "1.5 is a day and a half. Empty: it has no schedule of its own.",
     );
     let overlap = Line::number(
         "overlapSeconds",
@@ -128,7 +125,7 @@ fn schedule(action: &str, form: &Form<'_>) -> Markup {
             summary.button { "Schedule" }
             (form.to(action, &html! {
                 p { "When the day comes it stands in the calendar and in the roll. Nobody but its owner can put a new secret in place, so nothing is rotated by itself." }
-                (form.line(&every.between(1, LONGEST_INTERVAL)))
+                (form.line(&every))
                 (form.line(&overlap.between(0, LONGEST_OVERLAP)))
                 button.primary type="submit" { "Save the schedule" }
             }))

@@ -1,5 +1,6 @@
 //! A client's secrets: shown along a line of time, issued, rotated, given more time, revoked.
 
+mod days;
 mod forms;
 mod life;
 pub(super) mod revoked;
@@ -76,9 +77,11 @@ pub(crate) async fn rotate(posted: Posted<Within>) -> Result<Response, Stop> {
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let request = posted.request("rotateClientSecret");
+    // Of two who rotate at once, one would end the secret that the other has just been given.
+    let version = Some(posted.version()?);
     let outcome = match faults.finish(overlap.zip(label)) {
         Ok((overlap, label)) => application
-            .rotate_secret(caller, id, overlap, label, &request)
+            .rotate_secret(caller, id, (overlap, label), version, &request)
             .await
             .map(|issued| (issued, overlap)),
         Err(faults) => Err(Error::Invalid(faults)),
@@ -191,15 +194,15 @@ pub(crate) async fn schedule(posted: Posted<Within>) -> Result<Response, Stop> {
     let (within, fields) = (&posted.from, &posted.fields);
     let (id, _) = found(within).await?;
     let mut faults = Faults::default();
-    let days = faults.take_optional("everyDays", fields.whole("everyDays"));
+    let every = fields.get("everyDays").map(days::parse);
+    let every = faults.take_optional("everyDays", every);
     let overlap = faults.take_optional("overlapSeconds", fields.whole("overlapSeconds"));
     let version = Some(posted.version()?);
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let request = posted.request("scheduleSecretRotation");
-    let outcome = match faults.finish(days.zip(overlap)) {
-        Ok((days, overlap)) => {
-            let every = days.map(|days| days.saturating_mul(DAY));
+    let outcome = match faults.finish(every.zip(overlap)) {
+        Ok((every, overlap)) => {
             application
                 .schedule_rotation(caller, id, every, overlap, version, &request)
                 .await

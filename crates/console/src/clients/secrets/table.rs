@@ -53,9 +53,9 @@ pub(super) fn shown(
                             @if let Some(label) = &secret.label { br; span.quiet { (label) } }
                         }
                         td { (show::secret_state(state)) }
-                        td { (show::when(secret.issued_at, known.now)) }
+                        td { (show::exact(secret.issued_at, known.now)) }
                         td { @match known.uses.get(&secret_id.to_string()) {
-                            Some(last) => { (show::when(last.at, known.now)) (from(last)) }
+                            Some(last) => { (show::exact(last.at, known.now)) (from(last)) }
                             None => span.quiet { "never" },
                         } }
                         td { (ends(secret, state, known.now)) }
@@ -73,7 +73,7 @@ fn ends(secret: &Secret, state: SecretState, now: Timestamp) -> Markup {
     html! {
         @match (state, life::end(secret)) {
             (SecretState::Revoked, _) => span.quiet { "was revoked" },
-            (_, Some(end)) => (show::when(end, now)),
+            (_, Some(end)) => (show::exact(end, now)),
             (_, None) => span.quiet { "has no end" },
         }
     }

@@ -1,0 +1,82 @@
+//! What people call the clients and APIs of entries now: an entry itself has their ids alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chancery_application::{Application, Caller, Error, Needs};
+use chancery_domain::{Actor, ApiId, ClientId, Recorded, StreamId, TenantId};
+
+use crate::{clients::called, within::Within};
+
+/// Names by ids. Whoever may read the roll and not the clients gets none.
+#[derive(Default)]
+pub(super) struct Names {
+    clients: BTreeMap<ClientId, String>,
+    apis: BTreeMap<ApiId, String>,
+}
+
+impl Names {
+    /// Those of these entries.
+    pub(super) async fn of(
+        within: &Within,
+        entries: impl Iterator<Item = &Recorded>,
+    ) -> Result<Self, Error> {
+        let caller = &within.visitor.session.caller;
+        Self::looked_up(within.visitor.application(), caller, within.tenant, entries).await
+    }
+
+    pub(super) async fn looked_up(
+        application: &Application,
+        caller: &Caller,
+        tenant: TenantId,
+        entries: impl Iterator<Item = &Recorded>,
+    ) -> Result<Self, Error> {
+        if !caller.may(Needs::TenantRead, tenant) {
+            return Ok(Self::default());
+        }
+        let (mut clients, mut apis) = (BTreeSet::new(), BTreeSet::new());
+        for entry in entries {
+            match entry.stream {
+                StreamId::Client(id) | StreamId::SecretRotation(id) => {
+                    clients.insert(id);
+                }
+                StreamId::Api(id) => {
+                    apis.insert(id);
+                }
+                StreamId::Tenant(_) | StreamId::KeyRing(_) => {}
+            }
+            if let Actor::Client(id) = &entry.actor {
+                clients.insert(*id);
+            }
+        }
+        let (clients, apis): (Vec<_>, Vec<_>) =
+            (clients.into_iter().collect(), apis.into_iter().collect());
+        let found = application.clients_of(caller, tenant, &clients).await?;
+        let clients = found.into_iter();
+        let clients = clients.map(|(id, row)| (id, called(id, &row.state)));
+        let found = application.apis_of(caller, &apis).await?;
+        let apis = found.into_iter();
+        let apis = apis.filter_map(|(id, row)| Some((id, row.ok()?.state.name.to_string())));
+        Ok(Self {
+            clients: clients.collect(),
+            apis: apis.collect(),
+        })
+    }
+
+    /// What an entry happened to is called.
+    pub(super) fn subject(&self, stream: StreamId) -> Option<&str> {
+        let found = match stream {
+            StreamId::Client(id) | StreamId::SecretRotation(id) => self.clients.get(&id),
+            StreamId::Api(id) => self.apis.get(&id),
+            StreamId::Tenant(_) | StreamId::KeyRing(_) => None,
+        };
+        found.map(String::as_str)
+    }
+
+    /// Whoever made an entry is called.
+    pub(super) fn actor(&self, actor: &Actor) -> Option<&str> {
+        match actor {
+            Actor::Client(id) => self.clients.get(id).map(String::as_str),
+            _ => None,
+        }
+    }
+}
