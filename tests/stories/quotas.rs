@@ -125,6 +125,11 @@ story! {
             limits(Value::Null, Value::Null).await;
             ask().introspecting(&leaked).send().await.inactive();
         }
+        // Both limits are enforced, and so nothing passed beyond one that is not.
+        for whose in ["client", "tenant"] {
+            let series = format!("chancery_token_beyond_limits_total{{chancery_reason=\"{whose}_limit_not_enforced\"}}");
+            assert_eq!(world.counted(&series).await, 0, "{whose}");
+        }
         limits(one_in(60), Value::Null).await;
         let leaked = ask().send().await.token();
         ask().revoking(&leaked).send().await.refused(429, "rate_limit_exceeded");

@@ -128,6 +128,15 @@ impl Beyond {
             Whose::Tenant => self.tenant = true,
         }
     }
+
+    /// Those that the policy does not enforce on anybody: what spares a request is none of them.
+    fn of(self, policy: &RateLimits) -> Self {
+        let lenient = |limit: Option<RateLimit>| limit.is_some_and(|limit| !limit.enforce);
+        Self {
+            client: self.client && lenient(policy.client),
+            tenant: self.tenant && lenient(policy.tenant),
+        }
+    }
 }
 
 /// What a limit with a long window, once it is used up, is to a request.
@@ -200,6 +209,10 @@ impl Limits {
         for _ in 0..ASKS {
             match count(client.as_ref(), tenant.as_ref(), now) {
                 Ok((verdict, [of_client, of_tenant])) => {
+                    let verdict = Verdict {
+                        beyond: verdict.beyond.of(policy),
+                        ..verdict
+                    };
                     let counted = |limited: Option<(RateLimit, Place)>,
                                    began: Option<Timestamp>| {
                         limited.map(|(_, place)| place).zip(began)
