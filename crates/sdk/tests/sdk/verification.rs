@@ -198,6 +198,21 @@ async fn another_tenants_token_is_refused() {
         InvalidToken::UnknownKey
     );
 
+    // Where both are named, each is trusted by its own keys alone.
+    let named = stage.verifying().issuer("https://auth.test/t/other");
+    let named = named.transport(both.clone()).build().unwrap();
+    let theirs = other.token("billing").audience(ORDERS);
+    for token in [good(&stage), theirs.clone()] {
+        named.verify(&token.sign()).await.unwrap();
+    }
+    for forged in [
+        good(&stage).claim("iss", "https://auth.test/t/other"),
+        theirs.claim("iss", ISSUER),
+    ] {
+        let refused = refused(&named, &forged.sign()).await;
+        assert_eq!(refused, InvalidToken::WrongSignature);
+    }
+
     // Where every tenant of the server is served, each is known by its own keys alone.
     let every = Verifier::builder()
         .tenants_of("https://auth.test")
