@@ -19,6 +19,7 @@ mod log;
 mod look_up;
 mod numbers;
 mod operation;
+mod pace;
 mod page;
 mod partitions;
 mod place;

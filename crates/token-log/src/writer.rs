@@ -21,6 +21,7 @@ use crate::{
     counted::Counted,
     denials::Denials,
     operation::{Answer, Operation, RecordError},
+    pace::Pace,
     segments::due::Due,
     work::Work,
 };
@@ -53,6 +54,7 @@ impl Writer {
     /// Runs until nobody can ask any more and everything is written.
     pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Message>) {
         let mut messages = Vec::with_capacity(BATCH);
+        let mut pace = Pace::default();
         let mut counted = interval(COUNTED);
         counted.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -62,6 +64,7 @@ impl Writer {
                     if received == 0 {
                         break;
                     }
+                    pace.gather(&mut queue, &mut messages).await;
                     self.take(&mut messages).await;
                 }
                 () = self.target.wanted() => self.target.give_back(),

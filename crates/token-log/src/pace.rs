@@ -1,0 +1,108 @@
+//! How many operations a batch waits for, while others are ready to ask.
+
+use tokio::{sync::mpsc, task::yield_now};
+
+use crate::writer::{BATCH, Message};
+
+/// The pace of the batches before.
+///
+/// A transaction costs nearly the same for one operation as for fifty. Clients that ask again and again fall into
+/// step with it: most of them are in one batch, and the first who is back has the next one for itself while all the
+/// others wait for two. Batches of half of them keep the database and the processors busy at the same time.
+#[derive(Default)]
+pub(crate) struct Pace {
+    last: usize,
+    before: usize,
+}
+
+impl Pace {
+    /// With how many a batch begins at once: half of what the last two had together.
+    fn enough(&self) -> usize {
+        usize::midpoint(self.last, self.before).min(BATCH)
+    }
+
+    /// Lets requests that are ready to ask do so first, until there are enough or no more of them. So nothing is
+    /// ever waited for: when there is nothing else to do, this takes no time.
+    pub(crate) async fn gather(
+        &mut self,
+        queue: &mut mpsc::Receiver<Message>,
+        messages: &mut Vec<Message>,
+    ) {
+        while messages.len() < self.enough() {
+            let had = messages.len();
+            yield_now().await;
+            while messages.len() < BATCH
+                && let Ok(message) = queue.try_recv()
+            {
+                messages.push(message);
+            }
+            if messages.len() == had {
+                break;
+            }
+        }
+        self.before = std::mem::replace(&mut self.last, messages.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn message() -> Message {
+        Message::Drain(oneshot::channel().0)
+    }
+
+    /// So many who ask one after the other, each when it comes to run.
+    fn asks(sender: &mpsc::Sender<Message>, many: usize) {
+        for _ in 0..many {
+            let sender = sender.clone();
+            tokio::spawn(async move { sender.send(message()).await });
+        }
+    }
+
+    /// How many are gathered after batches of these sizes, where so many are ready to ask.
+    async fn gathered(sizes: [usize; 2], ready: usize) -> usize {
+        let (sender, mut queue) = mpsc::channel(BATCH * 4);
+        let mut pace = Pace {
+            before: sizes[0],
+            last: sizes[1],
+        };
+        let mut messages = vec![message()];
+        asks(&sender, ready);
+        pace.gather(&mut queue, &mut messages).await;
+        assert_eq!((pace.before, pace.last), (sizes[1], messages.len()));
+        messages.len()
+    }
+
+    #[test]
+    fn enough_is_half_of_the_last_two() {
+        let enough = |before, last| Pace { last, before }.enough();
+        assert_eq!(enough(2, 62), 32);
+        assert_eq!(enough(1, 1), 1);
+        assert_eq!(enough(BATCH, BATCH), BATCH);
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_as_large_as_half_of_the_last_two_where_so_many_ask() {
+        assert!(gathered([2, 62], 40).await >= 32);
+    }
+
+    #[tokio::test]
+    async fn who_is_alone_waits_for_nobody() {
+        assert_eq!(gathered([1, 1], 5).await, 1);
+        assert_eq!(gathered([0, 0], 5).await, 1);
+    }
+
+    #[tokio::test]
+    async fn nobody_is_waited_for_who_does_not_come() {
+        assert_eq!(gathered([64, 64], 0).await, 1);
+        assert_eq!(gathered([64, 64], 3).await, 4);
+    }
+
+    #[tokio::test]
+    async fn a_batch_has_an_end() {
+        assert_eq!(gathered([BATCH, BATCH], 2 * BATCH).await, BATCH);
+    }
+}
