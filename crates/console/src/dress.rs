@@ -9,7 +9,7 @@ use axum::{
 };
 use chancery_telemetry::TraceContext;
 use http::{
-    HeaderValue,
+    HeaderValue, Method,
     header::{
         CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
         X_FRAME_OPTIONS,
@@ -35,10 +35,11 @@ pub(crate) async fn dress(
     request: Request,
     next: Next,
 ) -> Response {
+    let page = (request.method() == Method::GET).then(|| request.uri().path().to_owned());
     let mut response = next.run(request).await;
     if let Some(fault) = response.extensions().get::<Fault>() {
         fault.log(trace.trace_id());
-        response = (fault.status, fault.page(trace.trace_id())).into_response();
+        response = (fault.status, fault.page(trace.trace_id(), page.as_deref())).into_response();
     }
     let headers = response.headers_mut();
     for (name, value) in HEADERS {

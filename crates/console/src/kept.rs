@@ -47,6 +47,45 @@ impl Kept {
         fields.filter(move |(name, value)| !own.contains(name) && !value.trim().is_empty())
     }
 
+    /// What would be done, in words: whoever signs in need not be who has filled it in.
+    fn purpose(&self) -> String {
+        let parts: Vec<_> = self.action.split('/').skip(2).collect();
+        let doing = self.fields.get("do").unwrap_or("change");
+        let (slug, what) = match parts.as_slice() {
+            ["tenants", "new"] => return "This would create a tenant.".to_owned(),
+            ["t", slug, rest @ ..] => (slug, rest),
+            _ => return format!("This goes to {}.", self.action),
+        };
+        let what = match what {
+            ["state"] => format!("{doing} the tenant"),
+            ["policy"] => "review or change the policy".to_owned(),
+            ["keys"] => "make the next signing key".to_owned(),
+            ["keys", "revoke"] => "revoke a signing key".to_owned(),
+            ["apis", "new"] => "create an API".to_owned(),
+            ["apis", api, "retire"] => format!("retire the API {api}"),
+            ["apis", api] => format!("change the API {api}"),
+            ["clients", "new"] => "create a client".to_owned(),
+            ["clients", client, "state"] => format!("{doing} the client {client}"),
+            ["clients", client, "grants"] => format!("change what the client {client} may ask for"),
+            ["clients", client, "secrets", "defer"] => {
+                format!("give a retiring secret of the client {client} more time")
+            }
+            ["clients", client, "secrets", "issue"] => {
+                format!("issue another secret of the client {client}")
+            }
+            ["clients", client, "secrets", "schedule"] => {
+                format!("change when the secret of the client {client} is to be rotated")
+            }
+            ["clients", client, "secrets", verb] => {
+                format!("{verb} a secret of the client {client}")
+            }
+            ["clients", client, "keys", _] => format!("revoke a key of the client {client}"),
+            ["clients", client, ..] => format!("change the client {client}"),
+            _ => format!("send this to {}", self.action),
+        };
+        format!("This would {what}, in the tenant {slug}.")
+    }
+
     /// The form once more, with what proves that it comes from a page of the session that there is now, if
     /// there is one.
     pub(crate) fn again(&self, form_token: Option<&str>) -> Markup {
@@ -60,6 +99,7 @@ impl Kept {
                 (self.fields.hidden(&[FORM_TOKEN]))
                 button.primary[form_token.is_some()] type="submit" { @if form_token.is_some() { "Send it now" } @else { "Send it again" } }
             }
+            p { strong { (self.purpose()) } }
             h2 { "What you typed" }
             dl.facts { @for (name, value) in self.typed() { dt { (name) } dd.typed { (value) } } }
         }
@@ -87,6 +127,45 @@ mod tests {
         assert!(kept("form_token=old&name=x&secret=+chs_abc").is_none());
         assert!(kept("name=x&jwks=%7B%22kty%22:%22EC%22,%22d%22:%22c%22%7D").is_none());
         assert!(kept("form_token=old&command=c&version=3").is_none());
+    }
+
+    #[test]
+    fn it_is_said_what_would_be_done() {
+        let told = |action: &str, form: &str| {
+            let kept = Kept::of(action.to_owned(), Fields::parse(form.as_bytes()));
+            kept.unwrap().purpose()
+        };
+        for (action, form, words) in [
+            ("/console/tenants/new", "slug=x", "create a tenant."),
+            (
+                "/console/t/acme/state",
+                "do=close",
+                "close the tenant, in the tenant acme.",
+            ),
+            (
+                "/console/t/acme/clients/client_1/state",
+                "do=disable",
+                "disable the client client_1, in the tenant acme.",
+            ),
+            (
+                "/console/t/acme/clients/client_1/secrets/rotate",
+                "label=x",
+                "rotate a secret of the client client_1, in",
+            ),
+            (
+                "/console/t/acme/clients/client_1/edit",
+                "name=x",
+                "change the client client_1, in",
+            ),
+            (
+                "/console/t/acme/apis/api_1/retire",
+                "confirm=x",
+                "retire the API api_1, in",
+            ),
+        ] {
+            let said = told(action, form);
+            assert!(said.contains(words), "{said}");
+        }
     }
 
     #[test]

@@ -137,7 +137,7 @@ fn side(within: &Within) -> Markup {
         nav.side aria-label={"Tenant " (within.slug)} {
             p.tenant {
                 span.quiet { "Tenant" } br; strong { (within.slug) }
-                @if let Some(state) = within.state.filter(|state| *state != TenantState::Active) { " " (show::tenant_state(state)) }
+                @if let Some(state) = within.state().filter(|state| *state != TenantState::Active) { " " (show::tenant_state(state)) }
             }
             ul {
                 @for (page, name, _) in PAGES.iter().filter(|(.., needs)| within.may(*needs)) {

@@ -13,8 +13,13 @@ use crate::{fields::Fields, within::Within};
 /// ago it was.
 pub(crate) fn moment(at: Timestamp) -> Markup {
     let text = at.to_string();
-    let shown = text.get(..19).unwrap_or(&text).replace('T', " ");
-    html! { time datetime=(text) title=(text) { (shown) } }
+    html! { time datetime=(text) title=(text) { (second(at)) } }
+}
+
+/// A moment to the second, as a text.
+pub(crate) fn second(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.get(..19).unwrap_or(&text).replace('T', " ")
 }
 
 /// A moment as a browser's field for moments has it.
@@ -32,8 +37,7 @@ pub(crate) fn when(at: Timestamp, now: Timestamp) -> Markup {
 /// A moment to the second, in UTC, and how far it is from now: for those who compare it with another.
 pub(crate) fn exact(at: Timestamp, now: Timestamp) -> Markup {
     let text = at.to_string();
-    let shown = text.get(..19).unwrap_or(&text).replace('T', " ");
-    html! { time.exact datetime=(text) title=(text) { (shown) } br; span.quiet { (distance(at, now)) } }
+    html! { time.exact datetime=(text) title=(text) { (second(at)) } br; span.quiet { (distance(at, now)) } }
 }
 
 /// How far a moment is from now, in the nearest of one unit.

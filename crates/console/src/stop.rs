@@ -133,14 +133,19 @@ impl Fault {
         }
     }
 
-    pub(crate) fn page(&self, trace_id: &str) -> Markup {
+    /// The page; `asked` is the one that was asked for with what cannot be used.
+    pub(crate) fn page(&self, trace_id: &str, asked: Option<&str>) -> Markup {
+        let without = asked.filter(|_| self.status == StatusCode::BAD_REQUEST);
         layout::bare(
             self.title,
             &html! {
                 h1 { (self.title) }
                 p.lead { (self.text) }
                 @if let Some(more) = &self.more { (more) }
-                p { a.button href="/console" { "To the console" } }
+                p {
+                    @if let Some(page) = without { a.button.primary href=(page) { "The page without it" } " " }
+                    a.button href="/console" { "To the console" }
+                }
                 p.quiet { "Trace " code { (trace_id) } }
             },
         )

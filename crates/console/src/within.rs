@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use chancery_application::{Error, Needs};
 use chancery_domain::{
     TenantId,
-    tenant::{TenantRefusal, TenantState},
+    tenant::{Tenant, TenantRefusal, TenantState},
 };
 use http::request::Parts;
 
@@ -15,8 +15,8 @@ pub(crate) struct Within {
     pub(crate) visitor: Visitor,
     pub(crate) tenant: TenantId,
     pub(crate) slug: String,
-    /// How it is, for whoever may know it.
-    pub(crate) state: Option<TenantState>,
+    /// The tenant as it is, for whoever may know it.
+    pub(crate) known: Option<Tenant>,
     /// The other names in the address.
     params: Vec<(String, String)>,
 }
@@ -59,9 +59,14 @@ impl Within {
         })
     }
 
+    /// How the tenant is, for whoever may know it.
+    pub(crate) fn state(&self) -> Option<TenantState> {
+        self.known.as_ref().map(|tenant| tenant.state)
+    }
+
     /// Whether nothing of it can be changed any more.
     pub(crate) fn is_closed(&self) -> bool {
-        self.state == Some(TenantState::Closed)
+        self.state() == Some(TenantState::Closed)
     }
 
     /// The address of a page of this tenant.
@@ -92,8 +97,8 @@ impl FromRequestParts<Console> for Within {
         let slug = slug.map(|(_, slug)| slug.clone()).unwrap_or_default();
         let caller = &visitor.session.caller;
         let tenant = console.application.tenant_named(caller, &slug).await?;
-        let state = match console.application.tenant(caller, tenant).await {
-            Ok(row) => Some(row.state.state),
+        let known = match console.application.tenant(caller, tenant).await {
+            Ok(row) => Some(row.state),
             Err(Error::Forbidden { .. }) => None,
             Err(error) => return Err(error.into()),
         };
@@ -101,7 +106,7 @@ impl FromRequestParts<Console> for Within {
             visitor,
             tenant,
             slug,
-            state,
+            known,
             params,
         })
     }

@@ -3,10 +3,11 @@
 use chancery_domain::{AggregateType, Recorded, StreamId, TenantId, Timestamp};
 
 use crate::{
+    config::Backend,
     error::StoreError,
     fetch_all, fetch_one,
     query::{Connection, Reads},
-    row::{COLUMNS, StoredEvent},
+    row::{COLUMNS, StoredEvent, packed, unpacked},
     store::Store,
     versions::{bind, pairs},
 };
@@ -68,10 +69,12 @@ impl Store {
                     .await?
             }
             Connection::Sqlite(mut held) => {
-                bind(sqlx::query_as(&sql), tenant, streams)
+                let sql = packed(&sql);
+                let (rows,): (String,) = bind(sqlx::query_as(&sql), tenant, streams)
                     .bind(to)
-                    .fetch_all(&mut *held)
-                    .await?
+                    .fetch_one(&mut *held)
+                    .await?;
+                unpacked(&rows)?
             }
         };
         rows.into_iter().map(StoredEvent::read).collect()
@@ -94,17 +97,35 @@ impl Store {
                 AND tenant_seq <= $5
               ORDER BY aggregate_id, tenant_seq LIMIT $6"
         );
-        let rows = fetch_all!(
-            self,
-            StoredEvent,
-            &sql,
-            tenant.to_string(),
-            kind.as_str(),
-            after.0,
-            after.1,
-            to,
-            i64::from(limit)
-        )?;
+        let (tenant, kind, limit) = (tenant.to_string(), kind.as_str(), i64::from(limit));
+        let rows = match self.backend() {
+            Backend::Postgres => fetch_all!(
+                self,
+                StoredEvent,
+                &sql,
+                tenant,
+                kind,
+                after.0,
+                after.1,
+                to,
+                limit
+            )?,
+            Backend::Sqlite => {
+                let sql = packed(&sql);
+                let (rows,) = fetch_one!(
+                    self,
+                    (String,),
+                    &sql,
+                    tenant,
+                    kind,
+                    after.0,
+                    after.1,
+                    to,
+                    limit
+                )?;
+                unpacked(&rows)?
+            }
+        };
         rows.into_iter().map(StoredEvent::read).collect()
     }
 }

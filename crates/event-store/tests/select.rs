@@ -68,7 +68,8 @@ async fn two_rolls(store: &Store, commits: usize, each: usize) {
                     let of =
                         client(u8::try_from((turn + index) % 100).unwrap() + 100 * (number - 1));
                     let event = match (turn + index) % 3 {
-                        0 => disabled("leak"),
+                        // Text in which JSON within JSON could go wrong.
+                        0 => disabled("l\"e\\a\u{2028}k 🌙"),
                         1 => ClientEvent::ClientEnabled {}.into(),
                         _ => client_created(),
                     };

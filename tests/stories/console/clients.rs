@@ -118,6 +118,36 @@ story! {
 }
 
 story! {
+    /// How the program gets a token is told as its tenant and its client have it, and tried out where it can be.
+    async fn what_a_new_client_is_told_fits_how_it_authenticates(world: World) {
+        world.acme().await;
+        let policy = json!({"tenant": "acme", "policy": {"allowedAuthMethods": ["CLIENT_SECRET_POST", "CLIENT_SECRET_JWT", "PRIVATE_KEY_JWT"]}});
+        world.operator().await.mutation("updateTenant", "tenant { id }", policy).await.data();
+        let browser = Browser::operator(&world).await;
+        let new = "/console/t/acme/clients/new";
+        let create = |name: &'static str, method: &'static str, scope: &'static str| {
+            let browser = &browser;
+            async move { browser.submit(new, new, &[("name", name), ("authMethod", method), ("scope", scope)]).await }
+        };
+        let orders = "https://orders.example orders:read";
+        let by_post = create("by post", "CLIENT_SECRET", orders).await;
+        by_post.shows("client_secret=$CHANCERY_CLIENT_SECRET");
+        assert!(!by_post.html.contains("-u &quot;client_"), "{}", by_post.html);
+        by_post.shows("Ask for a token, in another tab");
+        let keyed = create("keyed", "CLIENT_SECRET_JWT", orders).await;
+        keyed.shows("It sends no secret: each request has an assertion");
+        keyed.shows_not("curl");
+        keyed.shows_not("Ask for a token");
+        let id = keyed.text().split("Client id ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+        browser.open(&format!("/console/t/acme/clients/{id}")).await.shows_not("Try a token");
+        browser.open(&format!("/console/t/acme/clients/{id}/try")).await.shows("there is nothing to try from here");
+        create("nothing", "CLIENT_SECRET", "").await.shows("It may ask for no API yet");
+        let admin = create("ada", "CLIENT_SECRET", "urn:chancery:admin tenant:admin").await;
+        admin.shows("It may ask for no API yet");
+    }
+}
+
+story! {
     /// What was taken away from an API counts no more for who was granted it, also when it has come back: the form does
     /// not give it back by the way.
     async fn a_scope_that_was_taken_away_is_not_given_back_by_another_change(world: World) {

@@ -71,10 +71,20 @@ fn parse(tenant: TenantId, fields: &Fields) -> Result<NewClient, Faults> {
 async fn show(within: &Within, given: &Fields, problem: Option<Problem>) -> Result<Response, Stop> {
     let apis = grants::apis(within, None).await?;
     let form = Form::new(&within.visitor, given, problem.as_ref());
+    let name = Line::text(
+        "name",
+        "Name",
+        "What people call the program, like Nightly billing.",
+    );
+    let needed = within
+        .known
+        .as_ref()
+        .is_some_and(|tenant| tenant.policy.require_client_name);
+    let name = if needed { name.required() } else { name };
     let content = html! {
         fieldset {
             legend { "Client" }
-            (form.line(&Line::text("name", "Name", "What people call the program, like Nightly billing.")))
+            (form.line(&name))
             (form.line(&Line::text("description", "What it is for", "")))
             (form.line(&Line::number("expiresInDays", "Ends after (days)", "Empty: as the tenant's policy has it.")))
             (more::method(&form))

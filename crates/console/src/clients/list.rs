@@ -74,9 +74,14 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
             @if let Some(api) = asked.get("api") { input type="hidden" name="api" value=(api); }
             button type="submit" { "Show" }
         }
+        @if let Some(api) = asked.get("api") {
+            p.quiet { "Those that may ask for " a href=(within.at(&format!("/apis/{api}"))) { "one API" } " alone. " a href=(within.at("/clients")) { "Show all of them" } "." }
+        }
         @if listed.items.is_empty() {
             div.empty {
-                @if is_filtered {
+                @if asked.get("after").is_some() {
+                    p { "Nothing more. " a href=(within.at("/clients")) { "Show all of them" } "." }
+                } @else if is_filtered {
                     p { "No client is like that. " a href=(within.at("/clients")) { "Show all of them" } "." }
                 } @else {
                     p { "There is no client yet. One is a program that asks for tokens." }

@@ -23,6 +23,7 @@ pub(super) fn client(
             None => section {
                 p { "It signs its assertions with a key of its own, so there is no secret to show." }
                 dl.facts { dt { "Client id" } dd { (show::id(&id)) } }
+                (snippets::all(within, id, client))
             },
         }
         p { a.button href=(within.at(&format!("/clients/{id}"))) { "To the client" } }
@@ -64,13 +65,6 @@ fn shown(within: &Within, id: ClientId, client: &Client, secret: IssuedSecret) -
         };
     };
     let secret = plaintext.reveal();
-    let address = within.visitor.application().public_url().as_str();
-    let issuer = format!("{address}/t/{}", within.slug);
-    let audience = client
-        .grants
-        .values()
-        .next()
-        .map(|grant| grant.identifier.as_str());
     html! {
         section.once {
             h2 { "Keep this now" }
@@ -84,10 +78,10 @@ fn shown(within: &Within, id: ClientId, client: &Client, secret: IssuedSecret) -
                 }
             }
         }
-        section { h2 { "How the program gets a token" } (snippets::all(&issuer, id, audience)) }
-        section {
+        section { h2 { "How the program gets a token" } (snippets::all(within, id, client)) }
+        @if trial::is_possible(client) { section {
             h2 { "Try it out" }
             (trial::form(within, id, client, &trial::Given { secret: Some(&secret), beside: true, scope: "" }))
-        }
+        } }
     }
 }

@@ -10,7 +10,7 @@ use chancery_domain::{
 };
 use maud::{Markup, html};
 
-use super::{called, found, grants, keys, secrets};
+use super::{called, found, grants, keys, secrets, trial};
 use crate::{
     fields::{Asked, NOTHING},
     form::{Form, Line},
@@ -79,7 +79,7 @@ pub(super) async fn show(
                 h1 { (called(id, client)) }
                 (show::client_state(state))
                 @if may_change {
-                    a.button href=(at("/try")) { "Try a token" }
+                    @if trial::is_possible(client) { a.button href=(at("/try")) { "Try a token" } }
                     a.button href=(at("/edit")) { "Change" }
                 }
             }

@@ -1,7 +1,7 @@
 //! A token, asked for at the token endpoint as the client would, and taken apart.
 
 use axum::{Extension, response::Response};
-use chancery_domain::{ClientId, client::Client, value::Slug};
+use chancery_domain::{ClientId, client::Client, tenant::AuthMethod, value::Slug};
 use chancery_telemetry::TraceContext;
 use http::HeaderMap;
 use maud::{Markup, html};
@@ -85,6 +85,11 @@ pub(crate) async fn ask(
     Ok(show(within, id, &row.state, &given, &result))
 }
 
+/// Whether the console can ask as the client would: an assertion can only be made by the client.
+pub(super) fn is_possible(client: &Client) -> bool {
+    client.auth_method == AuthMethod::ClientSecret
+}
+
 fn show(
     within: &Within,
     id: ClientId,
@@ -96,7 +101,10 @@ fn show(
     Page::within("Try a token", within).show(&html! {
         h1 { "Try a token as " a href=(within.at(&format!("/clients/{id}"))) { (name) } }
         (result)
-        section { (form(within, id, client, given)) }
+        section {
+            @if is_possible(client) { (form(within, id, client, given)) }
+            @else { p { "It sends no secret, but assertions that only it can make: there is nothing to try from here. How it asks stands in docs/tokens.md." } }
+        }
     })
 }
 

@@ -90,12 +90,19 @@ pub(crate) async fn rotate(posted: Posted<Within>) -> Result<Response, Stop> {
         Ok(done) => done,
         Err(error) => return change::again(&posted, "rotate", error).await,
     };
-    let says = match overlap {
+    let usual = within
+        .known
+        .as_ref()
+        .map(|tenant| tenant.policy.rotation_overlap_seconds);
+    let says = match overlap.or(usual) {
         Some(0) => "The old ones have ended.".to_owned(),
-        Some(seconds) => format!(
-            "The old ones keep working for {}: put the new one in place until then.",
-            show::span(seconds.into())
-        ),
+        Some(seconds) => {
+            let until = show::second(application.now().plus_seconds(seconds.into()));
+            format!(
+                "The old ones keep working for {}, until {until} UTC at the latest: put the new one in place until then.",
+                show::span(seconds.into())
+            )
+        }
         None => "The old ones keep working for as long as the tenant's policy has it: put the new one in place until then.".to_owned(),
     };
     let told = (issued.secret, &*issued.warnings);
