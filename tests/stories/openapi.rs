@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::{World, story};
+use crate::support::{Chromium, World, story};
 
 /// What is no REST endpoint: the admin API has a schema of its own, and these pages have none.
 fn is_a_page(path: &str) -> bool {
@@ -39,6 +39,19 @@ story! {
             .map(str::to_owned)
             .collect();
         assert_eq!(routed, documented);
+    }
+}
+
+story! {
+    async fn the_documentation_is_shown_in_a_browser_and_needs_nobody_else(world: World) {
+        let mut browser = Chromium::start().await;
+        browser.open(&format!("{}/docs", world.url)).await;
+        browser.until("document.querySelectorAll('.opblock').length > 0").await;
+        browser.shows("/t/{slug}/oauth2/token").await;
+        let from = "performance.getEntriesByType('resource').map(e => new URL(e.name).origin)";
+        let origins = browser.eval(&format!("[...new Set({from})].join()")).await.unwrap();
+        assert_eq!(origins, world.url);
+        browser.no_complaints();
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
     late::Late,
     patient::{Patience, Patient},
     plain,
+    unread::Impatient,
 };
 
 /// How long the head of a request may take; an idle connection is closed after it too.
@@ -33,6 +34,8 @@ pub(crate) const BODY: Patience = Patience {
 const LARGEST_HEAD: usize = 16 * 1024;
 /// How long to wait when the system has no file descriptor left for another connection.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+/// How long an answer may wait for its peer to read some of it.
+const UNREAD: Duration = Duration::from_secs(30);
 /// How long requests that are under way may take once the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -125,7 +128,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Impatient::new(stream, UNREAD)), service)
         // What becomes a WebSocket is no connection of HTTP any more: who serves it closes it.
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
@@ -166,12 +169,17 @@ async fn refused(error: &io::Error) {
 
 #[cfg(test)]
 mod tests {
-    use axum::{Router, extract::rejection::BytesRejection, routing::post};
+    use axum::{
+        Router,
+        extract::rejection::BytesRejection,
+        routing::{get, post},
+    };
     use chancery_telemetry::{Points, http::Http};
     use hyper::body::Bytes;
     use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt, duplex, split},
-        time::Instant,
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split},
+        task::JoinHandle,
+        time::{Instant, sleep},
     };
 
     use super::*;
@@ -218,6 +226,43 @@ mod tests {
         assert!(answer.contains("\"status\":408"), "{answer}");
         assert_eq!(took, BODY.whole);
         assert_eq!(counted, ["408"]);
+    }
+
+    /// An answer of 20,000 bytes, asked for through a pipe of 1,024; and when it was asked for.
+    async fn large() -> (DuplexStream, JoinHandle<()>, Instant) {
+        let http = Arc::new(Http::untraced(Box::new(|| [7; 24])));
+        let large = get(async || vec![b'x'; 20_000]);
+        let app = App::new(None, http, Router::new().route("/", large));
+        let (mut client, server) = duplex(1024);
+        let peer = ([127, 0, 0, 1], 1).into();
+        let talk = tokio::spawn(talk(server, peer, app, CancellationToken::new()));
+        let asked = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        client.write_all(asked).await.unwrap();
+        (client, talk, Instant::now())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_reads_nothing_is_not_waited_for() {
+        let (_client, talk, begun) = large().await;
+        talk.await.unwrap();
+        assert_eq!(begun.elapsed(), UNREAD);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_reads_slowly_gets_the_whole() {
+        let (mut client, talk, begun) = large().await;
+        let mut answer = Vec::new();
+        let mut piece = [0; 1_024];
+        loop {
+            sleep(UNREAD / 2).await;
+            match client.read(&mut piece).await.unwrap() {
+                0 => break,
+                read => answer.extend_from_slice(&piece[..read]),
+            }
+        }
+        talk.await.unwrap();
+        assert!(answer.ends_with(&[b'x'; 10_000]));
+        assert!(begun.elapsed() > 5 * UNREAD, "{:?}", begun.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,6 +21,7 @@ mod sealing;
 mod start;
 mod telemetry;
 mod tls;
+mod unread;
 
 mod commands {
     //! One file for each subcommand.
