@@ -8,7 +8,7 @@ use axum_core::{
 };
 use http::request::Parts;
 
-use super::{Caller, Rejection, Require};
+use super::{Caller, Rejection, Require, layer::caller};
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
@@ -20,7 +20,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        parts.extensions.get().cloned().ok_or(Rejection::NoLayer)
+        caller(&parts.extensions).cloned()
     }
 }
 
@@ -82,7 +82,6 @@ impl<P: Permission, S: Sync> FromRequestParts<S> for Permitted<P> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        let caller = parts.extensions.get::<Caller>().cloned();
-        Self::check(caller.ok_or(Rejection::NoLayer)?)
+        Self::check(caller(&parts.extensions)?.clone())
     }
 }

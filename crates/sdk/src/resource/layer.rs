@@ -1,6 +1,6 @@
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
+use http::{Extensions, HeaderMap, Request, Response, header::AUTHORIZATION};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -52,8 +52,8 @@ impl AuthLayer {
         }
     }
 
-    /// Lets in requests without a token too, and then there is no [`Caller`]. A bad token is still
-    /// refused.
+    /// Lets in requests without a token too, and then there is no [`Caller`]: what takes an
+    /// `Option<Caller>` is called, and what needs one answers 401. A bad token is still refused.
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.optional = true;
@@ -102,6 +102,7 @@ where
         Box::pin(async move {
             // Whoever put a caller there, it was not us.
             request.extensions_mut().remove::<Caller>();
+            request.extensions_mut().insert(Looked);
             let verified = match bearer(request.headers()) {
                 Ok(token) => verifier.verify(token).await,
                 Err(rejection) => Err(rejection),
@@ -116,6 +117,19 @@ where
             inner.call(request).await
         })
     }
+}
+
+/// The mark of an [`AuthLayer`] in a request: it has looked, whether or not there was a token.
+#[derive(Clone, Copy)]
+struct Looked;
+
+/// The caller whom an [`AuthLayer`] let in. Without one, what is missing is the token where a layer looked for
+/// it, and the layer itself where none did.
+pub(super) fn caller(extensions: &Extensions) -> Result<&Caller, Rejection> {
+    extensions.get::<Caller>().ok_or_else(|| {
+        let looked = extensions.get::<Looked>();
+        looked.map_or(Rejection::NoLayer, |_| Rejection::Missing)
+    })
 }
 
 /// The token in `Authorization` (RFC 6750, section 2.1).
@@ -187,11 +201,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let checked = match request.extensions().get::<Caller>() {
-            Some(caller) => self.require.check(caller),
-            None => Err(Rejection::Missing),
-        };
-        match checked {
+        let caller = caller(request.extensions());
+        match caller.and_then(|caller| self.require.check(caller)) {
             Ok(()) => Box::pin(self.inner.call(request)),
             Err(rejection) => Box::pin(std::future::ready(Ok(rejection.response()))),
         }

@@ -36,8 +36,11 @@ pub enum Rejection {
         /// When it is worth trying again.
         retry_after: Duration,
     },
-    /// 500: a caller was asked for where no [`AuthLayer`](super::AuthLayer) has let one in.
-    #[error("the route is not behind an AuthLayer")]
+    /// 500: a caller was asked for where no [`AuthLayer`](super::AuthLayer) has looked for one: there is none,
+    /// or it lies further inside.
+    #[error(
+        "the route is not behind an AuthLayer, which has to be outside of whatever needs a caller: of two calls of layer, the last one"
+    )]
     NoLayer,
 }
 
