@@ -174,9 +174,3 @@ impl Json {
         serde_json::from_slice(&self.0)
     }
 }
-
-impl fmt::Debug for Json {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
-    }
-}

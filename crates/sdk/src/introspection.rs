@@ -1,17 +1,13 @@
 //! Asking the issuer whether a token has been revoked (RFC 7662).
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+mod answers;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use quick_cache::sync::Cache;
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
 use serde::Deserialize;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::sync::Mutex;
 
+use self::answers::{Answers, Key};
 use crate::{
     CircuitBreaker, ClientAuth, Error, InvalidToken, Listener, Rejection, Secret, Trouble,
     Unavailable,
@@ -22,9 +18,6 @@ use crate::{
     transport::Link,
 };
 
-/// So many answers are remembered.
-const ANSWERS: usize = 10_000;
-
 /// What to do while the issuer cannot be asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -32,7 +25,8 @@ pub enum OnOutage {
     /// Refuse every token, with 503.
     #[default]
     Refuse,
-    /// Accept tokens that are good by their signature.
+    /// Accept tokens that are good by their signature. Also where somebody else answers in the issuer's place,
+    /// like an ingress with a page for people; not where the issuer refuses to answer this API.
     Accept,
 }
 
@@ -158,7 +152,7 @@ impl Introspection {
         Introspector {
             rules: self,
             clock,
-            answers: Cache::new(ANSWERS),
+            answers: Arc::default(),
             asking: Arc::new(asking),
         }
     }
@@ -207,7 +201,7 @@ struct Issuer {
 pub(crate) struct Introspector {
     rules: Introspection,
     clock: Arc<dyn Clock>,
-    answers: Cache<[u8; 32], Answer>,
+    answers: Arc<Answers>,
     asking: Arc<Asking>,
 }
 
@@ -222,61 +216,28 @@ struct Asking {
     issuers: std::sync::Mutex<HashMap<String, Arc<Issuer>>>,
 }
 
-/// An answer, and when it came: by the time of day, which may be a test's, and by the time that passes, which
-/// nobody sets back.
-#[derive(Clone, Copy, Debug)]
-struct Answer {
-    active: bool,
-    at: (SystemTime, Instant),
-}
-
-impl Answer {
-    fn is_older_than(&self, age: Duration, now: SystemTime) -> bool {
-        let by_the_clock = now.duration_since(self.at.0);
-        self.at.1.elapsed() >= age || by_the_clock.is_ok_and(|passed| passed >= age)
-    }
-}
-
 impl Introspector {
     /// Passes if the issuer says that the token is active.
     pub(crate) async fn check(&self, issuer: &str, token: &str) -> Result<(), Rejection> {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
         let now = self.clock.now();
-        if self
-            .answers
-            .get(&hash)
-            .is_some_and(|answer| answer.is_older_than(self.rules.remember, now))
-        {
-            self.answers.remove(&hash);
-        }
-        // However many requests bring the same token, one question is on its way.
-        let asked = self
-            .answers
-            .get_or_insert_async(&hash, async {
-                let Some(client) = self.rules.client_for(issuer) else {
-                    return Err(None::<Error>);
-                };
-                let at = (now, Instant::now());
-                let (asking, token) = (Arc::clone(&self.asking), Secret::from(token));
-                let issuer = issuer.to_owned();
-                // A task of its own: a caller that hangs up does not keep its end from the breaker.
-                let asked =
-                    tokio::spawn(async move { asking.ask(&issuer, &client, &token).await }).await;
-                let active = asked.unwrap_or(Err(Error::Interrupted)).map_err(Some)?;
-                Ok(Answer { active, at })
-            })
-            .await;
-        match (asked, self.rules.on_outage) {
-            (Ok(answer), _) if answer.active => Ok(()),
-            (Ok(_), _) => Err(InvalidToken::Revoked.into()),
-            (Err(None), _) => {
-                let issuer = issuer.to_owned();
+        let (key, age) = (Key::of(token), self.rules.remember);
+        let asked = if let Some(active) = self.answers.known(&key, age, now) {
+            Ok(active)
+        } else {
+            let issuer = issuer.to_owned();
+            let Some(client) = self.rules.client_for(&issuer) else {
                 self.asking.listener.tell(&Trouble::NoClient { issuer });
-                Err(unavailable(Unavailable::Credential, None))
-            }
-            (Err(Some(error)), OnOutage::Accept) if error.is_retryable() => Ok(()),
-            (Err(Some(error)), _) => {
+                return Err(unavailable(Unavailable::Credential, None));
+            };
+            let (asking, token) = (Arc::clone(&self.asking), Secret::from(token));
+            let ask = async move { asking.ask(&issuer, &client, &token).await };
+            self.answers.ask(key, age, now, ask).await
+        };
+        match asked {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(InvalidToken::Revoked.into()),
+            Err(error) if self.rules.on_outage == OnOutage::Accept && error.is_trouble() => Ok(()),
+            Err(error) => {
                 let own = error.is_invalid_client() || matches!(error, Error::Credential(_));
                 let cause = if own {
                     Unavailable::Credential
@@ -299,8 +260,8 @@ impl Asking {
         let asked = tokio::time::timeout(in_all, exchange).await;
         let asked = asked.unwrap_or_else(|_| Err(Error::timeout(name, in_all)));
         match &asked {
-            Ok(_) | Err(Error::Refused(_)) => issuer.breaker.answered(),
-            Err(error) => issuer.breaker.failed(error),
+            Ok(_) => issuer.breaker.answered(),
+            Err(error) => issuer.breaker.heard(error),
         }
         asked.inspect_err(|error| {
             let (issuer, error) = (name.to_owned(), error.clone());
@@ -362,8 +323,9 @@ impl Asking {
         if let Some(endpoint) = &*known {
             return Ok(endpoint.clone());
         }
-        let url = Endpoint::issuer(name, self.plain)
-            .map_err(|fault| Error::unreadable(name, fault.to_string()))?;
+        let url = Endpoint::issuer(name, self.plain).map_err(|fault| {
+            Error::Configuration(format!("the issuer {name} is not used: {fault}"))
+        })?;
         let metadata = discover(&self.link, name, &url, self.clock.now()).await?;
         let found = metadata.introspection_endpoint.as_ref();
         let endpoint = named("introspection_endpoint", found, self.plain)?;

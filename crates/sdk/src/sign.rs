@@ -7,7 +7,7 @@ use std::fmt;
 #[cfg(feature = "testing")]
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, KeyPair, RSA_PKCS1_2048_8192_SHA256,
-    VerificationAlgorithm,
+    RSA_PSS_2048_8192_SHA256, VerificationAlgorithm,
 };
 use aws_lc_rs::{
     hmac,
@@ -15,7 +15,7 @@ use aws_lc_rs::{
     rsa,
     signature::{
         ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
-        Ed25519KeyPair, RSA_PKCS1_SHA256,
+        Ed25519KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding,
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -34,6 +34,8 @@ pub(crate) enum SigningKey {
     P384(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
     Rsa(Box<rsa::KeyPair>),
+    /// An RSA key whose JWK says PS256.
+    RsaPss(Box<rsa::KeyPair>),
 }
 
 #[derive(Serialize)]
@@ -59,7 +61,9 @@ impl SigningKey {
             (Self::from_pem(text)?, None)
         };
         match &key {
-            Self::Rsa(pair) if pair.public_modulus_len() < SHORTEST_RSA => None,
+            Self::Rsa(pair) | Self::RsaPss(pair) if pair.public_modulus_len() < SHORTEST_RSA => {
+                None
+            }
             _ => Some((key, id)),
         }
     }
@@ -104,6 +108,7 @@ impl SigningKey {
             Self::P384(_) => "ES384",
             Self::Ed25519(_) => "EdDSA",
             Self::Rsa(_) => "RS256",
+            Self::RsaPss(_) => "PS256",
         }
     }
 
@@ -140,6 +145,7 @@ impl SigningKey {
             Self::P384(pair) => (&ECDSA_P384_SHA384_FIXED, pair.public_key().as_ref()),
             Self::Ed25519(pair) => (&ED25519, pair.public_key().as_ref()),
             Self::Rsa(pair) => (&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref()),
+            Self::RsaPss(pair) => (&RSA_PSS_2048_8192_SHA256, pair.public_key().as_ref()),
         };
         let (way, key) = public;
         way.verify_sig(key, message, signature).is_ok()
@@ -153,14 +159,16 @@ impl SigningKey {
                 pair.sign(&random, message).ok()?.as_ref().to_vec()
             }
             Self::Ed25519(pair) => pair.try_sign(message).ok()?.as_ref().to_vec(),
-            Self::Rsa(pair) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
-                    .ok()?;
-                signature
-            }
+            Self::Rsa(pair) => rsa(pair, &RSA_PKCS1_SHA256, message)?,
+            Self::RsaPss(pair) => rsa(pair, &RSA_PSS_SHA256, message)?,
         })
     }
+}
+
+fn rsa(pair: &rsa::KeyPair, padding: &'static dyn RsaEncoding, message: &[u8]) -> Option<Vec<u8>> {
+    let mut signature = vec![0; pair.public_modulus_len()];
+    let signed = pair.sign(padding, &SystemRandom::new(), message, &mut signature);
+    signed.ok().map(|()| signature)
 }
 
 impl fmt::Debug for SigningKey {

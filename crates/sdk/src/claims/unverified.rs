@@ -1,4 +1,4 @@
-use std::time::SystemTime;
+use std::{fmt, time::SystemTime};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::de::DeserializeOwned;
@@ -7,8 +7,8 @@ use super::{Json, Payload};
 use crate::{Scopes, clock::from_unix_seconds};
 
 /// What a token says of itself, **without any check** of who wrote it: for a look at one's own token,
-/// never for a decision about a caller.
-#[derive(Clone, Debug)]
+/// never for a decision about a caller. `Debug` shows none of its other claims.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct UnverifiedClaims {
     /// Who issued it (`iss`).
@@ -68,5 +68,19 @@ impl UnverifiedClaims {
     /// When it ends.
     pub fn expires(&self) -> Option<SystemTime> {
         self.expires_at.map(from_unix_seconds)
+    }
+}
+
+impl fmt::Debug for UnverifiedClaims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnverifiedClaims")
+            .field("issuer", &self.issuer)
+            .field("client_id", &self.client_id)
+            .field("tenant_id", &self.tenant_id)
+            .field("audiences", &self.audiences)
+            .field("scopes", &self.scopes)
+            .field("expires_at", &self.expires_at)
+            .field("token_id", &self.token_id)
+            .finish_non_exhaustive()
     }
 }

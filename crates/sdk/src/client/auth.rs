@@ -62,7 +62,8 @@ impl ClientAuth {
     }
 
     /// `private_key_jwt` (RFC 7523): a private key in PEM (PKCS#8, PKCS#1 or SEC 1) or as a JSON Web Key
-    /// (RFC 7517) signs an assertion, by the algorithm that belongs to it: ES256, ES384, `EdDSA` or RS256.
+    /// (RFC 7517) signs an assertion, by the algorithm that belongs to it: ES256, ES384, `EdDSA` or RS256;
+    /// or PS256, where a JWK of RSA names it as its `alg`.
     ///
     /// A JWK has its `kid` beside the key. So a file with one can be replaced by another while both keys are
     /// registered, and no restart is needed: a key in PEM is named by [`key_id`](Self::key_id), once and for

@@ -101,8 +101,16 @@ impl Breaker {
         state.failing = None;
     }
 
+    /// What went wrong: a refusal is an answer, where it is the server's own.
+    pub(crate) fn heard(&self, error: &Error) {
+        match error {
+            Error::Refused(_) if !error.is_of_another() => self.answered(),
+            error => self.failed(error),
+        }
+    }
+
     /// The server is in trouble or wants to be left alone.
-    pub(crate) fn failed(&self, error: &Error) {
+    fn failed(&self, error: &Error) {
         let mut state = self.lock();
         let pause = |time: Duration| Pause {
             until: Instant::now() + time.min(LONGEST),

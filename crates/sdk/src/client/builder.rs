@@ -240,6 +240,7 @@ impl TokenClientBuilder {
         }
         let client_id = self
             .client_id
+            .filter(|id| !id.trim().is_empty())
             .ok_or(BuildError::Missing("the client's id"))?;
         let auth = self
             .auth

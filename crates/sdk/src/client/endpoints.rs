@@ -6,7 +6,7 @@ use super::{Error, Purpose};
 use crate::{
     clock::later,
     endpoint::Endpoint,
-    metadata::{DiscoveryError, Metadata, discover, named},
+    metadata::{Metadata, discover, named},
     transport::Link,
 };
 
@@ -87,9 +87,10 @@ impl Endpoints {
     }
 
     /// The issuer's metadata: fetched once, again after an hour, and kept while that fails.
-    async fn metadata(&self, link: &Link, now: SystemTime) -> Result<Metadata, DiscoveryError> {
+    async fn metadata(&self, link: &Link, now: SystemTime) -> Result<Metadata, Error> {
         let Some((name, issuer)) = &self.issuer else {
-            return Err(DiscoveryError::NoEndpoint("issuer"));
+            let what = "no revocation endpoint is known: give the builder `revocation_endpoint`, or `issuer`, whose metadata name it";
+            return Err(Error::Configuration(what.to_owned()));
         };
         let mut known = self.known.lock().await;
         if let Some((metadata, until)) = &*known
@@ -106,7 +107,7 @@ impl Endpoints {
                 *until = later(now, BELIEVED / 12);
                 Ok(metadata.clone())
             }
-            (Err(error), None) => Err(error),
+            (Err(error), None) => Err(error.into()),
         }
     }
 }

@@ -62,6 +62,9 @@ pub enum Error {
         /// What is wrong with the answer.
         what: String,
     },
+    /// What was asked for cannot be asked of anybody, as the client or the verifier is configured.
+    #[error("nobody can be asked, as it is configured: {0}")]
+    Configuration(String),
     /// The request did not come to its end: the runtime was shut down, or a transport, a cache or a source of
     /// credentials of the program's own panicked.
     #[error(
@@ -141,7 +144,7 @@ impl Error {
             Self::Discovery(error) => error.is_retryable(),
             // The file or the vault may be back soon.
             Self::Credential(error) => matches!(error, CredentialError::NotLoaded(_)),
-            Self::Unreadable { .. } | Self::Interrupted => false,
+            Self::Unreadable { .. } | Self::Configuration(_) | Self::Interrupted => false,
         }
     }
 
@@ -161,6 +164,12 @@ impl Error {
             Self::Unreadable { .. } => true,
             _ => false,
         }
+    }
+
+    /// Whether what is known already is better than this: a token that still lives, a signature that is good. A
+    /// refusal is the server's word, and is not got round.
+    pub(crate) fn is_trouble(&self) -> bool {
+        self.is_retryable() || self.is_of_another()
     }
 
     /// Whether the server is in trouble, rather than the request or the credential.
@@ -376,7 +385,7 @@ pub enum CredentialError {
     Empty,
     /// It is not a private key that can sign, in PEM or as a JWK.
     #[error(
-        "it is not a private key, in PEM or as a JWK, of P-256, P-384, Ed25519 or RSA with at least 2048 bits"
+        "it is not a private key, in PEM or as a JWK, of P-256, P-384, Ed25519 or RSA with at least 2048 bits; or its JWK names another algorithm than ES256, ES384, EdDSA, RS256 or PS256, or one that is not of its kind"
     )]
     NotAKey,
 }

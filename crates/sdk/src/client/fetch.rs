@@ -111,10 +111,7 @@ impl Inner {
                 Err(error) => error,
             };
             self.tell(errand.purpose, attempt, &error, begun.elapsed());
-            match &error {
-                Error::Refused(_) if !error.is_of_another() => self.breaker.answered(),
-                error => self.breaker.failed(error),
-            }
+            self.breaker.heard(&error);
             // A secret that has just been rotated: load it again, and try once with another one.
             if error.is_invalid_client()
                 && refused.is_none()

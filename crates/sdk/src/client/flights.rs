@@ -25,7 +25,7 @@ pub(super) struct Flights(Mutex<HashMap<CacheKey, Slot>>);
 
 #[derive(Debug, Default)]
 struct Slot {
-    under_way: Option<watch::Receiver<Option<Outcome>>>,
+    under_way: Option<(Instant, watch::Receiver<Option<Outcome>>)>,
     failed: Option<(Instant, Error)>,
     /// Until when no token is replaced before its time.
     renewed_until: Option<Instant>,
@@ -61,7 +61,7 @@ impl Flights {
             slots.retain(|_, slot| slot.is_of_use());
         }
         let slot = slots.entry(key.clone()).or_default();
-        if let Some(under_way) = &slot.under_way {
+        if let Some((_, under_way)) = &slot.under_way {
             return Ok(Seat(under_way.clone()));
         }
         if let Some((at, error)) = &slot.failed
@@ -71,7 +71,7 @@ impl Flights {
             return Err(error.clone());
         }
         let (sender, receiver) = watch::channel(None);
-        slot.under_way = Some(receiver.clone());
+        slot.under_way = Some((Instant::now(), receiver.clone()));
         drop(slots);
 
         let landing = Landing {
@@ -96,6 +96,20 @@ impl Flights {
         let slots = self.lock();
         let (at, error) = slots.get(key)?.failed.as_ref()?;
         (at.elapsed() < LEFT_ALONE).then(|| error.clone())
+    }
+
+    /// For how long one who holds a token that is still good waits for another: all together for no longer than
+    /// this, and not at all once it is known that the server is in trouble.
+    pub(super) fn patience(&self, key: &CacheKey, longest: Duration) -> Duration {
+        let slots = self.lock();
+        let Some(slot) = slots.get(key) else {
+            return longest;
+        };
+        if matches!(&slot.failed, Some((_, error)) if error.is_trouble()) {
+            return Duration::ZERO;
+        }
+        let begun = slot.under_way.as_ref().map(|(begun, _)| *begun);
+        longest.saturating_sub(begun.map_or(Duration::ZERO, |begun| begun.elapsed()))
     }
 
     /// Whether a token may be replaced before its time: no more often than once in `interval`.

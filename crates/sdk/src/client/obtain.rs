@@ -43,7 +43,7 @@ impl TokenClient {
     pub(super) async fn living(&self, key: &CacheKey) -> Option<AccessToken> {
         let now = self.0.clock.now();
         let token = self.kept(key).await?;
-        (!token.is_expired_at(now)).then_some(token)
+        token.lives(now, Duration::ZERO).then_some(token)
     }
 
     /// Whether a token is kept that lives for so long.
@@ -79,22 +79,31 @@ impl TokenClient {
             return Ok(kept);
         }
         // A refusal is no outage: it is asked for again, or comes from memory.
-        if failed.is_some_and(|error| is_trouble(&error)) {
+        if failed.is_some_and(|error| error.is_trouble()) {
             return Ok(kept);
         }
         let mut outcome = pin!(async { self.join(wanted, Want::Living(life))?.outcome().await });
         // What is kept is an answer for as long as it is good: not for a moment longer.
         let left = kept.time_to(now, least);
-        let outcome = match tokio::time::timeout(inner.fallback_after.min(left), &mut outcome).await
-        {
+        let outcome = match tokio::time::timeout(self.patience(key).min(left), &mut outcome).await {
             Ok(outcome) => outcome,
             Err(_) if kept.serves(inner.clock.now(), least) => return Ok(kept),
             Err(_) => outcome.await,
         };
         match outcome {
-            Err(error) if is_trouble(&error) && kept.serves(inner.clock.now(), least) => Ok(kept),
+            Err(error) if error.is_trouble() && kept.serves(inner.clock.now(), least) => Ok(kept),
             outcome => outcome,
         }
+    }
+
+    /// For how long a caller whose token is still good waits for another. A server that is left alone is waited
+    /// for by nobody.
+    fn patience(&self, key: &CacheKey) -> Duration {
+        let inner = &self.0;
+        if inner.breaker.peek().is_some_and(|pause| !pause.is_zero()) {
+            return Duration::ZERO;
+        }
+        inner.flights.patience(key, inner.fallback_after)
     }
 
     fn join(
@@ -108,9 +117,4 @@ impl TokenClient {
             async move { inner.fetch(&wanted.0, &wanted.1, &want).await }
         })
     }
-}
-
-/// Whether a token that still lives is better than this. A refusal is the server's word, and is not got round.
-fn is_trouble(error: &Error) -> bool {
-    error.is_retryable() || error.is_of_another()
 }

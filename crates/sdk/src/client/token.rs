@@ -6,6 +6,10 @@ use std::{
 
 use crate::{Scopes, Secret, chance, clock::later};
 
+/// A token that was got so much later than now is of a clock that has been set back since. Less than that is how
+/// clocks differ of machines that share a cache.
+const AHEAD: Duration = Duration::from_secs(60);
+
 /// An access token with what the server said about it.
 ///
 /// Cheap to clone. `Debug` does not show the token.
@@ -87,9 +91,10 @@ impl AccessToken {
         left.saturating_sub(life.min(self.lifetime() / 2))
     }
 
-    /// Whether it still lives for so long from this moment.
+    /// Whether it still lives for so long from this moment. When one that comes from the future ends, nobody
+    /// can tell.
     pub(super) fn lives(&self, now: SystemTime, life: Duration) -> bool {
-        later(now, life) < self.0.expires_at
+        self.0.issued_at <= later(now, AHEAD) && later(now, life) < self.0.expires_at
     }
 
     /// Whether it is time for the next one: within `ahead` of the moment from which it is not given

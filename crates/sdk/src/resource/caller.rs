@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::SystemTime};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use serde::de::DeserializeOwned;
 
@@ -12,10 +12,10 @@ use crate::{
 /// Who calls, as a verified token says.
 ///
 /// Cheap to clone. As an axum extractor it needs an [`AuthLayer`](super::AuthLayer) around the route.
-#[derive(Clone, Debug)]
+/// `Debug` shows who calls and with which token, and no other claim: those may be about people.
+#[derive(Clone)]
 pub struct Caller(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     issuer: String,
     subject: String,
@@ -83,7 +83,8 @@ impl Caller {
     }
 
     /// The name of the client's tenant in its issuer's URL, where the verifier accepts
-    /// [every tenant](super::VerifierBuilder::tenants_of) of a server.
+    /// [every tenant](super::VerifierBuilder::tenants_of) of a server. Where it names its issuers there is
+    /// none: tell them apart by their [`issuer`](Self::issuer).
     pub fn tenant(&self) -> Option<&str> {
         self.0.tenant.as_deref()
     }
@@ -150,6 +151,18 @@ impl Caller {
     /// All claims, as a type of yours.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         self.0.claims.read()
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller")
+            .field("issuer", &self.0.issuer)
+            .field("client_id", &self.0.client_id)
+            .field("tenant_id", &self.0.tenant_id)
+            .field("scopes", &self.0.scopes)
+            .field("token_id", &self.0.token_id)
+            .finish_non_exhaustive()
     }
 }
 

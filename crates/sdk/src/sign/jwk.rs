@@ -62,6 +62,9 @@ impl PrivateJwk {
                 let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, &public);
                 SigningKey::Ed25519(pair.ok()?)
             }
+            ("RSA", _) if self.alg.as_deref() == Some("PS256") => {
+                SigningKey::RsaPss(Box::new(self.rsa()?))
+            }
             ("RSA", _) => SigningKey::Rsa(Box::new(self.rsa()?)),
             _ => return None,
         };

@@ -152,8 +152,16 @@ async fn a_private_key_of_every_kind_signs_an_assertion() {
             let claims = assertion_claims(assertion, algorithm, &public);
             assert_eq!(claims["aud"], "https://other.test");
         }
-        // For another algorithm than it names, it is no key.
+        // An RSA key signs as its JWK says; for another algorithm than it can, it is no key.
         jwk["alg"] = json!("PS256");
+        if algorithm == Algorithm::RS256 {
+            let (_, form) = sent(ClientAuth::private_key_jwt(jwk.to_string())).await;
+            let assertion = value(&form, "client_assertion").unwrap();
+            assertion_claims(assertion, Algorithm::PS256, &public);
+        } else {
+            no_key(&jwk.to_string()).await;
+        }
+        jwk["alg"] = json!("PS512");
         no_key(&jwk.to_string()).await;
         jwk["alg"] = json!(algorithm);
         jwk["d"] = json!(URL_SAFE_NO_PAD.encode([7; 32]));
@@ -368,6 +376,16 @@ async fn what_is_missing_or_dangerous_is_said_before_anything_is_sent() {
     let fault = |built: Result<TokenClient, BuildError>| built.unwrap_err().to_string();
     assert!(fault(builder().build()).contains("issuer"));
     assert!(fault(TokenClient::builder().issuer("https://auth.test").build()).contains("id"));
+    // An environment variable that is set and empty.
+    for empty in ["", " "] {
+        let shown = fault(
+            builder()
+                .issuer("https://auth.test")
+                .client_id(empty)
+                .build(),
+        );
+        assert!(shown.contains("the client's id"), "{shown}");
+    }
     assert!(
         fault(
             TokenClient::builder()

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chancery_sdk::{
     CacheKey, Credential, CredentialSource, ErrorCode, Hooks, MemoryCache, Secret, TokenCache,
     TokenClient, TokenRequest,
+    clock::Clock,
     testing::TestClient,
     transport::{BoxError, BoxFuture},
 };
@@ -22,6 +23,24 @@ fn without_refresh_ahead(stage: &Stage) -> TokenClient {
 fn sharing(stage: &Stage, cache: &Arc<dyn TokenCache>, client_id: &str) -> TokenClient {
     let builder = stage.builder().client_id(client_id);
     builder.cache(Arc::clone(cache)).build().unwrap()
+}
+
+/// Its end lies as far ahead as the clock went back, and it has ended.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_keeps_no_ended_token_alive() {
+    let stage = Stage::new();
+    stage.issuer.set_lifetime(seconds(600));
+    let client = stage.client();
+    let first = client.get_token().await.unwrap();
+    stage.clock.set(stage.clock.now() - seconds(3_600));
+    assert!(client.cached_token().await.is_none());
+    assert!(client.is_expired(Duration::ZERO).await);
+    let second = client.get_token().await.unwrap();
+    assert_ne!(second.reveal(), first.reveal());
+    // Clocks of machines that share a cache differ by a little.
+    stage.clock.set(stage.clock.now() - seconds(30));
+    let same = client.get_token().await.unwrap();
+    assert_eq!(same.reveal(), second.reveal());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,15 +1,21 @@
 //! Immediate revocation.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use bytes::Bytes;
 use chancery_sdk::{
     ClientAuth, ErrorCode, InvalidToken, Rejection, Trouble, Verifier, VerifierBuildError,
     clock::Clock,
     introspection::{Introspection, OnOutage},
     testing::{Outage, TestClient},
+    transport::{BoxFuture, Transport, TransportError},
 };
+use http::{Request, Response};
 
-use crate::support::{ISSUER, ORDERS, Stage, Troubles, seconds};
+use crate::support::{ISSUER, ORDERS, Scripted, Stage, Troubles, json, seconds};
 
 fn introspection() -> Introspection {
     Introspection::new("orders", ClientAuth::basic("api-s3cret")).remember_for(seconds(10))
@@ -261,4 +267,141 @@ async fn a_silent_issuer_is_given_up_by_all_together() {
     let asked = stage.issuer.metadata_requests();
     verifier.verify(&made(99)).await.unwrap_err();
     assert_eq!(stage.issuer.metadata_requests(), asked);
+}
+
+/// Gives the answers of another, a while later.
+#[derive(Debug)]
+struct Slow(Arc<dyn Transport>);
+
+impl Transport for Slow {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            self.0.send(request).await
+        })
+    }
+}
+
+/// What is here is the keys alone: the rest comes from this transport.
+fn verifier_over(
+    stage: &Stage,
+    transport: Arc<dyn Transport>,
+    introspection: Introspection,
+) -> Verifier {
+    let keys = serde_json::json!({"keys": stage.issuer.published()}).to_string();
+    Verifier::builder()
+        .issuer_with_keys(ISSUER, keys)
+        .audience(ORDERS)
+        .transport(transport)
+        .clock(Arc::new(stage.clock.clone()))
+        .introspection(introspection)
+        .build()
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_hang_up_ask_once_and_the_answer_is_remembered() {
+    let stage = Stage::new();
+    stage
+        .issuer
+        .register(TestClient::new("orders", "api-s3cret").serves(ORDERS));
+    let token = stage.client().get_token().await.unwrap();
+    let slow = Arc::new(Slow(stage.issuer.transport()));
+    let verifier = verifier_over(&stage, slow, introspection());
+    for _ in 0..50 {
+        let asked = verifier.verify(token.reveal());
+        let _ = tokio::time::timeout(Duration::from_millis(20), asked).await;
+    }
+    assert_eq!(stage.issuer.introspection_requests(), 1);
+    let begun = tokio::time::Instant::now();
+    verifier.verify(token.reveal()).await.unwrap();
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    assert_eq!(stage.issuer.introspection_requests(), 1);
+}
+
+/// An issuer whose introspection endpoint answers as the test says: a status, a body and `Retry-After`.
+type Page = (u16, &'static str, Option<u64>);
+
+fn answering(page: &Arc<Mutex<Page>>) -> Scripted {
+    let page = Arc::clone(page);
+    Scripted::new(move |request| {
+        if request.method() == http::Method::GET {
+            let endpoint = format!("{ISSUER}/oauth2/introspect");
+            return json(
+                200,
+                &serde_json::json!({"issuer": ISSUER, "introspection_endpoint": endpoint}),
+            );
+        }
+        let (status, body, retry_after) = *page.lock().unwrap();
+        let mut answer = Response::new(Bytes::from_static(body.as_bytes()));
+        *answer.status_mut() = status.try_into().unwrap();
+        if let Some(seconds) = retry_after {
+            answer.headers_mut().insert("retry-after", seconds.into());
+        }
+        answer
+    })
+}
+
+/// How many questions there were.
+fn questions(server: &Scripted) -> usize {
+    let requests = server.requests.lock().unwrap();
+    let posts = requests
+        .iter()
+        .filter(|request| request.method() == http::Method::POST);
+    posts.count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_in_the_place_of_the_issuer_is_an_outage_and_a_refusal_is_none() {
+    let stage = Stage::new();
+    let token = stage.issuer.token("billing").audience(ORDERS).sign();
+    let html = "<html>Sorry";
+    for (status, body, accepted) in [
+        (200, html, true),
+        (302, html, true),
+        (403, html, true),
+        (404, html, true),
+        (408, html, true),
+        (503, html, true),
+        (401, html, false),
+        (400, r#"{"error":"invalid_request"}"#, false),
+        (401, r#"{"error":"invalid_client"}"#, false),
+        (403, r#"{"error":"unauthorized_client"}"#, false),
+        (200, r#"{"active":false}"#, false),
+    ] {
+        let server = Arc::new(answering(&Arc::new(Mutex::new((status, body, None)))));
+        let over = |introspection| verifier_over(&stage, server.clone(), introspection);
+        let lenient = over(introspection().on_outage(OnOutage::Accept));
+        let let_in = lenient.verify(&token).await.is_ok();
+        assert_eq!(let_in, accepted, "{status} {body}");
+        over(introspection()).verify(&token).await.unwrap_err();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_in_the_place_of_the_issuer_is_no_sign_of_its_health() {
+    let stage = Stage::new();
+    let token = stage.issuer.token("billing").audience(ORDERS).sign();
+    let page = Arc::new(Mutex::new((500, "", None)));
+    let server = answering(&page);
+    let verifier = verifier_over(&stage, Arc::new(server.clone()), introspection());
+    for status in [500, 500, 500, 500, 404, 500, 500] {
+        *page.lock().unwrap() = (status, "", None);
+        verifier.verify(&token).await.unwrap_err();
+    }
+    assert_eq!(questions(&server), 6, "five failures are enough");
+    // When to come back is heeded, whoever says it.
+    tokio::time::advance(seconds(10)).await;
+    *page.lock().unwrap() = (403, "<html>Sorry", Some(60));
+    verifier.verify(&token).await.unwrap_err();
+    *page.lock().unwrap() = (200, r#"{"active":true}"#, None);
+    tokio::time::advance(seconds(59)).await;
+    let refused = verifier.verify(&token).await.unwrap_err();
+    assert_eq!(refused.status(), 503);
+    assert_eq!(questions(&server), 7);
+    tokio::time::advance(seconds(1)).await;
+    verifier.verify(&token).await.unwrap();
 }

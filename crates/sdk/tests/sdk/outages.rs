@@ -253,6 +253,41 @@ async fn no_call_fails_while_a_token_lives_and_the_server_is_away() {
     }
 }
 
+/// All calls together wait for it, and not each of them anew.
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_takes_long_is_waited_for_once() {
+    for outage in [Outage::Silent, Outage::Status(429, Some(20))] {
+        let stage = Stage::new();
+        stage.issuer.set_lifetime(seconds(3_600));
+        let client = stage.client();
+        let token = client.get_token().await.unwrap();
+        stage.clock.advance(seconds(3_575));
+        stage.issuer.set_outage(Some(outage));
+        let mut waited = Duration::ZERO;
+        for number in 0..40 {
+            let begun = Instant::now();
+            assert_eq!(client.get_token().await.unwrap().reveal(), token.reveal());
+            waited += begun.elapsed();
+            // At first at once, and then beyond the end of the refresh, and of those that follow.
+            if number >= 10 {
+                stage_advance(seconds(4)).await;
+                settle().await;
+            }
+        }
+        assert!(waited <= seconds(2), "{outage:?}: {waited:?}");
+        // It goes on in the background.
+        stage.issuer.set_outage(None);
+        for _ in 0..2 {
+            stage_advance(seconds(60)).await;
+            settle().await;
+            client.get_token().await.unwrap();
+            settle().await;
+        }
+        let next = client.get_token().await.unwrap();
+        assert_ne!(next.reveal(), token.reveal(), "{outage:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refused_client_gets_no_token_that_is_about_to_end() {
     let stage = Stage::new();
@@ -426,6 +461,28 @@ async fn lifetimes_are_read_as_servers_write_them() {
         assert_eq!(token.lifetime(), seconds(life));
         assert!(TokenClient::parse_token(&token).is_none());
     }
+}
+
+/// There are no metadata that could name it.
+#[tokio::test]
+async fn who_can_revoke_nowhere_is_told_what_to_configure() {
+    let server = Scripted::new(|_| {
+        json(
+            200,
+            &json!({"access_token": "t", "token_type": "Bearer", "expires_in": 60}),
+        )
+    });
+    let client = client_of(&server).build().unwrap();
+    let token = client.get_token().await.unwrap();
+    let error = client.revoke(&token).await.unwrap_err();
+    assert!(matches!(error, Error::Configuration(_)), "{error}");
+    assert!(!error.is_retryable());
+    let text = error.to_string();
+    assert!(
+        text.contains("`revocation_endpoint`") && text.contains("`issuer`"),
+        "{text}"
+    );
+    assert_eq!(server.forms().len(), 1);
 }
 
 fn client_of(server: &Scripted) -> chancery_sdk::TokenClientBuilder {

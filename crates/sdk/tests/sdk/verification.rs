@@ -1,11 +1,12 @@
 //! Which tokens are accepted.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::UNIX_EPOCH};
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_sdk::{
-    Algorithm, Caller, InvalidToken, Profile, Rejection, Verifier, VerifierBuildError,
+    AccessToken, Algorithm, Caller, InvalidToken, Profile, Rejection, TokenClient, Verifier,
+    VerifierBuildError,
     testing::{TestIssuer, TestToken},
 };
 use jsonwebtoken::{EncodingKey, Header, encode};
@@ -649,6 +650,28 @@ async fn whatever_is_called_critical_is_refused() {
             refused(&verifier, &token).await,
             InvalidToken::Critical,
             "{crit}"
+        );
+    }
+}
+
+/// Claims of one's own may be about people, and what is printed ends up in logs.
+#[tokio::test]
+async fn what_is_printed_of_a_caller_are_no_claims_of_ones_own() {
+    let stage = Stage::new();
+    let token = stage.issuer.token("billing").audience(ORDERS);
+    let token = token.claim("email", "person@example.com").sign();
+    let caller = stage.verifier().verify(&token).await.unwrap();
+    assert_eq!(
+        caller.claim::<String>("email").as_deref(),
+        Some("person@example.com")
+    );
+    let unverified = AccessToken::new(token, UNIX_EPOCH, UNIX_EPOCH, None);
+    let unverified = TokenClient::parse_token(&unverified).unwrap();
+    for shown in [format!("{caller:?}"), format!("{unverified:?}")] {
+        assert!(!shown.contains("person"), "{shown}");
+        assert!(
+            shown.contains("billing") && shown.contains(ISSUER),
+            "{shown}"
         );
     }
 }
