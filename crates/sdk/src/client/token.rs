@@ -8,7 +8,7 @@ use crate::{Scopes, Secret, chance, clock::later};
 
 /// A token that was got so much later than now is of a clock that has been set back since. Less than that is how
 /// clocks differ of machines that share a cache.
-const AHEAD: Duration = Duration::from_secs(60);
+const AHEAD: Duration = Duration::from_mins(1);
 
 /// An access token with what the server said about it.
 ///
