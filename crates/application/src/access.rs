@@ -154,6 +154,11 @@ impl Caller {
         self.scopes.contains(&scope)
     }
 
+    /// Whether the caller may audit every tenant, without a scope of the platform.
+    pub fn audits_every_tenant(&self) -> bool {
+        self.audits_every_tenant
+    }
+
     /// Whether these scopes, in the caller's own tenant, are no more than the caller has. `audit:read` of
     /// `system` is of every tenant, which is more than `tenant:admin` of `system` includes.
     pub(crate) fn may_give(&self, scopes: &BTreeSet<AdminScope>) -> bool {

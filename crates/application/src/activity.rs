@@ -84,6 +84,31 @@ impl Application {
         })
     }
 
+    /// The activity of a tenant before one record, newest first; without one, from the end. The page goes up to a
+    /// record that is itself given as `before` for what came earlier. That it was read is recorded, too.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn newest_activity(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        (before, first): (Option<ActivityId>, u32),
+        filter: &ActivityFilter,
+    ) -> Result<Page<ActivityId, Activity>, Error> {
+        caller.require(Needs::AuditRead, tenant)?;
+        let log = &self.parts.log;
+        let found = log.page_back(tenant, before, first, filter).await?;
+        self.record_reading(caller, tenant, Kind::ActivityRead)
+            .await?;
+        let items = found.records.into_iter();
+        Ok(Page {
+            items: items.map(|record| (record.id, record)).collect(),
+            end: found.end,
+            has_next: found.has_next,
+        })
+    }
+
     /// When each of these secrets or keys of the tenant was last used to obtain a token; those that
     /// never were are absent.
     ///

@@ -42,6 +42,7 @@ pub use advice::{CredentialAdvice, CredentialRevoked, Verdict};
 pub use apis::{ApiChange, NewApi};
 pub use authenticate::BearerRefused;
 pub use chancery_event_store::{ByActor, EventFilter};
+pub use chancery_roll::Hash;
 pub use chancery_roll::replay::{Difference, Kind as DifferenceKind, What as DifferenceWhat};
 pub use chancery_token_log::{
     Activity, ActivityFilter, Count as ActivityCount, Kind as ActivityKind, LastUse,
@@ -56,18 +57,18 @@ pub use kept_check::KeptChecked;
 pub use master_key::{ResealError, Resealed, reseal};
 pub use mint::IssuedSecret;
 pub use moment::Moment;
-pub use operators::{OperatorCredential, OperatorEndpoints};
+pub use operators::{Administrator, Invitation, OperatorCredential, OperatorEndpoints};
 pub use page::{Page, PageRequest};
 pub use policy_preview::{BrokenClient, PolicyBreak, PolicyPreview};
 pub use roll::{EntryNumber, RollQuery};
 pub use sealing::{
-    Accepted, ConsistencyProof, ExportFailure, Exported, InclusionProof, NotAccepted, Patrol,
+    Accepted, ConsistencyProof, ExportFailure, Exported, InclusionProof, Leaf, NotAccepted, Patrol,
     SealError, SealRound, SealedRoll, Seen, Witness, WitnessError,
 };
 pub use secrets::{NewSecretInput, SecretIssued};
-pub use sessions::{LinkCode, Session, SessionToken};
+pub use sessions::{Arrival, LinkCode, Session, SessionToken, SignedIn};
 pub use steward::{Recorded, Steward};
-pub use tenants::{NewTenant, TenantChange};
+pub use tenants::{AuditedTenant, NewTenant, TenantChange};
 
 /// Lists: what is on them, and where in them something stands.
 pub use chancery_projections::{

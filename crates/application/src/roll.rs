@@ -93,6 +93,48 @@ impl Application {
         Ok(page.entries(entries.map(|entry| (EntryNumber(entry.tenant_seq), entry))))
     }
 
+    /// Entries of a tenant's roll before one of them, newest first; without one, from its end. The page goes up to
+    /// an entry that is itself given as `before` for what comes earlier.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn newest_events(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        query: &RollQuery,
+        (before, first): (Option<EntryNumber>, u32),
+    ) -> Result<Page<EntryNumber, Recorded>, Error> {
+        caller.require(Needs::AuditRead, tenant)?;
+        self.record_reading(caller, tenant, Kind::RollRead).await?;
+        let store = &self.parts.store;
+        let after = match query.since {
+            Some(since) => store.last_before(tenant, since).await?,
+            None => 0,
+        };
+        let head = store.head(tenant).await?.unwrap_or_default();
+        let before = before.map_or(i64::MAX, |EntryNumber(number)| number.saturating_sub(1));
+        let mut to = head.min(before);
+        if let Some(until) = query.until {
+            to = to.min(store.last_before(tenant, until).await?);
+        }
+        let request = PageRequest { first, after: None };
+        let limit = request.limit();
+        let entries = store
+            .select_newest_events(tenant, &query.filter, (after, to), limit)
+            .await?;
+        // Whoever asks for everything is told where something is not there.
+        if query.filter == EventFilter::default() {
+            let whole = to.saturating_sub(i64::from(limit)).max(after);
+            let numbers = entries.iter().rev().map(|entry| entry.tenant_seq);
+            dense(tenant, whole, numbers)?;
+            let last = entries.first().map_or(whole, |entry| entry.tenant_seq);
+            complete(tenant, last, to.max(whole))?;
+        }
+        let entries = entries.into_iter();
+        Ok(request.entries(entries.map(|entry| (EntryNumber(entry.tenant_seq), entry))))
+    }
+
     /// The number that is meant, in a roll that has it.
     pub(crate) async fn place(
         &self,

@@ -7,7 +7,7 @@ use chancery_domain::{
     key_ring::{KeyRing, NewKey},
     tenant::{
         CloseTenant, CreateTenant, PolicyChange, ResumeTenant, SigningAlgorithm, SuspendTenant,
-        Tenant, TenantPolicy, UpdateTenant,
+        Tenant, TenantPolicy, TenantState, UpdateTenant,
     },
     value::{DisplayName, Reason, Slug},
 };
@@ -41,6 +41,17 @@ pub struct TenantChange {
     pub refuse_if_breaks: bool,
     /// The version on which this was decided: on another one nothing changes. `None`: on whichever it has.
     pub expected_version: Option<i64>,
+}
+
+/// A tenant, as far as whoever audits all of them sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditedTenant {
+    /// Its name in URLs.
+    pub slug: Slug,
+    /// Its name for people.
+    pub name: DisplayName,
+    /// Whether it may obtain tokens.
+    pub state: TenantState,
 }
 
 impl Application {
@@ -255,6 +266,37 @@ impl Application {
         let PageRequest { first, after } = page;
         let listed = tenant_list::platform_list(&self.parts.store, filter, after, first).await?;
         Ok(listed.into())
+    }
+
+    /// What an auditor of every tenant needs to find one: ids, short names and names, in the filter's order.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub async fn audited_tenants(
+        &self,
+        caller: &Caller,
+        filter: &TenantFilter,
+        page: PageRequest<Place<TenantId>>,
+    ) -> Result<Page<Place<TenantId>, (TenantId, AuditedTenant)>, Error> {
+        if !caller.audits_every_tenant() {
+            caller.require_platform_read()?;
+        }
+        let PageRequest { first, after } = page;
+        let listed = tenant_list::platform_list(&self.parts.store, filter, after, first).await?;
+        let listed: Page<_, (TenantId, Row<Tenant>)> = listed.into();
+        let items = listed.items.into_iter().map(|(place, (id, row))| {
+            let tenant = AuditedTenant {
+                slug: row.state.slug,
+                name: row.state.display_name,
+                state: row.state.state,
+            };
+            (place, (id, tenant))
+        });
+        Ok(Page {
+            items: items.collect(),
+            end: listed.end,
+            has_next: listed.has_next,
+        })
     }
 
     /// How many clients and APIs these tenants have, each as far as the caller may read the tenant.

@@ -23,7 +23,17 @@ if (link && location.hash.length > 1) {
   const code = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
   link.elements.code.value = code;
-  link.submit();
+  // Nobody becomes somebody else by opening a link: whoever is signed in is asked first.
+  fetch("/console/signed-in", { credentials: "same-origin" })
+    .then((answer) => answer.json())
+    .then(({ signedInAs }) => {
+      if (signedInAs === null) return link.submit();
+      const asks = link.querySelector("[data-asks]");
+      asks.querySelector("strong").textContent = signedInAs;
+      asks.hidden = false;
+      link.querySelector("button").focus();
+    })
+    .catch(() => {});
 }
 
 // What is wrong with a form is read out first.

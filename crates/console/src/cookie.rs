@@ -2,10 +2,10 @@
 //!
 //! It is `Secure`, and of this host alone, however the console is reached, but for one way: by plain HTTP
 //! within one machine. There is nobody to listen in there, and not every browser would send a `Secure`
-//! cookie. That way has to be what is configured, and what the browser asked for by name: whoever comes
-//! through a proxy that speaks TLS asks for another name, and gets a cookie that stays with TLS.
+//! cookie. That way has to be what is configured, and what the browser asked for by name, with nobody between who
+//! forwards it: whoever comes through a proxy that speaks TLS gets a cookie that stays with TLS.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use chancery_application::Application;
 use http::{
@@ -16,13 +16,35 @@ use http::{
 
 /// `__Host-` keeps other hosts of the domain, and plain HTTP, from setting it; it asks for `Secure`.
 const SECURE: &str = "__Host-chancery-console";
+/// With the port, since cookies are shared by all that listens on one host.
 const PLAIN: &str = "chancery-console";
+/// What a proxy says that it forwards by.
+const FORWARDED: [&str; 4] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
 
 /// Whether the browser is on this machine and comes in without TLS.
 fn is_plain(headers: &HeaderMap, application: &Application) -> bool {
     let configured = application.console_url();
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    configured.starts_with("http://") && host.is_some_and(is_this_machine)
+    let is_direct = FORWARDED.iter().all(|name| !headers.contains_key(*name));
+    is_direct && configured.starts_with("http://") && host(headers).is_some_and(is_this_machine)
+}
+
+fn host(headers: &HeaderMap) -> Option<&str> {
+    headers.get(HOST).and_then(|host| host.to_str().ok())
+}
+
+/// The name of the cookie.
+fn name(headers: &HeaderMap, application: &Application) -> Cow<'static, str> {
+    if !is_plain(headers, application) {
+        return SECURE.into();
+    }
+    let authority = host(headers).and_then(|host| host.parse::<Authority>().ok());
+    let port = authority.as_ref().and_then(Authority::port_u16);
+    port.map_or(PLAIN.into(), |port| format!("{PLAIN}-{port}").into())
 }
 
 /// Whether a `Host` names the machine that the browser is on: no other name leads there for sure.
@@ -47,11 +69,7 @@ pub(crate) fn is_lost(headers: &HeaderMap, application: &Application) -> bool {
 
 /// The session's token, as the browser sent it.
 pub(crate) fn sent<'a>(headers: &'a HeaderMap, application: &Application) -> Option<&'a str> {
-    let name = if is_plain(headers, application) {
-        PLAIN
-    } else {
-        SECURE
-    };
+    let name = name(headers, application);
     headers
         .get_all(COOKIE)
         .iter()
@@ -69,11 +87,8 @@ pub(crate) fn set(
     application: &Application,
     token: &str,
 ) {
-    let (name, secure) = if is_plain(asked, application) {
-        (PLAIN, "")
-    } else {
-        (SECURE, "; Secure")
-    };
+    let name = name(asked, application);
+    let secure = if name == SECURE { "; Secure" } else { "" };
     let gone = if token.is_empty() { "; Max-Age=0" } else { "" };
     let cookie = format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict{secure}{gone}");
     if let Ok(value) = HeaderValue::from_str(&cookie) {

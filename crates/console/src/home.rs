@@ -37,6 +37,9 @@ async fn home(visitor: Visitor) -> Result<Redirect, Stop> {
             "/console/tenants"
         }));
     }
+    if session.caller.audits_every_tenant() {
+        return Ok(Redirect::to("/console/tenants"));
+    }
     let slug = &session.slug;
     // Who may only audit has nothing to see on the tenant's own page.
     let first = if session.caller.may(Needs::TenantRead, session.tenant) {

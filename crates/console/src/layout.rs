@@ -6,7 +6,7 @@ use chancery_domain::{access::AdminScope, tenant::TenantState};
 use http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 
-use crate::{form, refused::Refused, show, visitor::Visitor, within::Within};
+use crate::{assets, form, refused::Refused, show, visitor::Visitor, within::Within};
 
 /// A page for somebody who is signed in.
 pub(crate) struct Page<'a> {
@@ -83,7 +83,8 @@ impl<'a> Page<'a> {
 
     fn header(&self) -> Markup {
         let session = &self.visitor.session;
-        let everywhere = session.caller.holds(AdminScope::PlatformRead);
+        let caller = &session.caller;
+        let everywhere = caller.holds(AdminScope::PlatformRead) || caller.audits_every_tenant();
         let at = |page: &str| (self.visitor.path == page).then_some("page");
         html! {
             header.top {
@@ -92,6 +93,7 @@ impl<'a> Page<'a> {
                     @if everywhere {
                         a href="/console/tenants" aria-current=[at("/console/tenants")] { "Tenants" }
                     }
+                    a href="/console/find" aria-current=[at("/console/find")] { "Find" }
                     a href="/console/start" aria-current=[at("/console/start")] { "First steps" }
                 }
                 details.who {
@@ -99,6 +101,7 @@ impl<'a> Page<'a> {
                     div.panel {
                         p { "Signed in as" br; strong { (session.name.as_deref().unwrap_or("a client without a name")) } }
                         p.quiet { code { (session.client) } br; "of " (session.slug) }
+                        p { a href="/console/sessions" { "Where you are signed in" } }
                         (form::button(self.visitor, "/console/sign-out", "plain", "Sign out"))
                         (form::button(self.visitor, "/console/sign-out/everywhere", "plain", "Sign out everywhere"))
                     }
@@ -113,6 +116,7 @@ const PAGES: &[(&str, &str, Needs)] = &[
     ("", "Overview", Needs::TenantRead),
     ("/clients", "Clients", Needs::TenantRead),
     ("/apis", "APIs", Needs::TenantRead),
+    ("/administrators", "Administrators", Needs::TenantRead),
     ("/calendar", "Calendar", Needs::TenantRead),
     ("/keys", "Signing keys", Needs::TenantRead),
     ("/policy", "Policy", Needs::TenantRead),
@@ -183,9 +187,9 @@ fn document(title: &str, content: &Markup) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) " · Chancery" }
-                link rel="stylesheet" href="/console/assets/console.css";
-                link rel="icon" type="image/svg+xml" href="/console/assets/icon.svg";
-                script src="/console/assets/console.js" defer {}
+                link rel="stylesheet" href=(assets::STYLES.address());
+                link rel="icon" type="image/svg+xml" href=(assets::ICON.address());
+                script src=(assets::SCRIPT.address()) defer {}
             }
             body { (content) }
         }

@@ -18,6 +18,7 @@ mod clients;
 mod cookie;
 mod dress;
 mod fields;
+mod find;
 mod form;
 mod home;
 mod kept;
@@ -25,6 +26,7 @@ mod keys;
 mod layout;
 mod meant;
 mod once_each;
+mod people;
 mod posted;
 mod problem;
 mod refused;
@@ -88,6 +90,8 @@ fn routes() -> Routes {
         .merge(home::routes())
         .merge(sign_in::routes())
         .merge(tenants::routes())
+        .merge(find::routes())
+        .merge(people::routes())
         .merge(keys::routes())
         .merge(apis::routes())
         .merge(clients::routes())

@@ -5,7 +5,10 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Request},
 };
 use chancery_application::{InputDigest, Remember, Request as Commanded};
-use http::{HeaderMap, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderName,
+    header::{CONTENT_TYPE, HOST, ORIGIN},
+};
 
 use crate::{
     Console,
@@ -88,20 +91,30 @@ pub(crate) struct Anonymous(pub(crate) Fields);
 impl FromRequest<Console> for Anonymous {
     type Rejection = Stop;
 
-    async fn from_request(request: Request, _: &Console) -> Result<Self, Stop> {
+    async fn from_request(request: Request, console: &Console) -> Result<Self, Stop> {
         // There is no session whose page it could have come from; but a browser says which site's page
         // it was.
-        if is_of_another_site(request.headers()) {
+        if is_of_another_site(request.headers(), console.application.console_url()) {
             return Err(Stop::Forged);
         }
         body_of(request).await.map(Self)
     }
 }
 
-fn is_of_another_site(headers: &HeaderMap) -> bool {
-    headers
-        .get("sec-fetch-site")
-        .is_some_and(|site| site != "same-origin" && site != "none")
+/// Where a browser does not say the site, it says the origin, if only that it keeps it to itself (`null`).
+fn is_of_another_site(headers: &HeaderMap, own: &str) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site != "same-origin" && site != "none";
+    }
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(origin) = text(ORIGIN).filter(|origin| *origin != "null") else {
+        return headers.contains_key(ORIGIN) && text(ORIGIN).is_none();
+    };
+    let host = origin.split_once("://").map(|(_, host)| host);
+    let is_own = own
+        .strip_prefix(origin)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    !is_own && host != text(HOST)
 }
 
 async fn body_of(request: Request) -> Result<Fields, Stop> {

@@ -1,11 +1,15 @@
 //! Who sent a request: the session behind its cookie, as things are now.
 
 use axum::extract::{FromRequestParts, OriginalUri};
-use chancery_application::{Application, Session};
+use chancery_application::{Application, Arrival, ClientAddress, Session};
 use chancery_telemetry::TraceContext;
-use http::{HeaderMap, Method, header::ACCEPT, request::Parts};
+use http::{
+    HeaderMap, Method,
+    header::{ACCEPT, USER_AGENT},
+    request::Parts,
+};
 
-use crate::{Console, cookie, stop::Stop};
+use crate::{Console, cookie, stop::Stop, tokens::Peer};
 
 /// Somebody who is signed in.
 pub(crate) struct Visitor {
@@ -16,6 +20,7 @@ pub(crate) struct Visitor {
     /// The path that was asked for.
     pub(crate) path: String,
     token: String,
+    arrival: Arrival,
     headers: HeaderMap,
 }
 
@@ -27,6 +32,11 @@ impl Visitor {
     /// What the session's cookie holds.
     pub(crate) fn token(&self) -> &str {
         &self.token
+    }
+
+    /// From where the request comes.
+    pub(crate) fn arrival(&self) -> Arrival {
+        self.arrival.clone()
     }
 
     /// What the request came with.
@@ -68,7 +78,8 @@ impl FromRequestParts<Console> for Visitor {
         };
         let trace = parts.extensions.get::<TraceContext>().copied();
         let trace = trace.ok_or(Stop::Unreadable("The request has no trace."))?;
-        let address = parts.extensions.get().copied();
+        let arrival = arrival(&Peer(parts.extensions.clone()), &parts.headers, &trace);
+        let address = arrival.address.map(ClientAddress);
         let caller = session.caller.clone().in_trace(trace.trace_id());
         let caller = caller.from_address(address);
         Ok(Self {
@@ -77,6 +88,7 @@ impl FromRequestParts<Console> for Visitor {
             trace,
             path: uri.path().to_owned(),
             token: token.to_owned(),
+            arrival,
             headers: parts.headers.clone(),
         })
     }
@@ -95,4 +107,14 @@ fn is_link_from_elsewhere(headers: &HeaderMap) -> bool {
 fn is_stream(headers: &HeaderMap) -> bool {
     let accepted = headers.get(ACCEPT);
     accepted.is_some_and(|accepted| accepted.as_bytes().starts_with(b"text/event-stream"))
+}
+
+/// From where a request comes.
+pub(crate) fn arrival(peer: &Peer, headers: &HeaderMap, trace: &TraceContext) -> Arrival {
+    let user_agent = headers.get(USER_AGENT);
+    Arrival {
+        address: peer.0.get().map(|ClientAddress(address)| *address),
+        user_agent: user_agent.map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned()),
+        trace_id: Some(trace.trace_id().to_owned()),
+    }
 }

@@ -57,6 +57,7 @@ const STEPS: &[Migration] = migrations!("":
     6 = "0006_secret_numbers",
     7 = "0007_order",
     8 = "0008_vouched_sessions",
+    9 = "0009_seen_sessions",
 );
 
 /// The schema of this binary.

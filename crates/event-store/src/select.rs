@@ -45,7 +45,24 @@ impl Store {
         (after, to): (i64, i64),
         limit: u32,
     ) -> Result<Vec<Recorded>, StoreError> {
-        let Some(statement) = Statement::of(tenant, filter, (after, to), limit) else {
+        let statement = Statement::of(tenant, filter, (after, to), (Order::OldestFirst, limit));
+        self.selected(statement).await
+    }
+
+    /// The same from the other end: the last ones of them, the newest first.
+    pub async fn select_newest_events(
+        &self,
+        tenant: TenantId,
+        filter: &EventFilter,
+        (after, to): (i64, i64),
+        limit: u32,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        let statement = Statement::of(tenant, filter, (after, to), (Order::NewestFirst, limit));
+        self.selected(statement).await
+    }
+
+    async fn selected(&self, statement: Option<Statement>) -> Result<Vec<Recorded>, StoreError> {
+        let Some(statement) = statement else {
             return Ok(Vec::new());
         };
         let rows: Vec<StoredEvent> = statement.fetch(self).await?;
@@ -61,7 +78,8 @@ impl Store {
         range: (i64, i64),
         limit: u32,
     ) -> Result<String, StoreError> {
-        let Some(mut statement) = Statement::of(tenant, filter, range, limit) else {
+        let order = (Order::OldestFirst, limit);
+        let Some(mut statement) = Statement::of(tenant, filter, range, order) else {
             return Ok(String::new());
         };
         let lines: Vec<String> = match self.backend() {
@@ -85,6 +103,22 @@ enum Bind {
     Number(i64),
 }
 
+/// From which end.
+#[derive(Clone, Copy)]
+enum Order {
+    OldestFirst,
+    NewestFirst,
+}
+
+impl Order {
+    fn clause(self) -> &'static str {
+        match self {
+            Self::OldestFirst => "ORDER BY tenant_seq",
+            Self::NewestFirst => "ORDER BY tenant_seq DESC",
+        }
+    }
+}
+
 /// A statement that is put together from what the filter asks for.
 struct Statement {
     sql: String,
@@ -100,8 +134,9 @@ impl Statement {
         tenant: TenantId,
         filter: &EventFilter,
         (after, to): (i64, i64),
-        limit: u32,
+        (order, limit): (Order, u32),
     ) -> Option<Self> {
+        let order = order.clause();
         let mut statement = Self {
             sql: String::new(),
             binds: vec![
@@ -118,23 +153,21 @@ impl Statement {
         statement.sql = match walks.as_slice() {
             [] => return None,
             [walk] => {
-                format!(
-                    "SELECT {COLUMNS} FROM events WHERE {WITHIN}{walk} ORDER BY tenant_seq LIMIT $4"
-                )
+                format!("SELECT {COLUMNS} FROM events WHERE {WITHIN}{walk} {order} LIMIT $4")
             }
             walks => {
                 // Each walk ends at the limit, and only numbers are put in order, not payloads.
                 let walks = walks.iter().map(|walk| {
                     format!(
                         "SELECT * FROM (SELECT tenant_seq FROM events WHERE {WITHIN}{walk} \
-                         ORDER BY tenant_seq LIMIT $4) AS walk"
+                         {order} LIMIT $4) AS walk"
                     )
                 });
                 let walks = walks.collect::<Vec<_>>().join(" UNION ALL ");
                 format!(
                     "SELECT {COLUMNS} FROM events WHERE tenant_id = $1 AND tenant_seq IN \
-                     (SELECT tenant_seq FROM ({walks}) AS walks ORDER BY tenant_seq LIMIT $4) \
-                     ORDER BY tenant_seq"
+                     (SELECT tenant_seq FROM ({walks}) AS walks {order} LIMIT $4) \
+                     {order}"
                 )
             }
         };

@@ -2,11 +2,13 @@
 
 use chancery_domain::{ClientId, CredentialId, Invalid, TenantId, Timestamp};
 
-use crate::{error::StoreError, execute, fetch_optional, store::Store, tx::Tx};
+use crate::{error::StoreError, execute, fetch_all, fetch_optional, store::Store, tx::Tx};
 
 /// A session of the console.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
+    /// What it is called where it is shown.
+    pub id: String,
     /// The tenant of its client.
     pub tenant: TenantId,
     /// Who is signed in.
@@ -19,13 +21,19 @@ pub struct Session {
     pub seen_at: Timestamp,
     /// When it ends, however much it is used.
     pub ends_at: Timestamp,
-    /// What vouches for all that does not change.
+    /// From where it was begun.
+    pub address: Option<String>,
+    /// With what software, as that says.
+    pub user_agent: Option<String>,
+    /// What vouches for all that does not change, but from where it was begun.
     pub proof: String,
 }
 
 /// Whom a link signs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignInLink {
+    /// What it is called, and its session.
+    pub id: String,
     /// The tenant of the client.
     pub tenant: TenantId,
     /// The client.
@@ -38,31 +46,83 @@ pub struct SignInLink {
     pub proof: String,
 }
 
-type SessionRow = (String, String, String, i64, i64, i64, String);
-type LinkRow = (String, String, String, i64, String);
+#[derive(sqlx::FromRow)]
+struct SessionRow {
+    id: String,
+    tenant_id: String,
+    client_id: String,
+    credential_id: String,
+    began_at: i64,
+    seen_at: i64,
+    ends_at: i64,
+    address: Option<String>,
+    user_agent: Option<String>,
+    proof: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct HashedRow {
+    token_hash: String,
+    #[sqlx(flatten)]
+    session: SessionRow,
+}
+
+type LinkRow = (String, String, String, String, i64, String);
+
+/// The columns of a session, but the hash of its token.
+const COLUMNS: &str = "id, tenant_id, client_id, credential_id, began_at, seen_at, ends_at, address, user_agent, proof";
+
+/// How many sessions are listed at most.
+const LISTED: i64 = 500;
+
+impl SessionRow {
+    fn read(self) -> Result<Session, StoreError> {
+        Ok(Session {
+            id: self.id,
+            tenant: read(&self.tenant_id)?,
+            client: read(&self.client_id)?,
+            credential: read(&self.credential_id)?,
+            began_at: Timestamp::from_micros(self.began_at),
+            seen_at: Timestamp::from_micros(self.seen_at),
+            ends_at: Timestamp::from_micros(self.ends_at),
+            address: self.address,
+            user_agent: self.user_agent,
+            proof: self.proof,
+        })
+    }
+}
 
 impl Store {
     /// The session with this hash. Whether it has ended, the caller decides.
     pub async fn platform_session(&self, token_hash: &str) -> Result<Option<Session>, StoreError> {
-        let row = fetch_optional!(
+        let sql = format!("SELECT {COLUMNS} FROM console_sessions WHERE token_hash = $1");
+        let row = fetch_optional!(self, SessionRow, &sql, token_hash)?;
+        row.map(SessionRow::read).transpose()
+    }
+
+    /// The sessions of a tenant's clients with the hashes of their tokens, the newest first and 500 at most: those
+    /// that were used since a moment, and end after another.
+    pub async fn sessions_of(
+        &self,
+        tenant: TenantId,
+        (seen_after, ends_after): (Timestamp, Timestamp),
+    ) -> Result<Vec<(String, Session)>, StoreError> {
+        let sql = format!(
+            "SELECT token_hash, {COLUMNS} FROM console_sessions
+              WHERE tenant_id = $1 AND seen_at > $2 AND ends_at > $3
+              ORDER BY began_at DESC, id LIMIT {LISTED}"
+        );
+        let rows = fetch_all!(
             self,
-            SessionRow,
-            "SELECT tenant_id, client_id, credential_id, began_at, seen_at, ends_at, proof
-               FROM console_sessions WHERE token_hash = $1",
-            token_hash
+            HashedRow,
+            &sql,
+            tenant.to_string(),
+            seen_after.micros(),
+            ends_after.micros()
         )?;
-        row.map(|(tenant, client, credential, began, seen, ends, proof)| {
-            Ok(Session {
-                tenant: read(&tenant)?,
-                client: read(&client)?,
-                credential: read(&credential)?,
-                began_at: Timestamp::from_micros(began),
-                seen_at: Timestamp::from_micros(seen),
-                ends_at: Timestamp::from_micros(ends),
-                proof,
-            })
-        })
-        .transpose()
+        rows.into_iter()
+            .map(|row| Ok((row.token_hash, row.session.read()?)))
+            .collect()
     }
 
     /// Whether there is a link with this hash.
@@ -87,15 +147,18 @@ impl Tx {
         execute!(
             self,
             "INSERT INTO console_sessions
-                (token_hash, tenant_id, client_id, credential_id, began_at, seen_at, ends_at, proof)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                (token_hash, id, tenant_id, client_id, credential_id, began_at, seen_at, ends_at, address, user_agent, proof)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             token_hash,
+            &*session.id,
             session.tenant.to_string(),
             session.client.to_string(),
             session.credential.to_string(),
             session.began_at.micros(),
             session.seen_at.micros(),
             session.ends_at.micros(),
+            session.address.as_deref(),
+            session.user_agent.as_deref(),
             &*session.proof
         )
         .map(drop)
@@ -116,12 +179,44 @@ impl Tx {
         .map(drop)
     }
 
-    /// Ends a session.
-    pub async fn platform_end_session(&mut self, token_hash: &str) -> Result<(), StoreError> {
-        execute!(
+    /// Ends a session. Gives whether there was one.
+    pub async fn platform_end_session(&mut self, token_hash: &str) -> Result<bool, StoreError> {
+        let ended = execute!(
             self,
             "DELETE FROM console_sessions WHERE token_hash = $1",
             token_hash
+        )?;
+        Ok(ended > 0)
+    }
+
+    /// Ends the session of one of the tenant's clients that is called so, and gives it.
+    pub async fn end_session_called(
+        &mut self,
+        tenant: TenantId,
+        id: &str,
+    ) -> Result<Option<Session>, StoreError> {
+        let sql = format!(
+            "DELETE FROM console_sessions WHERE tenant_id = $1 AND id = $2 RETURNING {COLUMNS}"
+        );
+        let row = fetch_optional!(&mut *self, SessionRow, &sql, tenant.to_string(), id)?;
+        row.map(SessionRow::read).transpose()
+    }
+
+    /// Ends the oldest sessions of a client, so that no more than so many are left.
+    pub async fn keep_newest_sessions(
+        &mut self,
+        tenant: TenantId,
+        client: ClientId,
+        most: i64,
+    ) -> Result<(), StoreError> {
+        execute!(
+            self,
+            "DELETE FROM console_sessions WHERE tenant_id = $1 AND client_id = $2 AND token_hash NOT IN (
+                SELECT token_hash FROM console_sessions WHERE tenant_id = $1 AND client_id = $2
+                 ORDER BY began_at DESC, token_hash LIMIT $3)",
+            tenant.to_string(),
+            client.to_string(),
+            most
         )
         .map(drop)
     }
@@ -190,9 +285,10 @@ impl Tx {
     ) -> Result<(), StoreError> {
         execute!(
             self,
-            "INSERT INTO console_links (code_hash, tenant_id, client_id, credential_id, ends_at, proof)
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO console_links (code_hash, id, tenant_id, client_id, credential_id, ends_at, proof)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
             code_hash,
+            &*link.id,
             link.tenant.to_string(),
             link.client.to_string(),
             link.credential.to_string(),
@@ -211,11 +307,12 @@ impl Tx {
             &mut *self,
             LinkRow,
             "DELETE FROM console_links WHERE code_hash = $1
-             RETURNING tenant_id, client_id, credential_id, ends_at, proof",
+             RETURNING id, tenant_id, client_id, credential_id, ends_at, proof",
             code_hash
         )?;
-        row.map(|(tenant, client, credential, ends, proof)| {
+        row.map(|(id, tenant, client, credential, ends, proof)| {
             Ok(SignInLink {
+                id,
                 tenant: read(&tenant)?,
                 client: read(&client)?,
                 credential: read(&credential)?,

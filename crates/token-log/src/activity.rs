@@ -25,11 +25,17 @@ pub enum Kind {
     RollRead,
     /// Somebody read this log through the server.
     ActivityRead,
+    /// Somebody made a link that signs a client in to the console.
+    ConsoleLinkMade,
+    /// A client signed in to the console.
+    ConsoleSignedIn,
+    /// A session of the console was ended by hand.
+    ConsoleSignedOut,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::TokenIssued,
         Self::TokenDenied,
         Self::TokenRefreshed,
@@ -38,6 +44,9 @@ impl Kind {
         Self::TokenIntrospected,
         Self::RollRead,
         Self::ActivityRead,
+        Self::ConsoleLinkMade,
+        Self::ConsoleSignedIn,
+        Self::ConsoleSignedOut,
     ];
 
     /// As it is stored and shown.
@@ -51,6 +60,9 @@ impl Kind {
             Self::TokenIntrospected => "token_introspected",
             Self::RollRead => "roll_read",
             Self::ActivityRead => "activity_read",
+            Self::ConsoleLinkMade => "console_link_made",
+            Self::ConsoleSignedIn => "console_signed_in",
+            Self::ConsoleSignedOut => "console_signed_out",
         }
     }
 

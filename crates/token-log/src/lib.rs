@@ -45,4 +45,5 @@ pub use page::ActivityPage;
 pub use quota::{Lease, Quota};
 pub use refresh::{Change, Family, NewFamily, Rotation};
 pub use summary::Count;
+pub use text::user_agent as shown_user_agent;
 pub use usage::LastUse;

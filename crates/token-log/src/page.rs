@@ -1,5 +1,6 @@
 //! Reading the log, page by page: rows and segments, in the one order of the log.
 
+mod back;
 mod rows;
 
 use chancery_domain::{ActivityId, TenantId};

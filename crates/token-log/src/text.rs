@@ -16,7 +16,9 @@ pub(crate) fn client(text: Cow<'_, str>) -> Cow<'_, str> {
     fit(text, CLIENT)
 }
 
-pub(crate) fn user_agent(text: Cow<'_, str>) -> Cow<'_, str> {
+/// What a program says of itself, fit to be kept: cut, without control characters, and masked where it could be
+/// a secret.
+pub fn user_agent(text: Cow<'_, str>) -> Cow<'_, str> {
     fit(text, USER_AGENT)
 }
 

@@ -326,6 +326,30 @@ async fn pages_agree(
             .collect();
         expected.sort();
         assert_eq!(found, expected, "{tenant}, {filter:?}");
+        let forth = walk(world, tenant, &filter, 1_000, chance).await;
+        let mut back = walk_back(world, tenant, &filter, limit).await;
+        back.reverse();
+        assert_eq!(back, forth, "{tenant}, {filter:?}");
+    }
+}
+
+/// Page after page from the end.
+async fn walk_back(
+    world: &World,
+    tenant: TenantId,
+    filter: &ActivityFilter,
+    limit: u32,
+) -> Vec<Activity> {
+    let (mut all, mut before) = (Vec::new(), None);
+    loop {
+        let log = &world.log;
+        let page = log.page_back(tenant, before, limit, filter).await.unwrap();
+        assert!(page.records.len() <= limit as usize);
+        all.extend(page.records);
+        if !page.has_next {
+            return all;
+        }
+        before = page.end;
     }
 }
 

@@ -9,6 +9,11 @@ use crate::support::{World, story};
 
 /// The cookie that signing in at this node sets for whoever asked for `host`.
 async fn cookie(world: &World, node: &str, host: &str) -> String {
+    cookie_by(world, node, host, None).await
+}
+
+/// The same by a proxy that says that it forwards, by a header.
+async fn cookie_by(world: &World, node: &str, host: &str, forwarded: Option<&str>) -> String {
     let text = |name: &str| world.operator[name].as_str().unwrap();
     let http = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -22,7 +27,11 @@ async fn cookie(world: &World, node: &str, host: &str) -> String {
     let request = http
         .post(format!("{node}/console/sign-in"))
         .header("host", host);
-    let answer = request.form(&fields).send().await.unwrap();
+    let by = |request: reqwest::RequestBuilder| match forwarded {
+        Some(name) => request.header(name, "https"),
+        None => request,
+    };
+    let answer = by(request).form(&fields).send().await.unwrap();
     assert_eq!(answer.status(), 303);
     let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
     // What was set is what is asked for afterwards.
@@ -31,7 +40,7 @@ async fn cookie(world: &World, node: &str, host: &str) -> String {
         .get(format!("{node}/console/tenants"))
         .header("host", host)
         .header("cookie", sent);
-    assert_eq!(page.send().await.unwrap().status(), 200, "{cookie}");
+    assert_eq!(by(page).send().await.unwrap().status(), 200, "{cookie}");
     cookie
 }
 
@@ -77,7 +86,7 @@ story! {
         const SECURE: &str = "__Host-chancery-console=";
         // One address for everything, on this machine.
         let plain = cookie(&world, &world.url, "127.0.0.1:8080").await;
-        assert!(plain.starts_with("chancery-console=") && !plain.contains("Secure"), "{plain}");
+        assert!(plain.starts_with("chancery-console-8080=") && !plain.contains("Secure"), "{plain}");
         assert!(plain.contains("HttpOnly") && plain.contains("SameSite=Strict"), "{plain}");
 
         // Behind TLS, whatever the request says of itself.
@@ -91,7 +100,12 @@ story! {
         let internal = node(&world, Some("http://127.0.0.1:9090")).await;
         for host in ["127.0.0.1:9090", "localhost:9090", "[::1]:9090"] {
             let plain = cookie(&world, &internal, host).await;
-            assert!(plain.starts_with("chancery-console=") && !plain.contains("Secure"), "{plain}");
+            assert!(plain.starts_with("chancery-console-9090=") && !plain.contains("Secure"), "{plain}");
+        }
+        // A proxy that keeps the name of the plain address says at least that it forwards.
+        for forwarded in ["x-forwarded-proto", "x-forwarded-host", "forwarded"] {
+            let proxied = cookie_by(&world, &internal, "127.0.0.1:9090", Some(forwarded)).await;
+            assert!(proxied.starts_with(SECURE) && proxied.contains("; Secure"), "{forwarded}: {proxied}");
         }
         let proxied = cookie(&world, &internal, "ops.example").await;
         assert!(proxied.starts_with(SECURE) && proxied.contains("; Secure"), "{proxied}");

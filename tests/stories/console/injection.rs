@@ -80,7 +80,7 @@ fn is_text(page: &Page, from: &str) {
     let scripts = page.html.matches("<script").count();
     let own = page
         .html
-        .matches("<script src=\"/console/assets/console.js\" defer>")
+        .matches("<script src=\"/console/assets/console.js?v=")
         .count();
     assert_eq!(scripts, own, "{from}: {}", page.html);
 }

@@ -1,7 +1,7 @@
 //! Who is signed in, and for how long.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chancery_application::Caller;
+use chancery_application::{Arrival, Caller};
 use chancery_crypto::sha256;
 use chancery_domain::value::Slug;
 use serde_json::json;
@@ -252,7 +252,8 @@ story! {
              SELECT '{hash}', c.tenant_id, c.client_id, {secret}, {now}, {now}, {end}, '' {of_operator} '{operator}'"
         )).await;
         let mut made = Browser::new(&world);
-        made.cookie = Some(format!("chancery-console={token}"));
+        let name = own.cookie.as_ref().unwrap().split_once('=').unwrap().0;
+        made.cookie = Some(format!("{name}={token}"));
         assert!(made.get("/console/tenants").await.location().starts_with("/console/sign-in"));
         // Not with the proof of a row that is genuine.
         run_sql(database, &format!("UPDATE console_sessions SET proof = (SELECT proof FROM console_sessions WHERE proof <> '' LIMIT 1) WHERE token_hash = '{hash}'")).await;
@@ -264,7 +265,7 @@ story! {
             "INSERT INTO console_links (code_hash, tenant_id, client_id, credential_id, ends_at, proof)
              SELECT '{hash}', c.tenant_id, c.client_id, {secret}, {end}, '' {of_operator} '{operator}'"
         )).await;
-        assert!(world.platform.application.use_sign_in_link(&code).await.unwrap().is_none());
+        assert!(world.platform.application.use_sign_in_link(&code, &Arrival::default()).await.unwrap().is_none());
 
         // One's own session, turned into another's, or made to last.
         own.open("/console/t/acme").await;

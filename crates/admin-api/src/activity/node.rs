@@ -13,7 +13,8 @@ pub(crate) struct ActivityNode {
     /// When it happened.
     at: DateTime,
     /// What happened: `token_issued`, `token_denied`, `token_refreshed`, `refresh_reused`,
-    /// `token_revoked`, `token_introspected`, `roll_read` or `activity_read`.
+    /// `token_revoked`, `token_introspected`, `roll_read`, `activity_read`, `console_link_made`,
+    /// `console_signed_in` or `console_signed_out`.
     kind: &'static str,
     /// Who it was, by id. Of a client that there is not, what was sent as its id, cut at 64 characters.
     /// Null: nothing was sent, or what happened was counted (`times`).

@@ -27,7 +27,7 @@ use crate::{Application, error::Error};
 pub use accept::{Accepted, NotAccepted};
 pub use export::{ExportFailure, Exported};
 pub use patrol::Patrol;
-pub use proofs::{ConsistencyProof, InclusionProof};
+pub use proofs::{ConsistencyProof, InclusionProof, Leaf};
 pub use witness::{Seen, Witness, WitnessError};
 
 /// How many tenants a round seals before the next look for what is not sealed.

@@ -1,8 +1,9 @@
 //! Checkpoints and proofs for those who may read the roll, and the latest checkpoint for everybody.
 
 use chancery_domain::{Faults, Invalid, TenantId, value::Slug};
+use chancery_event_store::entries_page;
 use chancery_projections::tenants;
-use chancery_roll::{Hash, tree::Plan};
+use chancery_roll::{Hash, line, tree::Plan};
 
 use super::{SealError, SealedRoll};
 use crate::{
@@ -22,6 +23,15 @@ pub struct InclusionProof {
     pub root: Hash,
     /// The hashes that lead from the leaf to the root.
     pub hashes: Vec<Hash>,
+}
+
+/// What stands for an entry in the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// The entry in its canonical form (RFC 8785), as an export has it, without a newline.
+    pub line: String,
+    /// SHA-256 of a byte 0 and that line.
+    pub hash: Hash,
 }
 
 /// That a tree is the beginning of a later one (RFC 6962, section 2.1.2).
@@ -77,6 +87,25 @@ impl Application {
             size,
             root: self.root(tenant, size).await?,
             hashes: self.planned(tenant, &plan).await?,
+        })
+    }
+
+    /// What stands for entry `seq` in the tree: what a proof begins with.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn leaf(&self, caller: &Caller, tenant: TenantId, seq: u64) -> Result<Leaf, Error> {
+        caller.require(Needs::AuditRead, tenant)?;
+        let before = i64::try_from(seq).unwrap_or(i64::MAX).saturating_sub(1);
+        let found = entries_page(&self.parts.store, tenant, before, 1).await?;
+        let found = found
+            .into_iter()
+            .find(|entry| entry.tenant_seq == before + 1);
+        let entry = found.ok_or(Error::NotFound { what: "entry" })?;
+        let line = line::write(&entry);
+        Ok(Leaf {
+            hash: Hash::leaf(line.as_bytes()),
+            line,
         })
     }
 

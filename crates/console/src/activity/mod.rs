@@ -1,5 +1,7 @@
 //! What token traffic did: in numbers, and record by record.
 
+mod kinds;
+mod known;
 mod records;
 mod summary;
 mod unused;

@@ -1,11 +1,17 @@
+//! The records themselves, newest first.
+
 use axum::response::Response;
-use chancery_application::{Activity, ActivityFilter, ActivityKind, PageRequest};
-use chancery_domain::{ClientId, Timestamp};
+use chancery_application::{Activity, ActivityFilter, ActivityKind};
+use chancery_domain::Timestamp;
 use maud::{Markup, html};
 
-use super::reason;
+use super::{
+    kinds,
+    known::{self, Known},
+    reason,
+};
 use crate::{
-    fields::{Asked, Fields, one_of},
+    fields::{Asked, Fields},
     layout::Page,
     show,
     stop::Stop,
@@ -20,42 +26,58 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     let caller = &within.visitor.session.caller;
     let now = application.now();
     let text = |name: &str| asked.get(name).map(ToOwned::to_owned);
-    let kinds = ActivityKind::ALL.map(|kind| (kind.as_str(), kind));
-    let kind = asked.sought("kind", |text| one_of(&kinds, text))?;
     let filter = ActivityFilter {
-        kinds: kind.into_iter().collect(),
+        kinds: asked.sought("kind", kinds::asked)?.unwrap_or_default(),
         client: text("client"),
-        reason: text("reason"),
+        credential: text("credential"),
+        // In words, as it stands in the list, or by its name.
+        reason: text("reason").map(|reason| reason.replace(' ', "_")),
+        jti: text("jti"),
+        trace_id: text("trace").map(|trace| trace.to_ascii_lowercase()),
         since: asked.sought_moment("since")?,
         until: asked.sought_moment("until")?,
-        ..ActivityFilter::default()
     };
-    let request = PageRequest {
-        first: ROWS,
-        after: asked.sought("after", str::parse)?,
-    };
+    let before = asked.sought("before", str::parse)?;
     let listed = application
-        .activity(caller, within.tenant, &request, &filter)
+        .newest_activity(caller, within.tenant, (before, ROWS), &filter)
         .await?;
+    let records: Vec<_> = listed.items.iter().map(|(_, record)| record).collect();
+    let known = known::of(&within, &records).await?;
+    let is_filtered = [
+        "kind",
+        "client",
+        "credential",
+        "reason",
+        "jti",
+        "trace",
+        "since",
+        "until",
+    ]
+    .iter()
+    .any(|name| asked.get(name).is_some());
     Ok(Page::within("Records", &within).show(&html! {
         h1 { "Records" }
-        p.lead { "What happened at the endpoints, oldest first. " a href=(within.at("/activity")) { "In numbers" } }
+        p.lead { "What happened at the endpoints and here, newest first. " a href=(within.at("/activity")) { "In numbers" } }
         (form(&asked))
-        @if listed.items.is_empty() {
-            div.empty { p { "No record is like that. " a href=(within.at("/activity/records")) { "Show all of them" } "." } }
+        @if records.is_empty() {
+            div.empty { p {
+                @if listed.has_next { "Nothing of what was looked at for this page is like that. Go on to what is earlier." }
+                @else if is_filtered || before.is_some() { "No record is like that. " a href=(within.at("/activity/records")) { "Show all of them" } "." }
+                @else { "Nothing was recorded yet." }
+            } }
         } @else {
             div.table tabindex="0" role="region" aria-label="Records" { table {
-                thead { tr { th scope="col" { "When" } th scope="col" { "What" } th scope="col" { "Client" } th scope="col" { "For" } th scope="col" { "From" } th scope="col" { "Trace" } } }
-                tbody { @for (_, record) in &listed.items { (row(&within, record, now)) } }
+                thead { tr { th scope="col" { "When" } th scope="col" { "What" } th scope="col" { "Client" } th scope="col" { "For" } th scope="col" { "From" } th scope="col" { "Found by" } } }
+                tbody { @for record in &records { (row(&within, &known, record, now)) } }
             } }
         }
-        @if let (true, Some(end)) = (listed.has_next, &listed.end) { (show::next_page(&asked, &end.to_string())) }
+        @if let (true, Some(end)) = (listed.has_next, &listed.end) {
+            p.more { a.button href={"?" (asked.address(&[("before", &end.to_string())]))} rel="next" { "Earlier" } }
+        }
     }))
 }
 
-fn row(within: &Within, record: &Activity, now: Timestamp) -> Markup {
-    let client = record.client.as_deref();
-    let known = client.and_then(|id| id.parse::<ClientId>().ok());
+fn row(within: &Within, known: &Known, record: &Activity, now: Timestamp) -> Markup {
     html! {
         tr {
             td { (show::exact(record.at, now)) @if record.times > 1 { br; span.quiet { (record.times) " times" } } }
@@ -63,15 +85,40 @@ fn row(within: &Within, record: &Activity, now: Timestamp) -> Markup {
                 (what(record.kind))
                 @if let Some(why) = &record.reason { br; span.quiet { (reason(why)) } }
             }
-            td { @match (known, client) {
-                (Some(id), _) => a href=(within.at(&format!("/clients/{id}"))) { code { (id) } },
-                (None, Some(sent)) => code { (sent) },
-                (None, None) => span.quiet { "–" },
-            } }
-            td { code { (record.scopes.join(" ")) } @if !record.audience.is_empty() { br; code.quiet { (record.audience.join(" ")) } } }
+            td {
+                (known.client(within, record.client.as_deref()))
+                @if let Some(credential) = &record.credential { br; (known.credential(credential)) }
+            }
+            td { (subject(within, known, record)) }
             td { (show::or_dash(record.address.as_ref())) @if let Some(agent) = &record.user_agent { br; span.quiet { (agent) } } }
-            td { code.quiet { (show::or_dash(record.trace_id.as_ref().map(|trace| trace.get(..8).unwrap_or(trace).to_owned()))) } }
+            td {
+                @if let Some(trace) = &record.trace_id { span.quiet { "trace " } code.quiet { (trace) } " " (show::copy(trace, "Copy the trace")) }
+                @if let Some(jti) = &record.jti { br; span.quiet { (id_is(record.kind)) " " } code.quiet { (jti) } }
+            }
         }
+    }
+}
+
+/// What was asked for, or whom it was about.
+fn subject(within: &Within, known: &Known, record: &Activity) -> Markup {
+    match record.kind {
+        ActivityKind::ConsoleLinkMade | ActivityKind::ConsoleSignedOut => html! {
+            @for client in &record.audience { (known.client(within, Some(client))) }
+        },
+        _ => html! {
+            code { (record.scopes.join(" ")) }
+            @if !record.audience.is_empty() { br; code.quiet { (record.audience.join(" ")) } }
+        },
+    }
+}
+
+/// What the id is of.
+fn id_is(kind: ActivityKind) -> &'static str {
+    match kind {
+        ActivityKind::ConsoleLinkMade
+        | ActivityKind::ConsoleSignedIn
+        | ActivityKind::ConsoleSignedOut => "session",
+        _ => "token",
     }
 }
 
@@ -86,23 +133,34 @@ fn what(kind: ActivityKind) -> Markup {
         ActivityKind::TokenIntrospected => show::badge("info", "introspected"),
         ActivityKind::RollRead => show::badge("info", "roll read"),
         ActivityKind::ActivityRead => show::badge("info", "activity read"),
+        ActivityKind::ConsoleLinkMade => show::badge("warn", "link to the console made"),
+        ActivityKind::ConsoleSignedIn => show::badge("info", "signed in to the console"),
+        ActivityKind::ConsoleSignedOut => show::badge("info", "signed out of the console"),
     }
 }
 
 fn form(asked: &Fields) -> Markup {
+    let text = |id: &str, label: &str, placeholder: &str| {
+        html! {
+            div { label for=(id) { (label) } input id=(id) name=(id) value=(asked.raw(id)) placeholder=(placeholder) spellcheck="false"; }
+        }
+    };
     html! {
         form.filter method="get" {
             div {
                 label for="kind" { "What" }
                 select id="kind" name="kind" {
                     option value="" { "anything" }
-                    @for kind in ActivityKind::ALL { option value=(kind) selected[asked.raw("kind") == kind.as_str()] { (kind.as_str().replace('_', " ")) } }
+                    @for (word, says) in kinds::words() { option value=(word) selected[asked.raw("kind") == word] { (says) } }
                 }
             }
-            div { label for="client" { "Client" } input id="client" name="client" value=(asked.raw("client")) placeholder="client_…" spellcheck="false"; }
-            div { label for="reason" { "Reason" } input id="reason" name="reason" value=(asked.raw("reason")) spellcheck="false"; }
-            div { label for="since" { "From" } input id="since" name="since" value=(asked.raw("since")) placeholder="2026-11-20T17:00:00Z" spellcheck="false"; }
-            div { label for="until" { "Before" } input id="until" name="until" value=(asked.raw("until")) placeholder="2026-11-21T00:00:00Z" spellcheck="false"; }
+            (text("client", "Client", "client_…"))
+            (text("credential", "Credential", "secret_…"))
+            (text("reason", "Reason", "wrong secret"))
+            (text("trace", "Trace", "32 digits"))
+            (text("jti", "Token or session", ""))
+            (text("since", "From", "2026-11-20T17:00"))
+            (text("until", "Before", "2026-11-21T00:00"))
             button type="submit" { "Show" }
         }
     }

@@ -64,6 +64,14 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
         let since = summary.begin;
         within.at(&format!("/activity/records?since={since}{more}"))
     };
+    // Uses are counted by the hour: those of a client since the beginning of the first one.
+    let hour = summary.begin.seconds().div_euclid(3_600) * 3_600;
+    let hour = Timestamp::from_micros(hour.saturating_mul(1_000_000));
+    let of_client = |client: &str| {
+        within.at(&format!(
+            "/activity/records?since={hour}&kind=tokens&client={client}"
+        ))
+    };
     Ok(Page::within("Activity", &within).show(&html! {
         div.head { h1 { "Activity" } }
         nav.actions aria-label="Span of time" {
@@ -72,8 +80,8 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
             }
         }
         ul.cards {
-            li { a href=(records("&kind=token_issued")) { span.big { (issued) } span { "tokens issued" } } }
-            li { a href=(records("&kind=token_denied")) { span.big { (denied) } span { "requests denied" } } }
+            li { a href=(records("&kind=tokens")) { span.big { (issued) } span { @if issued == 1 { "token issued" } @else { "tokens issued" } } } }
+            li { a href=(records("&kind=token_denied")) { span.big { (denied) } span { @if denied == 1 { "request denied" } @else { "requests denied" } } } }
             li { a href="#unused" { span.big { (summary.unused.len()) @if summary.is_partial { "+" } } span { "clients not used" } } }
         }
         @if issued + denied == 0 {
@@ -101,7 +109,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                             tr { th scope="row" { a href=(within.at(&format!("/clients/{client}"))) { (name_of(client)) } }
                                 td.number { (times) }
                                 td { (chart::part(*times, most)) }
-                                td { a href=(records(&format!("&client={client}"))) aria-label={"Show the records of " (name_of(client))} { "Show" } } }
+                                td { a href=(of_client(client)) aria-label={"Show the records of " (name_of(client))} { "Show" } } }
                         } }
                     } }
                 }
@@ -144,7 +152,9 @@ fn bars(within: &Within, summary: &ActivitySummary, span: Span) -> Vec<Bar> {
                 label: label.unwrap_or_default().to_owned(),
                 issued: sum(&summary.issued, begin),
                 denied: sum(&summary.denied, begin),
-                href: within.at(&format!("/activity/records?since={begin}&until={until}")),
+                href: within.at(&format!(
+                    "/activity/records?since={begin}&until={until}&kind=requests"
+                )),
             }
         })
         .collect()
@@ -177,7 +187,12 @@ fn denials(within: &Within, summary: &ActivitySummary) -> Markup {
                 thead { tr { th scope="col" { "Reason" } th.number scope="col" { "Times" } } }
                 tbody { @for (name, times) in reasons {
                     tr {
-                        th scope="row" { a href=(within.at(&format!("/activity/records?kind=token_denied&reason={name}&since={}", summary.begin))) { (reason(name)) } }
+                        th scope="row" {
+                            // A record without a reason cannot be asked for.
+                            @if name.is_empty() { (reason(name)) } @else {
+                                a href=(within.at(&format!("/activity/records?kind=token_denied&reason={name}&since={}", summary.begin))) { (reason(name)) }
+                            }
+                        }
                         td.number { (times) }
                     }
                 } }

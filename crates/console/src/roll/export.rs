@@ -4,7 +4,8 @@ use std::{
     collections::BTreeMap,
     io::{self, Write},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     time::{Duration, Instant},
@@ -17,6 +18,7 @@ use axum::{
 use chancery_domain::{TenantId, value::Slug};
 use futures_util::stream;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use tokio::task::JoinHandle;
 
 use crate::{stop::Stop, within::Within};
 
@@ -28,8 +30,12 @@ const WAITING: usize = 4;
 const AT_ONCE: usize = 6;
 /// How many of one tenant: nobody keeps the others' from going out.
 const OF_ONE: usize = 2;
-/// How long an export waits for its reader to take anything.
+/// How long an export waits for its reader, in all, over so many pieces: whoever takes less than that keeps room from
+/// others.
 const PATIENCE: Duration = Duration::from_secs(30);
+const PIECES: usize = 4;
+/// How long between two looks whether its reader is signed in still.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How long between two looks whether it has.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -41,19 +47,18 @@ pub(crate) async fn download(within: Within) -> Result<Response, Stop> {
     let slug = Slug::parse(&within.slug).map_err(|_| Stop::NothingHere)?;
     application.may_export(&caller, within.tenant).await?;
     let under_way = begin(within.tenant)?;
+    let over = Arc::new(AtomicBool::new(false));
+    let watched = watch(&within, Arc::clone(&over));
     let (sender, receiver) = sync_channel(WAITING);
     let runtime = tokio::runtime::Handle::current();
     let disposition = format!("attachment; filename=\"{slug}.roll.ndjson\"");
     tokio::task::spawn_blocking(move || {
         let _under_way = under_way;
-        let mut pieces = Pieces {
-            sender,
-            piece: Vec::with_capacity(PIECE),
-            patience: PATIENCE,
-        };
+        let mut pieces = Pieces::to(sender, PATIENCE, over);
         let exported =
             runtime.block_on(application.export_roll(&slug, 1, &mut pieces, &mut |_, _| {}));
         let flushed = pieces.flush();
+        watched.abort();
         if let Err(error) = exported {
             // What has gone out lacks its end: the reader sees a torn download, and no verifier takes it.
             tracing::warn!(%error, tenant = %slug, "an export ended early");
@@ -97,6 +102,21 @@ fn exports() -> MutexGuard<'static, BTreeMap<TenantId, usize>> {
     EXPORTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Looks again and again whether the reader is still signed in.
+fn watch(within: &Within, over: Arc<AtomicBool>) -> JoinHandle<()> {
+    let application = within.visitor.application().clone();
+    let token = within.visitor.token().to_owned();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            if matches!(application.session_at_rest(&token).await, Ok(None)) {
+                over.store(true, Ordering::Relaxed);
+                return;
+            }
+        }
+    })
+}
+
 type Piece = io::Result<Bytes>;
 
 /// The next piece, waited for where waiting is allowed.
@@ -113,17 +133,44 @@ struct Pieces {
     sender: SyncSender<Piece>,
     piece: Vec<u8>,
     patience: Duration,
+    /// How long the pieces of this round were waited for, and how many they are.
+    waited: Duration,
+    sent: usize,
+    /// Whether the reader is not signed in any more.
+    over: Arc<AtomicBool>,
 }
 
 impl Pieces {
-    /// Waits for the reader, but not for one who has stopped reading.
-    fn send(&self, mut piece: Piece) -> io::Result<()> {
-        let patient_until = Instant::now() + self.patience;
+    fn to(sender: SyncSender<Piece>, patience: Duration, over: Arc<AtomicBool>) -> Self {
+        Self {
+            sender,
+            piece: Vec::with_capacity(PIECE),
+            patience,
+            waited: Duration::ZERO,
+            sent: 0,
+            over,
+        }
+    }
+
+    /// Waits for the reader, but not for one who has stopped reading, or reads as good as nothing.
+    fn send(&mut self, mut piece: Piece) -> io::Result<()> {
+        if self.sent == PIECES {
+            (self.sent, self.waited) = (0, Duration::ZERO);
+        }
+        self.sent += 1;
+        let begun = Instant::now();
+        let waited = self.waited;
         loop {
+            if self.over.load(Ordering::Relaxed) {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
             piece = match self.sender.try_send(piece) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.waited = waited + begun.elapsed();
+                    return Ok(());
+                }
                 Err(TrySendError::Disconnected(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
-                Err(TrySendError::Full(_)) if Instant::now() > patient_until => {
+                Err(TrySendError::Full(_)) if waited + begun.elapsed() > self.patience => {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
                 Err(TrySendError::Full(piece)) => piece,
@@ -159,12 +206,7 @@ mod tests {
 
     fn pieces(patience: Duration) -> (Pieces, Receiver<Piece>) {
         let (sender, receiver) = sync_channel(WAITING);
-        let piece = Vec::new();
-        let pieces = Pieces {
-            sender,
-            piece,
-            patience,
-        };
+        let pieces = Pieces::to(sender, patience, Arc::default());
         (pieces, receiver)
     }
 
@@ -187,6 +229,34 @@ mod tests {
         drop((others, another));
         of_one.push(begin(tenant(1)).unwrap());
         assert!(matches!(begin(tenant(1)), Err(Stop::Busy)));
+    }
+
+    #[test]
+    fn a_reader_who_takes_a_little_now_and_then_is_not_waited_for_without_end() {
+        let (mut pieces, receiver) = pieces(PATIENCE);
+        let piece = vec![7; PIECE];
+        for _ in 0..WAITING {
+            pieces.write_all(&piece).unwrap();
+        }
+        // Of this round one piece was sent, and all patience is gone over it.
+        (pieces.sent, pieces.waited) = (1, PATIENCE + LOOK_AGAIN);
+        let error = pieces.write_all(&piece).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        // A round that has come through begins anew.
+        assert_eq!(receiver.try_iter().count(), WAITING);
+        (pieces.sent, pieces.waited) = (PIECES, PATIENCE + LOOK_AGAIN);
+        pieces.write_all(&piece).unwrap();
+        assert!(pieces.waited < PATIENCE);
+    }
+
+    #[test]
+    fn whoever_is_not_signed_in_any_more_gets_no_further_piece() {
+        let (mut pieces, _receiver) = pieces(PATIENCE);
+        let piece = vec![7; PIECE];
+        pieces.write_all(&piece).unwrap();
+        pieces.over.store(true, Ordering::Relaxed);
+        let error = pieces.write_all(&piece).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub(crate) fn routes() -> Routes {
         .beside("/console/t/{slug}/roll/live", get(live::follow))
         .beside("/console/t/{slug}/roll/export", get(export::download))
         .page("/console/t/{slug}/roll/{entry}", get(entry::page))
+        .beside("/console/t/{slug}/roll/{entry}/proof", get(entry::proof))
         .page("/console/t/{slug}/past", get(past::page))
         .page("/console/t/{slug}/difference", get(difference::page))
 }

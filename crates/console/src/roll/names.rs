@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_application::{Application, Caller, Error, Needs};
-use chancery_domain::{Actor, ApiId, ClientId, Recorded, StreamId, TenantId};
+use chancery_domain::{Actor, ApiId, ClientId, Recorded, StreamId, TenantId, value::Slug};
 
 use crate::{clients::called, within::Within};
 
@@ -12,6 +12,8 @@ use crate::{clients::called, within::Within};
 pub(super) struct Names {
     clients: BTreeMap<ClientId, String>,
     apis: BTreeMap<ApiId, String>,
+    /// Of those who made entries and belong to the operators' tenant.
+    operators: BTreeMap<ClientId, String>,
 }
 
 impl Names {
@@ -34,6 +36,7 @@ impl Names {
             return Ok(Self::default());
         }
         let (mut clients, mut apis) = (BTreeSet::new(), BTreeSet::new());
+        let mut actors = BTreeSet::new();
         for entry in entries {
             match entry.stream {
                 StreamId::Client(id) | StreamId::SecretRotation(id) => {
@@ -46,6 +49,7 @@ impl Names {
             }
             if let Actor::Client(id) = &entry.actor {
                 clients.insert(*id);
+                actors.insert(*id);
             }
         }
         let (clients, apis): (Vec<_>, Vec<_>) =
@@ -56,10 +60,24 @@ impl Names {
         let found = application.apis_of(caller, &apis).await?;
         let apis = found.into_iter();
         let apis = apis.filter_map(|(id, row)| Some((id, row.ok()?.state.name.to_string())));
-        Ok(Self {
+        let mut names = Self {
             clients: clients.collect(),
             apis: apis.collect(),
-        })
+            operators: BTreeMap::new(),
+        };
+        actors.retain(|id| !names.clients.contains_key(id));
+        if !actors.is_empty()
+            && let Ok(system) = application.tenant_named(caller, Slug::SYSTEM).await
+            && caller.may(Needs::TenantRead, system)
+        {
+            let ids: Vec<_> = actors.into_iter().collect();
+            let found = application.clients_of(caller, system, &ids).await?;
+            let rows = found.into_iter();
+            names.operators = rows
+                .map(|(id, row)| (id, format!("{} (operator)", called(id, &row.state))))
+                .collect();
+        }
+        Ok(names)
     }
 
     /// What an entry happened to is called.
@@ -75,7 +93,10 @@ impl Names {
     /// Whoever made an entry is called.
     pub(super) fn actor(&self, actor: &Actor) -> Option<&str> {
         match actor {
-            Actor::Client(id) => self.clients.get(id).map(String::as_str),
+            Actor::Client(id) => {
+                let found = self.clients.get(id).or_else(|| self.operators.get(id));
+                found.map(String::as_str)
+            }
             _ => None,
         }
     }

@@ -1,5 +1,5 @@
 use axum::response::Response;
-use chancery_application::{ByActor, EntryNumber, EventFilter, PageRequest, RollQuery};
+use chancery_application::{ByActor, EntryNumber, EventFilter, RollQuery};
 use chancery_domain::{Actor, Event, Invalid, Recorded, StreamId, Timestamp};
 use maud::{Markup, html};
 
@@ -17,42 +17,32 @@ const ROWS: u32 = 50;
 /// How long an entry may be to stand in the list, in bytes of JSON.
 const LONG: usize = 4_096;
 
+/// What the roll can be filtered by.
+const FILTERS: [&str; 5] = ["type", "client", "actor", "since", "until"];
+
+/// Who makes entries beside clients, by the word that asks for them.
+const OTHERS: &[(&str, &str)] = &[
+    ("server", "the server, when something was due"),
+    ("command-line", "somebody at the command line"),
+    ("first-start", "the first start"),
+];
+
 pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let checkpoint = application.checkpoint(caller, within.tenant).await?;
     let size = checkpoint.checkpoint.size;
-    let head = i64::try_from(size).unwrap_or(i64::MAX);
-    let is_filtered = ["type", "client", "actor", "since", "until"]
-        .iter()
-        .any(|name| asked.get(name).is_some());
+    let is_filtered = FILTERS.iter().any(|name| asked.get(name).is_some());
     let query = query(&asked)?;
-    // Without a filter the end of the roll is shown first, which is what people look for.
-    let after = asked.sought("after", str::parse)?;
-    let before = asked.sought("before", str::parse)?;
-    let before = before.map_or(head + 1, |EntryNumber(number)| number.clamp(1, head + 1));
-    let (after, first) = match after {
-        // What is before a place, and nothing that stands behind it.
-        None if !is_filtered => {
-            let after = (before - 1 - i64::from(ROWS)).max(0);
-            let first = u32::try_from(before - 1 - after).unwrap_or(ROWS);
-            (Some(EntryNumber(after)), first.max(1))
-        }
-        after => (after, ROWS),
-    };
-    let request = PageRequest { first, after };
-    let mut listed = application
-        .events(caller, within.tenant, &query, &request)
+    let before: Option<EntryNumber> = asked.sought("before", str::parse)?;
+    let listed = application
+        .newest_events(caller, within.tenant, &query, (before, ROWS))
         .await?;
-    let end = listed.end;
-    let newest_first = !is_filtered;
-    if newest_first {
-        listed.items.reverse();
-    }
-    let follows = newest_first && !listed.has_next;
-    let begin = after.map_or(0, |EntryNumber(number)| number);
+    let entries = || listed.items.iter().map(|(_, entry)| entry);
+    let names = Names::of(&within, entries()).await?;
+    let follows = !is_filtered && before.is_none();
+    let newest = entries().next().map_or(0, |entry| entry.tenant_seq);
     let now = application.now();
-    let names = Names::of(&within, listed.items.iter().map(|(_, entry)| entry)).await?;
     Ok(Page::within("Roll", &within).show(&html! {
         div.head {
             h1 { "Roll" }
@@ -61,23 +51,19 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
             a.button href=(within.at("/difference")) { "Compare" }
             a.button href=(within.at("/roll/export")) download { "Export" }
         }
-        p.lead { "Everything that was ever decided about this tenant. Entries are never changed or removed." }
+        p.lead { "Everything that was ever decided about this tenant, newest first. Entries are never changed or removed." }
         (filter(&asked))
-        @if is_filtered { p.quiet { "The oldest of them first." } }
         @if listed.items.is_empty() {
             div.empty { p { "No entry is like that. " a href=(within.at("/roll")) { "Show all of them" } "." } }
         } @else {
-            ol.roll reversed[newest_first] data-live=[follows.then(|| format!("{}?after={}", within.at("/roll/live"), end.map_or(head, |EntryNumber(n)| n)))] {
-                @for (_, entry) in &listed.items { (row(&within.at(""), entry, &names, now)) }
+            ol.roll reversed data-live=[follows.then(|| format!("{}?after={newest}", within.at("/roll/live")))] {
+                @for entry in entries() { (row(&within.at(""), entry, &names, now)) }
             }
         }
         p.more {
-            @if newest_first && begin > 0 {
-                a.button href={"?" (asked.address(&[("after", ""), ("before", &(begin + 1).to_string())]))} { "Earlier" }
-                " "
-            }
-            @if let (true, Some(end)) = (listed.has_next, end) {
-                a.button href={"?" (asked.address(&[("before", ""), ("after", &end.to_string())]))} rel="next" { "Later" }
+            @if before.is_some() { a.button href={"?" (asked.address(&[("before", "")]))} { "Newest" } " " }
+            @if let (true, Some(end)) = (listed.has_next, listed.end) {
+                a.button href={"?" (asked.address(&[("before", &end.0.to_string())]))} rel="next" { "Earlier" }
             }
         }
         section {
@@ -126,7 +112,7 @@ pub(super) fn pretty(entry: &Recorded) -> String {
 
 fn filter(asked: &Fields) -> Markup {
     html! {
-        details open[["type", "client", "actor", "since", "until"].iter().any(|name| asked.get(name).is_some())] {
+        details open[FILTERS.iter().any(|name| asked.get(name).is_some())] {
             summary { "Filter" }
             form.filter method="get" {
                 div {
@@ -137,13 +123,23 @@ fn filter(asked: &Fields) -> Markup {
                     }
                 }
                 div { label for="client" { "To the client" } input id="client" name="client" value=(asked.raw("client")) placeholder="client_…" spellcheck="false"; }
-                div { label for="actor" { "By" } input id="actor" name="actor" value=(asked.raw("actor")) placeholder="client_…" spellcheck="false"; }
+                div { label for="actor" { "By" } input id="actor" name="actor" value=(asked.raw("actor")) placeholder="client_…" spellcheck="false" list="actors"; datalist id="actors" { @for (word, says) in OTHERS { option value=(word) { (says) } } } }
                 div { label for="since" { "From" } input id="since" name="since" value=(asked.raw("since")) placeholder="2026-11-20T17:00:00Z" spellcheck="false"; }
                 div { label for="until" { "Before" } input id="until" name="until" value=(asked.raw("until")) placeholder="2026-11-21T00:00:00Z" spellcheck="false"; }
                 button type="submit" { "Show" }
             }
         }
     }
+}
+
+/// Whoever a word asks for.
+fn by(word: &str) -> Result<ByActor, Invalid> {
+    Ok(match word {
+        "server" => ByActor::One(Actor::Steward),
+        "command-line" => ByActor::AnyCli,
+        "first-start" => ByActor::One(Actor::Installation),
+        client => ByActor::One(Actor::Client(client.parse()?)),
+    })
 }
 
 fn query(asked: &Fields) -> Result<RollQuery, Stop> {
@@ -154,13 +150,13 @@ fn query(asked: &Fields) -> Result<RollQuery, Stop> {
         found.ok_or_else(|| Invalid::new("event_type", message))
     };
     let client = asked.sought("client", str::parse)?;
-    let actor = asked.sought("actor", str::parse)?;
+    let actor = asked.sought("actor", by)?;
     Ok(RollQuery {
         filter: EventFilter {
             types: asked.sought("type", kind)?.map(|kind| [kind].into()),
             streams: client
                 .map(|client| [StreamId::Client(client), StreamId::SecretRotation(client)].into()),
-            actor: actor.map(|client| ByActor::One(Actor::Client(client))),
+            actor,
         },
         since: asked.sought_moment("since")?,
         until: asked.sought_moment("until")?,

@@ -19,6 +19,7 @@ use crate::{
     posted::Anonymous,
     stop::{Stop, capitalised},
     tokens::{Answer, Origin, Peer},
+    visitor::arrival,
 };
 
 pub(crate) async fn page(
@@ -27,29 +28,35 @@ pub(crate) async fn page(
     Asked(asked): Asked,
 ) -> Markup {
     let lost = cookie::is_lost(&headers, &console.application).then_some(NOT_KEPT);
-    let notice = if asked.get("out").is_some() {
-        Some("You are signed out.")
+    let notice = if let Some(sessions) = asked.get("out") {
+        Some(match sessions.parse::<u32>() {
+            Ok(number) if number > 1 => {
+                format!("You are signed out everywhere: {number} sessions have ended.")
+            }
+            _ => "You are signed out.".to_owned(),
+        })
     } else if asked.get("undone").is_some() {
-        Some("You were not signed in, or not any more: nothing was done.")
+        Some("You were not signed in, or not any more: nothing was done.".to_owned())
     } else {
         None
     };
-    form(&asked, lost, notice)
+    form(&asked, lost, notice.as_deref())
 }
 
 pub(crate) async fn sign_in(
     State(console): State<Console>,
     Extension(trace): Extension<TraceContext>,
     headers: HeaderMap,
-    Peer(peer): Peer,
+    peer: Peer,
     Anonymous(given): Anonymous,
 ) -> Result<Response, Stop> {
     let refused = |status: StatusCode, text: &str| {
         Ok((status, form(&given, Some(text), None)).into_response())
     };
     let tenant = given.get("tenant").unwrap_or(Slug::SYSTEM);
+    let tenant = tenant.to_ascii_lowercase();
     let (Ok(slug), Some(client), Some(secret)) = (
-        Slug::parse(tenant),
+        Slug::parse(&tenant),
         given.get("client"),
         given.get("secret"),
     ) else {
@@ -58,7 +65,7 @@ pub(crate) async fn sign_in(
             "Give the tenant's short name, the client's id and its secret.",
         );
     };
-    let origin = Origin::of(&peer, &headers, &trace);
+    let origin = Origin::of(&peer.0, &headers, &trace);
     let answer = console
         .tokens
         .ask(&origin, &slug, (client, secret), &[("audience", ADMIN_API)])
@@ -70,6 +77,7 @@ pub(crate) async fn sign_in(
         };
         return refused(status, &why_not(&answer));
     };
+    let arrival = arrival(&peer, &headers, &trace);
     let caller = match console.application.authenticate(token).await {
         Ok(caller) => caller,
         Err(BearerRefused::Failed(error)) => return Err(error.into()),
@@ -77,13 +85,10 @@ pub(crate) async fn sign_in(
             return refused(StatusCode::UNAUTHORIZED, &capitalised(&refusal.to_string()));
         }
     };
-    let token = console.application.begin_session(&caller).await?;
-    Ok(enter(
-        &console.application,
-        &headers,
-        token,
-        &onward(given.get("next")),
-    ))
+    let application = &console.application;
+    let token = application.begin_session(&caller, &arrival).await?;
+    let next = onward(given.get("next"));
+    enter(application, &headers, (token, &arrival), &next).await
 }
 
 /// What the endpoint's answer means here.
@@ -97,6 +102,9 @@ fn why_not(answer: &Answer) -> String {
         }
         ("temporarily_unavailable", _) => {
             "The server cannot check that right now. Try again in a moment.".to_owned()
+        }
+        ("invalid_client", _) => {
+            "Client authentication failed; check the tenant, the client id and the secret.".to_owned()
         }
         (_, "") => "That did not work. Try again in a moment.".to_owned(),
         (_, text) => capitalised(text),
@@ -131,6 +139,7 @@ fn form(given: &Fields, problem: Option<&str>, notice: Option<&str>) -> Markup {
             details.help {
                 summary { "Where do I find these?" }
                 p { "The first start wrote them to " code { "operator.json" } " in the data directory: " code { "client_id" } " and " code { "client_secret" } "." }
+                p { "Whoever invited you to a tenant has a page with them: its short name, a client id and a secret." }
                 p { "At the server itself, " code { "chancery operator link" } " makes a link that signs you in without them." }
             }
         },

@@ -2,14 +2,18 @@
 //! the script posts it.
 
 use axum::{
+    Extension,
     extract::State,
     response::{IntoResponse, Response},
 };
+use chancery_telemetry::TraceContext;
 use http::{HeaderMap, StatusCode};
 use maud::{Markup, html};
 
 use super::{NOT_KEPT, enter};
-use crate::{Console, cookie, layout, posted::Anonymous, stop::Stop};
+use crate::{
+    Console, cookie, layout, posted::Anonymous, stop::Stop, tokens::Peer, visitor::arrival,
+};
 
 /// A link is used up by being sent: not where that would be in vain.
 pub(crate) async fn page(State(console): State<Console>, headers: HeaderMap) -> Markup {
@@ -18,12 +22,17 @@ pub(crate) async fn page(State(console): State<Console>, headers: HeaderMap) -> 
 
 pub(crate) async fn sign_in(
     State(console): State<Console>,
+    Extension(trace): Extension<TraceContext>,
     headers: HeaderMap,
+    peer: Peer,
     Anonymous(given): Anonymous,
 ) -> Result<Response, Stop> {
     let code = given.get("code").unwrap_or_default();
-    if let Some(token) = console.application.use_sign_in_link(code).await? {
-        Ok(enter(&console.application, &headers, token, "/console"))
+    let arrival = arrival(&peer, &headers, &trace);
+    let application = &console.application;
+    let used = application.use_sign_in_link(code, &arrival).await?;
+    if let Some(token) = used {
+        enter(application, &headers, (token, &arrival), "/console").await
     } else {
         let spent = "This link was used, has ended, or is not whole. It works once, within five minutes: make another with `chancery operator link`.";
         Ok((StatusCode::UNAUTHORIZED, form(Some(spent))).into_response())
@@ -42,6 +51,7 @@ fn form(problem: Option<&str>) -> Markup {
                     input id="code" name="code" type="password" required autocomplete="off" aria-describedby="code-hint";
                     p.hint id="code-hint" { "What stands behind " code { "#" } " in the link. With scripts on, it is filled in for you." }
                 }
+                p.aside data-asks hidden { "This browser is signed in as " strong {} ". Whoever made the link chose another session for it: go on only if that was you, or somebody whom you asked." }
                 button.primary type="submit" { "Sign in" }
             }
             p { a href="/console/sign-in" { "Sign in with a client id and secret instead" } }

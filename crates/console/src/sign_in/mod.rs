@@ -1,5 +1,6 @@
 //! Coming in and going out.
 
+mod again;
 mod credential;
 mod leave;
 mod link;
@@ -8,10 +9,10 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-use chancery_application::{Application, SessionToken};
+use chancery_application::{Application, Arrival, SessionToken};
 use http::HeaderMap;
 
-use crate::{cookie, routes::Routes};
+use crate::{cookie, routes::Routes, stop::Stop};
 
 pub(crate) fn routes() -> Routes {
     Routes::default()
@@ -20,6 +21,7 @@ pub(crate) fn routes() -> Routes {
             get(credential::page).post(credential::sign_in),
         )
         .page("/console/link", get(link::page).post(link::sign_in))
+        .beside("/console/signed-in", get(again::who))
         .beside("/console/sign-out", get(leave::stay).post(leave::sign_out))
         .beside(
             "/console/sign-out/everywhere",
@@ -30,16 +32,19 @@ pub(crate) fn routes() -> Routes {
 /// What somebody is told whose browser will not stay signed in.
 const NOT_KEPT: &str = "Your browser keeps no session at this address: you came by plain HTTP from another machine. Come by https, or by localhost, as through `ssh -L`.";
 
-/// Goes on as whoever has signed in.
-fn enter(
+/// Goes on as whoever has signed in. A session that the browser had before is over: nobody could end it any more.
+async fn enter(
     application: &Application,
     asked: &HeaderMap,
-    token: SessionToken,
+    (token, arrival): (SessionToken, &Arrival),
     next: &str,
-) -> Response {
+) -> Result<Response, Stop> {
+    if let Some(before) = cookie::sent(asked, application) {
+        application.end_session(before, arrival).await?;
+    }
     let mut response = Redirect::to(next).into_response();
     cookie::set(response.headers_mut(), asked, application, &token.reveal());
-    response
+    Ok(response)
 }
 
 /// An address to go on to: only one of this console.
@@ -49,7 +54,9 @@ fn onward(next: Option<&str>) -> String {
             && next.bytes().all(|byte| byte.is_ascii_graphic())
             && !next.contains('\\')
     };
-    next.filter(plain).unwrap_or("/console").to_owned()
+    let next = next.filter(plain).unwrap_or("/console");
+    // A file is no page to come to: the one that offers it is.
+    next.strip_suffix("/export").unwrap_or(next).to_owned()
 }
 
 #[cfg(test)]
@@ -59,6 +66,10 @@ mod tests {
     #[test]
     fn nobody_is_sent_elsewhere() {
         assert_eq!(onward(Some("/console/t/acme?x=1")), "/console/t/acme?x=1");
+        assert_eq!(
+            onward(Some("/console/t/acme/roll/export")),
+            "/console/t/acme/roll"
+        );
         for wrong in [
             "https://evil.example",
             "//evil.example",

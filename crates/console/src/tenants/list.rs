@@ -3,6 +3,7 @@ use chancery_application::{Kind, PageRequest, Search, TenantFilter};
 use chancery_domain::{TenantId, access::AdminScope, tenant::TenantState};
 use maud::html;
 
+use super::audited;
 use crate::{
     fields::{Asked, one_of},
     layout::Page,
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// How many stand on a page.
-const ROWS: u32 = 50;
+pub(super) const ROWS: u32 = 50;
 
 const STATES: &[(&str, TenantState)] = &[
     ("active", TenantState::Active),
@@ -30,6 +31,9 @@ pub(crate) async fn page(visitor: Visitor, Asked(asked): Asked) -> Result<Respon
             .map(|state| vec![state]),
         created_since: None,
     };
+    if !caller.holds(AdminScope::PlatformRead) && caller.audits_every_tenant() {
+        return audited::page(&visitor, &asked, &filter).await;
+    }
     let page = PageRequest {
         first: ROWS,
         after: asked.sought("after", str::parse)?,

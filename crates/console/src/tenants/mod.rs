@@ -1,5 +1,6 @@
 //! Tenants: listed, created, shown, changed, suspended, resumed, closed.
 
+mod audited;
 mod create;
 mod list;
 mod overview;

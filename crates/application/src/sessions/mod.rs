@@ -1,18 +1,27 @@
 //! Who is signed in to the console. A session names a client and the credential that it signed in with;
 //! what it may do is found out at each request, from the live state of both and of their tenant.
 
+mod links;
+mod listed;
+
+use std::net::IpAddr;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_crypto::sha256;
 use chancery_domain::{
     ChangeSet, ClientId, CredentialId, Event, ReadSet, StreamId, TenantId, Timestamp,
     access::AdminScope,
-    client::{Client, ClientEvent, ClientState},
+    client::{Client, ClientEvent},
     secret_rotation::SecretRotation,
     tenant::TenantEvent,
-    value::{ApiIdentifier, Slug},
+    value::Slug,
 };
 use chancery_event_store::{Session as Kept, SignInLink as KeptLink, StoreError, Tx};
-use chancery_projections::{ClientFilter, apis, client_list, client_secrets, clients, tenants};
+use chancery_projections::{client_secrets, clients, tenants};
+use chancery_token_log::{Entry, Kind, Operation, RecordError, shown_user_agent};
+
+pub use links::LinkCode;
+pub use listed::SignedIn;
 
 use crate::{
     Application,
@@ -27,14 +36,22 @@ const LASTS: i64 = 12 * 3_600;
 const RESTS: i64 = 30 * 60;
 /// How exactly it is known when a session was last used, in seconds.
 const SEEN: i64 = 60;
-/// How long a link can be used, in seconds.
-const LINK_LASTS: i64 = 5 * 60;
+/// How many sessions one client has at a time: the oldest gives way.
+const MOST: i64 = 50;
 
 /// What a browser is signed in with. It is shown to that browser alone.
 pub struct SessionToken(String);
 
-/// The code of a link that signs in once.
-pub struct LinkCode(String);
+/// From where somebody comes in, or goes.
+#[derive(Clone, Debug, Default)]
+pub struct Arrival {
+    /// The address, as far as it is to be believed.
+    pub address: Option<IpAddr>,
+    /// With what software, as it says.
+    pub user_agent: Option<String>,
+    /// The W3C trace in which it happens.
+    pub trace_id: Option<String>,
+}
 
 /// Somebody who is signed in, as things are now.
 pub struct Session {
@@ -42,6 +59,8 @@ pub struct Session {
     pub caller: Caller,
     /// The tenant of their client.
     pub tenant: TenantId,
+    /// What it is called where sessions are listed.
+    pub id: String,
     /// The slug of that tenant.
     pub slug: Slug,
     /// Their client.
@@ -56,13 +75,6 @@ pub struct Session {
 
 impl SessionToken {
     /// The token, to be handed to the browser.
-    pub fn reveal(self) -> String {
-        self.0
-    }
-}
-
-impl LinkCode {
-    /// The code, to be shown once.
     pub fn reveal(self) -> String {
         self.0
     }
@@ -86,6 +98,7 @@ fn link_hash(code: &str) -> String {
 struct Whom<'a> {
     purpose: &'static str,
     hash: &'a str,
+    id: &'a str,
     tenant: TenantId,
     client: ClientId,
     credential: CredentialId,
@@ -102,6 +115,7 @@ impl Application {
             whom.purpose,
             &[
                 whom.hash,
+                whom.id,
                 &whom.tenant.to_string(),
                 &whom.client.to_string(),
                 &whom.credential.to_string(),
@@ -127,10 +141,11 @@ impl Application {
 }
 
 impl Whom<'_> {
-    fn of_session<'a>(hash: &'a str, kept: &Kept) -> Whom<'a> {
+    fn of_session<'a>(hash: &'a str, kept: &'a Kept) -> Whom<'a> {
         Whom {
             purpose: "console session",
             hash,
+            id: &kept.id,
             tenant: kept.tenant,
             client: kept.client,
             credential: kept.credential,
@@ -138,10 +153,11 @@ impl Whom<'_> {
         }
     }
 
-    fn of_link<'a>(hash: &'a str, link: &KeptLink) -> Whom<'a> {
+    fn of_link<'a>(hash: &'a str, link: &'a KeptLink) -> Whom<'a> {
         Whom {
             purpose: "console link",
             hash,
+            id: &link.id,
             tenant: link.tenant,
             client: link.client,
             credential: link.credential,
@@ -151,40 +167,97 @@ impl Whom<'_> {
 }
 
 impl Application {
-    /// Signs in a client that has just proved who it is.
+    /// Signs in a client that has just proved who it is. That it did is recorded before it is let in.
     ///
     /// # Errors
     /// [`Error::CallerEnded`] for a caller that is no client, [`Error`].
-    pub async fn begin_session(&self, caller: &Caller) -> Result<SessionToken, Error> {
+    pub async fn begin_session(
+        &self,
+        caller: &Caller,
+        arrival: &Arrival,
+    ) -> Result<SessionToken, Error> {
         let identity = caller.identity().ok_or(Error::CallerEnded)?;
-        self.sign_in(identity.home, identity.client, identity.credential)
-            .await
+        let id = self.session_id();
+        let whom = (identity.home, identity.client, identity.credential);
+        self.sign_in(id, whom, arrival).await
+    }
+
+    /// What a session is called, or a link: nothing can be done with it but to find it.
+    fn session_id(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.random::<12>())
     }
 
     async fn sign_in(
         &self,
-        tenant: TenantId,
-        client: ClientId,
-        credential: CredentialId,
+        id: String,
+        (tenant, client, credential): (TenantId, ClientId, CredentialId),
+        arrival: &Arrival,
     ) -> Result<SessionToken, Error> {
         let token = URL_SAFE_NO_PAD.encode(self.random::<32>());
         let now = self.now();
         let hash = session_hash(&token);
+        let user_agent = arrival.user_agent.as_deref();
         let mut session = Kept {
+            id,
             tenant,
             client,
             credential,
             began_at: now,
             seen_at: now,
             ends_at: now.plus_seconds(LASTS),
+            address: arrival.address.map(|address| address.to_string()),
+            user_agent: user_agent.map(|text| shown_user_agent(text.into()).into_owned()),
             proof: String::new(),
         };
         session.proof = self.vouch(&Whom::of_session(&hash, &session));
+        let entry = Entry {
+            client: Some(client.to_string().into()),
+            credential: Some(credential.to_string().into()),
+            jti: Some(session.id.as_str().into()),
+            ..self.at_the_console(tenant, Kind::ConsoleSignedIn, arrival)
+        };
+        self.note(entry).await?;
         let mut tx = self.parts.store.begin().await?;
         tx.platform_delete_ended_sessions(now).await?;
         tx.keep_session(&hash, &session).await?;
+        tx.keep_newest_sessions(tenant, client, MOST).await?;
         tx.commit().await?;
         Ok(SessionToken(token))
+    }
+
+    /// A record of what somebody does who comes from there.
+    fn at_the_console<'a>(&self, tenant: TenantId, kind: Kind, arrival: &'a Arrival) -> Entry<'a> {
+        Entry {
+            address: arrival.address,
+            user_agent: arrival.user_agent.as_deref().map(Into::into),
+            trace_id: arrival.trace_id.as_deref().map(Into::into),
+            ..Entry::new(tenant, self.now(), kind)
+        }
+    }
+
+    /// Writes a record, durably.
+    async fn note(&self, entry: Entry<'_>) -> Result<(), Error> {
+        match self.parts.log.record(Operation::of(entry)).await {
+            Ok(_) => Ok(()),
+            Err(RecordError::Store(error)) => Err(error.into()),
+            Err(error) => Err(Error::Unavailable(Box::new(error))),
+        }
+    }
+
+    /// Writes that a session was ended. It has ended whether or not that can be written.
+    async fn note_end(&self, ended: &Kept, by: &str, arrival: &Arrival) {
+        let client = ended.client.to_string();
+        let entry = Entry {
+            client: Some(by.into()),
+            credential: Some(ended.credential.to_string().into()),
+            // Whose it was, where somebody else ended it.
+            audience: (by != client).then(|| client.into()),
+            jti: Some(ended.id.as_str().into()),
+            ..self.at_the_console(ended.tenant, Kind::ConsoleSignedOut, arrival)
+        };
+        if let Err(error) = self.note(entry).await {
+            tracing::error!(tenant = %ended.tenant, client = %ended.client, %error, "the end of a session of the console could not be recorded");
+        }
     }
 
     /// Who is signed in with this token; `None`: nobody, or not any more. What has ended has ended for good.
@@ -233,7 +306,9 @@ impl Application {
         };
         let Some((row, slug, caller)) = good else {
             // What it stood on may come back; it does not.
-            self.end_session(token).await?;
+            let mut tx = self.parts.store.begin().await?;
+            tx.platform_end_session(&hash).await?;
+            tx.commit().await?;
             return Ok(None);
         };
         let session = Session {
@@ -241,6 +316,7 @@ impl Application {
             tenant: kept.tenant,
             slug,
             client: kept.client,
+            id: kept.id,
             name: row.name.map(|name| name.to_string()),
             form_token: hashed("chancery console form", token),
             ends_at: kept.ends_at,
@@ -263,7 +339,7 @@ impl Application {
             credential: kept.credential,
             expires: kept.ends_at.seconds(),
             // No token's: a session is ended by itself.
-            jti: format!("console {}", kept.began_at),
+            jti: format!("console {}", kept.id),
             of_token: AdminScope::ALL.iter().copied().collect(),
         };
         let caller = match self.live_caller(store, identity).await {
@@ -285,14 +361,20 @@ impl Application {
         Ok(Some((client, tenant.state.slug, caller)))
     }
 
-    /// Ends this session.
+    /// Ends the session with this token, if there is one.
     ///
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Internal`].
-    pub async fn end_session(&self, token: &str) -> Result<(), Error> {
+    pub async fn end_session(&self, token: &str, arrival: &Arrival) -> Result<(), Error> {
+        let hash = session_hash(token);
+        let kept = self.parts.store.platform_session(&hash).await?;
         let mut tx = self.parts.store.begin().await?;
-        tx.platform_end_session(&session_hash(token)).await?;
+        let is_ended = tx.platform_end_session(&hash).await?;
         tx.commit().await?;
+        if let Some(kept) = kept.filter(|_| is_ended) {
+            self.note_end(&kept, &kept.client.to_string(), arrival)
+                .await;
+        }
         Ok(())
     }
 
@@ -301,122 +383,30 @@ impl Application {
     ///
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Internal`].
-    pub async fn end_every_session(&self, session: &Session) -> Result<u64, Error> {
-        let mut tx = self.parts.store.begin().await?;
-        let ended = tx.end_sessions_of(session.tenant, session.client).await?;
-        tx.commit().await?;
-        Ok(ended)
-    }
-
-    /// A link that signs a client in to the console, once, within five minutes. Without a client it is
-    /// the oldest one of the tenant that administers it. The session is bound to the newest credential
-    /// of the client that is accepted now.
-    ///
-    /// For the command line, where the database and the master key are at hand anyway.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] where there is no such client, or none that could sign in.
-    pub async fn sign_in_link(
+    pub async fn end_every_session(
         &self,
-        caller: &Caller,
-        slug: &Slug,
-        client: Option<ClientId>,
-    ) -> Result<(ClientId, LinkCode), Error> {
-        let tenant = self.tenant_named(caller, slug.as_str()).await?;
-        let none = Error::NotFound {
-            what: "client of this tenant that holds a scope of the admin API and has a credential",
-        };
-        let client = match client {
-            Some(client) => client,
-            None => self
-                .administrator(tenant)
-                .await?
-                .ok_or(Error::NotFound {
-                    what: "client that administers this tenant; make one with `chancery operator create`",
-                })?,
-        };
+        session: &Session,
+        arrival: &Arrival,
+    ) -> Result<usize, Error> {
+        let (tenant, client) = (session.tenant, session.client);
         let store = &self.parts.store;
-        let now = self.now();
-        let row = clients::get(store, tenant, client).await?;
-        let secrets = client_secrets::get(store, tenant, client).await?;
-        let secrets = secrets.map(|row| row.state).unwrap_or_default();
-        let able = row
-            .filter(|row| row.state.state(now) == ClientState::Active)
-            .filter(|row| !admin_scopes(&row.state).is_empty())
-            .and_then(|row| newest(&row.state, &secrets, now));
-        let credential = able.ok_or(none)?;
-        let code = URL_SAFE_NO_PAD.encode(self.random::<32>());
-        let hash = link_hash(&code);
-        let mut link = KeptLink {
-            tenant,
-            client,
-            credential,
-            ends_at: now.plus_seconds(LINK_LASTS),
-            proof: String::new(),
-        };
-        link.proof = self.vouch(&Whom::of_link(&hash, &link));
+        let kept = store.sessions_of(tenant, self.still_good()).await?;
         let mut tx = store.begin().await?;
-        tx.platform_delete_ended_sessions(now).await?;
-        tx.keep_link(&hash, &link).await?;
+        tx.end_sessions_of(tenant, client).await?;
         tx.commit().await?;
-        tracing::info!(tenant = %slug, %client, by = %caller.actor(), "a link to the console was made");
-        Ok((client, LinkCode(code)))
+        let ended = kept.iter().filter(|(_, kept)| kept.client == client);
+        let mut number = 0;
+        for (_, kept) in ended {
+            number += 1;
+            self.note_end(kept, &client.to_string(), arrival).await;
+        }
+        Ok(number)
     }
 
-    /// The oldest client that may do the most in a tenant.
-    async fn administrator(&self, tenant: TenantId) -> Result<Option<ClientId>, Error> {
-        let store = &self.parts.store;
-        let api = apis::id_of(store, tenant, &ApiIdentifier::admin()).await?;
-        let filter = ClientFilter {
-            states: Some(vec![ClientState::Active]),
-            api,
-            ..ClientFilter::default()
-        };
-        let listed = client_list::list(store, tenant, &filter, self.now(), None, 1_000).await?;
-        let rank = |client: &Client| {
-            let scopes = admin_scopes(client);
-            let place = AdminScope::ALL
-                .iter()
-                .position(|scope| scopes.contains(scope));
-            place.unwrap_or(AdminScope::ALL.len())
-        };
-        let best = listed
-            .items
-            .into_iter()
-            .filter(|(_, _, row)| {
-                let scopes = admin_scopes(&row.state);
-                scopes.contains(&AdminScope::PlatformAdmin)
-                    || scopes.contains(&AdminScope::TenantAdmin)
-            })
-            .min_by_key(|(_, _, row)| rank(&row.state));
-        Ok(best.map(|(_, client, _)| client))
-    }
-
-    /// Signs in whoever brings the code of a link first; `None`: it was used, has ended, or never was.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`], [`Error::Internal`].
-    pub async fn use_sign_in_link(&self, code: &str) -> Result<Option<SessionToken>, Error> {
-        // A link is taken before it is known whether it has ended.
-        self.clock_trusted()?;
-        let hash = link_hash(code);
-        // Nobody makes the server write by guessing.
-        if !self.parts.store.platform_has_link(&hash).await? {
-            return Ok(None);
-        }
-        let mut tx = self.parts.store.begin().await?;
-        let link = tx.platform_take_link(&hash).await?;
-        tx.commit().await?;
-        let genuine = |link: &KeptLink| self.is_vouched(&Whom::of_link(&hash, link), &link.proof);
-        match link.filter(genuine) {
-            Some(link) if link.ends_at > self.now() => {
-                tracing::info!(tenant = %link.tenant, client = %link.client, "signed in by a link");
-                self.sign_in(link.tenant, link.client, link.credential)
-                    .await
-                    .map(Some)
-            }
-            _ => Ok(None),
-        }
+    /// After which moments a session that is good now was used, and ends.
+    fn still_good(&self) -> (Timestamp, Timestamp) {
+        let now = self.now();
+        (now.plus_seconds(-RESTS), now)
     }
 }
 
@@ -434,27 +424,6 @@ fn accepted(
             .is_some_and(|secret| secret.state(now).is_accepted()),
         CredentialId::Key(id) => client.keys.get(&id).is_some_and(|key| key.ended.is_none()),
     }
-}
-
-/// The newest credential with which the client could obtain a token now; one that retires only where no other
-/// is left.
-fn newest(client: &Client, secrets: &SecretRotation, now: Timestamp) -> Option<CredentialId> {
-    let accepted_now = |id: CredentialId| accepted(client, secrets, id, now);
-    let secrets = secrets.secrets.iter().map(|(id, secret)| {
-        let stays = secret.retires_at.is_none();
-        ((stays, secret.number), CredentialId::from(*id))
-    });
-    // By what it authenticates with, a client has keys or secrets.
-    let mut keys: Vec<_> = client.keys.iter().collect();
-    keys.sort_by_key(|(id, key)| (key.registered_at, **id));
-    let keys = (1..)
-        .zip(keys)
-        .map(|(number, (id, _))| ((true, number), CredentialId::from(*id)));
-    secrets
-        .chain(keys)
-        .filter(|(_, id)| accepted_now(*id))
-        .max()
-        .map(|(_, id)| id)
 }
 
 impl Session {

@@ -1,0 +1,93 @@
+//! Who is signed in now, for whoever may know it.
+
+use chancery_domain::{ClientId, CredentialId, TenantId, Timestamp};
+
+use super::{Arrival, Whom};
+use crate::{
+    Application,
+    access::{Caller, Needs},
+    error::Error,
+};
+
+/// A session of the console, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// What it is called.
+    pub id: String,
+    /// Who is signed in.
+    pub client: ClientId,
+    /// What they signed in with.
+    pub credential: CredentialId,
+    /// Since when.
+    pub began_at: Timestamp,
+    /// When it was last used, to within a minute.
+    pub seen_at: Timestamp,
+    /// When it ends at the latest.
+    pub ends_at: Timestamp,
+    /// From where it was begun.
+    pub address: Option<String>,
+    /// With what software, as that says.
+    pub user_agent: Option<String>,
+}
+
+impl Application {
+    /// Who of a tenant's clients is signed in to the console, the newest first: everybody for whoever may audit the
+    /// tenant, and for anybody else their own client alone.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Internal`].
+    pub async fn signed_in_of(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+    ) -> Result<Vec<SignedIn>, Error> {
+        let own = caller.identity().map(|identity| identity.client);
+        let sees_all = caller.may(Needs::AuditRead, tenant);
+        let kept = self.parts.store.sessions_of(tenant, self.still_good());
+        let kept = kept.await?.into_iter().filter(|(hash, kept)| {
+            (sees_all || Some(kept.client) == own)
+                && self.is_vouched(&Whom::of_session(hash, kept), &kept.proof)
+        });
+        Ok(kept
+            .map(|(_, kept)| SignedIn {
+                id: kept.id,
+                client: kept.client,
+                credential: kept.credential,
+                began_at: kept.began_at,
+                seen_at: kept.seen_at,
+                ends_at: kept.ends_at,
+                address: kept.address,
+                user_agent: kept.user_agent,
+            })
+            .collect())
+    }
+
+    /// Ends the session that is called so: one of the caller's own client, or, for whoever administers the tenant,
+    /// of any of its clients. Gives whether there was one.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error`].
+    pub async fn end_session_of(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        id: &str,
+        arrival: &Arrival,
+    ) -> Result<bool, Error> {
+        let listed = self.signed_in_of(caller, tenant).await?;
+        let Some(found) = listed.into_iter().find(|session| session.id == id) else {
+            return Ok(false);
+        };
+        if caller.identity().map(|identity| identity.client) != Some(found.client) {
+            caller.require(Needs::TenantAdmin, tenant)?;
+        }
+        let mut tx = self.parts.store.begin().await?;
+        self.still_allowed(&mut tx, caller).await?;
+        let ended = tx.end_session_called(tenant, id).await?;
+        tx.commit().await?;
+        if let Some(ended) = &ended {
+            self.note_end(ended, &caller.actor().id(), arrival).await;
+        }
+        Ok(ended.is_some())
+    }
+}

@@ -1,0 +1,111 @@
+//! Who may administer a tenant, or look into it: the clients that hold a scope of the admin API.
+
+use std::collections::BTreeMap;
+
+use axum::response::Response;
+use chancery_application::Needs;
+use chancery_domain::ClientId;
+use maud::{Markup, html};
+
+use super::{invite, sessions};
+use crate::{
+    clients::called,
+    fields::{Asked, Fields},
+    layout::Page,
+    problem::Problem,
+    show,
+    stop::Stop,
+    within::Within,
+};
+
+pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
+    let notice = sessions::done(&asked);
+    show(&within, &Fields::default(), None, notice).await
+}
+
+pub(super) async fn show(
+    within: &Within,
+    given: &Fields,
+    problem: Option<Problem>,
+    notice: Option<&'static str>,
+) -> Result<Response, Stop> {
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let (listed, has_more) = application.administrators(caller, within.tenant).await?;
+    let ids: Vec<ClientId> = listed.iter().map(|(id, ..)| *id).collect();
+    let uses = application
+        .last_uses_of_clients(caller, within.tenant, &ids)
+        .await?;
+    let signed_in = application.signed_in_of(caller, within.tenant).await?;
+    let now = application.now();
+    let names: BTreeMap<_, _> = listed
+        .iter()
+        .map(|(id, row, _)| (*id, called(*id, &row.state)))
+        .collect();
+    let of = |id: &ClientId| signed_in.iter().filter(|s| s.client == *id).count();
+    let ends = within.at("/sessions/end");
+    let may_end = within.may(Needs::TenantAdmin).then_some(ends.as_str());
+    Ok(Page::within("Administrators", within)
+        .noting(notice)
+        .refused(problem.is_some())
+        .show(&html! {
+            h1 { "Administrators" }
+            p.lead { "Who may read or change this tenant, here or by the admin API. Each is a client that holds a scope of " code { "urn:chancery:admin" } "." @if !is_system(within) { " Operators, who belong to the tenant " code { "system" } ", may too." } }
+            @if listed.is_empty() {
+                div.empty { p { "Nobody of this tenant may administer it: only operators do." } }
+            } @else {
+                div.table tabindex="0" role="region" aria-label="Administrators" { table {
+                    thead { tr {
+                        th scope="col" { "Who" } th scope="col" { "State" } th scope="col" { "May" }
+                        th scope="col" { "Last came in" } th scope="col" { "Signed in" } th scope="col" { "Ends" }
+                    } }
+                    tbody { @for (id, row, scopes) in &listed {
+                        tr {
+                            th scope="row" {
+                                a href=(within.at(&format!("/clients/{id}"))) { (called(*id, &row.state)) }
+                                @if *id == within.visitor.session.client { " " (show::badge("info", "you")) }
+                                br; code.quiet { (id) }
+                            }
+                            td { (show::client_state(row.state.state(now))) }
+                            td { code { (scopes.join(" ")) } }
+                            td { @match uses.get(id) { Some(last) => (show::when(last.at, now)), None => span.quiet { "never" } } }
+                            td { @match of(id) { 0 => span.quiet { "–" }, number => (show::count(i64::try_from(number).unwrap_or_default(), "session")) } }
+                            td { @match row.state.expires_at { Some(end) => (show::when(end, now)), None => span.quiet { "–" } } }
+                        }
+                    } }
+                } }
+                @if has_more { p { "There are more than stand here." } }
+            }
+            section id="sessions" {
+                h2 { "Signed in now" }
+                (signed(within, &signed_in, &names, may_end))
+            }
+            @if within.may(Needs::TenantAdmin) { (invite::form(within, given, problem.as_ref())) }
+        }))
+}
+
+fn signed(
+    within: &Within,
+    sessions: &[chancery_application::SignedIn],
+    names: &BTreeMap<ClientId, String>,
+    may_end: Option<&str>,
+) -> Markup {
+    let now = within.visitor.application().now();
+    html! {
+        @if !within.may(Needs::AuditRead) {
+            p { "Your own sessions alone: those of others take " code { (Needs::AuditRead.scope()) } "." }
+        }
+        @if sessions.is_empty() {
+            p { "Nobody of this tenant." }
+        } @else {
+            (sessions::table(&within.visitor, sessions, Some(names), (may_end, now)))
+        }
+        @if within.may(Needs::AuditRead) {
+            p { a href=(within.at("/activity/records?kind=console")) { "Who signed in and out before" } }
+        }
+    }
+}
+
+pub(super) fn is_system(within: &Within) -> bool {
+    within.slug == chancery_domain::value::Slug::SYSTEM
+}
