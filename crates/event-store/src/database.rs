@@ -47,6 +47,13 @@ impl Connections {
     }
 }
 
+/// sqlx leaves open what comes back to a pool while it is being closed: then everything is back, and the second time
+/// closes it.
+async fn close<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) {
+    pool.close().await;
+    pool.close().await;
+}
+
 #[derive(Clone)]
 pub(crate) enum Pools {
     Postgres(PgPool),
@@ -111,13 +118,13 @@ impl Database {
     pub async fn close(&self) {
         let _waits = self.waiting.begin();
         match &self.pools {
-            Pools::Postgres(pool) => pool.close().await,
+            Pools::Postgres(pool) => close(pool).await,
             Pools::Sqlite {
                 writer, readers, ..
             } => {
                 // The last connection folds the write-ahead log into the file, and must be able to write.
-                readers.close().await;
-                writer.close().await;
+                close(readers).await;
+                close(writer).await;
             }
         }
     }
