@@ -202,7 +202,8 @@ impl Tx {
         row.map(SessionRow::read).transpose()
     }
 
-    /// Ends the oldest sessions of a client, so that no more than so many are left.
+    /// Ends the oldest sessions of a client, so that no more than so many are left. Of those that began at the same
+    /// moment any may go: who makes room for a new one does it before that is kept.
     pub async fn keep_newest_sessions(
         &mut self,
         tenant: TenantId,

@@ -219,8 +219,8 @@ impl Application {
         self.note(entry).await?;
         let mut tx = self.parts.store.begin().await?;
         tx.platform_delete_ended_sessions(now).await?;
+        tx.keep_newest_sessions(tenant, client, MOST - 1).await?;
         tx.keep_session(&hash, &session).await?;
-        tx.keep_newest_sessions(tenant, client, MOST).await?;
         tx.commit().await?;
         Ok(SessionToken(token))
     }
