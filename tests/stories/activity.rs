@@ -188,7 +188,7 @@ story! {
 
         let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let fields = [("tenant", "acme"), ("client", &*client), ("secret", &*secret)];
-        let signed_in = browser.post(format!("{node}/console/sign-in")).header("x-forwarded-for", from(4));
+        let signed_in = browser.post(format!("{node}/console/sign-in")).header("origin", &node).header("x-forwarded-for", from(4));
         let signed_in = signed_in.form(&fields).send().await.unwrap();
         assert_eq!(signed_in.status().as_u16(), 303);
         let cookie = signed_in.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();

@@ -161,7 +161,7 @@ impl Caller {
 
     /// Whether these scopes, in the caller's own tenant, are no more than the caller has. `audit:read` of
     /// `system` is of every tenant, which is more than `tenant:admin` of `system` includes.
-    pub(crate) fn may_give(&self, scopes: &BTreeSet<AdminScope>) -> bool {
+    pub fn may_give(&self, scopes: &BTreeSet<AdminScope>) -> bool {
         let of_system = self.identity.as_ref().is_some_and(|who| who.of_system);
         let audits = self.audits_every_tenant || self.holds(AdminScope::PlatformRead);
         scopes.is_subset(&self.scopes)

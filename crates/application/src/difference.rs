@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chancery_domain::{
     Event, Faults, Invalid, Recorded, StreamId, TenantId, Timestamp, agenda::What,
 };
-use chancery_event_store::EventFilter;
+use chancery_event_store::{EventFilter, Order};
 use chancery_projections::agenda;
 use chancery_roll::replay::{Difference, Kind as Of, Moment, Replay, View};
 use chancery_token_log::Kind;
@@ -128,7 +128,12 @@ impl Application {
             ..EventFilter::default()
         };
         let late = store
-            .select_events(tenant, &filter, (last, i64::MAX), limit)
+            .select_events(
+                tenant,
+                &filter,
+                (last, i64::MAX),
+                (Order::OldestFirst, limit),
+            )
             .await?;
         // The steward sees to it within seconds; whatever it recorded an hour later had its time later.
         let near = to.plus_seconds(3_600);

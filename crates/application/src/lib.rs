@@ -46,6 +46,7 @@ pub use chancery_roll::Hash;
 pub use chancery_roll::replay::{Difference, Kind as DifferenceKind, What as DifferenceWhat};
 pub use chancery_token_log::{
     Activity, ActivityFilter, Count as ActivityCount, Kind as ActivityKind, LastUse,
+    text_of_record, trace_of_record,
 };
 pub use clients::{ClientChange, ClientCreated, GrantInput, NewClient};
 pub use difference::DifferencePage;

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use chancery_domain::{Faults, Invalid, Recorded, TenantId, Timestamp};
-use chancery_event_store::{EventFilter, complete, dense};
+use chancery_event_store::{EventFilter, Order, complete, dense};
 use chancery_token_log::Kind;
 
 use crate::{
@@ -79,7 +79,12 @@ impl Application {
         };
         let head = store.head(tenant).await?.unwrap_or_default();
         let entries = store
-            .select_events(tenant, &query.filter, (after, to), page.limit())
+            .select_events(
+                tenant,
+                &query.filter,
+                (after, to),
+                (Order::OldestFirst, page.limit()),
+            )
             .await?;
         // Whoever asks for everything is told where something is not there.
         if query.filter == EventFilter::default() {
@@ -121,7 +126,12 @@ impl Application {
         let request = PageRequest { first, after: None };
         let limit = request.limit();
         let entries = store
-            .select_newest_events(tenant, &query.filter, (after, to), limit)
+            .select_events(
+                tenant,
+                &query.filter,
+                (after, to),
+                (Order::NewestFirst, limit),
+            )
             .await?;
         // Whoever asks for everything is told where something is not there.
         if query.filter == EventFilter::default() {

@@ -258,6 +258,7 @@ impl Browser {
         let field = |name: &str| credential[name].as_str().unwrap_or_default();
         let answer = http
             .post(format!("{base}/console/sign-in"))
+            .header("origin", &base)
             .form(&[
                 ("tenant", "system"),
                 ("client", field("client_id")),

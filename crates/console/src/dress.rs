@@ -27,7 +27,8 @@ const HEADERS: [(http::HeaderName, &str); 4] = [
     (CONTENT_SECURITY_POLICY, POLICY),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
-    (REFERRER_POLICY, "no-referrer"),
+    // Not `no-referrer`: of a form from here a browser would then keep the origin to itself.
+    (REFERRER_POLICY, "same-origin"),
 ];
 
 pub(crate) async fn dress(

@@ -5,7 +5,7 @@ use axum::{
     routing::get,
 };
 use chancery_application::{Error, Needs};
-use chancery_domain::{ApiId, ClientId, TenantId};
+use chancery_domain::{ApiId, ClientId, CredentialId, StreamId, TenantId};
 use http::StatusCode;
 use maud::html;
 
@@ -43,34 +43,58 @@ async fn find(visitor: Visitor, Asked(asked): Asked) -> Result<Response, Stop> {
 async fn address(visitor: &Visitor, id: &str) -> Result<Option<String>, Stop> {
     let (application, session) = (visitor.application(), &visitor.session);
     let caller = &session.caller;
+    // A mail breaks what is long.
+    let id: String = id.split_whitespace().collect();
     let at = async |tenant: TenantId, page: &str| {
         let row = application.tenant(caller, tenant).await?;
-        Ok::<_, Stop>(Some(format!("/console/t/{}{page}", row.state.slug)))
+        Ok(format!("/console/t/{}{page}", row.state.slug))
     };
-    if let Ok(tenant) = id.parse::<TenantId>() {
-        return at(tenant, "").await;
+    let found = if let Ok(tenant) = id.parse::<TenantId>() {
+        let page = at(tenant, "").await;
+        (page, StreamId::Tenant(tenant), "/roll".to_owned())
+    } else if let Ok(client) = id.parse::<ClientId>() {
+        let page = match application.client(caller, client).await {
+            Ok(row) => at(row.tenant, &format!("/clients/{client}")).await,
+            Err(error) => Err(error),
+        };
+        let roll = format!("/roll?client={client}");
+        (page, StreamId::Client(client), roll)
+    } else if let Ok(api) = id.parse::<ApiId>() {
+        let page = match application.api(caller, api).await {
+            Ok(row) => at(row.tenant, &format!("/apis/{api}")).await,
+            Err(error) => Err(error),
+        };
+        (page, StreamId::Api(api), "/roll".to_owned())
+    } else {
+        return Ok(recorded(visitor, &id));
+    };
+    let (page, of, roll) = found;
+    match page {
+        Ok(page) => Ok(Some(page)),
+        // Who may audit alone has the roll.
+        Err(error @ Error::Forbidden { .. }) => match application.audited(caller, of).await {
+            Ok(slug) => Ok(Some(format!("/console/t/{slug}{roll}"))),
+            Err(Error::Forbidden { .. } | Error::NotFound { .. }) => Err(error.into()),
+            Err(error) => Err(error.into()),
+        },
+        Err(error) => Err(error.into()),
     }
-    if let Ok(client) = id.parse::<ClientId>() {
-        let row = application.client(caller, client).await?;
-        return at(row.tenant, &format!("/clients/{client}")).await;
-    }
-    if let Ok(api) = id.parse::<ApiId>() {
-        let row = application.api(caller, api).await?;
-        return at(row.tenant, &format!("/apis/{api}")).await;
-    }
-    // What a tenant's records have of it; the tenant is not in the id.
+}
+
+/// What the records of one's own tenant have of it: its tenant is not in the id.
+fn recorded(visitor: &Visitor, id: &str) -> Option<String> {
     let is_trace = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let of_own = [
-        (is_trace, "trace"),
-        (
-            id.starts_with("secret_") || id.starts_with("key_"),
-            "credential",
-        ),
-    ];
-    let found = of_own.into_iter().find(|(is, _)| *is);
-    Ok(found
-        .filter(|_| caller.may(Needs::AuditRead, session.tenant))
-        .map(|(_, name)| format!("/console/t/{}/activity/records?{name}={id}", session.slug)))
+    let name = if is_trace {
+        "trace"
+    } else if id.parse::<CredentialId>().is_ok() {
+        "credential"
+    } else {
+        return None;
+    };
+    let session = &visitor.session;
+    let slug = &session.slug;
+    let may = session.caller.may(Needs::AuditRead, session.tenant);
+    may.then(|| format!("/console/t/{slug}/activity/records?{name}={id}"))
 }
 
 fn page(visitor: &Visitor, asked: &Fields, problem: Option<&str>) -> Response {

@@ -5,6 +5,7 @@
 //! elsewhere would otherwise stand ready before somebody who has just signed in, to be sent in their name.
 //! And nothing in which there is a secret, which is never written back into a page.
 
+use chancery_domain::SecretId;
 use http::{HeaderMap, Method, Uri};
 use maud::{Markup, html};
 
@@ -15,6 +16,9 @@ use crate::{
 
 /// How every secret of a client begins.
 const SECRET: &str = "chs_";
+
+/// What is said of a form that nobody has words for.
+const OTHER: &str = "This goes to";
 
 /// A form that was not done, and can be sent again.
 #[derive(Debug)]
@@ -35,14 +39,19 @@ impl Kept {
     /// Nothing, where nobody typed anything, or a secret.
     pub(crate) fn of(action: String, fields: Fields) -> Option<Self> {
         let kept = Self { action, fields };
-        let is_secret = |value: &str| value.contains(SECRET) || holds_private_key(value);
+        let is_secret = |(name, value): (&str, &str)| {
+            value.contains(SECRET)
+                || holds_private_key(value)
+                // Where a secret is typed, also what is no whole one; elsewhere the name is that of an id.
+                || (name == "secret" && !value.trim().is_empty() && value.parse::<SecretId>().is_err())
+        };
         let is_typed = kept.typed().next().is_some();
-        (is_typed && !kept.fields.iter().any(|(_, value)| is_secret(value))).then_some(kept)
+        (is_typed && !kept.fields.iter().any(is_secret)).then_some(kept)
     }
 
     /// What stands in it, but for what the page brought along.
     fn typed(&self) -> impl Iterator<Item = (&str, &str)> {
-        let own = [FORM_TOKEN, COMMAND, VERSION];
+        let own = [FORM_TOKEN, COMMAND, VERSION, "session"];
         let fields = self.fields.iter();
         fields.filter(move |(name, value)| !own.contains(name) && !value.trim().is_empty())
     }
@@ -54,7 +63,9 @@ impl Kept {
         let (slug, what) = match parts.as_slice() {
             ["tenants", "new"] => return "This would create a tenant.".to_owned(),
             ["t", slug, rest @ ..] => (slug, rest),
-            _ => return format!("This goes to {}.", self.action),
+            ["sessions", "end"] => return "This would sign out a session of yours.".to_owned(),
+            ["sign-out", ..] => return "This would sign you out.".to_owned(),
+            _ => return format!("{OTHER} {}.", self.action),
         };
         let what = match what {
             ["state"] => format!("{doing} the tenant"),
@@ -79,9 +90,15 @@ impl Kept {
             ["clients", client, "secrets", verb] => {
                 format!("{verb} a secret of the client {client}")
             }
+            ["administrators"] => {
+                "let somebody administer the tenant or look into it, by a client of their own"
+                    .to_owned()
+            }
+            ["sessions", "end"] => "sign somebody out".to_owned(),
+            ["clients", client, "try"] => format!("ask for a token as the client {client}"),
             ["clients", client, "keys", _] => format!("revoke a key of the client {client}"),
-            ["clients", client, ..] => format!("change the client {client}"),
-            _ => format!("send this to {}", self.action),
+            ["clients", client, "edit"] => format!("change the client {client}"),
+            _ => return format!("{OTHER} {}.", self.action),
         };
         format!("This would {what}, in the tenant {slug}.")
     }
@@ -125,6 +142,11 @@ mod tests {
         );
         assert!(!html.contains("<dt>version") && !html.contains("<dt>empty"));
         assert!(kept("form_token=old&name=x&secret=+chs_abc").is_none());
+        assert!(
+            kept("form_token=old&name=x&secret=0356LK0y").is_none(),
+            "a part of one"
+        );
+        assert!(kept("reason=x&secret=secret_00000000000000000000000000").is_some());
         assert!(kept("name=x&jwks=%7B%22kty%22:%22EC%22,%22d%22:%22c%22%7D").is_none());
         assert!(kept("form_token=old&command=c&version=3").is_none());
     }
@@ -167,6 +189,47 @@ mod tests {
             assert!(said.contains(words), "{said}");
         }
     }
+
+    #[test]
+    fn every_form_has_words() {
+        for path in crate::paths() {
+            let action = path.replace("{slug}", "acme");
+            let kept = Kept::of(action, Fields::parse(b"name=x"));
+            let said = kept.unwrap().purpose();
+            let is_form = !LOOKED_AT.contains(&&*path);
+            assert_eq!(said.starts_with(OTHER), !is_form, "{path}: {said}");
+        }
+    }
+
+    /// What nothing is sent to.
+    const LOOKED_AT: &[&str] = &[
+        "/console",
+        "/console/",
+        "/console/find",
+        "/console/link",
+        "/console/sessions",
+        "/console/sign-in",
+        "/console/signed-in",
+        "/console/start",
+        "/console/t/{slug}",
+        "/console/t/{slug}/",
+        "/console/t/{slug}/activity",
+        "/console/t/{slug}/activity/records",
+        "/console/t/{slug}/activity/unused",
+        "/console/t/{slug}/apis",
+        "/console/t/{slug}/calendar",
+        "/console/t/{slug}/clients",
+        "/console/t/{slug}/clients/{client}",
+        "/console/t/{slug}/difference",
+        "/console/t/{slug}/past",
+        "/console/t/{slug}/roll",
+        "/console/t/{slug}/roll/export",
+        "/console/t/{slug}/roll/live",
+        "/console/t/{slug}/roll/{entry}",
+        "/console/t/{slug}/roll/{entry}/proof",
+        "/console/{*rest}",
+        "/console/tenants",
+    ];
 
     #[test]
     fn only_what_the_browser_says_is_from_here_is_kept() {

@@ -92,29 +92,30 @@ impl FromRequest<Console> for Anonymous {
     type Rejection = Stop;
 
     async fn from_request(request: Request, console: &Console) -> Result<Self, Stop> {
-        // There is no session whose page it could have come from; but a browser says which site's page
-        // it was.
-        if is_of_another_site(request.headers(), console.application.console_url()) {
+        // There is no session whose page it could have come from; but a browser says which site's page it was.
+        if !is_from_here(request.headers(), console.application.console_url()) {
             return Err(Stop::Forged);
         }
         body_of(request).await.map(Self)
     }
 }
 
-/// Where a browser does not say the site, it says the origin, if only that it keeps it to itself (`null`).
-fn is_of_another_site(headers: &HeaderMap, own: &str) -> bool {
+/// Whether a browser says that a form is of a page of this server, or of nobody's page but its user's. What says
+/// nothing is refused: every browser says one of the two, where nobody keeps it from doing so. `null` is what it says of
+/// an origin that is to be kept secret, as any page can ask of it; the pages here do not.
+fn is_from_here(headers: &HeaderMap, own: &str) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
-        return site != "same-origin" && site != "none";
+        return site == "same-origin" || site == "none";
     }
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(origin) = text(ORIGIN).filter(|origin| *origin != "null") else {
-        return headers.contains_key(ORIGIN) && text(ORIGIN).is_none();
+    let Some((_, host)) = text(ORIGIN).and_then(|origin| origin.split_once("://")) else {
+        return false;
     };
-    let host = origin.split_once("://").map(|(_, host)| host);
     let is_own = own
-        .strip_prefix(origin)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    !is_own && host != text(HOST)
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split('/').next())
+        == Some(host);
+    is_own || text(HOST) == Some(host)
 }
 
 async fn body_of(request: Request) -> Result<Fields, Stop> {
@@ -124,7 +125,9 @@ async fn body_of(request: Request) -> Result<Fields, Stop> {
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
         .map(str::trim);
-    if essence != Some("application/x-www-form-urlencoded") {
+    if !essence
+        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+    {
         return Err(Stop::Unreadable("The body is not a form."));
     }
     let body = Bytes::from_request(request, &()).await;

@@ -186,7 +186,7 @@ impl IntoResponse for Stop {
             Self::Forged => Fault::new(
                 StatusCode::FORBIDDEN,
                 "This form is not from here",
-                "It did not come from a page of your session, or the page is from an earlier session. Nothing was done. Open the page again and send it from there.",
+                "It did not come from a page of your session, or the page is from an earlier session, or your browser keeps to itself where it came from. Nothing was done. Open the page again and send it from there.",
             ),
             Self::Unreadable(what) => {
                 Fault::new(StatusCode::BAD_REQUEST, "That cannot be read", *what)

@@ -7,7 +7,7 @@ use crate::{
     error::StoreError,
     fetch_all, fetch_one,
     query::{Connection, Reads},
-    row::{COLUMNS, StoredEvent, packed, unpacked},
+    row::{COLUMNS, Gathered, packed, unpacked},
     store::Store,
     versions::{bind, pairs},
 };
@@ -61,7 +61,8 @@ impl Store {
             pairs(streams.len()),
             2 * streams.len() + 2,
         );
-        let rows: Vec<StoredEvent> = match self.source().connection().await? {
+        let sql = self.gathering(sql);
+        let rows: Vec<Gathered> = match self.source().connection().await? {
             Connection::Postgres(mut held) => {
                 bind(sqlx::query_as(&sql), tenant, streams)
                     .bind(to)
@@ -69,15 +70,13 @@ impl Store {
                     .await?
             }
             Connection::Sqlite(mut held) => {
-                let sql = packed(&sql);
-                let (rows,): (String,) = bind(sqlx::query_as(&sql), tenant, streams)
+                bind(sqlx::query_as(&sql), tenant, streams)
                     .bind(to)
-                    .fetch_one(&mut *held)
-                    .await?;
-                unpacked(&rows)?
+                    .fetch_all(&mut *held)
+                    .await?
             }
         };
-        rows.into_iter().map(StoredEvent::read).collect()
+        gathered(rows)
     }
 
     /// At most `limit` events of the tenant's aggregates of one kind, up to number `to`: aggregate by
@@ -97,35 +96,42 @@ impl Store {
                 AND tenant_seq <= $5
               ORDER BY aggregate_id, tenant_seq LIMIT $6"
         );
-        let (tenant, kind, limit) = (tenant.to_string(), kind.as_str(), i64::from(limit));
-        let rows = match self.backend() {
-            Backend::Postgres => fetch_all!(
-                self,
-                StoredEvent,
-                &sql,
-                tenant,
-                kind,
-                after.0,
-                after.1,
-                to,
-                limit
-            )?,
-            Backend::Sqlite => {
-                let sql = packed(&sql);
-                let (rows,) = fetch_one!(
-                    self,
-                    (String,),
-                    &sql,
-                    tenant,
-                    kind,
-                    after.0,
-                    after.1,
-                    to,
-                    limit
-                )?;
-                unpacked(&rows)?
-            }
-        };
-        rows.into_iter().map(StoredEvent::read).collect()
+        let sql = self.gathering(sql);
+        let rows = fetch_all!(
+            self,
+            Gathered,
+            &sql,
+            tenant.to_string(),
+            kind.as_str(),
+            after.0,
+            after.1,
+            to,
+            i64::from(limit)
+        )?;
+        gathered(rows)
     }
+
+    /// The statement as it is asked where its rows are [`Gathered`].
+    fn gathering(&self, sql: String) -> String {
+        match self.backend() {
+            Backend::Postgres => sql,
+            Backend::Sqlite => packed(&sql),
+        }
+    }
+}
+
+/// The events that a statement gave, as they come from each store.
+fn gathered(rows: Vec<Gathered>) -> Result<Vec<Recorded>, StoreError> {
+    let mut events = Vec::with_capacity(rows.len());
+    for row in rows {
+        match row {
+            Gathered::One(event) => events.push(event.read()?),
+            Gathered::All(text) => {
+                for event in unpacked(&text)? {
+                    events.push(event.read()?);
+                }
+            }
+        }
+    }
+    Ok(events)
 }

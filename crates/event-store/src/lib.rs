@@ -51,7 +51,7 @@ pub use numbers::Numbers;
 pub use query::{Connection, Held, Reads, Source};
 pub use reseal::{Sealing, Sealings};
 pub use seals::{Seal, StoredSeal, TileRow, seal, tiles};
-pub use select::{ByActor, EventFilter};
+pub use select::{ByActor, EventFilter, Order};
 pub use sessions::{Session, SignInLink};
 pub use snapshot::Snapshot;
 pub use store::Store;

@@ -30,6 +30,24 @@ pub(crate) struct StoredEvent {
     trace_id: Option<String>,
 }
 
+/// A row of a query of events: one of them on PostgreSQL, and on SQLite, where the query is [`packed`], all of them.
+pub(crate) enum Gathered {
+    One(Box<StoredEvent>),
+    All(String),
+}
+
+impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for Gathered {
+    fn from_row(row: &'r sqlx::postgres::PgRow) -> Result<Self, sqlx::Error> {
+        StoredEvent::from_row(row).map(|event| Self::One(Box::new(event)))
+    }
+}
+
+impl<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> for Gathered {
+    fn from_row(row: &'r sqlx::sqlite::SqliteRow) -> Result<Self, sqlx::Error> {
+        sqlx::Row::try_get(row, 0).map(Self::All)
+    }
+}
+
 /// A query of [`COLUMNS`] on SQLite whose rows come as one text, to be read by [`unpacked`]: each row that is handed over
 /// goes from one thread to another, which takes longer than to read it.
 pub(crate) fn packed(sql: &str) -> String {

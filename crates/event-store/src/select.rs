@@ -36,32 +36,16 @@ pub enum ByActor {
 }
 
 impl Store {
-    /// At most `limit` entries of the tenant's roll with numbers above `after` and up to `to`, in
-    /// order, that the filter lets pass. An entry that cannot be read is an error, never left out.
+    /// At most `limit` entries of the tenant's roll with numbers above `after` and up to `to`, from the end that the order
+    /// begins with, that the filter lets pass. An entry that cannot be read is an error, never left out.
     pub async fn select_events(
         &self,
         tenant: TenantId,
         filter: &EventFilter,
         (after, to): (i64, i64),
-        limit: u32,
+        (order, limit): (Order, u32),
     ) -> Result<Vec<Recorded>, StoreError> {
-        let statement = Statement::of(tenant, filter, (after, to), (Order::OldestFirst, limit));
-        self.selected(statement).await
-    }
-
-    /// The same from the other end: the last ones of them, the newest first.
-    pub async fn select_newest_events(
-        &self,
-        tenant: TenantId,
-        filter: &EventFilter,
-        (after, to): (i64, i64),
-        limit: u32,
-    ) -> Result<Vec<Recorded>, StoreError> {
-        let statement = Statement::of(tenant, filter, (after, to), (Order::NewestFirst, limit));
-        self.selected(statement).await
-    }
-
-    async fn selected(&self, statement: Option<Statement>) -> Result<Vec<Recorded>, StoreError> {
+        let statement = Statement::of(tenant, filter, (after, to), (order, limit));
         let Some(statement) = statement else {
             return Ok(Vec::new());
         };
@@ -76,9 +60,8 @@ impl Store {
         tenant: TenantId,
         filter: &EventFilter,
         range: (i64, i64),
-        limit: u32,
+        order: (Order, u32),
     ) -> Result<String, StoreError> {
-        let order = (Order::OldestFirst, limit);
         let Some(mut statement) = Statement::of(tenant, filter, range, order) else {
             return Ok(String::new());
         };
@@ -103,10 +86,12 @@ enum Bind {
     Number(i64),
 }
 
-/// From which end.
-#[derive(Clone, Copy)]
-enum Order {
+/// From which end of a roll entries are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Those with the least numbers, in order.
     OldestFirst,
+    /// Those with the greatest numbers, the other way round.
     NewestFirst,
 }
 

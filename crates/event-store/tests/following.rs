@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use chancery_domain::{Recorded, StreamId, TenantId};
 use chancery_event_store::{
-    Backend, EventFilter, Heads, Store, StoreLocation, Tx, Versions, Watch, entries_page, execute,
+    Backend, EventFilter, Heads, Order, Store, StoreLocation, Tx, Versions, Watch, entries_page,
+    execute,
 };
 use chancery_testkit::{on_both_stores, stores::TestStore};
 use common::{
@@ -167,7 +168,7 @@ on_both_stores! {
             },
         ] {
             let later = store
-                .select_events(tenant(1), &filter, (1, i64::MAX), 10)
+                .select_events(tenant(1), &filter, (1, i64::MAX), (Order::OldestFirst, 10))
                 .await
                 .unwrap();
             assert_eq!(all_of(&later), order[1..], "{filter:?}");
@@ -207,7 +208,7 @@ on_both_stores! {
             ..EventFilter::default()
         };
         for filter in [EventFilter::default(), types] {
-            let read = store.select_events(tenant(1), &filter, (0, i64::MAX), 10).await.unwrap();
+            let read = store.select_events(tenant(1), &filter, (0, i64::MAX), (Order::OldestFirst, 10)).await.unwrap();
             assert_eq!(all_of(&read), order, "{filter:?}");
         }
         let exported = entries_page(&*store, tenant(1), 0, 10).await.unwrap();

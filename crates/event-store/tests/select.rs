@@ -9,7 +9,7 @@ use chancery_domain::{
     Actor, AggregateType, Event, Recorded, StreamId, Timestamp, client::ClientEvent,
     tenant::TenantEvent,
 };
-use chancery_event_store::{ByActor, EventFilter, Provenance, Store, execute};
+use chancery_event_store::{ByActor, EventFilter, Order, Provenance, Store, execute};
 use chancery_testkit::{on_both_stores, stores::TestStore};
 use common::{
     NOW, assert_dense, client, client_created, disabled, ids, roll, tenant, tenant_created,
@@ -165,15 +165,24 @@ on_both_stores! {
                 let mut found = Vec::new();
                 let mut last = after;
                 loop {
-                    let page = store.select_events(tenant(1), &filter, (last, to), 3).await.unwrap();
+                    let page = store.select_events(tenant(1), &filter, (last, to), (Order::OldestFirst, 3)).await.unwrap();
                     let Some(end) = page.last() else { break };
                     last = end.tenant_seq;
                     found.extend(page);
                 }
+                let (mut back, mut first) = (Vec::new(), to);
+                loop {
+                    let page = store.select_events(tenant(1), &filter, (after, first), (Order::NewestFirst, 3)).await.unwrap();
+                    let Some(end) = page.last() else { break };
+                    first = end.tenant_seq - 1;
+                    back.extend(page);
+                }
+                back.reverse();
+                assert_eq!(back, expected, "{filter:?} {after}..{to}");
                 assert_eq!(found, expected, "{filter:?} {after}..{to}");
             }
         }
-        assert_eq!(store.select_events(tenant(9), &EventFilter::default(), (0, i64::MAX), 10).await.unwrap(), []);
+        assert_eq!(store.select_events(tenant(9), &EventFilter::default(), (0, i64::MAX), (Order::OldestFirst, 10)).await.unwrap(), []);
     }
 
     async fn a_moment_finds_its_last_entry(store: TestStore) {
@@ -229,8 +238,9 @@ on_both_stores! {
         let mut tx = store.begin().await.unwrap();
         execute!(&mut tx, "ANALYZE").unwrap();
         tx.commit().await.unwrap();
-        for filter in filters() {
-            let plan = store.explain_events(tenant(1), &filter, (100, 5_000), 51).await.unwrap();
+        let orders = [Order::OldestFirst, Order::NewestFirst];
+        for (filter, order) in filters().into_iter().flat_map(|filter| orders.map(|order| (filter.clone(), order))) {
+            let plan = store.explain_events(tenant(1), &filter, (100, 5_000), (order, 51)).await.unwrap();
             let none = filter.types.as_ref().is_some_and(BTreeSet::is_empty);
             if none {
                 assert_eq!(plan, "", "{filter:?}");
@@ -246,8 +256,10 @@ on_both_stores! {
             (EventFilter { actor: Some(ByActor::One(Actor::Client(client(9)))), ..EventFilter::default() }, "events_actor_idx"),
             (EventFilter { actor: Some(ByActor::AnyCli), ..EventFilter::default() }, "events_cli_idx"),
         ] {
-            let plan = store.explain_events(tenant(1), &filter, (0, 6_000), 51).await.unwrap();
-            assert!(plan.contains(index), "{filter:?}\n{plan}");
+            for order in orders {
+                let plan = store.explain_events(tenant(1), &filter, (0, 6_000), (order, 51)).await.unwrap();
+                assert!(plan.contains(index), "{filter:?} {order:?}\n{plan}");
+            }
         }
     }
 
@@ -266,10 +278,10 @@ on_both_stores! {
         execute!(&mut tx, "UPDATE tenant_log SET head = 8 WHERE tenant_id = $1", tenant(1).to_string()).unwrap();
         tx.commit().await.unwrap();
         let everything = EventFilter::default();
-        assert_eq!(store.select_events(tenant(1), &everything, (0, 7), 10).await.unwrap().len(), 7);
+        assert_eq!(store.select_events(tenant(1), &everything, (0, 7), (Order::OldestFirst, 10)).await.unwrap().len(), 7);
         let named = format!("client/{}", client(3));
         for refused in [
-            store.select_events(tenant(1), &everything, (5, 8), 10).await.unwrap_err(),
+            store.select_events(tenant(1), &everything, (5, 8), (Order::OldestFirst, 10)).await.unwrap_err(),
             store.stream_events(tenant(1), &[StreamId::Client(client(3))], 8).await.unwrap_err(),
             store.events_by_aggregate(tenant(1), AggregateType::Client, 8, ("", 0), 100).await.unwrap_err(),
         ] {
@@ -277,6 +289,6 @@ on_both_stores! {
             assert!(said.contains("ClientPainted") && said.contains(&named), "{said}");
         }
         let poison = EventFilter { types: Some([TenantEvent::TenantResumed {}].iter().map(|event| chancery_domain::event::EventKind::kind(event).0).collect()), ..EventFilter::default() };
-        assert_eq!(store.select_events(tenant(1), &poison, (0, 8), 10).await.unwrap(), [], "who does not ask for it reads on");
+        assert_eq!(store.select_events(tenant(1), &poison, (0, 8), (Order::OldestFirst, 10)).await.unwrap(), [], "who does not ask for it reads on");
     }
 }

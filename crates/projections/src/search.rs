@@ -16,10 +16,12 @@ impl Search {
     /// [`Invalid`] for nothing, and for more than a name can have.
     pub fn parse(typed: &str) -> Result<Self, Invalid> {
         let typed = typed.trim();
-        if typed.is_empty() || typed.chars().count() > LONGEST {
+        if typed.is_empty() || typed.chars().count() > LONGEST || typed.contains(char::is_control) {
             return Err(Invalid::new(
                 "search",
-                format!("must be the beginning of a name: 1 to {LONGEST} characters"),
+                format!(
+                    "must be the beginning of a name: 1 to {LONGEST} characters that can be seen"
+                ),
             ));
         }
         Ok(Self(folded(typed)))
@@ -70,7 +72,11 @@ mod tests {
         let search = Search::parse(" BÜRO ").unwrap();
         assert!(search.matches(&folded("Büro Süd")) && !search.matches(&folded("Buero")));
         assert!(Search::parse("ΟΔΟΣ").unwrap().matches(&folded("ΟΔΟΣΑ")));
-        assert!(Search::parse("  ").is_err() && Search::parse(&"a".repeat(101)).is_err());
+        assert!(
+            Search::parse("a\0b").is_err()
+                && Search::parse("  ").is_err()
+                && Search::parse(&"a".repeat(101)).is_err()
+        );
     }
 
     #[test]

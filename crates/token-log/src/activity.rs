@@ -121,7 +121,7 @@ pub struct Entry<'a> {
     pub address: Option<IpAddr>,
     /// With what software, as it says.
     pub user_agent: Option<Cow<'a, str>>,
-    /// Why not: a short name.
+    /// Why not, or how: a short name.
     pub reason: Option<&'static str>,
     /// The W3C trace in which it happened.
     pub trace_id: Option<Cow<'a, str>>,

@@ -12,6 +12,7 @@ use crate::{
         unfolded::Uses,
         walk::{Found, Walk},
     },
+    way::Way,
 };
 
 /// More uses than this are not told apart.
@@ -68,7 +69,14 @@ impl TokenLog {
         };
         let wanted = filter.in_segments(Range::new(&filter, (None, None)));
         let mut snapshot = self.database().snapshot().await?;
-        let mut walk = Walk::begin(&mut snapshot, self.schema(), tenant, &filter, wanted).await?;
+        let mut walk = Walk::begin(
+            &mut snapshot,
+            self.schema(),
+            tenant,
+            &filter,
+            (wanted, Way::Forth),
+        )
+        .await?;
         let mut found = Found::new();
         while found.len() < COUNTED && walk.horizon().is_some() {
             walk.advance(&mut snapshot, &mut found).await?;

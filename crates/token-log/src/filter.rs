@@ -1,7 +1,7 @@
 //! Which records of a log are asked for, and how they are found: rows by an index, the bulk by what is
 //! known of its segments.
 
-use chancery_domain::Timestamp;
+use chancery_domain::{Invalid, Timestamp};
 
 use crate::{
     activity::Kind,
@@ -28,6 +28,28 @@ pub struct ActivityFilter {
     pub since: Option<Timestamp>,
     /// Before this moment.
     pub until: Option<Timestamp>,
+}
+
+/// A text that some record may hold.
+///
+/// # Errors
+/// [`Invalid`]: no record does.
+pub fn text_of_record(text: &str) -> Result<String, Invalid> {
+    let right = (1..=200).contains(&text.len()) && !text.contains(char::is_control);
+    let invalid = || Invalid::new("text", "must be 1 to 200 bytes of text");
+    right.then(|| text.to_owned()).ok_or_else(invalid)
+}
+
+/// A W3C trace, as records have it.
+///
+/// # Errors
+/// [`Invalid`]: it is none.
+pub fn trace_of_record(text: &str) -> Result<String, Invalid> {
+    let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let right = text.len() == 32 && text.bytes().all(is_digit);
+    let message = "must be 32 hexadecimal digits in lower case";
+    let invalid = || Invalid::new("trace_id", message);
+    right.then(|| text.to_owned()).ok_or_else(invalid)
 }
 
 /// Rows that one index gives in the order of the log.

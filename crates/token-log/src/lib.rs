@@ -34,11 +34,12 @@ mod sqlite_changes;
 mod summary;
 mod text;
 mod usage;
+mod way;
 mod work;
 mod writer;
 
 pub use activity::{Activity, Entry, Kind};
-pub use filter::ActivityFilter;
+pub use filter::{ActivityFilter, text_of_record, trace_of_record};
 pub use log::{Durability, Submitted, TokenLog, TokenLogConfig};
 pub use operation::{Answer, Assertion, Operation, RecordError};
 pub use page::ActivityPage;

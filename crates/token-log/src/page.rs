@@ -1,6 +1,5 @@
 //! Reading the log, page by page: rows and segments, in the one order of the log.
 
-mod back;
 mod rows;
 
 use chancery_domain::{ActivityId, TenantId};
@@ -16,6 +15,7 @@ use crate::{
         HOUR,
         walk::{Found, Walk},
     },
+    way::Way,
 };
 
 /// How many records a page looks at, at most, when its filter leaves out some that its index gives. A
@@ -25,7 +25,7 @@ const EXAMINED_AT_MOST: usize = 10_000;
 /// A page of the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ActivityPage {
-    /// What is on it, newest last.
+    /// What is on it, in the order in which the log was read.
     pub records: Vec<Activity>,
     /// Up to where it goes; nothing where there was nothing. With few records that a filter lets
     /// through the page may be shorter than it was asked for, and go further than its last record.
@@ -65,30 +65,53 @@ impl TokenLog {
         limit: u32,
         filter: &ActivityFilter,
     ) -> Result<ActivityPage, StoreError> {
-        let limit = limit as usize;
         let range = Range::new(filter, (after.map(Place::from), upto.map(Place::from)));
+        self.read(tenant, (range, Way::Forth), limit, filter).await
+    }
+
+    /// At most `limit` records of the tenant before one place, newest first; without one, from the end. The page ends
+    /// with the place before which it goes on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn page_back(
+        &self,
+        tenant: TenantId,
+        before: Option<ActivityId>,
+        limit: u32,
+        filter: &ActivityFilter,
+    ) -> Result<ActivityPage, StoreError> {
+        let upto = before.map(|before| Place::from(before).previous());
+        let range = Range::new(filter, (None, upto));
+        self.read(tenant, (range, Way::Back), limit, filter).await
+    }
+
+    async fn read(
+        &self,
+        tenant: TenantId,
+        (range, way): (Range, Way),
+        limit: u32,
+        filter: &ActivityFilter,
+    ) -> Result<ActivityPage, StoreError> {
+        let limit = limit as usize;
         // What is put together meanwhile must be seen before that or after it, not twice and not never.
         let mut snapshot = self.database().snapshot().await?;
         let mut rows = Rows::new(
             self.schema(),
             tenant,
-            range,
+            (range, way),
             filter,
             (limit, EXAMINED_AT_MOST),
         );
-        let mut segments = Walk::begin(
-            &mut snapshot,
-            self.schema(),
-            tenant,
-            filter,
-            filter.in_segments(range),
-        )
-        .await?;
+        let wanted = filter.in_segments(range);
+        let mut segments =
+            Walk::begin(&mut snapshot, self.schema(), tenant, filter, (wanted, way)).await?;
         let (mut found, mut page) = (Found::new(), ActivityPage::default());
         loop {
             let horizons = [rows.horizon(), segments.horizon()];
-            let horizon = horizons.into_iter().flatten().min();
-            if let Some(record) = next_before(horizon, &mut found) {
+            let horizons = horizons.into_iter().flatten();
+            let horizon = horizons.reduce(|one, other| way.first(one, other));
+            if let Some(record) = way.next_before(horizon, &mut found) {
                 if page.records.len() == limit {
                     page.end = page.records.last().map(|record| record.id);
                     page.has_next = true;
@@ -98,12 +121,15 @@ impl TokenLog {
                 continue;
             }
             let Some(horizon) = horizon else {
-                page.end = rows.reached.max(segments.reached).map(Into::into);
+                let reached = [rows.reached, segments.reached].into_iter().flatten();
+                let reached = reached.reduce(|one, other| way.last(one, other));
+                page.end = reached.map(Into::into);
                 return Ok(page);
             };
             let examined = rows.examined + segments.examined;
-            if examined >= EXAMINED_AT_MOST && range.after < horizon.previous() {
-                page.end = Some(horizon.previous().into());
+            let end = way.passed(horizon);
+            if examined >= EXAMINED_AT_MOST && !way.is_before(end, way.begin(range)) {
+                page.end = Some(end.into());
                 page.has_next = true;
                 return Ok(page);
             }
@@ -114,13 +140,6 @@ impl TokenLog {
             }
         }
     }
-}
-
-/// The next record, if it is before this place: nothing that is found later can come before it.
-pub(crate) fn next_before(horizon: Option<Place>, found: &mut Found) -> Option<Activity> {
-    let first = found.first_entry()?;
-    let known = horizon.is_none_or(|horizon| *first.key() < horizon);
-    known.then(|| first.remove())
 }
 
 /// Nothing reaches from one hour into the next, so the last segment is one of the last hour.

@@ -17,6 +17,12 @@ impl Place {
     /// Before every record.
     pub(crate) const BEGIN: Self = Self { at: 0, position: 0 };
 
+    /// Behind every record.
+    pub(crate) const END: Self = Self {
+        at: i64::MAX,
+        position: NUMBER.cast_signed(),
+    };
+
     /// The first place of a moment.
     pub(crate) const fn start(at: i64) -> Self {
         Self { at, position: 0 }
@@ -25,7 +31,7 @@ impl Place {
     /// The place after this one.
     pub(crate) const fn next(self) -> Self {
         if self.position >= NUMBER.cast_signed() {
-            return Self::start(self.at + 1);
+            return Self::start(self.at.saturating_add(1));
         }
         Self {
             at: self.at,

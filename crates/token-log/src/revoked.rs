@@ -8,9 +8,9 @@ use crate::{
     filter::{ActivityFilter, InSegments, Range},
     log::{TokenLog, patiently},
     operation::RecordError,
-    page::next_before,
     place::Place,
     segments::walk::{Found, Walk},
+    way::Way,
 };
 
 /// No access token lives longer, in seconds: the bound of every tenant's policy.
@@ -57,11 +57,18 @@ impl TokenLog {
             ..filter.in_segments(range)
         };
         let mut snapshot = self.database().snapshot().await?;
-        let mut walk = Walk::begin(&mut snapshot, self.schema(), tenant, &filter, wanted).await?;
+        let mut walk = Walk::begin(
+            &mut snapshot,
+            self.schema(),
+            tenant,
+            &filter,
+            (wanted, Way::Forth),
+        )
+        .await?;
         let (mut found, mut tokens) = (Found::new(), Vec::new());
         while tokens.len() < limit as usize {
             let horizon = walk.horizon();
-            if let Some(record) = next_before(horizon, &mut found) {
+            if let Some(record) = Way::Forth.next_before(horizon, &mut found) {
                 if record.expires_at.is_some_and(|end| now < end) {
                     tokens.push(record);
                 }

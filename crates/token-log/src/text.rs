@@ -32,8 +32,14 @@ fn fit(text: Cow<'_, str>, most: usize) -> Cow<'_, str> {
     }
     text.chars()
         .take(most)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if is_seen(c) { c } else { '\u{fffd}' })
         .collect()
+}
+
+/// Whether a character is no more than what it looks like: some are not seen, and some turn the text around them.
+fn is_seen(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -72,5 +78,7 @@ mod tests {
         assert_eq!(client("ü".repeat(100).into()), "ü".repeat(64));
         assert_eq!(user_agent("a".repeat(300).into()), "a".repeat(200));
         assert_eq!(client("a\0b\n".into()), "a\u{fffd}b\u{fffd}");
+        let turned = user_agent("\u{202e}live\u{202c}\u{200b}".into());
+        assert_eq!(turned, "\u{fffd}live\u{fffd}\u{fffd}");
     }
 }

@@ -327,29 +327,35 @@ async fn pages_agree(
         expected.sort();
         assert_eq!(found, expected, "{tenant}, {filter:?}");
         let forth = walk(world, tenant, &filter, 1_000, chance).await;
-        let mut back = walk_back(world, tenant, &filter, limit).await;
+        let mut back = walk_back(world, tenant, &filter, limit, chance).await;
         back.reverse();
         assert_eq!(back, forth, "{tenant}, {filter:?}");
     }
 }
 
-/// Page after page from the end.
+/// Page after page from the end, while somebody else puts together what is read.
 async fn walk_back(
     world: &World,
     tenant: TenantId,
     filter: &ActivityFilter,
     limit: u32,
+    chance: &mut Chance,
 ) -> Vec<Activity> {
     let (mut all, mut before) = (Vec::new(), None);
     loop {
         let log = &world.log;
         let page = log.page_back(tenant, before, limit, filter).await.unwrap();
         assert!(page.records.len() <= limit as usize);
+        let is_full = page.records.len() == limit as usize;
         all.extend(page.records);
         if !page.has_next {
             return all;
         }
+        assert!(is_full, "{filter:?}");
         before = page.end;
+        if chance.below(8) == 0 {
+            world.log.compact(tenant).await.unwrap();
+        }
     }
 }
 

@@ -26,7 +26,8 @@ async fn cookie_by(world: &World, node: &str, host: &str, forwarded: Option<&str
     ];
     let request = http
         .post(format!("{node}/console/sign-in"))
-        .header("host", host);
+        .header("host", host)
+        .header("origin", format!("https://{host}"));
     let by = |request: reqwest::RequestBuilder| match forwarded {
         Some(name) => request.header(name, "https"),
         None => request,

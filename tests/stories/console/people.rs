@@ -24,6 +24,9 @@ story! {
         // Whoever may not audit sees their own alone, and ends nobody's.
         let seen = reader.open("/console/t/acme/administrators").await;
         seen.shows("Your own sessions alone");
+        assert_eq!(seen.html.matches("127.0.0.1").count(), 1, "{}", seen.html);
+        assert!(page.html.contains(">Signed in</th>") && !seen.html.contains(">Signed in</th>"), "not told is not nobody");
+        reader.open("/console/sessions").await.shows("ask an administrator to rotate it");
         assert!(!seen.html.contains("/sessions/end"), "{}", seen.html);
         let other = page.hidden("/console/t/acme/sessions/end");
         let session = other.iter().find(|(name, _)| name == "session").unwrap().1.clone();
@@ -47,7 +50,7 @@ story! {
         by_link.open("/console/sessions").await.shows("Where you are signed in");
         by_link.submit("/console/t/acme", "/console/sign-out", &[]).await.location();
         let records = admin.open("/console/t/acme/activity/records?kind=console").await;
-        let told = ["signed out of the console", "signed in to the console", "link to the console made", "signed out of the console", "signed in to the console", "signed in to the console"];
+        let told = ["signed out of the console", "signed in to the console by link", "link to the console made", "ended a session of the console", "signed in to the console", "signed in to the console"];
         let text = records.text();
         let table = &text[text.find("Found by").unwrap()..];
         let mut rest = table;
@@ -57,6 +60,93 @@ story! {
         }
         assert!(!rest.contains(" the console"), "{rest}");
         records.shows("ada");
+        // Whoever ended it did that with what they came in with.
+        let row = records.html.split("<tr>").find(|row| row.contains("ended a session")).unwrap();
+        let hint = |secret: &str| format!("…{}<", &secret[secret.len() - 4..]);
+        assert!(row.contains(&hint(&secret)) && !row.contains(&hint(&reader_secret)), "{row}");
+        assert!(row.contains("tenant:read</a>"), "whose it was: {row}");
+    }
+}
+
+story! {
+    /// What a session is called stands in the records, which more people read than may end it. Who is at rest for too long is
+    /// not shown as signed in.
+    async fn whoever_only_audits_ends_no_session_but_their_own(world: World) {
+        world.acme().await;
+        let (id, secret) = tenant_admin(&world, "acme").await;
+        let admin = Browser::signed_in(&world, "acme", &id, &secret).await;
+        let (reader, its_secret) = holder(&world, "acme", "audit:read").await;
+        let auditor = Browser::signed_in(&world, "acme", &reader, &its_secret).await;
+        let records = auditor.open("/console/t/acme/activity/records?kind=console_signed_in").await;
+        let ids = records.html.split("session </span>").skip(1);
+        let ids: Vec<_> = ids.map(|rest| rest.split("<code>").nth(1).unwrap().split('<').next().unwrap()).collect();
+        let [own, others] = ids[..] else { panic!("{ids:?}") };
+        let token = auditor.open("/console/sessions").await.hidden("/console/sign-out")[0].1.clone();
+        let ended = async |path: &str, session: &str| auditor.send(path, &[("form_token", &*token), ("session", session)]).await;
+        for path in ["/console/t/acme/sessions/end", "/console/sessions/end"] {
+            assert_eq!(ended(path, others).await.status, 403, "{path}");
+        }
+        admin.open("/console/t/acme").await;
+        assert_eq!(ended("/console/sessions/end", own).await.location(), "/console/sign-in?out=1");
+        assert!(auditor.get("/console/sessions").await.location().starts_with("/console/sign-in"));
+
+        world.clock.advance(31 * 60);
+        let again = Browser::signed_in(&world, "acme", &id, &secret).await;
+        let page = again.open("/console/t/acme/administrators").await;
+        page.shows("1 session");
+        assert!(page.html.contains("this browser") && !page.html.contains("name=\"session\""), "{}", page.html);
+    }
+}
+
+story! {
+    /// Nobody ends the session of somebody who may more than they do.
+    async fn an_administrator_of_system_signs_no_operator_out(world: World) {
+        let operator = Browser::operator(&world).await;
+        let (id, secret) = tenant_admin(&world, "system").await;
+        let admin = Browser::signed_in(&world, "system", &id, &secret).await;
+        let (reader, its_secret) = holder(&world, "system", "tenant:read").await;
+        let lesser = Browser::signed_in(&world, "system", &reader, &its_secret).await;
+        let page = "/console/t/system/administrators";
+        let end = "/console/t/system/sessions/end";
+        let session = operator.open(page).await.html.matches("this browser").count();
+        assert_eq!(session, 1);
+        let offered = admin.open(page).await;
+        assert_eq!(offered.html.matches("name=\"session\"").count(), 1, "that of who may less: {}", offered.html);
+        assert!(!offered.html.contains("value=\"platform:admin\""), "nor makes any: {}", offered.html);
+        let token = offered.hidden("/console/sign-out")[0].1.clone();
+        let records = admin.open("/console/t/system/activity/records?kind=console_signed_in").await;
+        let ids = records.html.split("session </span>").skip(1);
+        let ids: Vec<_> = ids.map(|rest| rest.split("<code>").nth(1).unwrap().split('<').next().unwrap()).collect();
+        let [_, _, of_operator] = ids[..] else { panic!("{ids:?}") };
+        for path in [end, "/console/sessions/end"] {
+            let refused = admin.send(path, &[("form_token", &*token), ("session", of_operator)]).await;
+            assert_eq!(refused.status, 409, "{path}");
+            refused.shows("which the caller does not hold");
+        }
+        operator.open("/console/tenants").await;
+        admin.submit(page, end, &[]).await.location();
+        assert!(lesser.get(page).await.location().starts_with("/console/sign-in"));
+    }
+}
+
+story! {
+    /// What cannot stand in a record or a name is not looked for.
+    async fn a_filter_that_is_no_text_is_refused(world: World) {
+        world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let long = "x".repeat(201);
+        let records = "/console/t/acme/activity/records";
+        for path in [
+            format!("{records}?client=%00"),
+            format!("{records}?credential=a%00"),
+            format!("{records}?reason=%0a%01"),
+            format!("{records}?jti={long}"),
+            format!("{records}?trace=abc"),
+            "/console/t/acme/clients?q=a%00b".to_owned(),
+            "/console/tenants?q=%00".to_owned(),
+        ] {
+            assert_eq!(browser.get(&path).await.status, 400, "{path}");
+        }
     }
 }
 
@@ -85,23 +175,38 @@ story! {
 }
 
 story! {
-    /// Where a browser does not say which site a form is from, it says the origin.
-    async fn a_form_to_sign_in_from_another_origin_is_refused(world: World) {
+    /// A form to sign in comes from a page of this server, and a browser says so: by the site, or by the origin. Who says
+    /// neither, or hides it, is signed in by nobody's page, as whoever that page likes.
+    async fn a_form_to_sign_in_that_is_not_from_here_is_refused(world: World) {
         let text = |name: &str| world.operator[name].as_str().unwrap();
         let fields = [("tenant", "system"), ("client", text("client_id")), ("secret", text("client_secret"))];
-        let sent = async |headers: &[(&str, &str)]| {
-            let request = world.http.post(format!("{}/console/sign-in", world.url));
+        let link = world.platform.application.sign_in_link(&Caller::at_the_command_line("x"), &Slug::system(), None).await;
+        let code = link.unwrap().1.reveal();
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let sent = async |path: &str, headers: &[(&str, &str)]| {
+            let request = http.post(format!("{}{path}", world.url));
             let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-            request.form(&fields).send().await.unwrap().status().as_u16()
+            let request = if path.ends_with("link") { request.form(&[("code", &code)]) } else { request.form(&fields) };
+            let answer = request.send().await.unwrap();
+            (answer.status().as_u16(), answer.headers().contains_key("set-cookie"))
         };
-        let prefix = world.url[..world.url.len() - 1].to_owned();
-        for origin in ["https://evil.example", "http://127.0.0.1", "chrome-extension://x", &prefix] {
-            assert_eq!(sent(&[("origin", origin)]).await, 403, "{origin}");
+        let own = world.url.as_str();
+        let (prefix, longer) = (&own[..own.len() - 1], format!("{own}0"));
+        let foreign = ["https://evil.example", "http://127.0.0.1", "chrome-extension://x", "null", "", "x", prefix, &longer];
+        let mut refused: Vec<_> = foreign.iter().map(|origin| vec![("origin", *origin)]).collect();
+        refused.push(vec![]);
+        for site in ["cross-site", "same-site", "", "x"] {
+            refused.push(vec![("origin", own), ("sec-fetch-site", site)]);
         }
-        for headers in [vec![], vec![("origin", "null")], vec![("origin", world.url.as_str())], vec![("origin", "null"), ("sec-fetch-site", "same-origin")]] {
-            assert_ne!(sent(&headers).await, 403, "{headers:?}");
+        for path in ["/console/sign-in", "/console/link"] {
+            for headers in &refused {
+                assert_eq!(sent(path, headers).await, (403, false), "{path} {headers:?}");
+            }
         }
-        assert_eq!(sent(&[("origin", &world.url), ("sec-fetch-site", "cross-site")]).await, 403);
+        for headers in [vec![("origin", own)], vec![("origin", "null"), ("sec-fetch-site", "same-origin")], vec![("sec-fetch-site", "none")]] {
+            assert_eq!(sent("/console/sign-in", &headers).await, (303, true), "{headers:?}");
+        }
+        assert_eq!(sent("/console/link", &[("origin", own)]).await, (303, true), "the link was not used up");
     }
 }
 
@@ -114,6 +219,7 @@ story! {
         let fields = [("name", "Ada"), ("scope", "tenant:admin"), ("expiresInDays", "30")];
         let refused = operator.submit(page, page, &[("name", "Ada"), ("scope", "platform:admin")]).await;
         assert_eq!(refused.status, 422);
+        assert!(!operator.open(page).await.html.contains("value=\"platform:admin\""), "there is none in a tenant");
         let invited = operator.submit(page, page, &fields).await;
         assert_eq!(invited.status, 200, "{}", invited.text());
         invited.shows("Ada is invited");
@@ -167,8 +273,30 @@ story! {
         ] {
             assert_eq!(found(&operator, id).await.location(), leads);
         }
-        for nothing in [acme.client.as_str(), "client_x", "nothing"] {
-            assert_eq!(found(&own, nothing).await.status, 404, "{nothing}");
+        // Who may audit alone has the roll.
+        for browser in [&own, &auditor] {
+            assert_eq!(found(browser, &acme.client).await.location(), format!("/console/t/acme/roll?client={}", acme.client));
+            assert_eq!(found(browser, &acme.api).await.location(), "/console/t/acme/roll");
+        }
+        let broken = format!("%20{}%0d%0a{}", &acme.client[..20], &acme.client[20..]);
+        assert_eq!(found(&operator, &broken).await.location(), format!("/console/t/acme/clients/{}", acme.client));
+        for nothing in ["client_x", "nothing", "secret_a%0ab", "secret_x%26kind%3Dconsole", "key_%00", "secret_%c3%a9"] {
+            for browser in [&own, &operator] {
+                assert_eq!(found(browser, nothing).await.status, 404, "{nothing}");
+            }
+        }
+        let (id, secret) = holder(&world, "acme", "tenant:read").await;
+        let reader = Browser::signed_in(&world, "acme", &id, &secret).await;
+        assert_eq!(found(&reader, &"a".repeat(32)).await.status, 404, "records are not theirs");
+        // Every link of what they may read leads somewhere.
+        world.token("acme", &acme.client, &acme.secret).send().await.token();
+        world.platform.log.drain().await;
+        for page in ["roll", "roll/6", "activity", "activity/unused", "activity/records"] {
+            let page = own.open(&format!("/console/t/acme/{page}")).await;
+            let links = page.html.split("href=\"/console/").skip(1).map(|rest| rest.split('"').next().unwrap());
+            for link in links.filter(|link| !link.contains("export")).map(|link| link.replace("&amp;", "&")) {
+                assert_ne!(own.get(&format!("/console/{link}")).await.status, 403, "{link}");
+            }
         }
         let (id, secret) = tenant_admin(&world, "other").await;
         let foreign = Browser::signed_in(&world, "other", &id, &secret).await;

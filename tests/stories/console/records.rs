@@ -143,6 +143,7 @@ story! {
                 (place, last) = (place / 2, last / 2);
             }
             assert_eq!(last, 0);
+            assert_eq!((&proof["leafIndex"], &proof["treeSize"]), (&json!(number - 1), &json!(size)));
             assert_eq!(proof["rootHash"], STANDARD.encode(root));
             page.shows(&STANDARD.encode(root));
         }

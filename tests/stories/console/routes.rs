@@ -14,7 +14,7 @@ const OUTSIDE: &[(&str, u16, u16)] = &[
     ("/console/start", 200, 405),
     ("/console/find", 200, 405),
     ("/console/sessions", 200, 405),
-    ("/console/sessions/end", 405, 303),
+    ("/console/sessions/end", 303, 303),
     ("/console/signed-in", 200, 405),
     ("/console/{*rest}", 404, 405),
     ("/console/tenants", 403, 405),
@@ -150,6 +150,8 @@ story! {
             ("/console/t/acme/".to_owned(), "/console/t/acme"),
             ("/console/t/acme/keys/revoke".to_owned(), "/console/t/acme/keys"),
             ("/console/sign-out".to_owned(), "/console"),
+            ("/console/sessions/end".to_owned(), "/console/sessions"),
+            ("/console/t/acme/sessions/end".to_owned(), "/console/t/acme/administrators"),
             ("/console/sign-out/everywhere".to_owned(), "/console"),
         ]) {
             assert_eq!(browser.get(&form).await.location(), page, "{form}");

@@ -39,7 +39,7 @@ story! {
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"));
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
-            ("referrer-policy", "no-referrer"),
+            ("referrer-policy", "same-origin"),
             ("cache-control", "no-store"),
         ] {
             assert_eq!(page.headers[name], value);
@@ -248,13 +248,15 @@ story! {
         let secret = "(SELECT secret_id FROM secret_verifiers v WHERE v.client_id = c.client_id LIMIT 1)";
         let hash = hashed("chancery console session", &token);
         run_sql(database, &format!(
-            "INSERT INTO console_sessions (token_hash, tenant_id, client_id, credential_id, began_at, seen_at, ends_at, proof)
-             SELECT '{hash}', c.tenant_id, c.client_id, {secret}, {now}, {now}, {end}, '' {of_operator} '{operator}'"
+            "INSERT INTO console_sessions (token_hash, tenant_id, client_id, credential_id, began_at, seen_at, ends_at, address, proof)
+             SELECT '{hash}', c.tenant_id, c.client_id, {secret}, {now}, {now}, {end}, '203.0.113.9', '' {of_operator} '{operator}'"
         )).await;
         let mut made = Browser::new(&world);
         let name = own.cookie.as_ref().unwrap().split_once('=').unwrap().0;
         made.cookie = Some(format!("{name}={token}"));
         assert!(made.get("/console/tenants").await.location().starts_with("/console/sign-in"));
+        let seen = Browser::operator(&world).await.open("/console/sessions").await;
+        assert!(seen.html.contains("127.0.0.1") && !seen.html.contains("203.0.113.9"), "nor is it listed: {}", seen.html);
         // Not with the proof of a row that is genuine.
         run_sql(database, &format!("UPDATE console_sessions SET proof = (SELECT proof FROM console_sessions WHERE proof <> '' LIMIT 1) WHERE token_hash = '{hash}'")).await;
         assert!(made.get("/console/tenants").await.location().starts_with("/console/sign-in"));

@@ -77,9 +77,10 @@ impl<'a> Browser<'a> {
         page
     }
 
-    /// Sends exactly these fields.
+    /// Sends exactly these fields, as from a page of this server.
     pub(crate) async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Page {
         let request = self.http.post(format!("{}{path}", self.world.url));
+        let request = request.header("origin", &self.world.url);
         self.answer(request.form(fields)).await
     }
 

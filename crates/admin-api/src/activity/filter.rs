@@ -1,5 +1,5 @@
 use async_graphql::{ID, InputObject};
-use chancery_application::{ActivityFilter, ActivityKind};
+use chancery_application::{ActivityFilter, ActivityKind, text_of_record, trace_of_record};
 use chancery_domain::{Faults, Invalid};
 
 use crate::{input::each, page::one_at_least, scalars::DateTime};
@@ -14,7 +14,7 @@ pub(crate) struct ActivityFilterInput {
     client: Option<ID>,
     /// With the secret or key that has this id.
     credential_id: Option<ID>,
-    /// Refused for this reason.
+    /// Refused for this reason, or done in this way.
     reason: Option<String>,
     /// Of the token with this id: how it was issued, and what was done with it.
     jti: Option<String>,
@@ -34,14 +34,14 @@ impl ActivityFilterInput {
         let kinds = kinds.flatten().unwrap_or_default();
         let kinds = each(faults, "filter.kinds", &kinds, kind);
         let mut text = |path, given: Option<String>| {
-            let read = given.map(words);
+            let read = given.as_deref().map(text_of_record);
             faults.take_optional(path, read).flatten()
         };
         let client = text("filter.client", self.client.map(|id| id.0));
         let credential = text("filter.credentialId", self.credential_id.map(|id| id.0));
         let reason = text("filter.reason", self.reason);
         let jti = text("filter.jti", self.jti);
-        let trace_id = self.trace_id.map(trace);
+        let trace_id = self.trace_id.as_deref().map(trace_of_record);
         let trace_id = faults.take_optional("filter.traceId", trace_id).flatten();
         let since = self.since.as_ref().map(DateTime::parse);
         let since = faults.take_optional("filter.since", since).flatten();
@@ -72,23 +72,6 @@ fn kind(text: &str) -> Result<ActivityKind, Invalid> {
         let names = ActivityKind::ALL.map(ActivityKind::as_str).join(", ");
         Invalid::new("activity_kind", format!("must be one of {names}"))
     })
-}
-
-/// What a record may say.
-fn words(text: String) -> Result<String, Invalid> {
-    let right = (1..=200).contains(&text.len()) && !text.contains(char::is_control);
-    right
-        .then_some(text)
-        .ok_or_else(|| Invalid::new("text", "must be 1 to 200 bytes of text"))
-}
-
-fn trace(text: String) -> Result<String, Invalid> {
-    let digits = text
-        .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    (digits && text.len() == 32)
-        .then_some(text)
-        .ok_or_else(|| Invalid::new("trace_id", "must be 32 hexadecimal digits in lower case"))
 }
 
 #[cfg(test)]

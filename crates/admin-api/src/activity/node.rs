@@ -34,7 +34,7 @@ pub(crate) struct ActivityNode {
     address: Option<String>,
     /// With what software, as it says itself.
     user_agent: Option<String>,
-    /// Why it was refused: a short name. Null: it was not.
+    /// Why it was refused, or how it was done where that is not the usual way, like `by_link`: a short name.
     reason: Option<String>,
     /// The W3C trace in which it happened: 32 hexadecimal digits.
     trace_id: Option<String>,

@@ -22,6 +22,10 @@ use crate::{
 /// How long a link can be used, in seconds.
 const LINK_LASTS: i64 = 5 * 60;
 
+/// What the record of signing in says where it was by a link: the credential is what the session stands on, and nobody
+/// used it.
+const BY_LINK: &str = "by_link";
+
 /// The code of a link that signs in once.
 pub struct LinkCode(String);
 
@@ -152,7 +156,9 @@ impl Application {
             Some(link) if link.ends_at > self.now() => {
                 tracing::info!(tenant = %link.tenant, client = %link.client, "signed in by a link");
                 let whom = (link.tenant, link.client, link.credential);
-                let token = self.sign_in(link.id, whom, arrival).await?;
+                let token = self
+                    .sign_in((link.id, Some(BY_LINK)), whom, arrival)
+                    .await?;
                 Ok(Some(token))
             }
             _ => Ok(None),

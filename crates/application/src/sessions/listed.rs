@@ -1,11 +1,14 @@
 //! Who is signed in now, for whoever may know it.
 
+use std::collections::BTreeSet;
+
 use chancery_domain::{ClientId, CredentialId, TenantId, Timestamp};
+use chancery_projections::clients;
 
 use super::{Arrival, Whom};
 use crate::{
     Application,
-    access::{Caller, Needs},
+    access::{Caller, Needs, admin_scopes},
     error::Error,
 };
 
@@ -28,6 +31,8 @@ pub struct SignedIn {
     pub address: Option<String>,
     /// With what software, as that says.
     pub user_agent: Option<String>,
+    /// Whether whoever asks may end it.
+    pub may_be_ended: bool,
 }
 
 impl Application {
@@ -48,8 +53,28 @@ impl Application {
             (sees_all || Some(kept.client) == own)
                 && self.is_vouched(&Whom::of_session(hash, kept), &kept.proof)
         });
+        let kept: Vec<_> = kept.map(|(_, kept)| kept).collect();
+        let others: BTreeSet<_> = kept
+            .iter()
+            .map(|kept| kept.client)
+            .filter(|client| Some(*client) != own)
+            .collect();
+        let others: Vec<_> = others.into_iter().collect();
+        let rows = if caller.may(Needs::TenantAdmin, tenant) {
+            clients::of_tenant(&self.parts.store, tenant, &others).await?
+        } else {
+            Vec::new()
+        };
+        // Nobody takes anything from a client that may more than they do.
+        let lesser: BTreeSet<_> = rows
+            .into_iter()
+            .filter(|(_, row)| caller.may_give(&admin_scopes(&row.state)))
+            .map(|(client, _)| client)
+            .collect();
         Ok(kept
-            .map(|(_, kept)| SignedIn {
+            .into_iter()
+            .map(|kept| SignedIn {
+                may_be_ended: Some(kept.client) == own || lesser.contains(&kept.client),
                 id: kept.id,
                 client: kept.client,
                 credential: kept.credential,
@@ -63,7 +88,7 @@ impl Application {
     }
 
     /// Ends the session that is called so: one of the caller's own client, or, for whoever administers the tenant,
-    /// of any of its clients. Gives whether there was one.
+    /// of any of its clients that may no more than they do. Gives whether there was one.
     ///
     /// # Errors
     /// [`Error::Forbidden`], [`Error`].
@@ -78,15 +103,19 @@ impl Application {
         let Some(found) = listed.into_iter().find(|session| session.id == id) else {
             return Ok(false);
         };
-        if caller.identity().map(|identity| identity.client) != Some(found.client) {
+        if !found.may_be_ended {
             caller.require(Needs::TenantAdmin, tenant)?;
+            return Err(Error::Guarded {
+                rule: "EXCEEDS_CALLER",
+                message: "a caller cannot end a session of a client that holds an admin scope which the caller does not hold",
+            });
         }
         let mut tx = self.parts.store.begin().await?;
         self.still_allowed(&mut tx, caller).await?;
         let ended = tx.end_session_called(tenant, id).await?;
         tx.commit().await?;
         if let Some(ended) = &ended {
-            self.note_end(ended, &caller.actor().id(), arrival).await;
+            self.note_end(ended, Some(caller), arrival).await;
         }
         Ok(ended.is_some())
     }

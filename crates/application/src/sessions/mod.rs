@@ -179,7 +179,7 @@ impl Application {
         let identity = caller.identity().ok_or(Error::CallerEnded)?;
         let id = self.session_id();
         let whom = (identity.home, identity.client, identity.credential);
-        self.sign_in(id, whom, arrival).await
+        self.sign_in((id, None), whom, arrival).await
     }
 
     /// What a session is called, or a link: nothing can be done with it but to find it.
@@ -189,7 +189,7 @@ impl Application {
 
     async fn sign_in(
         &self,
-        id: String,
+        (id, how): (String, Option<&'static str>),
         (tenant, client, credential): (TenantId, ClientId, CredentialId),
         arrival: &Arrival,
     ) -> Result<SessionToken, Error> {
@@ -214,6 +214,7 @@ impl Application {
             client: Some(client.to_string().into()),
             credential: Some(credential.to_string().into()),
             jti: Some(session.id.as_str().into()),
+            reason: how,
             ..self.at_the_console(tenant, Kind::ConsoleSignedIn, arrival)
         };
         self.note(entry).await?;
@@ -244,14 +245,22 @@ impl Application {
         }
     }
 
-    /// Writes that a session was ended. It has ended whether or not that can be written.
-    async fn note_end(&self, ended: &Kept, by: &str, arrival: &Arrival) {
-        let client = ended.client.to_string();
+    /// Writes that a session was ended; by somebody else, where it was not whoever it is of. It has ended whether or not
+    /// that can be written.
+    async fn note_end(&self, ended: &Kept, by: Option<&Caller>, arrival: &Arrival) {
+        let owner = ended.client.to_string();
+        let by = by.map(|caller| {
+            let credential = caller.identity().map(|identity| identity.credential);
+            (caller.actor().id(), credential)
+        });
+        let by = by.filter(|(client, _)| *client != owner);
+        let is_other = by.is_some();
+        let (client, credential) = by.unwrap_or((owner.clone(), Some(ended.credential)));
         let entry = Entry {
-            client: Some(by.into()),
-            credential: Some(ended.credential.to_string().into()),
+            client: Some(client.into()),
+            credential: credential.map(|credential| credential.to_string().into()),
             // Whose it was, where somebody else ended it.
-            audience: (by != client).then(|| client.into()),
+            audience: is_other.then(|| owner.into()),
             jti: Some(ended.id.as_str().into()),
             ..self.at_the_console(ended.tenant, Kind::ConsoleSignedOut, arrival)
         };
@@ -372,8 +381,7 @@ impl Application {
         let is_ended = tx.platform_end_session(&hash).await?;
         tx.commit().await?;
         if let Some(kept) = kept.filter(|_| is_ended) {
-            self.note_end(&kept, &kept.client.to_string(), arrival)
-                .await;
+            self.note_end(&kept, None, arrival).await;
         }
         Ok(())
     }
@@ -398,7 +406,7 @@ impl Application {
         let mut number = 0;
         for (_, kept) in ended {
             number += 1;
-            self.note_end(kept, &client.to_string(), arrival).await;
+            self.note_end(kept, None, arrival).await;
         }
         Ok(number)
     }

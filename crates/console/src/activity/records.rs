@@ -1,7 +1,9 @@
 //! The records themselves, newest first.
 
 use axum::response::Response;
-use chancery_application::{Activity, ActivityFilter, ActivityKind};
+use chancery_application::{
+    Activity, ActivityFilter, ActivityKind, text_of_record, trace_of_record,
+};
 use chancery_domain::Timestamp;
 use maud::{Markup, html};
 
@@ -25,15 +27,17 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let now = application.now();
-    let text = |name: &str| asked.get(name).map(ToOwned::to_owned);
+    let text = |name: &str| asked.sought(name, text_of_record);
     let filter = ActivityFilter {
         kinds: asked.sought("kind", kinds::asked)?.unwrap_or_default(),
-        client: text("client"),
-        credential: text("credential"),
+        client: text("client")?,
+        credential: text("credential")?,
         // In words, as it stands in the list, or by its name.
-        reason: text("reason").map(|reason| reason.replace(' ', "_")),
-        jti: text("jti"),
-        trace_id: text("trace").map(|trace| trace.to_ascii_lowercase()),
+        reason: text("reason")?.map(|reason| reason.replace(' ', "_")),
+        jti: text("jti")?,
+        trace_id: asked.sought("trace", |trace| {
+            trace_of_record(&trace.to_ascii_lowercase())
+        })?,
         since: asked.sought_moment("since")?,
         until: asked.sought_moment("until")?,
     };
@@ -66,7 +70,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                 @else { "Nothing was recorded yet." }
             } }
         } @else {
-            div.table tabindex="0" role="region" aria-label="Records" { table {
+            div.table.records tabindex="0" role="region" aria-label="Records" { table {
                 thead { tr { th scope="col" { "When" } th scope="col" { "What" } th scope="col" { "Client" } th scope="col" { "For" } th scope="col" { "From" } th scope="col" { "Found by" } } }
                 tbody { @for record in &records { (row(&within, &known, record, now)) } }
             } }
@@ -82,18 +86,26 @@ fn row(within: &Within, known: &Known, record: &Activity, now: Timestamp) -> Mar
         tr {
             td { (show::exact(record.at, now)) @if record.times > 1 { br; span.quiet { (record.times) " times" } } }
             td {
-                (what(record.kind))
+                (what(record))
                 @if let Some(why) = &record.reason { br; span.quiet { (reason(why)) } }
             }
             td {
                 (known.client(within, record.client.as_deref()))
-                @if let Some(credential) = &record.credential { br; (known.credential(credential)) }
+                @if let Some(credential) = &record.credential {
+                    br;
+                    // Nobody used it: it is what the session stands on.
+                    @if record.reason.as_deref() == Some("by_link") || record.kind == ActivityKind::ConsoleLinkMade { span.quiet { "stands on " } }
+                    (known.credential(credential))
+                }
             }
             td { (subject(within, known, record)) }
-            td { (show::or_dash(record.address.as_ref())) @if let Some(agent) = &record.user_agent { br; span.quiet { (agent) } } }
+            td { (show::or_dash(record.address.as_ref())) @if let Some(agent) = &record.user_agent { br; span.quiet.agent title=(agent) { (agent) } } }
             td {
-                @if let Some(trace) = &record.trace_id { span.quiet { "trace " } code.quiet { (trace) } " " (show::copy(trace, "Copy the trace")) }
-                @if let Some(jti) = &record.jti { br; span.quiet { (id_is(record.kind)) " " } code.quiet { (jti) } }
+                @if let Some(trace) = &record.trace_id { span.quiet { "trace " } code.quiet.trace title=(trace) { (trace) } " " (show::copy(trace, "Copy the trace")) }
+                @if let Some(jti) = &record.jti {
+                    br; span.quiet { (id_is(record.kind)) " " }
+                    a.quiet href=(within.at(&format!("/activity/records?jti={jti}"))) { code { (jti) } }
+                }
             }
         }
     }
@@ -123,8 +135,8 @@ fn id_is(kind: ActivityKind) -> &'static str {
 }
 
 /// What a record says, in words.
-fn what(kind: ActivityKind) -> Markup {
-    match kind {
+fn what(record: &Activity) -> Markup {
+    match record.kind {
         ActivityKind::TokenIssued => show::badge("good", "token issued"),
         ActivityKind::TokenDenied => show::badge("bad", "token denied"),
         ActivityKind::TokenRefreshed => show::badge("good", "token refreshed"),
@@ -135,6 +147,9 @@ fn what(kind: ActivityKind) -> Markup {
         ActivityKind::ActivityRead => show::badge("info", "activity read"),
         ActivityKind::ConsoleLinkMade => show::badge("warn", "link to the console made"),
         ActivityKind::ConsoleSignedIn => show::badge("info", "signed in to the console"),
+        ActivityKind::ConsoleSignedOut if !record.audience.is_empty() => {
+            show::badge("warn", "ended a session of the console")
+        }
         ActivityKind::ConsoleSignedOut => show::badge("info", "signed out of the console"),
     }
 }

@@ -1,6 +1,7 @@
 //! Clients that obtained nothing over a span of time, page by page.
 
 use axum::response::Response;
+use chancery_application::Needs;
 use chancery_domain::ClientId;
 use maud::{Markup, html};
 
@@ -34,9 +35,16 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
 }
 
 pub(super) fn list(within: &Within, clients: &[(ClientId, Option<String>)]) -> Markup {
+    let page = |id: &ClientId| {
+        within.at(&if within.may(Needs::TenantRead) {
+            format!("/clients/{id}")
+        } else {
+            format!("/activity/records?client={id}")
+        })
+    };
     html! {
         ul { @for (id, name) in clients {
-            li { a href=(within.at(&format!("/clients/{id}"))) { (name.as_deref().map_or_else(|| id.to_string(), ToOwned::to_owned)) } }
+            li { a href=(page(id)) { (name.as_deref().map_or_else(|| id.to_string(), ToOwned::to_owned)) } }
         } }
     }
 }

@@ -43,6 +43,7 @@ pub(super) async fn show(
         .map(|(id, row, _)| (*id, called(*id, &row.state)))
         .collect();
     let of = |id: &ClientId| signed_in.iter().filter(|s| s.client == *id).count();
+    let sees_all = within.may(Needs::AuditRead);
     let ends = within.at("/sessions/end");
     let may_end = within.may(Needs::TenantAdmin).then_some(ends.as_str());
     Ok(Page::within("Administrators", within)
@@ -57,7 +58,7 @@ pub(super) async fn show(
                 div.table tabindex="0" role="region" aria-label="Administrators" { table {
                     thead { tr {
                         th scope="col" { "Who" } th scope="col" { "State" } th scope="col" { "May" }
-                        th scope="col" { "Last came in" } th scope="col" { "Signed in" } th scope="col" { "Ends" }
+                        th scope="col" { "Last token" } @if sees_all { th scope="col" { "Signed in" } } th scope="col" { "Ends" }
                     } }
                     tbody { @for (id, row, scopes) in &listed {
                         tr {
@@ -69,7 +70,7 @@ pub(super) async fn show(
                             td { (show::client_state(row.state.state(now))) }
                             td { code { (scopes.join(" ")) } }
                             td { @match uses.get(id) { Some(last) => (show::when(last.at, now)), None => span.quiet { "never" } } }
-                            td { @match of(id) { 0 => span.quiet { "–" }, number => (show::count(i64::try_from(number).unwrap_or_default(), "session")) } }
+                            @if sees_all { td { @match of(id) { 0 => span.quiet { "–" }, number => (show::count(i64::try_from(number).unwrap_or_default(), "session")) } } }
                             td { @match row.state.expires_at { Some(end) => (show::when(end, now)), None => span.quiet { "–" } } }
                         }
                     } }

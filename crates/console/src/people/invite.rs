@@ -55,8 +55,10 @@ fn scopes(within: &Within) -> &'static [(&'static str, AdminScope)] {
 
 pub(super) fn form(within: &Within, given: &Fields, problem: Option<&Problem>) -> Markup {
     let form = Form::new(&within.visitor, given, problem);
+    let caller = &within.visitor.session.caller;
     let options: Vec<_> = scopes(within)
         .iter()
+        .filter(|(_, scope)| caller.may_give(&[*scope].into()))
         .map(|(name, scope)| (*name, says(*scope, is_system(within))))
         .collect();
     let content = html! {
@@ -146,7 +148,11 @@ fn invited(within: &Within, name: &str, scope: AdminScope, created: ClientCreate
                 }
             }
         }
-        p { "They may rotate the secret once they are in, so that nobody but them has it." }
+        @if [AdminScope::PlatformAdmin, AdminScope::TenantAdmin].contains(&scope) {
+            p { "They may rotate the secret once they are in, so that nobody but them has it." }
+        } @else {
+            p { "They cannot rotate the secret themselves, since that is a change: an administrator can, on the page of " a href=(within.at(&format!("/clients/{id}"))) { "their client" } "." }
+        }
         p { a.button href=(within.at("/administrators")) { "To the administrators" } }
     })
 }

@@ -11,10 +11,17 @@ use crate::routes::Routes;
 pub(crate) fn routes() -> Routes {
     Routes::default()
         .page("/console/sessions", get(sessions::own))
-        .beside("/console/sessions/end", post(sessions::end_own))
+        .beside(
+            "/console/sessions/end",
+            get(sessions::to_own).post(sessions::end_own),
+        )
         .page(
             "/console/t/{slug}/administrators",
             get(administrators::page).post(invite::invite),
         )
-        .beside("/console/t/{slug}/sessions/end", post(sessions::end))
+        .form(
+            "/console/t/{slug}/sessions/end",
+            "/console/t/{slug}/administrators",
+            post(sessions::end),
+        )
 }

@@ -28,7 +28,7 @@ pub(super) fn table(
     (ends_at, now): (Option<&str>, Timestamp),
 ) -> Markup {
     html! {
-        div.table tabindex="0" role="region" aria-label="Who is signed in" { table {
+        div.table.records tabindex="0" role="region" aria-label="Who is signed in" { table {
             thead { tr {
                 @if names.is_some() { th scope="col" { "Who" } }
                 th scope="col" { "Since" } th scope="col" { "Last seen" } th scope="col" { "Ends" } th scope="col" { "From" }
@@ -44,11 +44,11 @@ pub(super) fn table(
                     td { (show::when(session.ends_at, now)) }
                     td {
                         (show::or_dash(session.address.as_ref()))
-                        @if let Some(agent) = &session.user_agent { br; span.quiet { (agent) } }
+                        @if let Some(agent) = &session.user_agent { br; span.quiet.agent title=(agent) { (agent) } }
                     }
                     td {
                         @if session.id == visitor.session.id { (show::badge("info", "this browser")) }
-                        @else if let Some(action) = ends_at {
+                        @else if let Some(action) = ends_at.filter(|_| session.may_be_ended) {
                             form.inline method="post" action=(action) {
                                 (form::hidden(visitor))
                                 input type="hidden" name="session" value=(session.id);
@@ -83,10 +83,18 @@ pub(crate) async fn own(visitor: Visitor, Asked(asked): Asked) -> Result<Respons
         .noting(done(&asked))
         .show(&html! {
             h1 { "Where you are signed in" }
-            p.lead { "As " strong { (session.name.as_deref().unwrap_or("a client without a name")) } ", " code { (session.client) } " of " (session.slug) ". A session that you do not know is a reason to rotate the secret: sign it out, then do." }
+            p.lead { "As " strong { (session.name.as_deref().unwrap_or("a client without a name")) } ", " code { (session.client) } " of " (session.slug) ". A session that you do not know is a reason to rotate the secret: sign it out, then "
+                @if session.caller.may(Needs::TenantAdmin, session.tenant) { a href={"/console/t/" (session.slug) "/clients/" (session.client)} { "rotate it" } "." }
+                @else { "ask an administrator to rotate it." }
+            }
             (table(&visitor, &listed, None, (Some("/console/sessions/end"), now)))
             (form::button(&visitor, "/console/sign-out/everywhere", "bad", "Sign out everywhere"))
         }))
+}
+
+/// Whoever opens the address of the form once more.
+pub(crate) async fn to_own(_: Visitor) -> Redirect {
+    Redirect::to("/console/sessions")
 }
 
 pub(crate) async fn end_own(posted: Posted<Visitor>) -> Result<Response, Stop> {

@@ -138,7 +138,11 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                 dt { "By" } dd { @if let Some(name) = names.actor(&entry.actor) { (name) ", " } (timeline::who(&entry.actor)) }
                 dt { "Type" } dd { code { (entry.event.kind().0) } ", version " (entry.event.kind().1) }
                 dt { "Happened to" } dd {
-                    @if within.may(Needs::TenantRead) { a href=(within.at(&words::page(entry.stream))) { (words::subject(entry.stream)) } } @else { (words::subject(entry.stream)) } " "
+                    @match words::leads(entry.stream, within.may(Needs::TenantRead)) {
+                        Some(page) => a href=(within.at(&page)) { (words::subject(entry.stream)) },
+                        None => (words::subject(entry.stream)),
+                    }
+                    " "
                     code { (entry.stream.aggregate_id()) }
                 }
                 dt { "Id" } dd { (show::id(&entry.id)) }
@@ -157,9 +161,9 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
             }
             form.filter method="get" {
                 div {
-                    label for="size" { "In the roll up to entry" }
+                    label for="size" { "In the checkpoint of size" }
                     input id="size" name="size" type="number" min=(number) value=(asked.raw("size")) aria-describedby="size-hint";
-                    p.hint id="size-hint" { "The size of a checkpoint that you kept. Empty: the newest one." }
+                    p.hint id="size-hint" { "Of one that you kept: how many entries it vouches for. Empty: the newest one." }
                 }
                 button type="submit" { "Prove" }
             }
@@ -174,7 +178,8 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                     p { a.button href=(program) { "As JSON" } }
                     p { "The whole roll is checked by " code { "chancery audit verify" } ", with an " a href=(within.at("/roll/export")) download { "export" } " and the checkpoints that you kept." }
                 }
-                None => p { "It is not in a checkpoint of that size. The newest one takes a few seconds: load the page again." },
+                None if asked.get("size").is_some() => p { "It is not in a checkpoint of that size, which was made before it. Leave the size empty for the newest one." },
+                None => p { "It is not in a checkpoint yet. That takes a few seconds: load the page again." },
             }
         }
     }))

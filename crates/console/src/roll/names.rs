@@ -12,6 +12,8 @@ use crate::{clients::called, within::Within};
 pub(super) struct Names {
     clients: BTreeMap<ClientId, String>,
     apis: BTreeMap<ApiId, String>,
+    /// Whether the reader may read what they are of.
+    pub(super) may_read: bool,
     /// Of those who made entries and belong to the operators' tenant.
     operators: BTreeMap<ClientId, String>,
 }
@@ -63,6 +65,7 @@ impl Names {
         let mut names = Self {
             clients: clients.collect(),
             apis: apis.collect(),
+            may_read: true,
             operators: BTreeMap::new(),
         };
         actors.retain(|id| !names.clients.contains_key(id));

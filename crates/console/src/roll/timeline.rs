@@ -78,6 +78,9 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
 
 /// One entry.
 pub(super) fn row(base: &str, entry: &Recorded, names: &Names, now: Timestamp) -> Markup {
+    let subject = html! {
+        (words::subject(entry.stream)) @if let Some(name) = names.subject(entry.stream) { (if matches!(entry.stream, StreamId::SecretRotation(_)) { " of " } else { " " }) (name) }
+    };
     let (number, whole) = (entry.tenant_seq, pretty(entry));
     html! {
         li id={"entry-" (number)} {
@@ -85,7 +88,10 @@ pub(super) fn row(base: &str, entry: &Recorded, names: &Names, now: Timestamp) -
             span.when { (show::exact(entry.recorded_at, now)) }
             span.what {
                 (words::sentence(entry)) " "
-                a.quiet href={(base) (words::page(entry.stream))} { (words::subject(entry.stream)) @if let Some(name) = names.subject(entry.stream) { (if matches!(entry.stream, StreamId::SecretRotation(_)) { " of " } else { " " }) (name) } }
+                @match words::leads(entry.stream, names.may_read) {
+                    Some(page) => a.quiet href={(base) (page)} { (subject) },
+                    None => span.quiet { (subject) },
+                }
             }
             details {
                 summary { (entry.event.kind().0) " by " @if let Some(name) = names.actor(&entry.actor) { (name) ", " } (who(&entry.actor)) }

@@ -28,6 +28,17 @@ pub(super) fn page(stream: StreamId) -> String {
     }
 }
 
+/// The page of what it happened to, for whoever may read that; for anybody else what the roll has of it.
+pub(super) fn leads(stream: StreamId, may_read: bool) -> Option<String> {
+    match stream {
+        _ if may_read => Some(page(stream)),
+        StreamId::Client(client) | StreamId::SecretRotation(client) => {
+            Some(format!("/roll?client={client}"))
+        }
+        StreamId::Tenant(_) | StreamId::KeyRing(_) | StreamId::Api(_) => None,
+    }
+}
+
 /// What it happened to.
 pub(super) fn subject(stream: StreamId) -> &'static str {
     match stream {

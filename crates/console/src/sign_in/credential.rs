@@ -26,9 +26,20 @@ pub(crate) async fn page(
     State(console): State<Console>,
     headers: HeaderMap,
     Asked(asked): Asked,
-) -> Markup {
+) -> Result<Markup, Stop> {
     let lost = cookie::is_lost(&headers, &console.application).then_some(NOT_KEPT);
-    let notice = if let Some(sessions) = asked.get("out") {
+    // Whoever is signed in may come here by an old address.
+    let signed_in = match cookie::sent(&headers, &console.application) {
+        Some(token) => console.application.session_at_rest(token).await?,
+        None => None,
+    };
+    let notice = if let Some(session) = signed_in {
+        let name = session.name.unwrap_or_else(|| session.client.to_string());
+        Some(format!(
+            "You are signed in as {name}, of {}. Whoever signs in here ends that session.",
+            session.slug
+        ))
+    } else if let Some(sessions) = asked.get("out") {
         Some(match sessions.parse::<u32>() {
             Ok(number) if number > 1 => {
                 format!("You are signed out everywhere: {number} sessions have ended.")
@@ -40,7 +51,7 @@ pub(crate) async fn page(
     } else {
         None
     };
-    form(&asked, lost, notice.as_deref())
+    Ok(form(&asked, lost, notice.as_deref()))
 }
 
 pub(crate) async fn sign_in(

@@ -53,10 +53,24 @@ fn onward(next: Option<&str>) -> String {
         (*next == "/console" || next.starts_with("/console/"))
             && next.bytes().all(|byte| byte.is_ascii_graphic())
             && !next.contains('\\')
+            && path(next).split('/').all(|part| !is_dots(part))
     };
     let next = next.filter(plain).unwrap_or("/console");
     // A file is no page to come to: the one that offers it is.
-    next.strip_suffix("/export").unwrap_or(next).to_owned()
+    path(next)
+        .strip_suffix("/export")
+        .unwrap_or(next)
+        .to_owned()
+}
+
+fn path(address: &str) -> &str {
+    address.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// Whether a browser takes this part of a path for a way up, or for nothing.
+fn is_dots(part: &str) -> bool {
+    let part = part.to_ascii_lowercase().replace("%2e", ".");
+    part == "." || part == ".."
 }
 
 #[cfg(test)]
@@ -70,7 +84,14 @@ mod tests {
             onward(Some("/console/t/acme/roll/export")),
             "/console/t/acme/roll"
         );
+        assert_eq!(
+            onward(Some("/console/t/acme/roll/export?x=1")),
+            "/console/t/acme/roll"
+        );
         for wrong in [
+            "/console/../graphql",
+            "/console/./x",
+            "/console/t/.%2E/.%2e/graphql?x",
             "https://evil.example",
             "//evil.example",
             "/consoles",

@@ -40,7 +40,7 @@ on_both_stores! {
         assert!(address.ends_with("/console/link"), "{stdout}");
         let http = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
         let url = format!("{}/console/link", server.url);
-        let sign_in = || http.post(&url).form(&[("code", code)]).send();
+        let sign_in = || http.post(&url).header("origin", &server.url).form(&[("code", code)]).send();
         let answer = sign_in().await.unwrap();
         assert_eq!(answer.status(), 303);
         assert!(answer.headers().contains_key("set-cookie"));

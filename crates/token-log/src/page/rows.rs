@@ -8,6 +8,7 @@ use crate::{
     filter::{ActivityFilter, Leg, Marks, Range},
     place::Place,
     segments::{line::words, walk::Found},
+    way::Way,
 };
 
 /// How many are read at once, at most. The first time it is one more than the page holds; each time
@@ -39,6 +40,7 @@ pub(super) struct Rows<'a> {
     filter: &'a ActivityFilter,
     legs: Vec<Leg<'a>>,
     range: Range,
+    way: Way,
     /// How many are read the next time, and at the most.
     batch: usize,
     first: usize,
@@ -56,7 +58,7 @@ impl<'a> Rows<'a> {
     pub(super) fn new(
         schema: &'a str,
         tenant: TenantId,
-        range: Range,
+        (range, way): (Range, Way),
         filter: &'a ActivityFilter,
         (limit, most): (usize, usize),
     ) -> Self {
@@ -68,6 +70,7 @@ impl<'a> Rows<'a> {
             is_done: legs.is_empty() || range.is_empty(),
             legs,
             range,
+            way,
             batch: limit + 1,
             first: limit + 1,
             most,
@@ -78,7 +81,7 @@ impl<'a> Rows<'a> {
 
     /// Everything before this place is found; nothing: everything is.
     pub(super) fn horizon(&self) -> Option<Place> {
-        (!self.is_done).then(|| self.range.after.next())
+        (!self.is_done).then(|| self.way.begin(self.range))
     }
 
     /// Reads what comes next.
@@ -92,12 +95,15 @@ impl<'a> Rows<'a> {
             rows.extend(self.leg(snapshot, *leg).await?);
         }
         rows.sort_unstable_by_key(Row::place);
+        if self.way == Way::Back {
+            rows.reverse();
+        }
         rows.truncate(self.batch);
         self.is_done = rows.len() < self.batch;
         self.examined += rows.len();
         if let Some(last) = rows.last() {
             self.reached = Some(last.place());
-            self.range.after = last.place();
+            self.range = self.way.rest(self.range, last.place());
         }
         for row in rows {
             let place = row.place();
@@ -113,7 +119,7 @@ impl<'a> Rows<'a> {
     /// What comes next on one of the ways.
     async fn leg(&self, snapshot: &mut Snapshot, leg: Leg<'_>) -> Result<Vec<Row>, StoreError> {
         let Range { after, before } = self.range;
-        let sql = query(self.schema, leg, before.is_some());
+        let sql = query(self.schema, leg, (before.is_some(), self.way));
         fetch_all!(
             snapshot,
             Row,
@@ -131,7 +137,7 @@ impl<'a> Rows<'a> {
 
 /// Only what is asked for is in the text, so that the right index is used; what is bound beside it
 /// is not looked at.
-pub(super) fn query(schema: &str, leg: Leg<'_>, ends: bool) -> String {
+pub(super) fn query(schema: &str, leg: Leg<'_>, (ends, way): (bool, Way)) -> String {
     let condition = leg.condition().0;
     // The first condition of each pair is for the planners: the second alone does not prune days.
     let end = if ends {
@@ -139,12 +145,13 @@ pub(super) fn query(schema: &str, leg: Leg<'_>, ends: bool) -> String {
     } else {
         ""
     };
+    let order = way.order();
     format!(
         "SELECT at, position, kind, client_id, credential_id, scopes, audience, jti, expires_at,
                 address, user_agent, reason, trace_id, times
            FROM {schema}.activity
           WHERE tenant_id = $1 {condition} AND at >= $3 AND (at, position) > ($3, $4) {end}
-          ORDER BY at, position LIMIT $2"
+          ORDER BY at {order}, position {order} LIMIT $2"
     )
 }
 

@@ -7,7 +7,7 @@ use chancery_event_store::{Backend, Database, execute, fetch_all};
 use chancery_testkit::{clock::TestClock, stores::TestStore};
 
 use super::{rows::query, *};
-use crate::{activity::Kind, log::TokenLogConfig, usage};
+use crate::{activity::Kind, log::TokenLogConfig, segments::walk::list as segments_listed, usage};
 
 /// 2026-09-21T14:13:20Z, when every test begins, in microseconds.
 const START: i64 = 1_790_000_000_000_000;
@@ -116,16 +116,24 @@ fn indexed() -> Vec<ActivityFilter> {
 }
 
 /// The statements of a filter, with what they look for.
-fn statements(schema: &str, filter: &ActivityFilter) -> Vec<(String, Option<String>)> {
+fn statements(schema: &str, filter: &ActivityFilter) -> Vec<(String, Option<String>, Way)> {
     let mut statements = Vec::new();
     for leg in filter.legs() {
-        for ends in [false, true] {
+        for (ends, way) in WAYS {
             let bound = leg.condition().1.map(ToOwned::to_owned);
-            statements.push((query(schema, leg, ends), bound));
+            statements.push((query(schema, leg, (ends, way)), bound, way));
         }
     }
     statements
 }
+
+/// With and without an end, from either end.
+const WAYS: [(bool, Way); 4] = [
+    (false, Way::Forth),
+    (true, Way::Forth),
+    (false, Way::Back),
+    (true, Way::Back),
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_searches_one_index_for_whatever_is_asked_and_sorts_nothing() {
@@ -134,7 +142,7 @@ async fn sqlite_searches_one_index_for_whatever_is_asked_and_sorts_nothing() {
     let mut asked: Vec<_> = indexed()
         .iter()
         .flat_map(|filter| statements("main", filter))
-        .map(|(sql, _)| sql)
+        .map(|(sql, ..)| sql)
         .collect();
     asked.extend(newest_of("main").into_iter().skip(2));
     for sql in asked {
@@ -164,7 +172,9 @@ async fn postgres_visits_no_more_than_a_page_for_whatever_an_index_knows() {
     let log = long_log(&store).await;
     let middle = START + RECORDS * 2_000_000;
     for filter in indexed() {
-        for (sql, bound) in statements(log.schema(), &filter) {
+        for (sql, bound, way) in statements(log.schema(), &filter) {
+            // From its end a log is read without a bound.
+            let after = if way == Way::Back { 0 } else { middle };
             let sql = format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {sql}");
             let plan = fetch_all!(
                 log.database(),
@@ -172,7 +182,7 @@ async fn postgres_visits_no_more_than_a_page_for_whatever_an_index_knows() {
                 &sql,
                 tenant().to_string(),
                 i64::try_from(PAGE).unwrap(),
-                middle,
+                after,
                 0_i64,
                 bound,
                 middle + 86_400_000_000,
@@ -207,39 +217,156 @@ fn visited(plan: &str) -> usize {
     found + removed.sum::<usize>()
 }
 
-/// What no index answers alone costs a bounded number of records, and its pages join without a gap.
+/// What no index answers alone costs a bounded number of records, and its pages join without a gap; a page of what
+/// one answers is full as long as there is something, from either end.
 async fn walks_in_bounded_pages(store: TestStore) {
     let log = long_log(&store).await;
-    let filter = ActivityFilter {
+    let page =
+        async |way: Way, from: Option<ActivityId>, limit: u32, filter: &ActivityFilter| match way {
+            Way::Forth => log
+                .page(tenant(), (from, None), limit, filter)
+                .await
+                .unwrap(),
+            Way::Back => log.page_back(tenant(), from, limit, filter).await.unwrap(),
+        };
+    let traced = ActivityFilter {
         trace_id: Some("trace-30001".to_owned()),
         ..any()
     };
-    let (mut after, mut found, mut pages) = (None, Vec::new(), 0);
-    loop {
-        let page = log
-            .page(tenant(), (after, None), 50, &filter)
-            .await
-            .unwrap();
-        pages += 1;
-        assert!(pages > 1 || page.records.is_empty() && page.has_next);
-        found.extend(page.records);
-        if !page.has_next {
-            break;
-        }
-        after = page.end;
-    }
-    let found: Vec<_> = found.iter().map(|record| record.jti.as_deref()).collect();
-    assert_eq!(found, [Some("jti-30001")]);
-    assert_eq!(pages, 11, "of 10,000 records each, and the end");
-
     let both = ActivityFilter {
         kinds: vec![Kind::TokenDenied],
         client: Some("client_1".to_owned()),
         ..any()
     };
-    let page = log.page(tenant(), (None, None), 3, &both).await.unwrap();
-    assert_eq!((page.records.len(), page.has_next), (3, true));
-    assert_eq!(page.end, page.records.last().map(|record| record.id));
+    for way in [Way::Forth, Way::Back] {
+        let (mut from, mut found, mut pages) = (None, Vec::new(), 0);
+        loop {
+            let page = page(way, from, 50, &traced).await;
+            pages += 1;
+            assert!(pages > 1 || page.records.is_empty() && page.has_next);
+            found.extend(page.records);
+            if !page.has_next {
+                break;
+            }
+            from = page.end;
+        }
+        let found: Vec<_> = found.iter().map(|record| record.jti.as_deref()).collect();
+        assert_eq!(found, [Some("jti-30001")]);
+        assert_eq!(pages, 11, "of 10,000 records each, and the end");
+
+        let (mut from, mut found) = (None, Vec::new());
+        loop {
+            let page = page(way, from, 40, &both).await;
+            found.extend(page.records.iter().map(|record| record.at.micros()));
+            if !page.has_next {
+                break;
+            }
+            assert_eq!(page.records.len(), 40);
+            assert_eq!(page.end, page.records.last().map(|record| record.id));
+            from = page.end;
+        }
+        let mut expected: Vec<_> = (0..100)
+            .map(|n| START + (n * 1_000 + 1) * 4_000_000)
+            .collect();
+        if way == Way::Back {
+            expected.reverse();
+        }
+        assert_eq!(found, expected, "{way:?}");
+    }
+}
+
+/// Twenty thousand segments, a hundred in an hour.
+async fn long_bulk(store: &TestStore) -> TokenLog {
+    let config = TokenLogConfig::beside(store.database().location());
+    let clock = Arc::new(TestClock::default());
+    let log = TokenLog::open(&config, &store.another().await, clock)
+        .await
+        .unwrap();
+    let (numbers, empty) = match log.database().backend() {
+        Backend::Postgres => ("generate_series(1::bigint, 20000) AS n", "'\\x'::bytea"),
+        Backend::Sqlite => (
+            "(WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < 20000)
+              SELECT n FROM counted)",
+            "x''",
+        ),
+    };
+    let schema = log.schema();
+    let sql = format!(
+        "INSERT INTO {schema}.activity_segments
+            (position, last_position, tenant_id, first_at, last_at, records, expires_at, rare, summary, runs, body)
+         SELECT n * 1024, n * 1024 + 9, $1, {START} + n * 36000000, {START} + n * 36000000 + 9, 10, 0, n % 2, {empty}, '[]', '[]'
+           FROM {numbers}"
+    );
+    run(log.database(), &sql, Some(tenant().to_string())).await;
+    let analyze = match log.database().backend() {
+        Backend::Postgres => "ANALYZE",
+        Backend::Sqlite => "ANALYZE main",
+    };
+    run(log.database(), analyze, None).await;
+    log
+}
+
+/// What is asked for of segments, from either end, with what is bound as the place after which they are listed.
+fn listings(schema: &str) -> Vec<(String, i64)> {
+    let any = any();
+    let wanted = |filter: &ActivityFilter| filter.in_segments(Range::new(filter, (None, None)));
+    let rare = ActivityFilter {
+        reason: Some("mismatch".to_owned()),
+        ..any.clone()
+    };
+    let middle = START + 20_000 * 18_000_000;
+    let mut listings = Vec::new();
+    for filter in [&any, &rare] {
+        for (ends, way) in WAYS {
+            listings.push((
+                segments_listed(schema, (ends, way), &wanted(filter)),
+                middle,
+            ));
+        }
+    }
+    listings
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_lists_segments_by_an_index_and_sorts_nothing() {
+    let store = TestStore::sqlite().await;
+    let log = long_bulk(&store).await;
+    for (sql, _) in listings("main") {
+        let plan = format!("EXPLAIN QUERY PLAN {sql}");
+        let plan = fetch_all!(log.database(), (i64, i64, i64, String), &plan).unwrap();
+        let [(.., step)] = &plan[..] else {
+            panic!("{sql}: {plan:?}")
+        };
+        let by_index = step.contains("INDEX activity_segments_place_idx")
+            || step.contains("INDEX activity_segments_rare_idx");
+        assert!(step.starts_with("SEARCH ") && by_index, "{sql}: {step}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_visits_no_more_segments_than_it_lists() {
+    let store = TestStore::postgres().await;
+    let log = long_bulk(&store).await;
+    for (sql, middle) in listings(log.schema()) {
+        let sql = format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {sql}");
+        let plan = fetch_all!(
+            log.database(),
+            (String,),
+            &sql,
+            tenant().to_string(),
+            middle,
+            0_i64,
+            0_i64,
+            0_i64,
+            if sql.contains("DESC") { 0 } else { i64::MAX },
+            None::<i64>,
+            32_i64,
+        );
+        let plan: Vec<_> = plan.unwrap().into_iter().map(|(line,)| line).collect();
+        let plan = plan.join("\n");
+        assert!(plan.contains("Index"), "{sql}\n{plan}");
+        assert!(visited(&plan) <= 40, "{} by {sql}\n{plan}", visited(&plan));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
