@@ -61,14 +61,14 @@ struct Elsewhere {
 }
 
 impl Elsewhere {
-    fn read(json: &[u8]) -> Self {
-        serde_json::from_slice(json).unwrap_or_default()
+    fn read(json: &str) -> Self {
+        serde_json::from_str(json).unwrap_or_default()
     }
 }
 
 impl Payload {
     /// The scopes, by the first name that they have in this payload.
-    pub(crate) fn scopes(&mut self, json: &[u8]) -> Scopes {
+    pub(crate) fn scopes(&mut self, json: &str) -> Scopes {
         let elsewhere = || {
             let other = Elsewhere::read(json);
             other.scopes.or(other.scp)
@@ -78,7 +78,7 @@ impl Payload {
 
     /// The client, by a name that it has at others.
     #[cfg(feature = "resource-server")]
-    pub(crate) fn client_elsewhere(json: &[u8]) -> Option<String> {
+    pub(crate) fn client_elsewhere(json: &str) -> Option<String> {
         let other = Elsewhere::read(json);
         other.azp.or(other.cid).or(other.appid)
     }
@@ -154,23 +154,23 @@ fn numeric_date<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Er
 
 /// The payload as it was, for claims that we do not know.
 #[derive(Clone, Default)]
-pub(crate) struct Json(Vec<u8>);
+pub(crate) struct Json(String);
 
 impl Json {
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
     }
 
     /// One claim by its name.
     pub(crate) fn claim<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         let mut members: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(&self.0).ok()?;
+            serde_json::from_str(&self.0).ok()?;
         serde_json::from_value(members.remove(name)?).ok()
     }
 
     /// All claims, as a type of the caller's.
     #[cfg(feature = "resource-server")]
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_slice(&self.0)
+        serde_json::from_str(&self.0)
     }
 }

@@ -4,8 +4,8 @@ mod answers;
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
+use quick_cache::sync::Cache;
 use serde::Deserialize;
-use tokio::sync::Mutex;
 
 use self::answers::{Answers, Key};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     client::internals::{Breaker, Identity, post},
     clock::Clock,
     endpoint::Endpoint,
-    metadata::{discover, named},
+    metadata::{Believed, named},
     transport::Link,
 };
 
@@ -147,7 +147,7 @@ impl Introspection {
             timeout: self.timeout,
             plain,
             listener,
-            issuers: std::sync::Mutex::default(),
+            issuers: Cache::new(ISSUERS),
         };
         Introspector {
             rules: self,
@@ -190,10 +190,13 @@ fn unavailable(cause: Unavailable, retry_after: Option<Duration>) -> Rejection {
     Rejection::Unavailable { cause, retry_after }
 }
 
+/// So many issuers are remembered, as their keys are.
+const ISSUERS: usize = 10_000;
+
 /// An issuer that is asked.
 #[derive(Debug)]
 struct Issuer {
-    endpoint: Mutex<Option<Endpoint>>,
+    metadata: Believed,
     breaker: Breaker,
 }
 
@@ -213,7 +216,7 @@ struct Asking {
     timeout: Duration,
     plain: bool,
     listener: Listener,
-    issuers: std::sync::Mutex<HashMap<String, Arc<Issuer>>>,
+    issuers: Cache<String, Arc<Issuer>>,
 }
 
 impl Introspector {
@@ -252,7 +255,9 @@ impl Introspector {
 
 impl Asking {
     async fn ask(&self, name: &str, client: &Client, token: &Secret) -> Result<bool, Error> {
-        let issuer = self.issuer(name);
+        let issuer = self
+            .issuer(name)
+            .inspect_err(|error| self.tell(name, error))?;
         issuer.breaker.enter()?;
         // Whoever waits for others to learn where to ask, has no more time than they.
         let in_all = self.timeout.saturating_mul(2);
@@ -263,11 +268,13 @@ impl Asking {
             Ok(_) => issuer.breaker.answered(),
             Err(error) => issuer.breaker.heard(error),
         }
-        asked.inspect_err(|error| {
-            let (issuer, error) = (name.to_owned(), error.clone());
-            self.listener
-                .tell(&Trouble::Introspection { issuer, error });
-        })
+        asked.inspect_err(|error| self.tell(name, error))
+    }
+
+    fn tell(&self, issuer: &str, error: &Error) {
+        let (issuer, error) = (issuer.to_owned(), error.clone());
+        self.listener
+            .tell(&Trouble::Introspection { issuer, error });
     }
 
     async fn exchange(
@@ -281,7 +288,7 @@ impl Asking {
         struct Body {
             active: bool,
         }
-        let endpoint = self.endpoint(name, issuer).await?;
+        let endpoint = self.endpoint(issuer).await?;
         let parameters = [
             ("token", token.to_owned()),
             ("token_type_hint", "access_token".to_owned()),
@@ -318,32 +325,25 @@ impl Asking {
         Ok(body.active)
     }
 
-    async fn endpoint(&self, name: &str, issuer: &Issuer) -> Result<Endpoint, Error> {
-        let mut known = issuer.endpoint.lock().await;
-        if let Some(endpoint) = &*known {
-            return Ok(endpoint.clone());
-        }
-        let url = Endpoint::issuer(name, self.plain).map_err(|fault| {
-            Error::Configuration(format!("the issuer {name} is not used: {fault}"))
-        })?;
-        let metadata = discover(&self.link, name, &url, self.clock.now()).await?;
+    async fn endpoint(&self, issuer: &Issuer) -> Result<Endpoint, Error> {
+        let metadata = issuer.metadata.get(&self.link, self.clock.now()).await?;
         let found = metadata.introspection_endpoint.as_ref();
-        let endpoint = named("introspection_endpoint", found, self.plain)?;
-        *known = Some(endpoint.clone());
-        Ok(endpoint)
+        let endpoint = named("introspection_endpoint", found, self.plain);
+        if endpoint.is_err() {
+            issuer.metadata.forget().await;
+        }
+        Ok(endpoint?)
     }
 
-    fn issuer(&self, name: &str) -> Arc<Issuer> {
-        let mut issuers = self
-            .issuers
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let issuer = issuers.entry(name.to_owned()).or_insert_with(|| {
-            Arc::new(Issuer {
-                endpoint: Mutex::default(),
+    fn issuer(&self, name: &str) -> Result<Arc<Issuer>, Error> {
+        self.issuers.get_or_insert_with(name, || {
+            let url = Endpoint::issuer(name, self.plain).map_err(|fault| {
+                Error::Configuration(format!("the issuer {name} is not used: {fault}"))
+            })?;
+            Ok(Arc::new(Issuer {
+                metadata: Believed::new(name.to_owned(), url),
                 breaker: Breaker::new(CircuitBreaker::new(5, Duration::from_secs(5))),
-            })
-        });
-        Arc::clone(issuer)
+            }))
+        })
     }
 }

@@ -15,6 +15,7 @@
     allow(dead_code, reason = "the test issuer signs, and verifies nothing")
 )]
 mod algorithm;
+mod base64url;
 #[cfg(feature = "client")]
 mod chance;
 mod claims;

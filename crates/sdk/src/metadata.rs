@@ -3,7 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
+#[cfg(feature = "client")]
+use tokio::sync::Mutex;
 
+#[cfg(feature = "client")]
+use crate::clock::later;
 use crate::{
     endpoint::{Endpoint, UrlFault},
     transport::{Link, LinkError, retry_after, shown},
@@ -143,6 +147,74 @@ pub(crate) async fn discover(
         }
     }
     Err(fault.unwrap_or(DiscoveryError::NoEndpoint("metadata document")))
+}
+
+/// How long metadata are believed before they are fetched again.
+#[cfg(feature = "client")]
+const BELIEVED: Duration = Duration::from_hours(1);
+
+/// The metadata of one issuer: fetched once, again after an hour, and kept while that fails.
+#[cfg(feature = "client")]
+#[derive(Debug)]
+pub(crate) struct Believed {
+    /// As it was configured, letter for letter.
+    issuer: String,
+    url: Endpoint,
+    known: Mutex<Option<(Metadata, SystemTime)>>,
+}
+
+#[cfg(feature = "client")]
+impl Believed {
+    pub(crate) fn new(issuer: String, url: Endpoint) -> Self {
+        Self {
+            issuer,
+            url,
+            known: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// They, as far as they are known without asking.
+    pub(crate) fn known(&self) -> Option<Metadata> {
+        let known = self.known.try_lock().ok()?;
+        known.as_ref().map(|(metadata, _)| metadata.clone())
+    }
+
+    pub(crate) async fn get(
+        &self,
+        link: &Link,
+        now: SystemTime,
+    ) -> Result<Metadata, DiscoveryError> {
+        let mut known = self.known.lock().await;
+        if let Some((metadata, until)) = &*known
+            && now < *until
+        {
+            return Ok(metadata.clone());
+        }
+        match (
+            discover(link, &self.issuer, &self.url, now).await,
+            &mut *known,
+        ) {
+            (Ok(metadata), known) => {
+                *known = Some((metadata.clone(), later(now, BELIEVED)));
+                Ok(metadata)
+            }
+            (Err(_), Some((metadata, until))) => {
+                *until = later(now, BELIEVED / 12);
+                Ok(metadata.clone())
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    /// Forgets a document that does not name what is needed: the next one may.
+    #[cfg(feature = "introspection")]
+    pub(crate) async fn forget(&self) {
+        *self.known.lock().await = None;
+    }
 }
 
 /// A document that is of this issuer.

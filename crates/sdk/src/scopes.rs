@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, fmt};
+use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -12,12 +12,14 @@ use serde::{Deserialize, Deserializer, de};
 /// assert_eq!(scopes, ["orders:read", "orders:write"].into_iter().collect());
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Scopes(BTreeSet<String>);
+pub struct Scopes(Vec<String>);
 
 impl Scopes {
     /// Whether this scope is one of them.
     pub fn contains(&self, scope: &str) -> bool {
-        self.0.contains(scope)
+        self.0
+            .binary_search_by(|one| one.as_str().cmp(scope))
+            .is_ok()
     }
 
     /// Whether there is none.
@@ -35,46 +37,46 @@ impl Scopes {
         self.0.iter().map(String::as_str)
     }
 
-    /// Adds what is in a space-separated text.
-    pub(crate) fn add(&mut self, text: &str) {
-        self.0
-            .extend(text.split_ascii_whitespace().map(str::to_owned));
+    /// What is in space-separated texts: each once, in order.
+    fn of<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> Self {
+        let mut names = Vec::new();
+        for text in texts {
+            let some = text.as_ref().split_ascii_whitespace();
+            names.extend(some.map(str::to_owned));
+        }
+        names.sort_unstable();
+        names.dedup();
+        Self(names)
     }
 }
 
 impl From<&str> for Scopes {
     fn from(text: &str) -> Self {
-        let mut scopes = Self::default();
-        scopes.add(text);
-        scopes
+        Self::of([text])
     }
 }
 
 impl From<&String> for Scopes {
     fn from(text: &String) -> Self {
-        text.as_str().into()
+        Self::of([text])
     }
 }
 
 impl From<String> for Scopes {
     fn from(text: String) -> Self {
-        text.as_str().into()
+        Self::of([text])
     }
 }
 
 impl<const N: usize> From<[&str; N]> for Scopes {
     fn from(scopes: [&str; N]) -> Self {
-        scopes.into_iter().collect()
+        Self::of(scopes)
     }
 }
 
 impl<S: AsRef<str>> FromIterator<S> for Scopes {
     fn from_iter<I: IntoIterator<Item = S>>(texts: I) -> Self {
-        let mut scopes = Self::default();
-        for text in texts {
-            scopes.add(text.as_ref());
-        }
-        scopes
+        Self::of(texts)
     }
 }
 
@@ -92,7 +94,7 @@ impl fmt::Display for Scopes {
 
 impl fmt::Debug for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        f.debug_set().entries(&self.0).finish()
     }
 }
 
@@ -113,11 +115,11 @@ impl<'de> Deserialize<'de> for Scopes {
             }
 
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Scopes, A::Error> {
-                let mut scopes = Scopes::default();
-                while let Some(item) = items.next_element::<String>()? {
-                    scopes.add(&item);
+                let mut texts = Vec::<String>::new();
+                while let Some(item) = items.next_element()? {
+                    texts.push(item);
                 }
-                Ok(scopes)
+                Ok(texts.into_iter().collect())
             }
         }
 

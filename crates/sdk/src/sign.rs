@@ -18,11 +18,11 @@ use aws_lc_rs::{
         Ed25519KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding,
     },
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
 use serde::Serialize;
 
 use self::jwk::PrivateJwk;
+use crate::base64url;
 
 /// The shortest RSA key that is used, in bytes of its modulus.
 const SHORTEST_RSA: usize = 2048 / 8;
@@ -127,12 +127,12 @@ impl SigningKey {
 
     /// A signed JWS in its compact form (RFC 7515, section 7.1).
     pub(crate) fn jws(&self, header: &[u8], payload: &[u8]) -> Option<String> {
-        let mut text = URL_SAFE_NO_PAD.encode(header);
+        let mut text = base64url::encode(header);
         text.push('.');
-        URL_SAFE_NO_PAD.encode_string(payload, &mut text);
+        base64url::append(payload, &mut text);
         let signature = self.sign(text.as_bytes())?;
         text.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut text);
+        base64url::append(&signature, &mut text);
         Some(text)
     }
 

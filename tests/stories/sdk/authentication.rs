@@ -12,7 +12,7 @@ use crate::support::{Signer, World, claims, story};
 /// A client of acme that authenticates in one way.
 struct Registered {
     id: String,
-    /// Its secret, or its key in PEM.
+    /// Its secret, or its key in PEM or as a JWK.
     credential: String,
     way: fn(Credential) -> ClientAuth,
     kid: Option<&'static str>,
@@ -97,9 +97,14 @@ async fn with_a_key(world: &World, algorithm: Algorithm, kid: Option<&'static st
     let signer = Signer::new(algorithm, kid.unwrap_or("only"));
     let name = format!("{algorithm:?} {kid:?}");
     let created = create(world, &name, "PRIVATE_KEY_JWT", &[&signer]).await;
+    let credential = match algorithm {
+        // A key in PEM does not say that it is for this.
+        Algorithm::PS256 => signer.private_jwk(),
+        _ => signer.pem(),
+    };
     Registered {
         id: id(&created),
-        credential: signer.pem(),
+        credential,
         way: ClientAuth::private_key_jwt,
         kid,
     }
@@ -111,7 +116,10 @@ story! {
     async fn every_way_to_authenticate_is_one_of_the_servers(world: World) {
         acme(&world).await;
         let mut every = with_secrets(&world).await;
-        for algorithm in [Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA, Algorithm::RS256] {
+        let algorithms = [
+            Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA, Algorithm::RS256, Algorithm::PS256,
+        ];
+        for algorithm in algorithms {
             every.push(with_a_key(&world, algorithm, Some("2026-11")).await);
         }
         // A key that is the only one need not be named.

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use chancery_sdk::{
-    Backoff, CircuitBreaker, ClientAuth, Error, Verifier,
+    AccessToken, Backoff, CircuitBreaker, ClientAuth, Error, TokenClient, TokenClientBuilder,
+    Verifier,
     introspection::{Introspection, OnOutage},
 };
 use serde_json::json;
@@ -21,15 +22,53 @@ async fn acme(world: &World) -> Acme {
     acme
 }
 
+/// Acme's client.
+fn ours(world: &World, acme: &Acme) -> TokenClientBuilder {
+    client(world, "acme", &acme.client).secret(acme.secret.as_str())
+}
+
+/// Who calls, and who is called.
+struct Services {
+    tokens: TokenClient,
+    verifier: Verifier,
+}
+
+impl Services {
+    /// A call that does not fail.
+    async fn call(&self) -> AccessToken {
+        let token = self.tokens.get_token().await.unwrap();
+        self.verifier.verify(token.reveal()).await.unwrap();
+        token
+    }
+
+    /// Calls for five minutes with the server away, in which tokens would be refreshed and keys too; all with
+    /// the same token.
+    async fn call_without_the_server(
+        &self,
+        world: &World,
+        take_away: impl AsyncFnOnce(),
+    ) -> AccessToken {
+        let first = self.call().await;
+        world.clock.advance(295);
+        self.call().await;
+        take_away().await;
+        for _ in 0..30 {
+            world.clock.advance(10);
+            assert_eq!(self.call().await.reveal(), first.reveal());
+        }
+        first
+    }
+}
+
 story! {
-    /// The way to the server is cut for five minutes, in which tokens would be refreshed and keys too.
+    /// The way to the server is cut for five minutes.
     async fn with_the_server_away_for_five_minutes_no_call_fails(world: World) {
         let acme = acme(&world).await;
         let mut way = Way::to(&world).await;
         let counter = Counter::default();
-        let tokens = client(&world, "acme", &acme.client)
-            .secret(acme.secret.as_str())
-            .token_endpoint(format!("{}/t/acme/oauth2/token", way.url))
+        let endpoint = format!("{}/t/acme/oauth2/token", way.url);
+        let tokens = ours(&world, &acme)
+            .token_endpoint(&endpoint)
             .retry(Backoff::never())
             .hooks(counter.clone())
             .build()
@@ -40,34 +79,19 @@ story! {
             .clock(Arc::new(StoryClock(world.clock.clone())))
             .build()
             .unwrap();
-        let call = async || {
-            let token = tokens.get_token().await.unwrap();
-            verifier.verify(token.reveal()).await.unwrap();
-            token
-        };
-        let first = call().await;
-        world.clock.advance(295);
-        call().await;
-        way.cut().await;
-        for _ in 0..30 {
-            world.clock.advance(10);
-            assert_eq!(call().await.reveal(), first.reveal());
-        }
+        let services = Services { tokens, verifier };
+        services.call_without_the_server(&world, async || way.cut().await).await;
         // It was asked in vain, in the background.
         assert!(!counter.errors.lock().unwrap().is_empty());
         // And when the token has ended, the error says what the matter is.
         world.clock.advance(10);
-        let error = tokens.get_token().await.unwrap_err();
+        let error = services.tokens.get_token().await.unwrap_err();
         assert!(matches!(error, Error::Unreachable { .. } | Error::Paused { .. }), "{error}");
         assert!(error.is_retryable());
 
         way.mend().await;
-        let fresh = client(&world, "acme", &acme.client)
-            .secret(acme.secret.as_str())
-            .token_endpoint(format!("{}/t/acme/oauth2/token", way.url))
-            .build()
-            .unwrap();
-        verifier.verify(fresh.get_token().await.unwrap().reveal()).await.unwrap();
+        let fresh = ours(&world, &acme).token_endpoint(&endpoint).build().unwrap();
+        services.verifier.verify(fresh.get_token().await.unwrap().reveal()).await.unwrap();
     }
 }
 
@@ -80,8 +104,7 @@ story! {
         let gate = Gate::new();
         let counter = Counter::default();
         // All as by default, but for real times: nobody waits for seconds here.
-        let tokens = client(&world, "acme", &acme.client)
-            .secret(acme.secret.as_str())
+        let tokens = ours(&world, &acme)
             .transport(Arc::new(gate.clone()))
             .hooks(counter.clone())
             .fallback_after(Duration::from_millis(50))
@@ -100,28 +123,17 @@ story! {
             .introspection(asking)
             .build()
             .unwrap();
-        let call = async || {
-            let token = tokens.get_token().await.unwrap();
-            verifier.verify(token.reveal()).await.unwrap();
-            token
-        };
-        let first = call().await;
-        world.clock.advance(295);
-        call().await;
-        gate.silence(true);
-        for _ in 0..30 {
-            world.clock.advance(10);
-            assert_eq!(call().await.reveal(), first.reveal());
-        }
+        let services = Services { tokens, verifier };
+        let first = services.call_without_the_server(&world, async || gate.silence(true)).await;
         // Whoever asks for a token that lives for longer hears that there is none.
-        let error = tokens.valid_token(Duration::from_mins(1)).await.unwrap_err();
+        let error = services.tokens.valid_token(Duration::from_mins(1)).await.unwrap_err();
         assert!(error.is_retryable(), "{error}");
         assert!(!counter.errors.lock().unwrap().is_empty());
 
         gate.silence(false);
         world.clock.advance(5);
         let next = loop {
-            match tokens.get_token().await {
+            match services.tokens.get_token().await {
                 Ok(token) => break token,
                 // It is left alone for a moment because it failed so often.
                 Err(error) => assert!(matches!(error, Error::Paused { .. }), "{error}"),
@@ -129,6 +141,6 @@ story! {
             tokio::task::yield_now().await;
         };
         assert_ne!(next.reveal(), first.reveal());
-        verifier.verify(next.reveal()).await.unwrap();
+        services.verifier.verify(next.reveal()).await.unwrap();
     }
 }

@@ -73,14 +73,17 @@ impl Signer {
 
     /// The key in a file that has its `kid` beside it.
     pub(crate) fn private_jwk(&self) -> String {
-        // Where PKCS #8 has the number itself, for the two curves that are written like this.
-        let number = match self.algorithm {
-            Algorithm::ES256 => &self.pkcs8[36..68],
-            Algorithm::EdDSA => &self.pkcs8[16..48],
+        // Where PKCS #8 has the numbers themselves, for those that are written like this.
+        let numbers = match self.algorithm {
+            Algorithm::ES256 => vec![("d", &self.pkcs8[36..68])],
+            Algorithm::EdDSA => vec![("d", &self.pkcs8[16..48])],
+            Algorithm::RS256 | Algorithm::PS256 => rsa_numbers(&self.pkcs8[26..]),
             other => panic!("not for {other:?}"),
         };
         let mut jwk = self.jwk.clone();
-        jwk["d"] = json!(URL_SAFE_NO_PAD.encode(number));
+        for (name, number) in numbers {
+            jwk[name] = json!(URL_SAFE_NO_PAD.encode(number));
+        }
         jwk.to_string()
     }
 
@@ -116,6 +119,23 @@ impl Signer {
         }
         self.sign(&header, claims)
     }
+}
+
+/// What PKCS #1 has: a sequence of a version and these numbers.
+fn rsa_numbers(der: &[u8]) -> Vec<(&'static str, &[u8])> {
+    let mut rest = &der[4 + 3..];
+    let mut numbers = Vec::new();
+    for name in ["n", "e", "d", "p", "q", "dp", "dq", "qi"] {
+        let (length, header) = match rest[1] {
+            0x82 => (usize::from(rest[2]) << 8 | usize::from(rest[3]), 4),
+            0x81 => (usize::from(rest[2]), 3),
+            short => (usize::from(short), 2),
+        };
+        let (number, after) = rest[header..].split_at(length);
+        numbers.push((name, number.strip_prefix(&[0]).unwrap_or(number)));
+        rest = after;
+    }
+    numbers
 }
 
 /// The claims of an assertion that is good once, by the story's clock.

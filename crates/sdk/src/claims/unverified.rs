@@ -1,10 +1,9 @@
 use std::{fmt, time::SystemTime};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::de::DeserializeOwned;
 
 use super::{Json, Payload};
-use crate::{Scopes, clock::from_unix_seconds};
+use crate::{Scopes, base64url, clock::from_unix_seconds};
 
 /// What a token says of itself, **without any check** of who wrote it: for a look at one's own token,
 /// never for a decision about a caller. `Debug` shows none of its other claims.
@@ -25,10 +24,10 @@ pub struct UnverifiedClaims {
     pub scopes: Scopes,
     /// The client's roles.
     pub roles: Vec<String>,
-    /// When it was issued (`iat`), in Unix seconds.
-    pub issued_at: Option<i64>,
-    /// When it ends (`exp`), in Unix seconds.
-    pub expires_at: Option<i64>,
+    /// When it was issued (`iat`).
+    pub issued_at: Option<SystemTime>,
+    /// When it ends (`exp`).
+    pub expires_at: Option<SystemTime>,
     /// Its unique id (`jti`).
     pub token_id: Option<String>,
     /// Which secret or key authenticated the client.
@@ -41,8 +40,8 @@ impl UnverifiedClaims {
     pub(crate) fn of(token: &str) -> Option<Self> {
         let mut parts = token.split('.');
         let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
-        let json = URL_SAFE_NO_PAD.decode(payload).ok()?;
-        let mut read: Payload = serde_json::from_slice(&json).ok()?;
+        let json = base64url::decode_text(payload)?;
+        let mut read: Payload = serde_json::from_str(&json).ok()?;
         let (scopes, roles) = (read.scopes(&json), read.roles());
         Some(Self {
             issuer: read.iss,
@@ -52,8 +51,8 @@ impl UnverifiedClaims {
             audiences: read.aud.0,
             scopes,
             roles,
-            issued_at: read.iat,
-            expires_at: read.exp,
+            issued_at: read.iat.map(from_unix_seconds),
+            expires_at: read.exp.map(from_unix_seconds),
             token_id: read.jti,
             credential_id: read.credential_id,
             json: Json::new(json),
@@ -63,11 +62,6 @@ impl UnverifiedClaims {
     /// Another claim by its name, if it is there and of this type.
     pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         self.json.claim(name)
-    }
-
-    /// When it ends.
-    pub fn expires(&self) -> Option<SystemTime> {
-        self.expires_at.map(from_unix_seconds)
     }
 }
 

@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use http::HeaderValue;
 use serde::Serialize;
 use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
 use super::{credential::Credential, error::CredentialError, exchange::Identity};
-use crate::{Secret, chance, sign::SigningKey};
+use crate::{Secret, base64url, chance, sign::SigningKey};
 
 /// How long an assertion is good for: it is made for one request.
 const ASSERTION_LIFE: i64 = 60;
@@ -135,7 +135,7 @@ impl ClientAuth {
             aud: audience,
             iat: now,
             exp: now + ASSERTION_LIFE,
-            jti: URL_SAFE_NO_PAD.encode(chance::bytes::<16>()),
+            jti: base64url::encode(&chance::bytes::<16>()),
         };
         let assertion = key
             .jwt("JWT", id.map(String::as_str), &claims)

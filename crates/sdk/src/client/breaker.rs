@@ -11,15 +11,11 @@ use crate::chance;
 /// A server is not left alone for longer than this, whatever it says.
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// When to leave a server alone that fails.
+/// When to leave a server alone that fails. The default is for 30 s after 5 failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct CircuitBreaker {
-    /// After so many failures in a row, no matter of which requests. The default is 5.
-    pub failures: u32,
-    /// For so long, and up to a quarter longer by chance; an hour at most. Then one request tries. The default
-    /// is 30 s.
-    pub pause: Duration,
+    failures: u32,
+    pause: Duration,
 }
 
 impl Default for CircuitBreaker {
@@ -32,7 +28,8 @@ impl Default for CircuitBreaker {
 }
 
 impl CircuitBreaker {
-    /// Pauses for so long after so many failures in a row.
+    /// After so many failures in a row, no matter of which requests, for so long, and up to a quarter longer
+    /// by chance; an hour at most. Then one request tries.
     pub fn new(failures: u32, pause: Duration) -> Self {
         Self { failures, pause }
     }

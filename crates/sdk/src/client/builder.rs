@@ -9,6 +9,7 @@ use crate::{
     Scopes,
     clock::{Clock, SystemClock},
     endpoint::{Endpoint, UrlFault},
+    metadata::Believed,
     transport::{Link, Transport, built_in},
 };
 
@@ -218,6 +219,9 @@ impl TokenClientBuilder {
     }
 
     /// Builds the client. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// A [`BuildError`], where something is missing or a URL is not used.
     pub fn build(self) -> Result<TokenClient, BuildError> {
         let url = |what, fault: UrlFault| BuildError::Url { what, fault };
         let endpoint = |what, text: Option<&String>| {
@@ -229,7 +233,7 @@ impl TokenClientBuilder {
             Some(text) => {
                 let parsed =
                     Endpoint::issuer(text, self.plain).map_err(|fault| url("issuer", fault))?;
-                Some((text.clone(), parsed))
+                Some(Believed::new(text.clone(), parsed))
             }
             None => None,
         };

@@ -399,6 +399,7 @@ pub enum BuildError {
     Missing(&'static str),
     /// A URL is not used.
     #[error("the {what} is not used: {fault}")]
+    #[non_exhaustive]
     Url {
         /// Which one.
         what: &'static str,

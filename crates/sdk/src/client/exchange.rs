@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Scopes, Secret,
     claims::UnverifiedClaims,
-    clock::{from_unix_seconds, later, unix_seconds},
+    clock::unix_seconds,
     endpoint::Endpoint,
     transport::{Link, LinkError, retry_after, shown},
 };
@@ -167,17 +167,14 @@ pub(super) fn granted(
         .map(Duration::from_secs)
         .or_else(|| {
             let claims = UnverifiedClaims::of(&granted.access_token)?;
-            from_unix_seconds(claims.expires_at?)
-                .duration_since(asked_at)
-                .ok()
+            claims.expires_at?.duration_since(asked_at).ok()
         })
         .unwrap_or(ASSUMED_LIFE);
-    Ok(AccessToken::new(
-        granted.access_token,
-        asked_at,
-        later(asked_at, life),
-        granted.scope,
-    ))
+    let token = AccessToken::new(granted.access_token, asked_at, life);
+    Ok(match granted.scope {
+        Some(scopes) => token.with_scopes(scopes),
+        None => token,
+    })
 }
 
 /// Seconds as a number, or as a number in a text, as some servers write them.

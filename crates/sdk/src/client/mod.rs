@@ -53,7 +53,8 @@ use crate::{UnverifiedClaims, clock::Clock, transport::Link};
 /// Before that it is replaced in the background, so callers do not wait. When the server is in trouble,
 /// a token is given out until it ends.
 ///
-/// Its futures need the runtime of tokio.
+/// Its futures need the runtime of tokio. They may be dropped at any moment: what they began goes on by itself, and
+/// is there for whoever asks next.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -104,12 +105,19 @@ impl TokenClient {
 
     /// A token for what the client was built for: from the cache while it lives for the threshold,
     /// else from the server.
+    ///
+    /// # Errors
+    /// An [`Error`], where the server gave no token in time, and none is here that still lives and may be given
+    /// out in its place: what the server has refused is refused.
     pub async fn get_token(&self) -> Result<AccessToken, Error> {
         let wanted = Arc::clone(&self.0.defaults);
         self.obtain(&wanted, self.0.threshold, Duration::ZERO).await
     }
 
     /// A token for something else. What the request leaves out is what the client was built for.
+    ///
+    /// # Errors
+    /// As [`get_token`](Self::get_token).
     pub async fn get_token_for(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
         let wanted = self.wanted(request);
         self.obtain(&wanted, self.0.threshold, Duration::ZERO).await
@@ -119,12 +127,18 @@ impl TokenClient {
     /// tokens do not live for twice as long, one with half of its life ahead. While the server is in trouble
     /// and no such token is here, the answer is an error, where [`get_token`](Self::get_token) gives out what
     /// is left.
+    ///
+    /// # Errors
+    /// An [`Error`], where the server gave no token in time.
     pub async fn valid_token(&self, life: Duration) -> Result<AccessToken, Error> {
         let wanted = Arc::clone(&self.0.defaults);
         self.obtain(&wanted, life.max(self.0.threshold), life).await
     }
 
     /// The same for something else.
+    ///
+    /// # Errors
+    /// As [`valid_token`](Self::valid_token).
     pub async fn valid_token_for(
         &self,
         request: &TokenRequest,
@@ -173,12 +187,18 @@ impl TokenClient {
     /// no more often than once in the [renewal
     /// interval](TokenClientBuilder::renewal_interval), so an API that refuses everybody does not make
     /// every call a request for a token: then the answer is the refused one.
+    ///
+    /// # Errors
+    /// An [`Error`], where the server gave no token in time.
     pub async fn renew(&self, refused: &AccessToken) -> Result<AccessToken, Error> {
         let wanted = Arc::clone(&self.0.defaults);
         self.replace(&wanted, refused).await
     }
 
     /// The same for something else.
+    ///
+    /// # Errors
+    /// As [`renew`](Self::renew).
     pub async fn renew_for(
         &self,
         request: &TokenRequest,

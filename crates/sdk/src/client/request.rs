@@ -62,10 +62,8 @@ impl TokenRequest {
     pub fn scopes(mut self, scopes: impl Into<Scopes>) -> Self {
         let scopes = scopes.into();
         if !scopes.is_empty() {
-            let all = self.scopes.get_or_insert_default();
-            for scope in scopes.iter() {
-                all.add(scope);
-            }
+            let before = self.scopes.unwrap_or_default();
+            self.scopes = Some(before.iter().chain(scopes.iter()).collect());
         }
         self
     }

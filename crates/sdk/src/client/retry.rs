@@ -23,14 +23,10 @@ impl<S: RetryStrategy + ?Sized> RetryStrategy for Arc<S> {
 /// [`Error::is_retryable`]: a refusal (4xx) is final, a failure of the server (5xx, no connection, no
 /// answer) and a limit (429) are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Backoff {
-    /// How many requests are sent at most. The default is 4.
-    pub attempts: u32,
-    /// The pause after the first failure. The default is 200 ms.
-    pub first: Duration,
-    /// The longest pause. The default is 5 s.
-    pub longest: Duration,
+    attempts: u32,
+    first: Duration,
+    longest: Duration,
 }
 
 impl Default for Backoff {
@@ -49,14 +45,14 @@ impl Backoff {
         Self::default().attempts(1)
     }
 
-    /// Sends so many requests at most.
+    /// Sends so many requests at most. The default is 4.
     #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
     }
 
-    /// Begins with this pause and goes up to that one.
+    /// Begins with this pause and goes up to that one. The default is 200 ms, and 5 s.
     #[must_use]
     pub fn pauses(mut self, first: Duration, longest: Duration) -> Self {
         (self.first, self.longest) = (first, longest);

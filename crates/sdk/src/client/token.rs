@@ -16,6 +16,7 @@ const AHEAD: Duration = Duration::from_mins(1);
 #[derive(Clone)]
 pub struct AccessToken(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     value: Secret,
     issued_at: SystemTime,
@@ -27,20 +28,23 @@ struct Inner {
 }
 
 impl AccessToken {
-    /// A token as it was kept by a [`TokenCache`](super::TokenCache) of yours.
-    pub fn new(
-        value: impl Into<Secret>,
-        issued_at: SystemTime,
-        expires_at: SystemTime,
-        scopes: Option<Scopes>,
-    ) -> Self {
+    /// A token as it was kept by a [`TokenCache`](super::TokenCache) of yours: with its
+    /// [`lifetime`](Self::lifetime), and [the scopes](Self::with_scopes) where the server named them.
+    pub fn new(value: impl Into<Secret>, issued_at: SystemTime, lifetime: Duration) -> Self {
         Self(Arc::new(Inner {
             value: value.into(),
             issued_at,
-            expires_at,
-            scopes,
+            expires_at: later(issued_at, lifetime),
+            scopes: None,
             jitter: chance::fraction(),
         }))
+    }
+
+    /// The same with the scopes that were granted.
+    #[must_use]
+    pub fn with_scopes(mut self, scopes: impl Into<Scopes>) -> Self {
+        Arc::make_mut(&mut self.0).scopes = Some(scopes.into());
+        self
     }
 
     /// The token itself, for `Authorization: Bearer …`. Do not log it.

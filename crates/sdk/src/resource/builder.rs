@@ -54,7 +54,7 @@ impl Profile {
     pub(super) fn identity(
         self,
         payload: &mut Payload,
-        json: &[u8],
+        json: &str,
     ) -> Result<(String, String), InvalidToken> {
         let lenient = self == Self::AnyJwt;
         let present = |there: bool, name| {
@@ -84,10 +84,11 @@ pub enum VerifierBuildError {
     #[error("{0} is missing")]
     Missing(&'static str),
     /// A URL is not used.
-    #[error("`{url}` is not used: {fault}")]
+    #[error("the {what} is not used: {fault}")]
+    #[non_exhaustive]
     Url {
         /// Which one.
-        url: String,
+        what: &'static str,
         /// Why not.
         fault: UrlFault,
     },
@@ -299,6 +300,9 @@ impl VerifierBuilder {
     }
 
     /// Builds the verifier. Nothing is fetched yet.
+    ///
+    /// # Errors
+    /// A [`VerifierBuildError`], where something is missing, or what is given is not used.
     pub fn build(self) -> Result<Verifier, VerifierBuildError> {
         if self.issuers.is_empty() && self.tenants_of.is_empty() {
             return Err(VerifierBuildError::Missing("an issuer"));
@@ -332,23 +336,20 @@ impl VerifierBuilder {
             plain: self.plain,
             listener: self.listener.clone(),
         });
-        let endpoint = |url: &str| {
-            Endpoint::issuer(url, self.plain).map_err(|fault| VerifierBuildError::Url {
-                url: url.to_owned(),
-                fault,
-            })
-        };
+        let url = |what, fault: UrlFault| VerifierBuildError::Url { what, fault };
+        let endpoint =
+            |what, text: &str| Endpoint::issuer(text, self.plain).map_err(|fault| url(what, fault));
         let mut named = HashMap::new();
         for (issuer, keys) in self.issuers {
             let rules = Arc::clone(&rules);
             let keys = match keys {
                 Keys::Discover => {
-                    let source = Source::Metadata(endpoint(&issuer)?);
+                    let source = Source::Metadata(endpoint("issuer", &issuer)?);
                     IssuerKeys::new(issuer.clone(), source, rules)
                 }
-                Keys::At(url) => {
-                    let at = Endpoint::parse(&url, self.plain)
-                        .map_err(|fault| VerifierBuildError::Url { url, fault })?;
+                Keys::At(text) => {
+                    let at = Endpoint::parse(&text, self.plain)
+                        .map_err(|fault| url("key set's URL", fault))?;
                     IssuerKeys::new(issuer.clone(), Source::Url(at), rules)
                 }
                 Keys::Fixed(jwks) => {
@@ -363,7 +364,7 @@ impl VerifierBuilder {
         }
         let mut tenants = Vec::new();
         for base in &self.tenants_of {
-            endpoint(base)?;
+            endpoint("server of the tenants", base)?;
             tenants.push(Tenants::new(base, self.new_tenants, Arc::clone(&rules)));
         }
         Ok(Verifier(Arc::new(Inner {

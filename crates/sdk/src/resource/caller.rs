@@ -149,6 +149,9 @@ impl Caller {
     }
 
     /// All claims, as a type of yours.
+    ///
+    /// # Errors
+    /// Where they do not fit it.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         self.0.claims.read()
     }
@@ -174,5 +177,5 @@ pub(super) struct Verified {
     pub(super) client_id: String,
     pub(super) expires_at: i64,
     pub(super) tenant: Option<String>,
-    pub(super) json: Vec<u8>,
+    pub(super) json: String,
 }

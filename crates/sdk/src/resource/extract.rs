@@ -48,6 +48,9 @@ pub struct Permitted<P> {
 
 impl<P: Permission> Permitted<P> {
     /// The caller, if it holds the permission.
+    ///
+    /// # Errors
+    /// [`Rejection::Insufficient`], which axum answers with 403.
     pub fn check(caller: Caller) -> Result<Self, Rejection> {
         P::REQUIRE.check(&caller)?;
         Ok(Self {

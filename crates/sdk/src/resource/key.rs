@@ -1,10 +1,9 @@
 //! A public key of an issuer (RFC 7517).
 
 use aws_lc_rs::signature::{ParsedPublicKey, RsaPublicKeyComponents};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
-use crate::Algorithm;
+use crate::{Algorithm, base64url};
 
 /// The shortest RSA key that is used, in bytes of its modulus (RFC 7518, section 3.3).
 const SHORTEST_RSA: usize = 2048 / 8;
@@ -110,5 +109,5 @@ impl Jwk {
 }
 
 fn bytes(text: Option<&String>) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text?).ok()
+    base64url::decode(text?)
 }

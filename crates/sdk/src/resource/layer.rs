@@ -136,23 +136,20 @@ pub(super) fn caller(extensions: &Extensions) -> Result<&Caller, Rejection> {
 fn bearer(headers: &HeaderMap) -> Result<&str, Rejection> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(Rejection::Missing)?;
+    let malformed = |what: &'static str| Rejection::Malformed(what.into());
     if values.next().is_some() {
-        return Err(Rejection::Malformed(
-            "there is more than one Authorization header",
-        ));
+        return Err(malformed("there is more than one Authorization header"));
     }
     let text = value
         .to_str()
-        .map_err(|_| Rejection::Malformed("the Authorization header cannot be read"))?;
+        .map_err(|_| malformed("the Authorization header cannot be read"))?;
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Rejection::Missing);
     }
     let token = token.trim_matches(' ');
     if token.is_empty() {
-        return Err(Rejection::Malformed(
-            "the Authorization header has no token",
-        ));
+        return Err(malformed("the Authorization header has no token"));
     }
     let in_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     if token.bytes().all(in_token) {

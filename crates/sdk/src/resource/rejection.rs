@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::{
     HeaderValue, Response, StatusCode,
@@ -21,7 +21,7 @@ pub enum Rejection {
     Missing,
     /// 400, `invalid_request`: the header cannot be understood.
     #[error("{0}")]
-    Malformed(&'static str),
+    Malformed(Cow<'static, str>),
     /// 401, `invalid_token`: the token is not accepted.
     #[error("{0}")]
     Invalid(InvalidToken),
@@ -30,6 +30,7 @@ pub enum Rejection {
     Insufficient(Box<Needed>),
     /// 503: whether the token is good cannot be found out now.
     #[error("{cause}")]
+    #[non_exhaustive]
     Unavailable {
         /// Why not.
         cause: Unavailable,

@@ -71,10 +71,7 @@ impl<'a> Require<'a> {
     }
 
     /// Whether the caller holds all that.
-    ///
-    /// # Errors
-    /// [`Rejection::Insufficient`], which is 403.
-    pub fn check(&self, caller: &Caller) -> Result<(), Rejection> {
+    pub(super) fn check(&self, caller: &Caller) -> Result<(), Rejection> {
         let scope = |scope: &&str| caller.has_scope(scope);
         let role = |role: &&str| caller.has_role(role);
         let holds = self.all_scopes.iter().all(scope)

@@ -15,7 +15,7 @@ use crate::{
 /// Cheap to clone; clones share the issuers' keys, which are fetched when they are first needed, kept
 /// up to date, and kept while the issuer cannot be reached.
 ///
-/// Its futures need the runtime of tokio.
+/// Its futures need the runtime of tokio, and may be dropped at any moment.
 ///
 /// ```no_run
 /// # async fn example(token: &str) -> Result<(), Box<dyn std::error::Error>> {

@@ -7,11 +7,11 @@ use aws_lc_rs::{
         Ed25519KeyPair, RsaPublicKeyComponents,
     },
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::SigningKey;
+use crate::base64url;
 
 /// A private key with its name.
 #[derive(Deserialize)]
@@ -114,5 +114,5 @@ impl Drop for PrivateJwk {
 }
 
 fn bytes(text: Option<&String>) -> Option<Zeroizing<Vec<u8>>> {
-    URL_SAFE_NO_PAD.decode(text?).ok().map(Zeroizing::new)
+    base64url::decode(text?).map(Zeroizing::new)
 }

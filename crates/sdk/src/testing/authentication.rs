@@ -1,19 +1,18 @@
 //! How clients of the test issuer prove who they are.
 
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Request, header::AUTHORIZATION};
 use serde_json::Value;
 use url::form_urlencoded;
 
 use super::{TestClient, TestIssuer, endpoints::first};
-use crate::{UnverifiedClaims, clock::unix_seconds, sign::SigningKey};
+use crate::{UnverifiedClaims, base64url, sign::SigningKey};
 
-/// An assertion may live for so many seconds, with the difference of two clocks.
-const LONGEST: i64 = 330;
+/// An assertion may live for so long, with the difference of two clocks.
+const LONGEST: Duration = Duration::from_secs(330);
 
 impl TestIssuer {
     /// The client, if its credential is right.
@@ -41,7 +40,7 @@ impl TestIssuer {
     /// As Chancery takes them: RFC 7523, section 3, with the issuer as the only audience, and once.
     fn by_assertion(&self, assertion: &str) -> Option<TestClient> {
         let claims = UnverifiedClaims::of(assertion)?;
-        let now = unix_seconds(self.clock.now());
+        let now = self.clock.now();
         let mut state = self.state();
         let client = state.clients.get(claims.subject.as_deref()?).cloned()?;
         let key = match SigningKey::read(client.secret.reveal()) {
@@ -49,10 +48,10 @@ impl TestIssuer {
             None => SigningKey::shared(client.secret.reveal().as_bytes()),
         };
         let (message, signature) = assertion.rsplit_once('.')?;
-        let header = URL_SAFE_NO_PAD.decode(message.split('.').next()?).ok()?;
+        let header = base64url::decode(message.split('.').next()?)?;
         let header: Value = serde_json::from_slice(&header).ok()?;
         let good = header["alg"] == key.algorithm()
-            && key.has_signed(message.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).ok()?)
+            && key.has_signed(message.as_bytes(), &base64url::decode(signature)?)
             && claims.issuer == claims.subject
             && claims.audiences == [&*self.url]
             && (claims.expires_at).is_some_and(|end| now < end && end <= now + LONGEST);

@@ -194,7 +194,7 @@ impl TestIssuer {
         let Some(claims) = claims else {
             return answer(StatusCode::OK, &inactive);
         };
-        let now = unix_seconds(self.clock.now());
+        let now = self.clock.now();
         let state = self.state();
         let serves = claims
             .audiences
@@ -217,7 +217,7 @@ impl TestIssuer {
         answer(
             StatusCode::OK,
             &json!({"active": true, "iss": &*self.url, "client_id": claims.client_id,
-                "exp": claims.expires_at, "jti": claims.token_id}),
+                "exp": claims.expires_at.map(unix_seconds), "jti": claims.token_id}),
         )
     }
 

@@ -358,7 +358,7 @@ async fn a_token_tells_what_it_says_of_itself() {
     assert_eq!(claims.client_id.as_deref(), Some("billing"));
     assert_eq!(claims.audiences, [ORDERS]);
     assert_eq!(claims.claim::<String>("type").as_deref(), Some("m2m"));
-    assert_eq!(claims.expires(), Some(token.expires_at()));
+    assert_eq!(claims.expires_at, Some(token.expires_at()));
 }
 
 fn words() -> impl Strategy<Value = Vec<String>> {

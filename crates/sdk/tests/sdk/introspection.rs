@@ -14,8 +14,9 @@ use chancery_sdk::{
     transport::{BoxFuture, Transport, TransportError},
 };
 use http::{Request, Response};
+use tokio::sync::watch;
 
-use crate::support::{ISSUER, ORDERS, Scripted, Stage, Troubles, json, seconds};
+use crate::support::{ISSUER, ORDERS, Scripted, Stage, Troubles, json, seconds, settle};
 
 fn introspection() -> Introspection {
     Introspection::new("orders", ClientAuth::basic("api-s3cret")).remember_for(seconds(10))
@@ -269,18 +270,22 @@ async fn a_silent_issuer_is_given_up_by_all_together() {
     assert_eq!(stage.issuer.metadata_requests(), asked);
 }
 
-/// Gives the answers of another, a while later.
+/// Gives the answers of another, from when the test says so.
 #[derive(Debug)]
-struct Slow(Arc<dyn Transport>);
+struct Held {
+    by: Arc<dyn Transport>,
+    open: watch::Receiver<bool>,
+}
 
-impl Transport for Slow {
+impl Transport for Held {
     fn send(
         &self,
         request: Request<Bytes>,
     ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
-        Box::pin(async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            self.0.send(request).await
+        let mut open = self.open.clone();
+        Box::pin(async move {
+            open.wait_for(|open| *open).await.unwrap();
+            self.by.send(request).await
         })
     }
 }
@@ -309,12 +314,18 @@ async fn callers_that_hang_up_ask_once_and_the_answer_is_remembered() {
         .issuer
         .register(TestClient::new("orders", "api-s3cret").serves(ORDERS));
     let token = stage.client().get_token().await.unwrap();
-    let slow = Arc::new(Slow(stage.issuer.transport()));
-    let verifier = verifier_over(&stage, slow, introspection());
+    let (gate, open) = watch::channel(false);
+    let by = stage.issuer.transport();
+    let verifier = verifier_over(&stage, Arc::new(Held { by, open }), introspection());
     for _ in 0..50 {
-        let asked = verifier.verify(token.reveal());
-        let _ = tokio::time::timeout(Duration::from_millis(20), asked).await;
+        let (verifier, token) = (verifier.clone(), token.clone());
+        let caller = tokio::spawn(async move { verifier.verify(token.reveal()).await });
+        settle().await;
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
     }
+    gate.send_replace(true);
+    settle().await;
     assert_eq!(stage.issuer.introspection_requests(), 1);
     let begun = tokio::time::Instant::now();
     verifier.verify(token.reveal()).await.unwrap();
@@ -404,4 +415,40 @@ async fn a_page_in_the_place_of_the_issuer_is_no_sign_of_its_health() {
     assert_eq!(questions(&server), 7);
     tokio::time::advance(seconds(1)).await;
     verifier.verify(&token).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_moves_is_found_within_the_hour_and_one_that_comes_at_once() {
+    let stage = Stage::new();
+    let token = || stage.issuer.token("billing").audience(ORDERS).sign();
+    let named = Arc::new(Mutex::new(None));
+    let where_to = Arc::clone(&named);
+    let server = Scripted::new(move |request| {
+        if request.method() == http::Method::GET {
+            let endpoint: Option<&str> = *where_to.lock().unwrap();
+            let endpoint = endpoint.map(|path| format!("{ISSUER}{path}"));
+            return json(
+                200,
+                &serde_json::json!({"issuer": ISSUER, "introspection_endpoint": endpoint}),
+            );
+        }
+        json(200, &serde_json::json!({"active": true}))
+    });
+    let asked = || {
+        let requests = server.requests.lock().unwrap();
+        let last = requests.last().unwrap();
+        (last.method().clone(), last.uri().path().to_owned())
+    };
+    let verifier = verifier_over(&stage, Arc::new(server.clone()), introspection());
+    verifier.verify(&token()).await.unwrap_err();
+    *named.lock().unwrap() = Some("/before");
+    verifier.verify(&token()).await.unwrap();
+    assert_eq!(asked(), (http::Method::POST, "/t/acme/before".to_owned()));
+    *named.lock().unwrap() = Some("/after");
+    stage.advance(seconds(3_599)).await;
+    verifier.verify(&token()).await.unwrap();
+    assert_eq!(asked().1, "/t/acme/before");
+    stage.advance(seconds(1)).await;
+    verifier.verify(&token()).await.unwrap();
+    assert_eq!(asked().1, "/t/acme/after");
 }

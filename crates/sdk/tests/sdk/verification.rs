@@ -665,7 +665,7 @@ async fn what_is_printed_of_a_caller_are_no_claims_of_ones_own() {
         caller.claim::<String>("email").as_deref(),
         Some("person@example.com")
     );
-    let unverified = AccessToken::new(token, UNIX_EPOCH, UNIX_EPOCH, None);
+    let unverified = AccessToken::new(token, UNIX_EPOCH, seconds(0));
     let unverified = TokenClient::parse_token(&unverified).unwrap();
     for shown in [format!("{caller:?}"), format!("{unverified:?}")] {
         assert!(!shown.contains("person"), "{shown}");
