@@ -4,8 +4,10 @@ mod answers;
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use http::Response;
 use quick_cache::sync::Cache;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use self::answers::{Answers, Key};
 use crate::{
@@ -14,8 +16,8 @@ use crate::{
     client::internals::{Breaker, Identity, post},
     clock::Clock,
     endpoint::Endpoint,
-    metadata::{Believed, named},
-    transport::Link,
+    metadata::{Believed, Metadata, named},
+    transport::{LONGEST_PAUSE, Link},
 };
 
 /// What to do while the issuer cannot be asked.
@@ -26,7 +28,9 @@ pub enum OnOutage {
     #[default]
     Refuse,
     /// Accept tokens that are good by their signature. Also where somebody else answers in the issuer's place,
-    /// like an ingress with a page for people; not where the issuer refuses to answer this API.
+    /// like an ingress with a page for people; not where the issuer refuses to answer this API, nor where this
+    /// API has no credential to ask with. Set [`on_error`](crate::VerifierBuilder::on_error) with it: nobody
+    /// else hears that revoked tokens are let in.
     Accept,
 }
 
@@ -185,8 +189,16 @@ type Client = (String, ClientAuth);
 /// Finds it.
 type Lookup = dyn Fn(&str) -> Option<Client> + Send + Sync;
 
+/// Whether a program wrote this: JSON, or a JWT in its place.
+fn is_of_a_program(answer: &Response<Bytes>) -> bool {
+    let body = answer.body();
+    serde_json::from_slice::<IgnoredAny>(body).is_ok() || body.starts_with(b"eyJ")
+}
+
 fn unavailable(cause: Unavailable, retry_after: Option<Duration>) -> Rejection {
-    let retry_after = retry_after.unwrap_or(Duration::from_secs(1));
+    let retry_after = retry_after
+        .unwrap_or(Duration::from_secs(1))
+        .min(LONGEST_PAUSE);
     Rejection::Unavailable { cause, retry_after }
 }
 
@@ -239,9 +251,14 @@ impl Introspector {
         match asked {
             Ok(true) => Ok(()),
             Ok(false) => Err(InvalidToken::Revoked.into()),
-            Err(error) if self.rules.on_outage == OnOutage::Accept && error.is_trouble() => Ok(()),
             Err(error) => {
                 let own = error.is_invalid_client() || matches!(error, Error::Credential(_));
+                // A method or a form that the endpoint does not take is for good.
+                let for_good = own || matches!(error.status(), Some(405 | 415));
+                let accept = self.rules.on_outage == OnOutage::Accept;
+                if accept && !for_good && error.is_trouble() {
+                    return Ok(());
+                }
                 let cause = if own {
                     Unavailable::Credential
                 } else {
@@ -266,7 +283,12 @@ impl Asking {
         let asked = asked.unwrap_or_else(|_| Err(Error::timeout(name, in_all)));
         match &asked {
             Ok(_) => issuer.breaker.answered(),
-            Err(error) => issuer.breaker.heard(error),
+            Err(error) => {
+                issuer.breaker.heard(error);
+                if error.is_of_another() || matches!(error, Error::Unreachable { .. }) {
+                    issuer.metadata.doubt();
+                }
+            }
         }
         asked.inspect_err(|error| self.tell(name, error))
     }
@@ -318,21 +340,25 @@ impl Asking {
                 Err(error) => return Err(error),
             }
         };
-        let body = serde_json::from_slice::<Body>(answer.body());
-        let body = body.map_err(|_| {
-            Error::unreadable(endpoint.as_str(), "it is not an introspection response")
-        })?;
-        Ok(body.active)
+        let what = "it is not an introspection response";
+        match serde_json::from_slice::<Body>(answer.body()) {
+            Ok(body) => Ok(body.active),
+            // A page for people is somebody else's, and JSON or a JWT (RFC 9701) the issuer's own.
+            Err(_) if is_of_a_program(&answer) => Err(Error::Configuration(format!(
+                "the answer of {} cannot be read: {what}",
+                endpoint.as_str()
+            ))),
+            Err(_) => Err(Error::unreadable(endpoint.as_str(), what)),
+        }
     }
 
     async fn endpoint(&self, issuer: &Issuer) -> Result<Endpoint, Error> {
-        let metadata = issuer.metadata.get(&self.link, self.clock.now()).await?;
-        let found = metadata.introspection_endpoint.as_ref();
-        let endpoint = named("introspection_endpoint", found, self.plain);
-        if endpoint.is_err() {
-            issuer.metadata.forget().await;
-        }
-        Ok(endpoint?)
+        let of = |metadata: &Metadata| {
+            let url = metadata.introspection_endpoint.as_ref();
+            named("introspection_endpoint", url, self.plain)
+        };
+        let found = issuer.metadata.endpoint(&self.link, self.clock.now(), of);
+        Ok(found.await?)
     }
 
     fn issuer(&self, name: &str) -> Result<Arc<Issuer>, Error> {

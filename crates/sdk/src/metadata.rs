@@ -183,37 +183,46 @@ impl Believed {
         known.as_ref().map(|(metadata, _)| metadata.clone())
     }
 
-    pub(crate) async fn get(
+    /// An endpoint, by what finds it in them. Metadata that do not name it, or one that is not used, are not
+    /// believed: a deployment may be under way.
+    pub(crate) async fn endpoint(
         &self,
         link: &Link,
         now: SystemTime,
-    ) -> Result<Metadata, DiscoveryError> {
+        of: impl Fn(&Metadata) -> Result<Endpoint, DiscoveryError>,
+    ) -> Result<Endpoint, DiscoveryError> {
         let mut known = self.known.lock().await;
-        if let Some((metadata, until)) = &*known
-            && now < *until
-        {
-            return Ok(metadata.clone());
+        let before = known.as_ref().and_then(|(metadata, until)| {
+            let endpoint = of(metadata).ok()?;
+            Some((endpoint, now < *until))
+        });
+        if let Some((endpoint, true)) = before {
+            return Ok(endpoint);
         }
-        match (
-            discover(link, &self.issuer, &self.url, now).await,
-            &mut *known,
-        ) {
-            (Ok(metadata), known) => {
-                *known = Some((metadata.clone(), later(now, BELIEVED)));
-                Ok(metadata)
+        let found = discover(link, &self.issuer, &self.url, now).await;
+        let found = found.and_then(|metadata| Ok((of(&metadata)?, metadata)));
+        match (found, before) {
+            (Ok((endpoint, metadata)), _) => {
+                *known = Some((metadata, later(now, BELIEVED)));
+                Ok(endpoint)
             }
-            (Err(_), Some((metadata, until))) => {
-                *until = later(now, BELIEVED / 12);
-                Ok(metadata.clone())
+            (Err(_), Some((endpoint, _))) => {
+                if let Some((_, until)) = &mut *known {
+                    *until = later(now, BELIEVED / 12);
+                }
+                Ok(endpoint)
             }
             (Err(error), None) => Err(error),
         }
     }
 
-    /// Forgets a document that does not name what is needed: the next one may.
-    #[cfg(feature = "introspection")]
-    pub(crate) async fn forget(&self) {
-        *self.known.lock().await = None;
+    /// Believes them no longer, if anybody can tell better.
+    pub(crate) fn doubt(&self) {
+        if let Ok(mut known) = self.known.try_lock()
+            && let Some((_, until)) = &mut *known
+        {
+            *until = SystemTime::UNIX_EPOCH;
+        }
     }
 }
 

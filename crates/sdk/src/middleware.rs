@@ -120,12 +120,11 @@ impl Middleware for BearerToken {
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
         }
-        let Some(mut again) = again else {
-            return Ok(response);
-        };
+        // Also where this request cannot be sent again: the next one is to go well.
+        let renewed = self.tokens.renew_for(&self.request, &token).await;
         // The API's answer says more than that there is no other token.
-        match self.tokens.renew_for(&self.request, &token).await {
-            Ok(other) if other.reveal() != token.reveal() => {
+        match (again, renewed) {
+            (Some(mut again), Ok(other)) if other.reveal() != token.reveal() => {
                 put(&other, &mut again);
                 next.run(again, extensions).await
             }

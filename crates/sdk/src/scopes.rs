@@ -12,14 +12,15 @@ use serde::{Deserialize, Deserializer, de};
 /// assert_eq!(scopes, ["orders:read", "orders:write"].into_iter().collect());
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Scopes(Vec<String>);
+pub struct Scopes(
+    /// Each once, in order, with a space in between: most often a copy of what the server wrote.
+    String,
+);
 
 impl Scopes {
     /// Whether this scope is one of them.
     pub fn contains(&self, scope: &str) -> bool {
-        self.0
-            .binary_search_by(|one| one.as_str().cmp(scope))
-            .is_ok()
+        self.iter().any(|one| one == scope)
     }
 
     /// Whether there is none.
@@ -29,42 +30,53 @@ impl Scopes {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.iter().count()
     }
 
     /// Each of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.0.split(' ').filter(|scope| !scope.is_empty())
     }
 
     /// What is in space-separated texts: each once, in order.
-    fn of<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> Self {
-        let mut names = Vec::new();
-        for text in texts {
-            let some = text.as_ref().split_ascii_whitespace();
-            names.extend(some.map(str::to_owned));
-        }
+    fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let texts = texts.into_iter();
+        let mut names: Vec<_> = texts.flat_map(str::split_ascii_whitespace).collect();
         names.sort_unstable();
         names.dedup();
-        Self(names)
+        Self(names.join(" "))
     }
+}
+
+/// Whether a text is already what would be made of it.
+fn is_in_order(text: &str) -> bool {
+    let mut before = "";
+    text.split(' ').all(|name| {
+        let later = before < name && !name.bytes().any(|byte| byte.is_ascii_whitespace());
+        before = name;
+        later
+    })
 }
 
 impl From<&str> for Scopes {
     fn from(text: &str) -> Self {
-        Self::of([text])
+        if is_in_order(text) {
+            Self(text.to_owned())
+        } else {
+            Self::of([text])
+        }
     }
 }
 
 impl From<&String> for Scopes {
     fn from(text: &String) -> Self {
-        Self::of([text])
+        text.as_str().into()
     }
 }
 
 impl From<String> for Scopes {
     fn from(text: String) -> Self {
-        Self::of([text])
+        text.as_str().into()
     }
 }
 
@@ -76,25 +88,20 @@ impl<const N: usize> From<[&str; N]> for Scopes {
 
 impl<S: AsRef<str>> FromIterator<S> for Scopes {
     fn from_iter<I: IntoIterator<Item = S>>(texts: I) -> Self {
-        Self::of(texts)
+        let texts: Vec<_> = texts.into_iter().collect();
+        Self::of(texts.iter().map(AsRef::as_ref))
     }
 }
 
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, scope) in self.iter().enumerate() {
-            if index > 0 {
-                f.write_str(" ")?;
-            }
-            f.write_str(scope)?;
-        }
-        Ok(())
+        f.write_str(&self.0)
     }
 }
 
 impl fmt::Debug for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(&self.0).finish()
+        f.debug_set().entries(self.iter()).finish()
     }
 }
 
@@ -124,5 +131,28 @@ impl<'de> Deserialize<'de> for Scopes {
         }
 
         from.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_they_are_written_they_are_the_same_set() {
+        let two: Scopes = "a b".into();
+        for text in ["b a", " a  b ", "a\tb", "b b a", "a b a", "a\nb"] {
+            assert_eq!(Scopes::from(text), two, "{text:?}");
+        }
+        assert_eq!(["b a", "a"].into_iter().collect::<Scopes>(), two);
+        assert_eq!(
+            (two.len(), two.iter().collect::<Vec<_>>()),
+            (2, vec!["a", "b"])
+        );
+        for no in ["", " ", "a b", "b a", "c"] {
+            assert!(!two.contains(no), "{no:?}");
+        }
+        let none = Scopes::from(" ");
+        assert!(none.is_empty() && none == Scopes::default());
     }
 }

@@ -177,6 +177,14 @@ pub(crate) fn shown(text: &str) -> String {
     text.chars().map(visible).take(LONGEST_TEXT).collect()
 }
 
+/// No server is left alone for longer than this at its own word: a page of a maintenance that is over says an
+/// hour as easily as a minute. Then one request tries.
+#[cfg(any(feature = "client", feature = "resource-server"))]
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
+/// More than this says nothing more, and is added to the time of day by whoever reads it.
+const LONGEST_TOLD: Duration = Duration::from_hours(24);
+
 /// `Retry-After` (RFC 9110, section 10.2.3).
 pub(crate) fn retry_after(headers: &http::HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers
@@ -185,10 +193,11 @@ pub(crate) fn retry_after(headers: &http::HeaderMap, now: SystemTime) -> Option<
         .ok()?
         .trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Longer than any number is still longer than anybody waits.
-        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+        let told = Duration::from_secs(text.parse().unwrap_or(u64::MAX));
+        return Some(told.min(LONGEST_TOLD));
     }
     // A date is as good as the two clocks agree; one that has passed means now.
     let date = httpdate::parse_http_date(text).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
+    let told = date.duration_since(now).unwrap_or_default();
+    Some(told.min(LONGEST_TOLD))
 }

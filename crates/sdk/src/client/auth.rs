@@ -116,10 +116,10 @@ impl ClientAuth {
             ..
         } = *identity;
         let (key, id) = match self.method {
-            Method::Basic => return Ok(Some(basic(client_id, credential))),
+            Method::Basic => return Ok(Some(basic(client_id, credential, form))),
             Method::Post => {
                 form.push("client_id", client_id);
-                form.push("client_secret", credential.reveal());
+                form.push_secret("client_secret", credential.reveal());
                 return Ok(None);
             }
             Method::SecretJwt => (SigningKey::shared(credential.reveal().as_bytes()), None),
@@ -144,7 +144,7 @@ impl ClientAuth {
             "client_assertion_type",
             "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         );
-        form.push("client_assertion", &assertion);
+        form.push_secret("client_assertion", &assertion);
         Ok(None)
     }
 }
@@ -159,10 +159,16 @@ struct Assertion<'a> {
     jti: String,
 }
 
-fn basic(client_id: &str, secret: &Secret) -> HeaderValue {
-    let form = |text: &str| -> String { byte_serialize(text.as_bytes()).collect() };
-    let pair = Zeroizing::new(format!("{}:{}", form(client_id), form(secret.reveal())));
-    let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+fn basic(client_id: &str, secret: &Secret, form: &mut Form) -> HeaderValue {
+    let encoded = |text: &str| -> String { byte_serialize(text.as_bytes()).collect() };
+    let pair = Zeroizing::new(format!(
+        "{}:{}",
+        encoded(client_id),
+        encoded(secret.reveal())
+    ));
+    let pair = Secret::from(STANDARD.encode(pair.as_bytes()));
+    let text = Zeroizing::new(format!("Basic {}", pair.reveal()));
+    form.secrets.push(pair);
     // Base64 is visible ASCII.
     let mut value = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Basic"));
     value.set_sensitive(true);
@@ -170,23 +176,30 @@ fn basic(client_id: &str, secret: &Secret) -> HeaderValue {
 }
 
 /// A body of `application/x-www-form-urlencoded`.
-pub(crate) struct Form(String);
+#[derive(Default)]
+pub(crate) struct Form {
+    text: String,
+    /// What of the request nobody may read, as it travels.
+    secrets: Vec<Secret>,
+}
 
 impl Form {
-    pub(crate) fn new() -> Self {
-        Self(String::new())
-    }
-
     pub(crate) fn push(&mut self, name: &str, value: &str) {
-        if !self.0.is_empty() {
-            self.0.push('&');
+        if !self.text.is_empty() {
+            self.text.push('&');
         }
-        self.0.extend(byte_serialize(name.as_bytes()));
-        self.0.push('=');
-        self.0.extend(byte_serialize(value.as_bytes()));
+        self.text.extend(byte_serialize(name.as_bytes()));
+        self.text.push('=');
+        self.text.extend(byte_serialize(value.as_bytes()));
     }
 
-    pub(crate) fn finish(self) -> String {
-        self.0
+    pub(crate) fn push_secret(&mut self, name: &str, value: &str) {
+        self.push(name, value);
+        self.secrets.push(value.into());
+    }
+
+    /// The body, and what must not be shown of the request.
+    pub(crate) fn finish(self) -> (String, Vec<Secret>) {
+        (self.text, self.secrets)
     }
 }

@@ -6,24 +6,25 @@ use std::{
 use tokio::time::Instant;
 
 use super::Error;
-use crate::chance;
+use crate::{chance, transport::LONGEST_PAUSE};
 
-/// A server is not left alone for longer than this, whatever it says.
+/// A server that fails is not left alone for longer than this.
 const LONGEST: Duration = Duration::from_hours(1);
+/// What somebody else asks for in the server's place, a proxy or a firewall, is heeded for so long.
+const OF_ANOTHER: Duration = Duration::from_mins(1);
 
-/// When to leave a server alone that fails. The default is for 30 s after 5 failures.
+/// When to leave a server alone that fails, or asks for it. The default is for 30 s after 5 failures, and for as
+/// long as `Retry-After` says, five minutes at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CircuitBreaker {
     failures: u32,
     pause: Duration,
+    longest: Duration,
 }
 
 impl Default for CircuitBreaker {
     fn default() -> Self {
-        Self {
-            failures: 5,
-            pause: Duration::from_secs(30),
-        }
+        Self::new(5, Duration::from_secs(30))
     }
 }
 
@@ -31,7 +32,18 @@ impl CircuitBreaker {
     /// After so many failures in a row, no matter of which requests, for so long, and up to a quarter longer
     /// by chance; an hour at most. Then one request tries.
     pub fn new(failures: u32, pause: Duration) -> Self {
-        Self { failures, pause }
+        Self {
+            failures,
+            pause,
+            longest: LONGEST_PAUSE,
+        }
+    }
+
+    /// Heeds `Retry-After` for so long at most. Then one request tries, whatever the server said.
+    #[must_use]
+    pub fn longest_pause(mut self, longest: Duration) -> Self {
+        self.longest = longest;
+        self
     }
 }
 
@@ -61,8 +73,13 @@ struct Pause {
 impl Breaker {
     pub(crate) fn new(rule: CircuitBreaker) -> Self {
         let pause = rule.pause.min(LONGEST);
+        let longest = rule.longest.min(LONGEST);
         Self {
-            rule: CircuitBreaker { pause, ..rule },
+            rule: CircuitBreaker {
+                pause,
+                longest,
+                ..rule
+            },
             state: Mutex::default(),
         }
     }
@@ -114,7 +131,12 @@ impl Breaker {
             cause: error.clone(),
         };
         if let Some(time) = error.retry_after() {
-            let asked = pause(time);
+            let longest = if error.is_of_another() {
+                self.rule.longest.min(OF_ANOTHER)
+            } else {
+                self.rule.longest
+            };
+            let asked = pause(time.min(longest));
             if state
                 .asked
                 .as_ref()

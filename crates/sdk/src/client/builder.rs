@@ -1,5 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
+use tokio::sync::Semaphore;
+
 use super::{
     Backoff, BuildError, CacheKey, CircuitBreaker, ClientAuth, Credential, Hooks, Inner,
     MemoryCache, RetryStrategy, TokenCache, TokenClient, TokenRequest, breaker::Breaker,
@@ -12,6 +14,9 @@ use crate::{
     metadata::Believed,
     transport::{Link, Transport, built_in},
 };
+
+/// So many requests of a client are on their way at once, each for another kind of token. More wait.
+const AT_ONCE: usize = 64;
 
 /// Builds a [`TokenClient`]. Needed are an issuer or a token endpoint, the client's id, and how it
 /// authenticates.
@@ -246,6 +251,9 @@ impl TokenClientBuilder {
             .client_id
             .filter(|id| !id.trim().is_empty())
             .ok_or(BuildError::Missing("the client's id"))?;
+        if self.defaults.names_nothing() {
+            return Err(BuildError::Missing("the name of an audience or a resource"));
+        }
         let auth = self
             .auth
             .ok_or(BuildError::Missing("the client's secret or key"))?;
@@ -270,6 +278,7 @@ impl TokenClientBuilder {
             hooks: self.hooks.unwrap_or_else(|| Arc::new(NoHooks)),
             breaker: Breaker::new(self.breaker),
             flights: Arc::default(),
+            at_once: Semaphore::new(AT_ONCE),
             kinds: Kinds::new(key.clone()),
             defaults: Arc::new((self.defaults, key)),
             threshold: self.threshold,

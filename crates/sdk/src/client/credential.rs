@@ -47,7 +47,7 @@ impl Credential {
         }
     }
 
-    /// A credential in a file, without white space around it. Replace the file, and no restart is needed.
+    /// A credential in a file, without white space around it or a mark of its byte order. Replace the file, and no restart is needed.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self::new(File(path.into()))
     }
@@ -122,7 +122,7 @@ impl CredentialSource for File {
             let name = path.display().to_string();
             let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(path)).await?;
             let text = zeroize::Zeroizing::new(read.map_err(|error| format!("{name}: {error}"))?);
-            Ok(text.trim().into())
+            Ok(text.trim_start_matches('\u{feff}').trim().into())
         })
     }
 }

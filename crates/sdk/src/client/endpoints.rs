@@ -56,13 +56,25 @@ impl Endpoints {
         })
     }
 
+    /// Believes the issuer's metadata no longer: what answers at an endpoint is not the issuer, or nobody.
+    pub(super) fn doubt(&self) {
+        if let Some(issuer) = &self.issuer {
+            issuer.doubt();
+        }
+    }
+
     pub(super) async fn token(&self, link: &Link, now: SystemTime) -> Result<Endpoint, Error> {
         if let Some(token) = &self.token {
             Ok(token.clone())
         } else {
-            let metadata = self.metadata(link, now).await?;
-            let url = metadata.token_endpoint.as_ref();
-            Ok(named("token_endpoint", url, self.plain)?)
+            let of = |metadata: &Metadata| {
+                named(
+                    "token_endpoint",
+                    metadata.token_endpoint.as_ref(),
+                    self.plain,
+                )
+            };
+            Ok(self.issuer()?.endpoint(link, now, of).await?)
         }
     }
 
@@ -70,17 +82,17 @@ impl Endpoints {
         if let Some(revocation) = &self.revocation {
             Ok(revocation.clone())
         } else {
-            let metadata = self.metadata(link, now).await?;
-            let url = metadata.revocation_endpoint.as_ref();
-            Ok(named("revocation_endpoint", url, self.plain)?)
+            let of = |metadata: &Metadata| {
+                let url = metadata.revocation_endpoint.as_ref();
+                named("revocation_endpoint", url, self.plain)
+            };
+            Ok(self.issuer()?.endpoint(link, now, of).await?)
         }
     }
 
-    async fn metadata(&self, link: &Link, now: SystemTime) -> Result<Metadata, Error> {
-        let Some(issuer) = &self.issuer else {
-            let what = "no revocation endpoint is known: give the builder `revocation_endpoint`, or `issuer`, whose metadata name it";
-            return Err(Error::Configuration(what.to_owned()));
-        };
-        Ok(issuer.get(link, now).await?)
+    fn issuer(&self) -> Result<&Believed, Error> {
+        let what = "no revocation endpoint is known: give the builder `revocation_endpoint`, or `issuer`, whose metadata name it";
+        let issuer = self.issuer.as_ref();
+        issuer.ok_or_else(|| Error::Configuration(what.to_owned()))
     }
 }

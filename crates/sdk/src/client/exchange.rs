@@ -1,6 +1,7 @@
 //! One request to the server and what its answer means.
 
 use std::{
+    borrow::Cow,
     fmt,
     time::{Duration, SystemTime},
 };
@@ -10,7 +11,10 @@ use http::{
     HeaderMap, Request, Response,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
 };
-use serde::{Deserialize, Deserializer, de};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IgnoredAny},
+};
 use url::form_urlencoded::byte_serialize;
 
 use super::{
@@ -46,9 +50,13 @@ pub(crate) async fn post(
     now: SystemTime,
     parameters: &[(&str, String)],
 ) -> Result<Response<Bytes>, Error> {
-    let mut form = Form::new();
+    let mut form = Form::default();
     for (name, value) in parameters {
-        form.push(name, value);
+        if *name == "token" {
+            form.push_secret(name, value);
+        } else {
+            form.push(name, value);
+        }
     }
     let header = identity
         .auth
@@ -60,30 +68,42 @@ pub(crate) async fn post(
         request = request.header(AUTHORIZATION, value);
     }
     let unreadable = |what: String| Error::unreadable(endpoint.as_str(), what);
+    let (body, mut secrets) = form.finish();
+    secrets.push(identity.credential.clone());
     let request = request
-        .body(Bytes::from(form.finish()))
+        .body(Bytes::from(body))
         .map_err(|error| unreadable(error.to_string()))?;
     let answer = link.send(request).await.map_err(|error| match error {
         LinkError::Timeout(after) => Error::timeout(endpoint.as_str(), after),
         LinkError::Transport(fault) => Error::unreachable(endpoint.as_str(), fault),
     })?;
-    if answer.status().is_success() {
+    if answer.status().is_success() && !refuses(answer.body()) {
         return Ok(answer);
     }
     if answer.status().is_redirection() || answer.status().is_informational() {
         let what = format!("status {}; redirects are not followed", answer.status());
         return Err(unreadable(what));
     }
-    let token = parameters.iter().find(|(name, _)| *name == "token");
-    let secrets = [
-        identity.credential.reveal(),
-        token.map_or("", |(_, token)| token),
-    ];
     Err(refusal(&answer, now, &secrets))
 }
 
+/// Whether an answer says no although its status says yes, as some servers have it.
+fn refuses(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        error: Cow<'a, str>,
+        access_token: Option<IgnoredAny>,
+        active: Option<IgnoredAny>,
+    }
+    let read = serde_json::from_slice::<Body<'_>>(body);
+    read.is_ok_and(|body| {
+        !body.error.is_empty() && body.access_token.is_none() && body.active.is_none()
+    })
+}
+
 /// What a status from 400 on means. A server may repeat what it was sent, and these are nobody's business.
-fn refusal(answer: &Response<Bytes>, now: SystemTime, secrets: &[&str]) -> Error {
+fn refusal(answer: &Response<Bytes>, now: SystemTime, secrets: &[Secret]) -> Error {
     #[derive(Default, Deserialize)]
     struct Body {
         error: Option<String>,
@@ -106,10 +126,14 @@ fn refusal(answer: &Response<Bytes>, now: SystemTime, secrets: &[&str]) -> Error
 }
 
 /// A text with a mark in the place of each secret, also where it stands as it was sent in a form.
-fn without(mut text: String, secrets: &[&str]) -> String {
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+fn without(mut text: String, secrets: &[Secret]) -> String {
+    let secrets = secrets.iter().map(Secret::reveal);
+    for secret in secrets.filter(|secret| !secret.is_empty()) {
         let sent: String = byte_serialize(secret.as_bytes()).collect();
-        text = text.replace(secret, "…").replace(&sent, "…");
+        let percent = sent.replace('+', "%20");
+        for shape in [secret, &sent, &percent] {
+            text = text.replace(shape, "…");
+        }
     }
     text
 }
@@ -162,14 +186,20 @@ pub(super) fn granted(
     if granted.access_token.is_empty() || !granted.access_token.bytes().all(is_token) {
         return Err(unreadable("the token has unusable characters".to_owned()));
     }
-    let life = granted
-        .expires_in
-        .map(Duration::from_secs)
-        .or_else(|| {
-            let claims = UnverifiedClaims::of(&granted.access_token)?;
-            claims.expires_at?.duration_since(asked_at).ok()
-        })
-        .unwrap_or(ASSUMED_LIFE);
+    // What the token says of itself is by the server's clock, so the life is what counts of it.
+    let claims = UnverifiedClaims::of(&granted.access_token);
+    let ends = claims.as_ref().and_then(|claims| claims.expires_at);
+    let own = claims
+        .and_then(|claims| ends?.duration_since(claims.issued_at?).ok())
+        .or_else(|| ends?.duration_since(asked_at).ok());
+    let life = match (granted.expires_in.map(Duration::from_secs), own) {
+        (Some(said), Some(own)) => said.min(own),
+        (Some(life), None) | (None, Some(life)) => life,
+        (None, None) => ASSUMED_LIFE,
+    };
+    if life.is_zero() {
+        return Err(unreadable("the token has ended already".to_owned()));
+    }
     let token = AccessToken::new(granted.access_token, asked_at, life);
     Ok(match granted.scope {
         Some(scopes) => token.with_scopes(scopes),
@@ -190,6 +220,10 @@ fn whole_seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::E
 
         fn visit_u64<E>(self, seconds: u64) -> Result<Self::Value, E> {
             Ok(Some(seconds))
+        }
+
+        fn visit_i64<E>(self, seconds: i64) -> Result<Self::Value, E> {
+            Ok(Some(u64::try_from(seconds).unwrap_or(0)))
         }
 
         fn visit_f64<E>(self, seconds: f64) -> Result<Self::Value, E> {

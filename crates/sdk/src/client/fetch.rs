@@ -60,6 +60,10 @@ impl Inner {
             read: exchange::granted,
         };
         let token = self.ask(&errand, deadline).await?;
+        if !token.lives(self.clock.now(), Duration::ZERO) {
+            let what = "the token ended before it was here";
+            return Err(Error::unreadable(self.endpoints.name(), what));
+        }
         // A cache that does not take it has been no help: the token is there all the same.
         let _ =
             tokio::time::timeout_at(deadline, in_time(self.cache.put(key, token.clone()))).await;
@@ -112,6 +116,9 @@ impl Inner {
             };
             self.tell(errand.purpose, attempt, &error, begun.elapsed());
             self.breaker.heard(&error);
+            if error.is_of_another() || matches!(error, Error::Unreachable { .. }) {
+                self.endpoints.doubt();
+            }
             // A secret that has just been rotated: load it again, and try once with another one.
             if error.is_invalid_client()
                 && refused.is_none()
@@ -184,6 +191,8 @@ impl Inner {
             Purpose::Token(_) => self.endpoints.token(&self.link, now).await?,
             Purpose::Revocation => self.endpoints.revocation(&self.link, now).await?,
         };
+        // It is never closed.
+        let _seat = self.at_once.acquire().await;
         let exchange = Exchange {
             attempt,
             ..Exchange::new(endpoint.as_str(), &self.client_id, errand.purpose)

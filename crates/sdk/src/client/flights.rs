@@ -21,7 +21,14 @@ const LEFT_ALONE: Duration = Duration::from_secs(5);
 const MANY: usize = 1_000;
 
 #[derive(Debug, Default)]
-pub(super) struct Flights(Mutex<HashMap<CacheKey, Slot>>);
+pub(super) struct Flights(Mutex<Slots>);
+
+#[derive(Debug, Default)]
+struct Slots {
+    of: HashMap<CacheKey, Slot>,
+    /// How many were left when the past was forgotten last.
+    left: usize,
+}
 
 #[derive(Debug, Default)]
 struct Slot {
@@ -57,10 +64,8 @@ impl Flights {
         F: Future<Output = Outcome> + Send + 'static,
     {
         let mut slots = self.lock();
-        if slots.len() > MANY {
-            slots.retain(|_, slot| slot.is_of_use());
-        }
-        let slot = slots.entry(key.clone()).or_default();
+        slots.forget_the_past();
+        let slot = slots.of.entry(key.clone()).or_default();
         if let Some((_, under_way)) = &slot.under_way {
             return Ok(Seat(under_way.clone()));
         }
@@ -94,7 +99,7 @@ impl Flights {
     /// How asking for this key failed a moment ago, if it did.
     pub(super) fn failed_lately(&self, key: &CacheKey) -> Option<Error> {
         let slots = self.lock();
-        let (at, error) = slots.get(key)?.failed.as_ref()?;
+        let (at, error) = slots.of.get(key)?.failed.as_ref()?;
         (at.elapsed() < LEFT_ALONE).then(|| error.clone())
     }
 
@@ -102,7 +107,7 @@ impl Flights {
     /// this, and not at all once it is known that the server is in trouble.
     pub(super) fn patience(&self, key: &CacheKey, longest: Duration) -> Duration {
         let slots = self.lock();
-        let Some(slot) = slots.get(key) else {
+        let Some(slot) = slots.of.get(key) else {
             return longest;
         };
         if matches!(&slot.failed, Some((_, error)) if error.is_trouble()) {
@@ -115,7 +120,8 @@ impl Flights {
     /// Whether a token may be replaced before its time: no more often than once in `interval`.
     pub(super) fn may_renew(&self, key: &CacheKey, interval: Duration) -> bool {
         let mut slots = self.lock();
-        let slot = slots.entry(key.clone()).or_default();
+        slots.forget_the_past();
+        let slot = slots.of.entry(key.clone()).or_default();
         let now = Instant::now();
         let may = slot.renewed_until.is_none_or(|until| until <= now);
         if may {
@@ -124,8 +130,19 @@ impl Flights {
         may
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<CacheKey, Slot>> {
+    fn lock(&self) -> MutexGuard<'_, Slots> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slots {
+    /// Forgets what is of no use any more, once there are many; and not again before there are twice as many, so
+    /// that it costs each flight the same.
+    fn forget_the_past(&mut self) {
+        if self.of.len() > MANY.max(self.left.saturating_mul(2)) {
+            self.of.retain(|_, slot| slot.is_of_use());
+            self.left = self.of.len();
+        }
     }
 }
 
@@ -150,11 +167,11 @@ struct Landing {
 impl Drop for Landing {
     fn drop(&mut self) {
         let mut slots = self.flights.lock();
-        if let Some(slot) = slots.get_mut(&self.key) {
+        if let Some(slot) = slots.of.get_mut(&self.key) {
             slot.under_way = None;
             slot.failed = self.failed.take().map(|error| (Instant::now(), error));
             if !slot.is_of_use() {
-                slots.remove(&self.key);
+                slots.of.remove(&self.key);
             }
         }
     }

@@ -19,6 +19,8 @@ mod token;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use tokio::sync::Semaphore;
+
 pub use self::{
     auth::ClientAuth,
     breaker::CircuitBreaker,
@@ -88,6 +90,7 @@ struct Inner {
     hooks: Arc<dyn Hooks>,
     breaker: Breaker,
     flights: Arc<Flights>,
+    at_once: Semaphore,
     kinds: Kinds,
     defaults: Arc<(TokenRequest, CacheKey)>,
     threshold: Duration,

@@ -126,6 +126,12 @@ impl TokenRequest {
         }
     }
 
+    /// Whether a target is there and has no name, as from a variable that is set and empty.
+    pub(super) fn names_nothing(&self) -> bool {
+        let mut targets = self.audiences.iter().chain(&self.resources);
+        targets.any(|target| target.trim().is_empty())
+    }
+
     /// The parameters of the request, without authentication.
     pub(super) fn form(&self) -> Vec<(&str, String)> {
         let mut form = vec![("grant_type", "client_credentials".to_owned())];

@@ -7,14 +7,14 @@ use std::{
 
 use tokio::time::Instant;
 
+use crate::transport::LONGEST_PAUSE;
+
 /// After a failure, so long at least until the next try.
 const AGAIN: Duration = Duration::from_secs(1);
 /// While keys are here that can be used, the pause after a failure doubles up to this.
 const AGAIN_AT_MOST: Duration = Duration::from_secs(30);
 /// An issuer that does not exist is not looked for again for so long.
 const ABSENT: Duration = Duration::from_secs(30);
-/// No issuer is left alone for longer than this, whatever it says.
-const LONGEST: Duration = Duration::from_hours(1);
 
 /// How an attempt went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Attempts {
                     1
                 };
                 let own = AGAIN.saturating_mul(doubled).min(AGAIN_AT_MOST);
-                own.max(asked.unwrap_or_default().min(LONGEST))
+                own.max(asked.unwrap_or_default().min(LONGEST_PAUSE))
             }
         };
         let left = pause.max(interval).saturating_sub(at.elapsed());

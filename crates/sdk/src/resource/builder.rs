@@ -92,6 +92,11 @@ pub enum VerifierBuildError {
         /// Why not.
         fault: UrlFault,
     },
+    /// The server of all tenants is named as one tenant is.
+    #[error(
+        "the server of the tenants is named as an issuer is: leave `/t/…` out, or name the issuer by `issuer`"
+    )]
+    TenantsOfTenant,
     /// A key set cannot be read.
     #[error("the key set of `{0}` cannot be read, or has no key for an accepted algorithm")]
     KeySet(String),
@@ -307,7 +312,8 @@ impl VerifierBuilder {
         if self.issuers.is_empty() && self.tenants_of.is_empty() {
             return Err(VerifierBuildError::Missing("an issuer"));
         }
-        if self.audiences.is_empty() {
+        let is_named = |audience: &String| !audience.trim().is_empty();
+        if self.audiences.is_empty() || !self.audiences.iter().all(is_named) {
             return Err(VerifierBuildError::Missing("an audience"));
         }
         if self.algorithms.is_empty() {
@@ -365,6 +371,9 @@ impl VerifierBuilder {
         let mut tenants = Vec::new();
         for base in &self.tenants_of {
             endpoint("server of the tenants", base)?;
+            if base.contains("/t/") {
+                return Err(VerifierBuildError::TenantsOfTenant);
+            }
             tenants.push(Tenants::new(base, self.new_tenants, Arc::clone(&rules)));
         }
         Ok(Verifier(Arc::new(Inner {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{InvalidToken, key::VerifyingKey, token::Presented};
 use crate::Algorithm;
 
-/// So many keys of a set are read.
+/// So many keys of a set that are of use are kept.
 const MOST_KEYS: usize = 100;
 /// So many of them are tried for one token, where its id does not tell which of several it is.
 const MOST_TRIED: usize = 8;
@@ -32,11 +32,9 @@ impl KeySet {
             keys: Vec<serde_json::Value>,
         }
         let document: Document = serde_json::from_slice(json)?;
-        let keys = document.keys.into_iter().take(MOST_KEYS);
-        Ok(Self(
-            keys.flat_map(|jwk| VerifyingKey::of_jwk(jwk, accepted))
-                .collect(),
-        ))
+        let keys = document.keys.into_iter();
+        let usable = keys.flat_map(|jwk| VerifyingKey::of_jwk(jwk, accepted));
+        Ok(Self(usable.take(MOST_KEYS).collect()))
     }
 
     /// Whether there is no usable key.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use http::{HeaderValue, StatusCode, header::ETAG};
+use tokio::time::Instant;
 
 use super::{
     InvalidToken, KeysFault, Rejection, Trouble, Unavailable,
@@ -68,6 +69,7 @@ pub(super) struct IssuerKeys {
 struct Current {
     set: Arc<KeySet>,
     fetched_at: SystemTime,
+    fetched: Instant,
     fresh_for: Duration,
     etag: Option<HeaderValue>,
     url: Option<Endpoint>,
@@ -113,6 +115,7 @@ impl IssuerKeys {
         keys.set(Current {
             set: Arc::new(set),
             fetched_at: now,
+            fetched: Instant::now(),
             fresh_for: Duration::MAX,
             etag: None,
             url: None,
@@ -213,9 +216,15 @@ impl IssuerKeys {
         if matches!(self.source, Source::Fixed) {
             return State::Fresh;
         }
-        // A clock that went back says nothing about the age: look again.
+        // A clock that went back says nothing about the age: look again, and go by the time that passes.
         let age = self.rules.clock.now().duration_since(current.fetched_at);
-        match age.unwrap_or(current.fresh_for.saturating_mul(2)) {
+        let by_the_timer = |_| {
+            current
+                .fetched
+                .elapsed()
+                .max(current.fresh_for.saturating_mul(2))
+        };
+        match age.unwrap_or_else(by_the_timer) {
             age if age < current.fresh_for => State::Fresh,
             age if age > self.rules.max_stale => State::Gone,
             age if age < current.fresh_for.saturating_mul(2) => State::Old,
@@ -260,9 +269,10 @@ impl IssuerKeys {
         }
         let attempt = self.attempts.begin();
         let fetched = self.fetch(reason).await;
-        let outcome = fetched
-            .as_ref()
-            .map_or_else(outcome_of, |()| Outcome::Fetched);
+        let outcome = match &fetched {
+            Ok(()) => Outcome::Fetched,
+            Err(fault) => self.outcome_of(fault),
+        };
         attempt.ended(outcome);
         if let Err(fault) = fetched {
             self.tell(fault, outcome);
@@ -278,12 +288,23 @@ impl IssuerKeys {
 
     /// Tells what went wrong, but not that a tenant does not exist which anybody may have made up.
     fn tell(&self, fault: KeysFault, outcome: Outcome) {
-        let made_up = outcome == Outcome::Absent
-            && matches!(self.source, Source::Tenant(_))
-            && !self.has_keys();
-        if !made_up {
+        if outcome != Outcome::Absent {
             let issuer = self.issuer.clone();
             self.rules.listener.tell(&Trouble::Keys { issuer, fault });
+        }
+    }
+
+    /// What a failure means. An issuer that may not exist is a tenant that only tokens speak of; where another is
+    /// not found, somebody else has answered in its place.
+    fn outcome_of(&self, fault: &KeysFault) -> Outcome {
+        let made_up = || matches!(self.source, Source::Tenant(_)) && !self.has_keys();
+        match fault {
+            KeysFault::Discovery(DiscoveryError::Absent { status: 404, .. }) if made_up() => {
+                Outcome::Absent
+            }
+            KeysFault::Discovery(DiscoveryError::Absent { retry_after, .. })
+            | KeysFault::Status { retry_after, .. } => Outcome::Unavailable(*retry_after),
+            _ => Outcome::Unavailable(None),
         }
     }
 
@@ -335,6 +356,7 @@ impl IssuerKeys {
         self.set(Current {
             set,
             fetched_at: now,
+            fetched: Instant::now(),
             fresh_for: fresh_for(answer.headers(), self.rules.min_interval, now),
             etag: answer.headers().get(ETAG).or(unchanged).cloned(),
             url: Some(url),
@@ -367,14 +389,5 @@ impl IssuerKeys {
     fn set(&self, current: Current) {
         let mut slot = self.current.write().unwrap_or_else(PoisonError::into_inner);
         *slot = Some(Arc::new(current));
-    }
-}
-
-fn outcome_of(fault: &KeysFault) -> Outcome {
-    match fault {
-        KeysFault::Discovery(DiscoveryError::Absent { status: 404, .. }) => Outcome::Absent,
-        KeysFault::Discovery(DiscoveryError::Absent { retry_after, .. })
-        | KeysFault::Status { retry_after, .. } => Outcome::Unavailable(*retry_after),
-        _ => Outcome::Unavailable(None),
     }
 }

@@ -26,9 +26,10 @@ use crate::Scopes;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Require<'a> {
     all_scopes: &'a [&'a str],
-    any_scope: &'a [&'a str],
+    /// Of an empty list nobody holds one.
+    any_scope: Option<&'a [&'a str]>,
     all_roles: &'a [&'a str],
-    any_role: &'a [&'a str],
+    any_role: Option<&'a [&'a str]>,
 }
 
 impl<'a> Require<'a> {
@@ -36,23 +37,23 @@ impl<'a> Require<'a> {
     pub const fn new() -> Self {
         Self {
             all_scopes: &[],
-            any_scope: &[],
+            any_scope: None,
             all_roles: &[],
-            any_role: &[],
+            any_role: None,
         }
     }
 
-    /// Each of these scopes.
+    /// Each of these scopes. Said again, it takes the place of what was said before, as the others do.
     #[must_use]
     pub const fn all_scopes(mut self, scopes: &'a [&'a str]) -> Self {
         self.all_scopes = scopes;
         self
     }
 
-    /// One of these scopes at least.
+    /// One of these scopes at least. Of an empty list, as from a configuration that names none, nobody holds one.
     #[must_use]
     pub const fn any_scope(mut self, scopes: &'a [&'a str]) -> Self {
-        self.any_scope = scopes;
+        self.any_scope = Some(scopes);
         self
     }
 
@@ -63,10 +64,10 @@ impl<'a> Require<'a> {
         self
     }
 
-    /// One of these roles at least.
+    /// One of these roles at least; of an empty list nobody has one.
     #[must_use]
     pub const fn any_role(mut self, roles: &'a [&'a str]) -> Self {
-        self.any_role = roles;
+        self.any_role = Some(roles);
         self
     }
 
@@ -75,9 +76,9 @@ impl<'a> Require<'a> {
         let scope = |scope: &&str| caller.has_scope(scope);
         let role = |role: &&str| caller.has_role(role);
         let holds = self.all_scopes.iter().all(scope)
-            && (self.any_scope.is_empty() || self.any_scope.iter().any(scope))
+            && (self.any_scope).is_none_or(|any| any.iter().any(scope))
             && self.all_roles.iter().all(role)
-            && (self.any_role.is_empty() || self.any_role.iter().any(role));
+            && (self.any_role).is_none_or(|any| any.iter().any(role));
         if holds {
             Ok(())
         } else {
@@ -87,21 +88,26 @@ impl<'a> Require<'a> {
 
     fn needed(&self) -> Needed {
         let part = |how_many: &str, what: &str, names: &[&str]| match names {
-            [] => None,
-            [one] => Some(format!("the {what} {one}")),
-            several => Some(format!("{how_many} of the {what}s {}", several.join(", "))),
+            [] => format!("a {what} that nobody has"),
+            [one] => format!("the {what} {one}"),
+            several => format!("{how_many} of the {what}s {}", several.join(", ")),
         };
+        let all = |names: &'a [&'a str]| Some(names).filter(|names| !names.is_empty());
         let parts: Vec<_> = [
-            part("all", "scope", self.all_scopes),
-            part("one", "scope", self.any_scope),
-            part("all", "role", self.all_roles),
-            part("one", "role", self.any_role),
+            all(self.all_scopes).map(|names| part("all", "scope", names)),
+            self.any_scope.map(|names| part("one", "scope", names)),
+            all(self.all_roles).map(|names| part("all", "role", names)),
+            self.any_role.map(|names| part("one", "role", names)),
         ]
         .into_iter()
         .flatten()
         .collect();
         Needed {
-            scopes: self.all_scopes.iter().chain(self.any_scope).collect(),
+            scopes: self
+                .all_scopes
+                .iter()
+                .chain(self.any_scope.unwrap_or_default())
+                .collect(),
             words: format!("the token needs {}", parts.join(" and ")),
         }
     }

@@ -1,7 +1,12 @@
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 
 use super::{BoxFuture, LONGEST_ANSWER, Transport, TransportError};
+
+/// How long it may take to get through to a server.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// The built-in transport.
 #[derive(Debug)]
@@ -13,6 +18,8 @@ impl ReqwestTransport {
         let client = reqwest::Client::builder()
             // Neither what the environment names (`HTTP_PROXY`): credentials go to the issuer alone.
             .no_proxy()
+            // Shared by the addresses of a name: so the second is tried where the first is dead.
+            .connect_timeout(CONNECT)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("chancery-sdk/", env!("CARGO_PKG_VERSION")))
             .build()

@@ -97,6 +97,24 @@ async fn what_is_required_may_come_from_the_path() {
     }
 }
 
+/// As from a configuration that names none.
+#[tokio::test]
+async fn of_an_empty_list_nobody_holds_one() {
+    let stage = Stage::new();
+    let token = token(&stage).scopes("orders").roles(["admin"]).sign();
+    let caller = stage.verifier().verify(&token).await.unwrap();
+    caller.require(&Require::new()).unwrap();
+    let empty = Require::new().all_scopes(&[]).all_roles(&[]);
+    caller.require(&empty).unwrap();
+    for (require, text) in [
+        (Require::new().any_scope(&[]), "a scope that nobody has"),
+        (Require::new().any_role(&[]), "a role that nobody has"),
+    ] {
+        let refused = caller.require(&require).unwrap_err();
+        assert!(refused.to_string().ends_with(text), "{refused}");
+    }
+}
+
 fn challenge(response: &Response<Body>) -> &str {
     response.headers()["www-authenticate"].to_str().unwrap()
 }

@@ -378,6 +378,16 @@ async fn a_page_in_the_place_of_the_issuer_is_an_outage_and_a_refusal_is_none() 
         (408, html, true),
         (503, html, true),
         (401, html, false),
+        // It takes no such question, or gives no such answer.
+        (405, html, false),
+        (415, html, false),
+        (200, "{}", false),
+        (200, r#"{"active":"false"}"#, false),
+        (
+            200,
+            "eyJ0eXAiOiJ0b2tlbi1pbnRyb3NwZWN0aW9uK2p3dCJ9.e30.x",
+            false,
+        ),
         (400, r#"{"error":"invalid_request"}"#, false),
         (401, r#"{"error":"invalid_client"}"#, false),
         (403, r#"{"error":"unauthorized_client"}"#, false),
@@ -451,4 +461,16 @@ async fn an_endpoint_that_moves_is_found_within_the_hour_and_one_that_comes_at_o
     stage.advance(seconds(1)).await;
     verifier.verify(&token()).await.unwrap();
     assert_eq!(asked().1, "/t/acme/after");
+}
+
+/// That is no outage of the issuer's: revocation would be off for good, and nobody would know.
+#[tokio::test(start_paused = true)]
+async fn without_a_credential_to_ask_with_nobody_is_let_in() {
+    let stage = Stage::new();
+    let token = stage.issuer.token("billing").audience(ORDERS).sign();
+    let nowhere = chancery_sdk::Credential::file("/nowhere/at/all");
+    let asking = Introspection::new("orders", ClientAuth::basic(nowhere));
+    let lenient = verifier(&stage, asking.on_outage(OnOutage::Accept));
+    let refused = lenient.verify(&token).await.unwrap_err();
+    assert!(refused.to_string().contains("own credential"), "{refused}");
 }

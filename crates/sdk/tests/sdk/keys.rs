@@ -742,7 +742,11 @@ async fn keys_that_cannot_be_refreshed_are_told_of() {
         .build()
         .unwrap();
     let refused = named.verify(&stranger).await.unwrap_err();
-    assert_eq!(refused, InvalidToken::UnknownIssuer.into());
+    assert_eq!(
+        refused.status(),
+        503,
+        "it is configured, so somebody else answers: {refused}"
+    );
     let told = troubles.all().split_off(1);
     assert!(
         matches!(&told[..], [Trouble::Keys { issuer, fault: KeysFault::Discovery(DiscoveryError::Absent { .. }), .. }]
@@ -790,4 +794,50 @@ async fn an_answer_that_is_no_key_set_is_told_of_as_such() {
             troubles.all()
         );
     }
+}
+
+/// An ingress without a backend says "not found" of everything.
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_is_configured_and_not_found_is_looked_for_again_soon() {
+    let stage = Stage::new();
+    let there = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (is_there, issuer) = (std::sync::Arc::clone(&there), stage.issuer.clone());
+    let server = Scripted::new(move |_| {
+        if !is_there.load(std::sync::atomic::Ordering::Relaxed) {
+            return json(404, &json!({}));
+        }
+        json(
+            200,
+            &json!({"keys": issuer.published(), "issuer": ISSUER,
+            "jwks_uri": format!("{ISSUER}/oauth2/jwks")}),
+        )
+    });
+    let verifying = stage.verifying().transport(std::sync::Arc::new(server));
+    let verifier = verifying.build().unwrap();
+    let refused = verifier.verify(&token(&stage)).await.unwrap_err();
+    assert_eq!(refused.status(), 503, "{refused}");
+    there.store(true, std::sync::atomic::Ordering::Relaxed);
+    stage.advance(seconds(1)).await;
+    verifier.verify(&token(&stage)).await.unwrap();
+}
+
+/// The time of day says nothing of their age then.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_keeps_no_old_keys_alive() {
+    let stage = Stage::new();
+    let verifier = stage
+        .verifying()
+        .max_stale(seconds(86_400))
+        .build()
+        .unwrap();
+    let week = seconds(7 * 86_400);
+    stage.clock.advance(week);
+    verifier.verify(&token(&stage)).await.unwrap();
+    stage.issuer.set_outage(Some(Outage::Unreachable));
+    stage.clock.set(stage.clock.now() - week);
+    let held = token(&stage);
+    verifier.verify(&held).await.unwrap();
+    tokio::time::advance(seconds(86_401)).await;
+    let refused = verifier.verify(&held).await.unwrap_err();
+    assert_eq!(refused.status(), 503, "{refused}");
 }

@@ -91,6 +91,25 @@ async fn after_401_another_token_is_tried_once() {
     assert_eq!(stage.issuer.token_requests(), 2);
 }
 
+/// It cannot be sent again, and the next one goes well.
+#[tokio::test]
+async fn a_stream_that_is_refused_is_reason_enough_for_another_token() {
+    let (stage, api) = (Stage::new(), Api::default());
+    let url = api.serve().await;
+    let tokens = stage.client();
+    let old = tokens.get_token().await.unwrap();
+    api.refused.lock().unwrap().push(old.reveal().to_owned());
+    let http = http(BearerToken::new(tokens));
+    let mut statuses = Vec::new();
+    for _ in 0..2 {
+        let body = reqwest::Body::wrap(http_body_util::Full::new(bytes::Bytes::from("order")));
+        let response = http.post(&url).body(body).send().await.unwrap();
+        statuses.push(response.status().as_u16());
+    }
+    assert_eq!(statuses, [401, 200]);
+    assert_eq!(api.seen().len(), 2);
+}
+
 #[tokio::test]
 async fn an_api_that_refuses_everything_does_not_make_us_ask_on_and_on() {
     let (stage, api) = (Stage::new(), Api::default());

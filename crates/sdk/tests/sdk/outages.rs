@@ -715,26 +715,34 @@ async fn a_server_that_repeats_what_it_was_sent_gives_nothing_away() {
             .into_iter()
             .map(|(_, value)| value)
             .collect();
-        let text = format!("not like this: {sent} {}", plain.join(" "));
+        let header = request.headers().get("authorization");
+        let header = header.map_or("", |value| value.to_str().unwrap());
+        let text = format!("not like this: {sent} {} {header}", plain.join(" "));
         json(
             400,
             &json!({"error": text, "error_description": text, "error_uri": text}),
         )
     });
-    let notes = Notes::default();
-    let client = client_of(&server)
-        .auth(ClientAuth::post("s3cret+ä/="))
-        .revocation_endpoint("https://auth.test/revoke")
-        .hooks(notes.clone())
-        .build()
-        .unwrap();
-    let asked = client.get_token().await.unwrap_err();
-    let token = chancery_sdk::AccessToken::new("opaque+token/=", UNIX_EPOCH, seconds(60));
-    let revoked = client.revoke(&token).await.unwrap_err();
-    let all = format!("{asked} {asked:?} {revoked} {revoked:?} {:?}", notes.all());
-    assert!(all.contains("not like this"), "{all}");
-    for secret in ["s3cret", "opaque"] {
-        assert!(!all.contains(secret), "{all}");
+    let pair = base64::engine::general_purpose::STANDARD.encode("billing:s3cr");
+    let ways: [fn(Credential) -> ClientAuth; 3] =
+        [ClientAuth::basic, ClientAuth::post, ClientAuth::secret_jwt];
+    for way in ways {
+        let notes = Notes::default();
+        let client = client_of(&server)
+            .auth(way(Credential::from("s3cret+ä/=")))
+            .revocation_endpoint("https://auth.test/revoke")
+            .hooks(notes.clone())
+            .build()
+            .unwrap();
+        let asked = client.get_token().await.unwrap_err();
+        let token = chancery_sdk::AccessToken::new("opaque+token/=", UNIX_EPOCH, seconds(60));
+        let revoked = client.revoke(&token).await.unwrap_err();
+        let all = format!("{asked} {asked:?} {revoked} {revoked:?} {:?}", notes.all());
+        assert!(all.contains("not like this"), "{all}");
+        // The last begins every assertion.
+        for secret in ["s3cret", "opaque", &pair, "eyJ"] {
+            assert!(!all.contains(secret), "{secret}: {all}");
+        }
     }
 }
 
@@ -752,4 +760,199 @@ async fn a_time_beyond_every_number_is_long() {
         .unwrap();
     client.get_token().await.unwrap_err();
     assert_eq!(server.forms().len(), 1);
+}
+
+/// A page of a maintenance that is over, or a firewall's, says an hour as easily as a minute.
+#[tokio::test(start_paused = true)]
+async fn nobody_is_left_alone_for_longer_than_five_minutes_and_a_stranger_for_one() {
+    let page = |status: u16, body: &'static str| {
+        let first = AtomicUsize::new(0);
+        Scripted::new(move |_| {
+            if first.fetch_add(1, Ordering::Relaxed) > 0 {
+                let token = json!({"access_token": "t", "token_type": "Bearer", "expires_in": 60});
+                return json(200, &token);
+            }
+            let mut answer = http::Response::new(body.into());
+            *answer.status_mut() = status.try_into().unwrap();
+            answer.headers_mut().insert("retry-after", 3_600.into());
+            answer
+        })
+    };
+    let refusal = r#"{"error":"temporarily_unavailable"}"#;
+    for (status, body, seconds_in_all) in [
+        (503, "<html>Maintenance", 300),
+        (429, refusal, 300),
+        (403, "<html>Firewall", 60),
+        (404, "<html>Not found", 60),
+    ] {
+        let server = page(status, body);
+        let client = client_of(&server).retry(Backoff::never()).build().unwrap();
+        client.get_token().await.unwrap_err();
+        tokio::time::advance(seconds(seconds_in_all - 31)).await;
+        let paused = client.get_token().await.unwrap_err();
+        assert!(matches!(paused, Error::Paused { .. }), "{status}: {paused}");
+        tokio::time::advance(seconds(31)).await;
+        client.get_token().await.unwrap();
+    }
+    // Who knows the server better says so.
+    let server = page(503, "");
+    let breaker = CircuitBreaker::default().longest_pause(seconds(3_600));
+    let client = client_of(&server).circuit_breaker(breaker).build().unwrap();
+    client.get_token().await.unwrap_err();
+    tokio::time::advance(seconds(3_000)).await;
+    client.get_token().await.unwrap_err();
+}
+
+/// The life of a token that is none, or is shorter than what is said of it.
+#[tokio::test(start_paused = true)]
+async fn no_token_is_given_out_that_has_ended_when_it_comes() {
+    let stage = Stage::new();
+    let token = stage.issuer.token("billing").audience(ORDERS);
+    let token = token.expires_in(60).sign();
+    let said = Arc::new(Mutex::new(json!(0)));
+    let server = Scripted::new({
+        let said = Arc::clone(&said);
+        move |_| {
+            let life = said.lock().unwrap().clone();
+            json(
+                200,
+                &json!({"access_token": token, "token_type": "Bearer", "expires_in": life}),
+            )
+        }
+    });
+    let client = || {
+        let clock = Arc::new(stage.clock.clone());
+        client_of(&server).clock(clock).build().unwrap()
+    };
+    for nothing in [json!(0), json!(-1), json!(0.5), json!("0")] {
+        *said.lock().unwrap() = nothing;
+        let client = client();
+        let asked = server.forms().len();
+        for _ in 0..5 {
+            let error = client.get_token().await.unwrap_err();
+            assert!(error.to_string().contains("has ended already"), "{error}");
+        }
+        assert_eq!(server.forms().len(), asked + 1);
+    }
+    *said.lock().unwrap() = json!(3_600);
+    let kept = client().get_token().await.unwrap();
+    assert_eq!(kept.lifetime(), seconds(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_with_a_good_status_is_a_refusal() {
+    let server = Scripted::new(|_| {
+        json(
+            200,
+            &json!({"error": "invalid_scope", "error_description": "not yours"}),
+        )
+    });
+    let client = client_of(&server).build().unwrap();
+    let error = client.get_token().await.unwrap_err();
+    assert_eq!(error.code(), Some(&ErrorCode::InvalidScope));
+    assert!(error.to_string().contains("not yours"), "{error}");
+}
+
+/// In the middle of a deployment, and after a move.
+#[tokio::test(start_paused = true)]
+async fn metadata_of_no_use_are_not_believed_and_an_endpoint_that_moves_is_found() {
+    let document = Arc::new(Mutex::new(json!({"issuer": ISSUER})));
+    let server = Scripted::new({
+        let document = Arc::clone(&document);
+        move |request| {
+            let document = document.lock().unwrap().clone();
+            if request.method() == http::Method::GET {
+                return json(200, &document);
+            }
+            // Only where it is just now.
+            if document["token_endpoint"] == request.uri().to_string() {
+                let token = json!({"access_token": "t", "token_type": "Bearer", "expires_in": 60});
+                return json(200, &token);
+            }
+            json(404, &json!("gone"))
+        }
+    });
+    let clock = TestClock::default();
+    let client = TokenClient::builder()
+        .issuer(ISSUER)
+        .client_id("billing")
+        .secret("s3cret")
+        .clock(Arc::new(clock.clone()))
+        .transport(Arc::new(server.clone()))
+        .build()
+        .unwrap();
+    let to = |path: &str| {
+        let endpoint = format!("https://auth.test/{path}");
+        *document.lock().unwrap() = json!({"issuer": ISSUER, "token_endpoint": endpoint});
+    };
+    let gets = || {
+        let requests = server.requests.lock().unwrap();
+        requests
+            .iter()
+            .filter(|one| one.method() == http::Method::GET)
+            .count()
+    };
+    for half in [
+        json!({"issuer": ISSUER}),
+        json!({"issuer": ISSUER, "token_endpoint": "http://auth.test/a"}),
+    ] {
+        *document.lock().unwrap() = half;
+        client.get_token().await.unwrap_err();
+        tokio::time::advance(seconds(1)).await;
+    }
+    to("before");
+    client.get_token().await.unwrap();
+    let asked = gets();
+    client.clear_cache().await;
+    client.get_token().await.unwrap();
+    assert_eq!(gets(), asked, "they are believed");
+    // Half a document hides no endpoint that is known, and what moves is found at the second try.
+    to("after");
+    client.clear_cache().await;
+    client.get_token().await.unwrap_err();
+    tokio::time::advance(seconds(1)).await;
+    client.get_token().await.unwrap();
+    clock.advance(seconds(3_601));
+    *document.lock().unwrap() = json!({"issuer": ISSUER});
+    let error = client.get_token().await.unwrap_err();
+    assert_eq!(
+        error.status(),
+        Some(404),
+        "it was asked where it was: {error}"
+    );
+}
+
+/// However many kinds of tokens there are.
+#[tokio::test(start_paused = true)]
+async fn so_many_requests_of_a_client_are_on_their_way_at_once() {
+    #[derive(Debug, Default)]
+    struct Counting(AtomicUsize);
+
+    impl chancery_sdk::transport::Transport for Counting {
+        fn send(
+            &self,
+            _: http::Request<bytes::Bytes>,
+        ) -> chancery_sdk::transport::BoxFuture<
+            '_,
+            Result<http::Response<bytes::Bytes>, TransportError>,
+        > {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Box::pin(std::future::pending())
+        }
+    }
+
+    let counting = Arc::new(Counting::default());
+    let client = client_of(&Scripted::new(|_| unreachable!()))
+        .transport(counting.clone())
+        .build()
+        .unwrap();
+    for kind in 0..200 {
+        let client = client.clone();
+        tokio::spawn(async move {
+            let request = chancery_sdk::TokenRequest::new().scopes(format!("orders:{kind}"));
+            client.get_token_for(&request).await
+        });
+    }
+    settle().await;
+    assert_eq!(counting.0.load(Ordering::Relaxed), 64);
 }

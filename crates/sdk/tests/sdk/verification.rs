@@ -675,3 +675,29 @@ async fn what_is_printed_of_a_caller_are_no_claims_of_ones_own() {
         );
     }
 }
+
+/// An environment variable that is set and empty, and an issuer where a server is meant.
+#[tokio::test]
+async fn what_would_let_nobody_in_is_not_built() {
+    let stage = Stage::new();
+    let built = |verifying: chancery_sdk::VerifierBuilder| verifying.build().map(|_| ());
+    for (built, why) in [
+        (built(stage.verifying().audience("")), "audience"),
+        (
+            built(stage.verifying().tenants_of("https://auth.test/t/acme")),
+            "/t/",
+        ),
+        (
+            built(stage.verifying().issuer("https://me:s3cret@auth.test")),
+            "issuer",
+        ),
+    ] {
+        let error = built.unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+        assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
+    }
+    for name in ["", " "] {
+        let error = stage.builder().audience(name).build().unwrap_err();
+        assert!(error.to_string().contains("audience"), "{error}");
+    }
+}
