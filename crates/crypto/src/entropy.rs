@@ -1,6 +1,10 @@
 //! The one door for chance.
 
+mod stock;
+
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+
+pub use self::stock::Stock;
 
 /// A source of random bytes. Everything that is made at random is made from one of these, so that
 /// tests can repeat it; the exception is a signing key, whose generation the cryptographic library

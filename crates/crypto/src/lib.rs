@@ -35,7 +35,7 @@ pub use assertion::{
 pub use digest::{Digest, DigestKey};
 #[cfg(any(test, feature = "testing"))]
 pub use entropy::SeededEntropy;
-pub use entropy::{Entropy, SystemEntropy};
+pub use entropy::{Entropy, Stock, SystemEntropy};
 pub use hash::sha256;
 pub use installation_key::{InstallationKey, InstallationKeyError};
 pub use jwk::{JwkError, JwkSet, PublicJwk};

@@ -76,18 +76,24 @@ impl App {
             let (head, body) = request.into_parts();
             let (method, headers, route) = (head.method, head.headers, asked.route());
             let begun = http.begin(&method, &headers, route);
-            let answering = late.or(asked.answer(tokens, peer, begun.trace(), headers, body));
-            // In a box, since whoever passes it on copies it.
-            return http.answer(begun, route, Box::pin(answering)).await;
+            // In a box, since whoever passes it on copies it, and keeps room for what was copied.
+            let answering = Box::pin(asked.answer(tokens, peer, begun.trace(), headers, body));
+            return http.answer(begun, route, late.or(answering)).await;
         }
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request.extensions_mut().insert(late);
-        let routed = Box::pin(router.clone().oneshot(request));
-        routed
-            .await
-            .unwrap_or_else(|never: Infallible| match never {})
+        Box::pin(routed(router.clone(), request, late, peer)).await
     }
+}
+
+async fn routed<B>(router: Router, request: Request<B>, late: Late, peer: SocketAddr) -> Response
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(peer));
+    request.extensions_mut().insert(late);
+    let answering: Result<_, Infallible> = router.oneshot(request).await;
+    answering.unwrap_or_else(|never| match never {})
 }
 
 fn no_host() -> Response {
@@ -95,4 +101,23 @@ fn no_host() -> Response {
         StatusCode::BAD_REQUEST,
         "give one Host header with the host and port of the URL (RFC 9112, section 3.2)",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever serves a connection moves what answers a request, and each wait has room for what it may come to.
+    #[test]
+    fn what_answers_a_request_is_small() {
+        let http = Arc::new(Http::untraced(Box::new(|| [7; 24])));
+        let app = App::new(None, http, Router::new());
+        let peer = ([127, 0, 0, 1], 1).into();
+        let answering = app.answer(Request::new(Body::empty()), Late::default(), peer);
+        assert!(
+            size_of_val(&answering) < 3_072,
+            "{}",
+            size_of_val(&answering)
+        );
+    }
 }

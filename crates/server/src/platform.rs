@@ -15,7 +15,7 @@ use chancery_application::{
     Application, ClientAddress, Error, Installation, InvalidPublicUrl, OpenError,
     OperatorCredential, Parts, PublicUrl, Witness,
 };
-use chancery_crypto::{Entropy, HashParameters, Sealer, SecretHasher};
+use chancery_crypto::{Entropy, HashParameters, Sealer, SecretHasher, Stock};
 use chancery_directory::{Capacity, Directory};
 use chancery_domain::Clock;
 use chancery_event_store::{Store, StoreError};
@@ -221,9 +221,9 @@ impl Platform {
                 settings.clock.clone(),
                 settings.entropy.clone(),
             );
-            let entropy = settings.entropy;
+            let names: Arc<dyn Entropy> = Arc::new(Stock::new(settings.entropy));
             let http = Arc::new(Http::new(
-                Box::new(move || entropy.bytes()),
+                Box::new(move || names.bytes()),
                 telemetry::of_request,
             ));
             let sources = Arc::new(Sources {

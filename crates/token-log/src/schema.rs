@@ -9,6 +9,7 @@ const STEPS: &[Migration] = migrations!("token_log/":
     2 = "0002_refresh_tokens",
     3 = "0003_segments",
     4 = "0004_compression",
+    5 = "0005_inline",
 );
 
 /// The schema that the tables are in, as it stands before their names.

@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     routing::{MethodRouter, get, post},
 };
-use chancery_crypto::{DecoyKeys, Entropy, SecretHasher, SecretIssuer};
+use chancery_crypto::{DecoyKeys, Entropy, SecretHasher, SecretIssuer, Stock};
 use chancery_directory::Directory;
 use chancery_domain::{Clock, value::Slug};
 use chancery_telemetry::Family;
@@ -56,6 +56,7 @@ struct Parts {
     log: TokenLog,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    names: Stock,
     limits: Limits,
     failures: AddressFailures,
     look_ups: Arc<Semaphore>,
@@ -85,6 +86,7 @@ impl TokenService {
             decoys: DecoyKeys::new(),
             log,
             clock,
+            names: Stock::new(entropy.clone()),
             entropy,
             limits,
             failures,
@@ -129,6 +131,11 @@ impl TokenService {
 
     pub(crate) fn entropy(&self) -> &dyn Entropy {
         &*self.0.entropy
+    }
+
+    /// Chance for the ids of tokens.
+    pub(crate) fn names(&self) -> &dyn Entropy {
+        &self.0.names
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -1,7 +1,9 @@
 //! The token endpoint: what a client may ask for, and what it is given.
 
+use axum::response::{IntoResponse, Response};
 use chancery_domain::{FamilyId, Timestamp};
 use chancery_telemetry::stage;
+use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::Instrument as _;
@@ -33,6 +35,52 @@ pub(crate) struct Issued {
     pub(crate) refresh_token: Option<String>,
     #[serde(skip)]
     pub(crate) jti: TokenId,
+}
+
+/// What stands beside the token in the answer.
+#[derive(Serialize)]
+struct Beside<'a> {
+    token_type: &'static str,
+    expires_in: i64,
+    scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+}
+
+impl Issued {
+    /// The answer as JSON. Most of it is the token, in which nothing is ever escaped (RFC 7515, section 3.1): it
+    /// is copied, not looked through.
+    fn json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let beside = serde_json::to_vec(&Beside {
+            token_type: self.token_type,
+            expires_in: self.expires_in,
+            scope: &self.scope,
+            refresh_token: self.refresh_token.as_deref(),
+        })?;
+        let (before, after) = (br#"{"access_token":""#, br#"","#);
+        let length = before.len() + self.access_token.len() + after.len() + beside.len();
+        let mut json = Vec::with_capacity(length);
+        json.extend_from_slice(before);
+        json.extend_from_slice(self.access_token.as_bytes());
+        json.extend_from_slice(after);
+        json.extend(beside.iter().skip(1));
+        Ok(json)
+    }
+}
+
+impl IntoResponse for Issued {
+    fn into_response(self) -> Response {
+        match self.json() {
+            Ok(json) => {
+                let is_json = HeaderValue::from_static("application/json");
+                ([(CONTENT_TYPE, is_json)], json).into_response()
+            }
+            Err(error) => {
+                tracing::error!(%error, "a token could not be written");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
 }
 
 /// What a token is asked for with.
@@ -87,10 +135,32 @@ pub(crate) async fn serve(
             .mint_refresh(&client, family.to_bytes(), service.entropy());
         decision.give(next, family, used, now.plus_seconds(i64::from(seconds)));
     }
-    let jti = TokenId::new(now, &service.entropy().bytes());
+    let jti = TokenId::new(now, &service.names().bytes());
     let recording = decision.record(request, jti, beyond, now)?;
     // It is signed while its record is made durable, and leaves when it is.
     let signed = stage!("sign").in_scope(|| decision.sign(jti))?;
     recording.done().instrument(stage!("record")).await?;
     Ok(signed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_written_as_its_fields_say() {
+        let token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln_-";
+        for refresh_token in [None, Some("chr_a\"b".to_owned())] {
+            let issued = Issued {
+                access_token: token.to_owned(),
+                token_type: "Bearer",
+                expires_in: 3_600,
+                scope: "orders:read \u{e9}\"\\".to_owned(),
+                refresh_token,
+                jti: TokenId::new(Timestamp::from_micros(0), &[7; 10]),
+            };
+            let expected = serde_json::to_string(&issued).unwrap();
+            assert_eq!(String::from_utf8(issued.json().unwrap()).unwrap(), expected);
+        }
+    }
 }

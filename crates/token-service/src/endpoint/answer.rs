@@ -29,7 +29,7 @@ impl IntoResponse for Served {
     fn into_response(self) -> Response {
         let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
         match self {
-            Self::Issued(issued) => (no_store, Json(issued)).into_response(),
+            Self::Issued(issued) => (no_store, issued).into_response(),
             Self::Introspected(found) => (no_store, Json(found)).into_response(),
             Self::Revoked => no_store.into_response(),
         }
