@@ -28,7 +28,7 @@ pub enum OnOutage {
     #[default]
     Refuse,
     /// Accept tokens that are good by their signature. Also where somebody else answers in the issuer's place,
-    /// like an ingress with a page for people; not where the issuer refuses to answer this API, nor where this
+    /// like an ingress with a page for people; not a token that the issuer has said to be revoked, nor where the issuer refuses to answer this API, nor where this
     /// API has no credential to ask with. Set [`on_error`](crate::VerifierBuilder::on_error) with it: nobody
     /// else hears that revoked tokens are let in.
     Accept,
@@ -38,6 +38,11 @@ pub enum OnOutage {
 /// revoked token, or one of a revoked client, is refused within that time.
 ///
 /// The API asks as a client of its own, which has to be registered as serving this audience.
+///
+/// Each token is asked about again when its answer has been [remembered](Self::remember_for) for long enough, so the
+/// issuer's limit for this client has to have room for so many requests a minute as tokens are in use, times 60,
+/// divided by those seconds. Where it has not, what was answered in the last minute is good for so long, and tokens
+/// that were never asked about are refused with 503.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -202,6 +207,9 @@ fn unavailable(cause: Unavailable, retry_after: Option<Duration>) -> Rejection {
     Rejection::Unavailable { cause, retry_after }
 }
 
+/// While the issuer limits how often it is asked, an answer that is no older than this goes on being good.
+const LIMITED: Duration = Duration::from_mins(1);
+
 /// So many issuers are remembered, as their keys are.
 const ISSUERS: usize = 10_000;
 
@@ -255,9 +263,16 @@ impl Introspector {
                 let own = error.is_invalid_client() || matches!(error, Error::Credential(_));
                 // A method or a form that the endpoint does not take is for good.
                 let for_good = own || matches!(error.status(), Some(405 | 415));
-                let accept = self.rules.on_outage == OnOutage::Accept;
-                if accept && !for_good && error.is_trouble() {
-                    return Ok(());
+                let accept = self.rules.on_outage == OnOutage::Accept && !for_good;
+                let limited = error.is_of_a_limit();
+                match self.answers.last(&key, LIMITED, now) {
+                    // What is revoked remains so.
+                    Some((false, _)) => return Err(InvalidToken::Revoked.into()),
+                    Some((true, lately)) if limited && lately => return Ok(()),
+                    // Who sends many tokens could bring a limit about, for one that was never asked about.
+                    None if limited => {}
+                    _ if accept && error.is_trouble() => return Ok(()),
+                    _ => {}
                 }
                 let cause = if own {
                     Unavailable::Credential

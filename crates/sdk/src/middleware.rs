@@ -32,16 +32,24 @@ pub struct BearerToken {
     request: TokenRequest,
     /// Nowhere else, once it is said; nowhere at all, where nobody is named.
     origins: Option<BTreeSet<String>>,
+    everywhere: bool,
     plain: bool,
 }
 
+/// A middleware was not told which servers its token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("nobody has said to which servers the token may go: say `only_for`")]
+struct NoServers;
+
 impl BearerToken {
-    /// Uses tokens for what the client was built for.
+    /// Uses tokens for what the client was built for, at the servers that are named by
+    /// [`only_for`](Self::only_for); before they are, requests fail.
     pub fn new(tokens: TokenClient) -> Self {
         Self {
             tokens,
             request: TokenRequest::new(),
             origins: None,
+            everywhere: false,
             plain: false,
         }
     }
@@ -56,8 +64,7 @@ impl BearerToken {
     /// Puts tokens only into requests to these servers: scheme, host and port of each URL. Said again, it
     /// adds to them. An empty list, as from a configuration that names nobody, lets the token go nowhere.
     ///
-    /// Whoever gets a token can use it, so say this unless the HTTP client talks to nobody else. For the same
-    /// reason it goes over TLS or to this machine, unless [that is lifted](Self::dangerously_allow_http)
+    /// Whoever gets a token can use it. For the same reason it goes over TLS or to this machine, unless [that is lifted](Self::dangerously_allow_http)
     /// before.
     pub fn only_for<U: AsRef<str>>(
         mut self,
@@ -78,6 +85,14 @@ impl BearerToken {
         Ok(self)
     }
 
+    /// Puts tokens into requests to every server, where none is [named](Self::only_for). For an HTTP client that talks
+    /// to nobody else, whatever URL it is given and by whom.
+    #[must_use]
+    pub fn dangerously_everywhere(mut self) -> Self {
+        self.everywhere = true;
+        self
+    }
+
     /// Puts tokens into requests over plain HTTP to any machine: whoever is in between can use them. For a
     /// network that encrypts by itself.
     #[must_use]
@@ -86,12 +101,15 @@ impl BearerToken {
         self
     }
 
-    fn is_for(&self, request: &Request) -> bool {
-        !request.headers().contains_key(AUTHORIZATION)
-            && self
-                .origins
-                .as_ref()
-                .is_none_or(|origins| origins.contains(&origin(request.url())))
+    fn is_for(&self, request: &Request) -> Result<bool> {
+        if request.headers().contains_key(AUTHORIZATION) {
+            return Ok(false);
+        }
+        match &self.origins {
+            Some(origins) => Ok(origins.contains(&origin(request.url()))),
+            None if self.everywhere => Ok(true),
+            None => Err(Error::middleware(NoServers)),
+        }
     }
 }
 
@@ -103,7 +121,7 @@ impl Middleware for BearerToken {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        if !self.is_for(&request) {
+        if !self.is_for(&request)? {
             return next.run(request, extensions).await;
         }
         if !self.plain && is_plain(request.url()) {
@@ -121,10 +139,11 @@ impl Middleware for BearerToken {
             return Ok(response);
         }
         // Also where this request cannot be sent again: the next one is to go well.
-        let renewed = self.tokens.renew_for(&self.request, &token).await;
-        // The API's answer says more than that there is no other token.
+        let renewed = self.tokens.renew_for(&self.request, &token);
+        let renewed = tokio::time::timeout(self.tokens.fallback_after(), renewed).await;
+        // The API's answer says more than that there is no other token, and is not held back for long.
         match (again, renewed) {
-            (Some(mut again), Ok(other)) if other.reveal() != token.reveal() => {
+            (Some(mut again), Ok(Ok(other))) if other.reveal() != token.reveal() => {
                 put(&other, &mut again);
                 next.run(again, extensions).await
             }

@@ -61,6 +61,15 @@ pub(crate) const LONGEST_ANSWER: usize = 1 << 20;
 /// #[derive(Debug)]
 /// struct ThroughProxy(reqwest::Client);
 ///
+/// impl ThroughProxy {
+///     fn new(proxy: reqwest::Proxy) -> reqwest::Result<Self> {
+///         let client = reqwest::Client::builder().proxy(proxy);
+///         // Or whoever answers with one gets the secret.
+///         let client = client.redirect(reqwest::redirect::Policy::none());
+///         client.build().map(Self)
+///     }
+/// }
+///
 /// impl Transport for ThroughProxy {
 ///     fn send(
 ///         &self,
@@ -68,11 +77,17 @@ pub(crate) const LONGEST_ANSWER: usize = 1 << 20;
 ///     ) -> BoxFuture<'_, Result<http::Response<bytes::Bytes>, TransportError>> {
 ///         Box::pin(async move {
 ///             let request = reqwest::Request::try_from(request).map_err(TransportError::new)?;
-///             let answer = self.0.execute(request).await.map_err(TransportError::new)?;
-///             let mut response = http::Response::new(bytes::Bytes::new());
+///             let mut answer = self.0.execute(request).await.map_err(TransportError::new)?;
+///             let mut body = bytes::BytesMut::new();
+///             while let Some(chunk) = answer.chunk().await.map_err(TransportError::new)? {
+///                 if body.len() + chunk.len() > 1 << 20 {
+///                     return Err(TransportError::new("the answer is too long"));
+///                 }
+///                 body.extend_from_slice(&chunk);
+///             }
+///             let mut response = http::Response::new(body.freeze());
 ///             *response.status_mut() = answer.status();
 ///             *response.headers_mut() = answer.headers().clone();
-///             *response.body_mut() = answer.bytes().await.map_err(TransportError::new)?;
 ///             Ok(response)
 ///         })
 ///     }

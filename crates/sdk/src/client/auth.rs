@@ -168,7 +168,9 @@ fn basic(client_id: &str, secret: &Secret, form: &mut Form) -> HeaderValue {
     ));
     let pair = Secret::from(STANDARD.encode(pair.as_bytes()));
     let text = Zeroizing::new(format!("Basic {}", pair.reveal()));
-    form.secrets.push(pair);
+    // Whoever repeats it may leave the padding out.
+    form.secrets
+        .push(pair.reveal().trim_end_matches('=').into());
     // Base64 is visible ASCII.
     let mut value = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Basic"));
     value.set_sensitive(true);

@@ -10,10 +10,12 @@ use crate::{chance, transport::LONGEST_PAUSE};
 
 /// A server that fails is not left alone for longer than this.
 const LONGEST: Duration = Duration::from_hours(1);
+/// A server that fails is left alone for so long at first: it may have been started with this program.
+const FIRST: Duration = Duration::from_secs(1);
 /// What somebody else asks for in the server's place, a proxy or a firewall, is heeded for so long.
 const OF_ANOTHER: Duration = Duration::from_mins(1);
 
-/// When to leave a server alone that fails, or asks for it. The default is for 30 s after 5 failures, and for as
+/// When to leave a server alone that fails, or asks for it. The default is for up to 30 s after 5 failures, and for as
 /// long as `Retry-After` says, five minutes at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CircuitBreaker {
@@ -29,8 +31,8 @@ impl Default for CircuitBreaker {
 }
 
 impl CircuitBreaker {
-    /// After so many failures in a row, no matter of which requests, for so long, and up to a quarter longer
-    /// by chance; an hour at most. Then one request tries.
+    /// After so many failures in a row, no matter of which requests: for a second at first and twice as long after
+    /// each further one, up to this, and up to a quarter longer by chance; an hour at most. Then one request tries.
     pub fn new(failures: u32, pause: Duration) -> Self {
         Self {
             failures,
@@ -148,7 +150,10 @@ impl Breaker {
         if error.is_outage() {
             state.failures = state.failures.saturating_add(1);
             if state.failures >= self.rule.failures {
-                let own = self.rule.pause + chance::part_of(self.rule.pause / 4);
+                let further = state.failures.saturating_sub(self.rule.failures.max(1));
+                let doubled = FIRST.saturating_mul(2u32.saturating_pow(further));
+                let own = doubled.min(self.rule.pause);
+                let own = own + chance::part_of(own / 4);
                 state.failing = Some(pause(own));
             }
         }
@@ -196,9 +201,21 @@ mod tests {
         let breaker = Breaker::new(CircuitBreaker::new(1, Duration::from_secs(30)));
         breaker.failed(&Error::timeout("", Duration::ZERO));
         assert!(breaker.enter().is_err());
-        tokio::time::advance(Duration::from_secs(38)).await;
+        for (longest, after) in [(1_250, 1), (2_500, 2), (5_000, 3)] {
+            tokio::time::advance(Duration::from_millis(longest)).await;
+            assert!(breaker.enter().is_ok(), "{after}");
+            assert!(breaker.enter().is_err(), "one tries");
+            breaker.failed(&Error::timeout("", Duration::ZERO));
+            tokio::time::advance(Duration::from_millis(longest)).await;
+            assert!(breaker.enter().is_err(), "it is twice as long: {after}");
+        }
+        for _ in 0..100 {
+            breaker.failed(&Error::timeout("", Duration::ZERO));
+        }
+        tokio::time::advance(Duration::from_millis(29_999)).await;
+        assert!(breaker.enter().is_err());
+        tokio::time::advance(Duration::from_millis(7_501)).await;
         assert!(breaker.enter().is_ok());
-        assert!(breaker.enter().is_err(), "one tries");
         breaker.answered();
         assert!(breaker.enter().is_ok());
     }

@@ -1,7 +1,7 @@
 use std::{
     fmt,
     future::Future,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -11,6 +11,9 @@ use crate::{
     Secret,
     transport::{BoxError, BoxFuture},
 };
+
+/// No credential is longer.
+const LONGEST: u64 = 64 * 1024;
 
 /// Where a client's secret or private key comes from.
 ///
@@ -120,11 +123,21 @@ impl CredentialSource for File {
         let path = self.0.clone();
         Box::pin(async move {
             let name = path.display().to_string();
-            let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(path)).await?;
+            let read = tokio::task::spawn_blocking(move || read(&path)).await?;
             let text = zeroize::Zeroizing::new(read.map_err(|error| format!("{name}: {error}"))?);
             Ok(text.trim_start_matches('\u{feff}').trim().into())
         })
     }
+}
+
+/// What is no file may be read for ever.
+fn read(path: &Path) -> std::io::Result<String> {
+    let what = std::fs::metadata(path)?;
+    if !what.is_file() || what.len() > LONGEST {
+        let fault = "it is no regular file of less than 64 KiB";
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, fault));
+    }
+    std::fs::read_to_string(path)
 }
 
 struct Function(Box<dyn Fn() -> BoxFuture<'static, Result<Secret, BoxError>> + Send + Sync>);

@@ -172,6 +172,17 @@ impl Error {
         self.is_retryable() || self.is_of_another()
     }
 
+    /// Whether the server answers this client no more for now, because it asked too often.
+    #[cfg(feature = "introspection")]
+    pub(crate) fn is_of_a_limit(&self) -> bool {
+        match self {
+            Self::RateLimited(_) => true,
+            Self::Discovery(DiscoveryError::Absent { status, .. }) => *status == 429,
+            Self::Paused { cause, .. } => cause.is_of_a_limit(),
+            _ => false,
+        }
+    }
+
     /// Whether the server is in trouble, rather than the request or the credential.
     pub(crate) fn is_outage(&self) -> bool {
         match self {

@@ -93,7 +93,11 @@ impl Inner {
         let mut attempt = 1;
         let mut refused: Option<Secret> = None;
         loop {
+            // First a place, and then the look whether the server is left alone: who waits for one hears of it.
+            let place = tokio::time::timeout_at(deadline, self.at_once.acquire()).await;
+            let place = place.map_err(|_| Error::timeout(self.endpoints.name(), self.timeout))?;
             if let Err(paused) = self.breaker.enter() {
+                drop(place);
                 self.wait_for_the_server(&paused, deadline).await?;
                 continue;
             }
@@ -107,6 +111,7 @@ impl Inner {
                 }
                 Err(error) => Err(error.clone()),
             };
+            drop(place);
             let error = match asked {
                 Ok(answer) => {
                     self.breaker.answered();
@@ -191,8 +196,6 @@ impl Inner {
             Purpose::Token(_) => self.endpoints.token(&self.link, now).await?,
             Purpose::Revocation => self.endpoints.revocation(&self.link, now).await?,
         };
-        // It is never closed.
-        let _seat = self.at_once.acquire().await;
         let exchange = Exchange {
             attempt,
             ..Exchange::new(endpoint.as_str(), &self.client_id, errand.purpose)

@@ -139,6 +139,7 @@ impl Slots {
     /// Forgets what is of no use any more, once there are many; and not again before there are twice as many, so
     /// that it costs each flight the same.
     fn forget_the_past(&mut self) {
+        self.left = self.left.min(self.of.len());
         if self.of.len() > MANY.max(self.left.saturating_mul(2)) {
             self.of.retain(|_, slot| slot.is_of_use());
             self.left = self.of.len();

@@ -230,6 +230,12 @@ impl TokenClient {
         }
     }
 
+    /// For how long an answer that is here is held back for a better one.
+    #[cfg(feature = "middleware")]
+    pub(crate) fn fallback_after(&self) -> Duration {
+        self.0.fallback_after
+    }
+
     /// The client's id.
     pub fn client_id(&self) -> &str {
         &self.0.client_id

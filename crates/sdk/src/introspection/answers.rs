@@ -68,6 +68,12 @@ impl Answers {
         (!answer.is_older_than(age, now)).then_some(answer.active)
     }
 
+    /// What was said of this token last, however long ago, and whether that is less than `age`.
+    pub(super) fn last(&self, key: &Key, age: Duration, now: SystemTime) -> Option<(bool, bool)> {
+        let answer = self.known.get(key)?;
+        Some((answer.active, !answer.is_older_than(age, now)))
+    }
+
     /// Asks, or waits for the question that is on its way: however many requests bring the same token, there is
     /// one. It is a task of its own, so the answer is remembered although everybody has gone away.
     pub(super) async fn ask(

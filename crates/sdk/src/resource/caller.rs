@@ -77,7 +77,8 @@ impl Caller {
         &self.0.client_id
     }
 
-    /// The id of the client's tenant, as Chancery's tokens name it.
+    /// The id of the client's tenant, as Chancery's tokens name it. It is the issuer's word: where several issuers
+    /// are trusted it means something only together with the [issuer](Self::issuer).
     pub fn tenant_id(&self) -> Option<&str> {
         self.0.tenant_id.as_deref()
     }

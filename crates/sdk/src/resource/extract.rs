@@ -24,12 +24,17 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// Behind an [optional](super::AuthLayer::optional) layer: no caller where there was no token.
+/// Behind an [optional](super::AuthLayer::optional) layer: no caller where there was no token. Behind none it is the
+/// same mistake as for whoever must have one.
 impl<S: Sync> OptionalFromRequestParts<S> for Caller {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
-        Ok(parts.extensions.get().cloned())
+        match caller(&parts.extensions) {
+            Ok(caller) => Ok(Some(caller.clone())),
+            Err(Rejection::Missing) => Ok(None),
+            Err(rejection) => Err(rejection),
+        }
     }
 }
 

@@ -1,12 +1,15 @@
 //! A public key of an issuer (RFC 7517).
 
+use std::ops::RangeInclusive;
+
 use aws_lc_rs::signature::{ParsedPublicKey, RsaPublicKeyComponents};
 use serde::Deserialize;
 
 use crate::{Algorithm, base64url};
 
-/// The shortest RSA key that is used, in bytes of its modulus (RFC 7518, section 3.3).
-const SHORTEST_RSA: usize = 2048 / 8;
+/// The RSA keys that are used, by the bytes of their modulus: the shortest of RFC 7518, section 3.3, and the longest
+/// that the library verifies with.
+const RSA: RangeInclusive<usize> = 2048 / 8..=8192 / 8;
 
 /// A key, parsed, for one algorithm: the key decides what it verifies, never the token (RFC 8725,
 /// section 3.1).
@@ -85,7 +88,7 @@ impl Jwk {
 
     fn rsa(&self, algorithm: Algorithm) -> Option<ParsedPublicKey> {
         let components = RsaPublicKeyComponents {
-            n: bytes(self.n.as_ref()).filter(|n| n.len() >= SHORTEST_RSA)?,
+            n: bytes(self.n.as_ref()).filter(|n| RSA.contains(&n.len()))?,
             e: bytes(self.e.as_ref())?,
         };
         components.to_parsed_public_key(algorithm.rsa()?).ok()

@@ -24,6 +24,8 @@ use crate::{
 
 /// While the keys that are here can be used, nobody waits longer than this for others.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// And for a key that is not here for no longer than this: anybody can make one up.
+const PATIENCE_FOR_NEW: Duration = Duration::from_secs(2);
 /// What a caller is told who comes while there are no keys, and nobody has said when there will be.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -178,11 +180,10 @@ impl IssuerKeys {
                 .is_some_and(|current| current.set.knows(key_id))
         };
         if !knows(&current) && !matches!(self.source, Source::Fixed) {
-            self.refresh(self.rules.min_interval, Reason::UnknownKey)
-                .await;
+            let in_time = self.refresh_in_time().await;
             current = self.current();
             // Whether there is such a key could not be found out.
-            if !knows(&current) && self.attempts.failure().is_some() {
+            if !knows(&current) && (!in_time || self.attempts.failure().is_some()) {
                 return Err(self.unavailable());
             }
         }
@@ -202,12 +203,11 @@ impl IssuerKeys {
         if matches!(self.source, Source::Fixed) {
             return Ok(None);
         }
-        self.refresh(self.rules.min_interval, Reason::UnknownKey)
-            .await;
+        let in_time = self.refresh_in_time().await;
         match self.current() {
             Some(current) if !Arc::ptr_eq(&current.set, seen) => Ok(Some(Arc::clone(&current.set))),
             // Whether there is such a key could not be found out.
-            _ if self.attempts.failure().is_some() => Err(self.unavailable()),
+            _ if !in_time || self.attempts.failure().is_some() => Err(self.unavailable()),
             _ => Ok(None),
         }
     }
@@ -247,6 +247,14 @@ impl IssuerKeys {
             let keys = Arc::clone(self);
             let _ = tokio::spawn(async move { keys.fetch_in_turn(interval, reason).await }).await;
         }
+    }
+
+    /// Looks for an unknown key, and says whether that came to its end in time.
+    async fn refresh_in_time(self: &Arc<Self>) -> bool {
+        let refresh = self.refresh(self.rules.min_interval, Reason::UnknownKey);
+        tokio::time::timeout(PATIENCE_FOR_NEW, refresh)
+            .await
+            .is_ok()
     }
 
     /// What to tell a caller while there are no keys for its token.
@@ -321,6 +329,8 @@ impl IssuerKeys {
         let etag = known
             .as_ref()
             .filter(|_| reason == Reason::Age)
+            // A tag is of one place.
+            .filter(|known| (known.url.as_ref()).is_some_and(|at| at.as_str() == url.as_str()))
             .and_then(|known| known.etag.as_ref());
         let answer = self.rules.link.get(url.as_str(), etag).await;
         let answer = answer.map_err(|error| KeysFault::Unreachable {

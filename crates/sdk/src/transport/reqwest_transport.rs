@@ -6,7 +6,7 @@ use http::{Request, Response};
 use super::{BoxFuture, LONGEST_ANSWER, Transport, TransportError};
 
 /// How long it may take to get through to a server.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT: Duration = Duration::from_secs(2);
 
 /// The built-in transport.
 #[derive(Debug)]

@@ -525,3 +525,16 @@ async fn metadata_are_looked_for_where_openid_connect_has_them_too() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn what_is_no_file_is_not_read() {
+    let client = TokenClient::builder()
+        .token_endpoint("https://auth.test/token")
+        .client_id("billing")
+        .secret(chancery_sdk::Credential::file("/dev/zero"))
+        .transport(Arc::new(granting()))
+        .build()
+        .unwrap();
+    let error = client.get_token().await.unwrap_err();
+    assert!(error.to_string().contains("no regular file"), "{error}");
+}

@@ -324,3 +324,20 @@ async fn text(response: Response<Body>) -> String {
         .unwrap();
     String::from_utf8(body.to_vec()).unwrap()
 }
+
+/// It would let nobody be somebody, and nobody would know.
+#[tokio::test]
+async fn who_may_be_nobody_needs_a_layer_as_well() {
+    let stage = Stage::new();
+    let name = async |caller: Option<Caller>| {
+        caller.map_or("nobody".to_owned(), |it| it.client_id().to_owned())
+    };
+    let bare = Router::new().route("/", get(name));
+    let layered = bare
+        .clone()
+        .layer(AuthLayer::new(stage.verifier()).optional());
+    let (response, _) = ask(bare, "/", &[]).await;
+    assert_eq!(response.status(), 500);
+    let (response, _) = ask(layered, "/", &[]).await;
+    assert_eq!(response.status(), 200);
+}

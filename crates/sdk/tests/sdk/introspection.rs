@@ -474,3 +474,34 @@ async fn without_a_credential_to_ask_with_nobody_is_let_in() {
     let refused = lenient.verify(&token).await.unwrap_err();
     assert!(refused.to_string().contains("own credential"), "{refused}");
 }
+
+/// Who brings many tokens can bring that about.
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_the_issuer_is_bridged_for_a_minute_and_lets_nobody_in() {
+    let stage = Stage::new();
+    let token = || stage.issuer.token("billing").audience(ORDERS).sign();
+    for (on_outage, later_on) in [(OnOutage::Refuse, false), (OnOutage::Accept, true)] {
+        let page = Arc::new(Mutex::new((200, r#"{"active":true}"#, None)));
+        let server = Arc::new(answering(&page));
+        let verifier = verifier_over(&stage, server, introspection().on_outage(on_outage));
+        let (good, revoked, new) = (token(), token(), token());
+        verifier.verify(&good).await.unwrap();
+        *page.lock().unwrap() = (200, r#"{"active":false}"#, None);
+        verifier.verify(&revoked).await.unwrap_err();
+        *page.lock().unwrap() = (429, r#"{"error":"rate_limit_exceeded"}"#, Some(120));
+        for _ in 0..3 {
+            tokio::time::advance(seconds(15)).await;
+            verifier.verify(&good).await.unwrap();
+            let refused = verifier.verify(&revoked).await.unwrap_err();
+            assert_eq!(refused, InvalidToken::Revoked.into());
+            let refused = verifier.verify(&new).await.unwrap_err();
+            assert_eq!(refused.status(), 503, "{on_outage:?}: {refused}");
+        }
+        tokio::time::advance(seconds(15)).await;
+        assert_eq!(
+            verifier.verify(&good).await.is_ok(),
+            later_on,
+            "{on_outage:?}"
+        );
+    }
+}

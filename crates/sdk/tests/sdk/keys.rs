@@ -841,3 +841,37 @@ async fn a_clock_that_is_set_back_keeps_no_old_keys_alive() {
     let refused = verifier.verify(&held).await.unwrap_err();
     assert_eq!(refused.status(), 503, "{refused}");
 }
+
+/// Nobody needs a credential to make up a key's name.
+#[tokio::test(start_paused = true)]
+async fn while_the_issuer_is_silent_a_key_that_is_not_here_is_waited_for_two_seconds() {
+    let stage = Stage::new();
+    let verifier = stage.verifier();
+    let good = token(&stage);
+    verifier.verify(&good).await.unwrap();
+    stage.issuer.set_outage(Some(Outage::Silent));
+    stage.advance(seconds(6)).await;
+    let made_up = stage.issuer.token("billing").audience(ORDERS);
+    let begun = tokio::time::Instant::now();
+    let made_up = made_up.header("kid", "made-up").sign();
+    let refused = verifier.verify(&made_up).await.unwrap_err();
+    assert_eq!(refused.status(), 503, "{refused}");
+    assert_eq!(begun.elapsed(), seconds(2));
+    verifier.verify(&good).await.unwrap();
+    assert_eq!(begun.elapsed(), seconds(2));
+}
+
+#[tokio::test]
+async fn an_rsa_key_that_is_too_long_is_none() {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+    for (bytes, is_key) in [(1_024, true), (1_025, false)] {
+        let modulus = URL_SAFE_NO_PAD.encode(vec![0xff; bytes]);
+        let keys = json!({"keys": [{"kty": "RSA", "n": modulus, "e": "AQAB"}]}).to_string();
+        let built = Verifier::builder()
+            .issuer_with_keys(ISSUER, keys)
+            .audience(ORDERS)
+            .build();
+        assert_eq!(built.is_ok(), is_key, "{bytes}");
+    }
+}

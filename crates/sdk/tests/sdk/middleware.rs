@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{Router, http::HeaderMap, routing::post};
-use chancery_sdk::{TokenRequest, UrlFault, middleware::BearerToken};
+use chancery_sdk::{TokenRequest, UrlFault, middleware::BearerToken, testing::Outage};
 use http::StatusCode;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 
@@ -53,8 +53,23 @@ impl Api {
 
 fn http(middleware: BearerToken) -> ClientWithMiddleware {
     ClientBuilder::new(reqwest::Client::new())
-        .with(middleware)
+        .with(middleware.dangerously_everywhere())
         .build()
+}
+
+/// Whoever gets a token can use it.
+#[tokio::test]
+async fn before_servers_are_named_the_token_goes_nowhere() {
+    let (stage, api) = (Stage::new(), Api::default());
+    let url = api.serve().await;
+    let bearer = BearerToken::new(stage.client());
+    let http = ClientBuilder::new(reqwest::Client::new())
+        .with(bearer)
+        .build();
+    let error = http.post(&url).send().await.unwrap_err();
+    assert!(error.to_string().contains("only_for"), "{error}");
+    assert_eq!(stage.issuer.token_requests(), 0);
+    assert!(api.seen().is_empty());
 }
 
 #[tokio::test]
@@ -108,6 +123,22 @@ async fn a_stream_that_is_refused_is_reason_enough_for_another_token() {
     }
     assert_eq!(statuses, [401, 200]);
     assert_eq!(api.seen().len(), 2);
+}
+
+/// What an API says is not held back until the issuer is.
+#[tokio::test]
+async fn while_the_issuer_is_silent_the_answer_of_the_api_is_the_answer() {
+    let (stage, api) = (Stage::new(), Api::default());
+    let url = api.serve().await;
+    let patience = std::time::Duration::from_millis(1);
+    let tokens = stage.builder().fallback_after(patience).build().unwrap();
+    let old = tokens.get_token().await.unwrap();
+    api.refused.lock().unwrap().push(old.reveal().to_owned());
+    stage.issuer.set_outage(Some(Outage::Silent));
+    let answer = http(BearerToken::new(tokens)).post(&url).send();
+    // The client's own time is 30 s.
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(20), answer).await;
+    assert_eq!(answer.unwrap().unwrap().status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

@@ -925,8 +925,9 @@ async fn metadata_of_no_use_are_not_believed_and_an_endpoint_that_moves_is_found
 /// However many kinds of tokens there are.
 #[tokio::test(start_paused = true)]
 async fn so_many_requests_of_a_client_are_on_their_way_at_once() {
-    #[derive(Debug, Default)]
-    struct Counting(AtomicUsize);
+    /// Counts, and wants to be left alone when the test lets it answer.
+    #[derive(Debug)]
+    struct Counting(AtomicUsize, tokio::sync::watch::Receiver<bool>);
 
     impl chancery_sdk::transport::Transport for Counting {
         fn send(
@@ -937,11 +938,18 @@ async fn so_many_requests_of_a_client_are_on_their_way_at_once() {
             Result<http::Response<bytes::Bytes>, TransportError>,
         > {
             self.0.fetch_add(1, Ordering::Relaxed);
-            Box::pin(std::future::pending())
+            let mut open = self.1.clone();
+            Box::pin(async move {
+                open.wait_for(|open| *open).await.unwrap();
+                let mut answer = json(429, &json!({"error": "rate_limit_exceeded"}));
+                answer.headers_mut().insert("retry-after", 60.into());
+                Ok(answer)
+            })
         }
     }
 
-    let counting = Arc::new(Counting::default());
+    let (gate, open) = tokio::sync::watch::channel(false);
+    let counting = Arc::new(Counting(AtomicUsize::new(0), open));
     let client = client_of(&Scripted::new(|_| unreachable!()))
         .transport(counting.clone())
         .build()
@@ -953,6 +961,10 @@ async fn so_many_requests_of_a_client_are_on_their_way_at_once() {
             client.get_token_for(&request).await
         });
     }
+    settle().await;
+    assert_eq!(counting.0.load(Ordering::Relaxed), 64);
+    // Those that wait for their turn hear what was said.
+    gate.send_replace(true);
     settle().await;
     assert_eq!(counting.0.load(Ordering::Relaxed), 64);
 }
