@@ -37,9 +37,10 @@ impl VerifiedSecrets {
         let digest = self.key.digest(presented);
         match self.digests.get_value_or_guard_async(&secret).await {
             Ok(known) if known == digest => Ok(true),
-            Ok(_) => hasher.verify(presented, verifier).await,
+            // In boxes: what most requests do not come to needs no room in each of them.
+            Ok(_) => Box::pin(hasher.verify(presented, verifier)).await,
             Err(guard) => {
-                let matches = hasher.verify(presented, verifier).await?;
+                let matches = Box::pin(hasher.verify(presented, verifier)).await?;
                 if matches {
                     // The cache refuses where the place was given to another meanwhile: then the
                     // next request hashes again.
