@@ -132,7 +132,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     // Speaks with the server over the network, signs as it does, and writes rolls to read and rebuild, and
-    // installations of a size that nobody would make over the network.
+    // installations and token traffic of a size that nobody would make over the network.
     (
         "chancery-bench",
         &[
@@ -141,6 +141,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "chancery-roll",
             "chancery-event-store",
             "chancery-projections",
+            "chancery-token-log",
             "chancery-application",
             "chancery-telemetry",
         ],

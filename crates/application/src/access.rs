@@ -7,7 +7,9 @@ mod tests;
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use chancery_domain::{Actor, ClientId, CredentialId, TenantId, access::AdminScope};
+use chancery_domain::{
+    Actor, ClientId, CredentialId, TenantId, access::AdminScope, client::Client,
+};
 
 pub(crate) use escalation::{admin_scopes, guard_escalation};
 pub(crate) use needs::Guarded;
@@ -166,6 +168,11 @@ impl Caller {
         let audits = self.audits_every_tenant || self.holds(AdminScope::PlatformRead);
         scopes.is_subset(&self.scopes)
             && (!of_system || audits || !scopes.contains(&AdminScope::AuditRead))
+    }
+
+    /// Whether the caller may do to this client what they may do to clients: it holds no more than they do.
+    pub fn may_change(&self, client: &Client) -> bool {
+        self.may_give(&admin_scopes(client))
     }
 
     /// Whether the caller is somebody in this tenant: what it may not see does not exist for it.

@@ -22,7 +22,7 @@ use crate::{
     expected::Expected,
     operators,
     policy_preview::guard_breaks,
-    sessions::end_sessions,
+    sessions::{Ended, end_sessions},
 };
 
 /// The digest of what a command was asked: SHA-256 of the verb and its input.
@@ -237,13 +237,16 @@ impl Work {
             }));
         }
         let write = self.write(&mut tx, tenant, &read, &change, now);
-        let recorded = match write.instrument(stage!("write")).await {
-            Ok(recorded) => recorded,
+        let (recorded, ended) = match write.instrument(stage!("write")).await {
+            Ok(written) => written,
             Err(WriteError::Overtaken) => return Ok(Outcome::Overtaken),
             Err(WriteError::AlreadyRemembered) => return Ok(Outcome::AlreadyRemembered),
             Err(WriteError::Failed(error)) => return Err(error),
         };
         tx.commit().instrument(stage!("commit")).await?;
+        for (why, sessions) in &ended {
+            self.application.note_ends(sessions, *why).await;
+        }
         if let Some(last) = recorded.last() {
             self.application.heads.announce(tenant, last.tenant_seq);
             self.application.unsealed.notify_one();
@@ -271,7 +274,7 @@ impl Work {
         read: &ReadSet,
         change: &ChangeSet,
         now: Timestamp,
-    ) -> Result<Vec<Recorded>, WriteError> {
+    ) -> Result<Written, WriteError> {
         let provenance = Provenance {
             actor: self.caller.actor().clone(),
             command_id: self
@@ -287,7 +290,7 @@ impl Work {
         self.application.now_after(tenant, numbers.recorded_at())?;
         // Under the tenant's lock: whoever was disabled in this tenant before this commit is seen.
         self.application.still_allowed(tx, &self.caller).await?;
-        let recorded = write_change(tx, numbers, read, change, &provenance, ids).await?;
+        let written = write_change(tx, numbers, read, change, &provenance, ids).await?;
         operators::guard_last_operator(tx, tenant, read, change, now).await?;
         if self.refuses_breaks {
             for (_, event) in change.events() {
@@ -305,9 +308,12 @@ impl Work {
             tx.remember(self.caller.actor(), remember.command_id, &remembered, now)
                 .await?;
         }
-        Ok(recorded)
+        Ok(written)
     }
 }
+
+/// The entries of a change, and the sessions that it has ended.
+pub(crate) type Written = (Vec<Recorded>, Ended);
 
 /// Why a change was not written.
 pub(crate) enum WriteError {
@@ -351,7 +357,7 @@ pub(crate) async fn write_change(
     change: &ChangeSet,
     provenance: &Provenance,
     ids: Vec<EventId>,
-) -> Result<Vec<Recorded>, WriteError> {
+) -> Result<Written, WriteError> {
     let tenant = numbers.tenant();
     let decided_on = Versions::of(read);
     let streams: Vec<_> = read.streams().iter().map(|loaded| loaded.stream).collect();
@@ -371,8 +377,8 @@ pub(crate) async fn write_change(
     for key in change.erased_keys() {
         tx.erase_key(tenant, *key).await?;
     }
-    end_sessions(tx, tenant, (read, change)).await?;
-    Ok(recorded)
+    let ended = end_sessions(tx, tenant, (read, change)).await?;
+    Ok((recorded, ended))
 }
 
 /// The ids that an answer names; what a retry gets again.

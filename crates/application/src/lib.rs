@@ -13,6 +13,7 @@ mod difference;
 mod error;
 mod execute;
 mod expected;
+mod find;
 mod follow;
 mod install;
 mod issuer;
@@ -67,7 +68,7 @@ pub use sealing::{
     SealError, SealRound, SealedRoll, Seen, Witness, WitnessError,
 };
 pub use secrets::{NewSecretInput, SecretIssued};
-pub use sessions::{Arrival, LinkCode, Session, SessionToken, SignedIn};
+pub use sessions::{Arrival, LinkCode, Session, SessionToken, SignedIn, SignedInOf};
 pub use steward::{Recorded, Steward};
 pub use tenants::{AuditedTenant, NewTenant, TenantChange};
 

@@ -11,9 +11,7 @@ use chancery_domain::{
     },
     value::{DisplayName, Reason, Slug},
 };
-use chancery_projections::{
-    Counts, Place, TenantFilter, apis, clients, counts, key_rings, tenant_list, tenants,
-};
+use chancery_projections::{Counts, Place, TenantFilter, counts, key_rings, tenant_list, tenants};
 
 use crate::{
     Application,
@@ -299,28 +297,6 @@ impl Application {
             end: listed.end,
             has_next: listed.has_next,
         })
-    }
-
-    /// The short name of the tenant whose roll tells of this, for whoever may audit it.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], [`Error::Forbidden`].
-    pub async fn audited(&self, caller: &Caller, what: StreamId) -> Result<Slug, Error> {
-        let store = &self.parts.store;
-        let none = Error::NotFound { what: "entry" };
-        let tenant = match what {
-            StreamId::Tenant(tenant) | StreamId::KeyRing(tenant) => Some(tenant),
-            StreamId::Client(client) | StreamId::SecretRotation(client) => {
-                clients::platform_tenant_of(store, client).await?
-            }
-            StreamId::Api(api) => apis::platform_get(store, api).await?.map(|row| row.tenant),
-        };
-        let Some(tenant) = tenant.filter(|tenant| caller.sees(*tenant)) else {
-            return Err(none);
-        };
-        caller.require(Needs::AuditRead, tenant)?;
-        let row = tenants::get(store, tenant).await?;
-        row.map(|row| row.state.slug).ok_or(none)
     }
 
     /// How many clients and APIs these tenants have, each as far as the caller may read the tenant.

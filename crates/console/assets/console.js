@@ -17,6 +17,22 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   });
 }
 
+// A form is sent once, however often its button is pressed while the answer is on its way: the browser would show the answer
+// to the second one, and what is shown once was in the first. A form that opens another tab stays as it is.
+const sent = new WeakMap();
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || form.target === "_blank") return;
+  if (Date.now() - (sent.get(form) ?? -Infinity) < 30000) return event.preventDefault();
+  sent.set(form, Date.now());
+  event.submitter?.setAttribute("aria-busy", "true");
+});
+// Whoever comes back to the page may send it again.
+addEventListener("pageshow", () => {
+  for (const form of document.forms) sent.delete(form);
+  for (const button of document.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
+});
+
 // The code of a link: it stands behind `#`, so only this page has it. It is taken out of the address first.
 const link = document.querySelector("form[data-link]");
 if (link && location.hash.length > 1) {

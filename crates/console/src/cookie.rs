@@ -88,9 +88,14 @@ pub(crate) fn set(
     token: &str,
 ) {
     let name = name(asked, application);
-    let secure = if name == SECURE { "; Secure" } else { "" };
+    // Cookies know no ports: by plain HTTP whatever else listens on this machine gets what is sent to every path.
+    let (path, secure) = if name == SECURE {
+        ("/", "; Secure")
+    } else {
+        ("/console", "")
+    };
     let gone = if token.is_empty() { "; Max-Age=0" } else { "" };
-    let cookie = format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict{secure}{gone}");
+    let cookie = format!("{name}={token}; Path={path}; HttpOnly; SameSite=Strict{secure}{gone}");
     if let Ok(value) = HeaderValue::from_str(&cookie) {
         headers.insert(SET_COOKIE, value);
     }

@@ -5,7 +5,9 @@ use axum::{
     routing::get,
 };
 use chancery_application::{Error, Needs};
-use chancery_domain::{ApiId, ClientId, CredentialId, StreamId, TenantId};
+use chancery_domain::{
+    ApiId, ClientId, CredentialId, EventId, KeyId, SecretId, StreamId, TenantId,
+};
 use http::StatusCode;
 use maud::html;
 
@@ -40,6 +42,24 @@ async fn find(visitor: Visitor, Asked(asked): Asked) -> Result<Response, Stop> {
     }
 }
 
+/// Where an id leads that was typed where a name is looked for; nothing, where it is none or leads nowhere.
+pub(crate) async fn by_id(visitor: &Visitor, text: Option<&str>) -> Result<Option<Response>, Stop> {
+    let Some(text) = text.filter(|text| is_of_a_page(text)) else {
+        return Ok(None);
+    };
+    match address(visitor, text).await {
+        Ok(address) => Ok(address.map(|address| Redirect::to(&address).into_response())),
+        Err(Stop::Error(Error::NotFound { .. } | Error::Forbidden { .. })) => Ok(None),
+        Err(stop) => Err(stop),
+    }
+}
+
+fn is_of_a_page(text: &str) -> bool {
+    text.parse::<TenantId>().is_ok()
+        || text.parse::<ClientId>().is_ok()
+        || text.parse::<ApiId>().is_ok()
+}
+
 async fn address(visitor: &Visitor, id: &str) -> Result<Option<String>, Stop> {
     let (application, session) = (visitor.application(), &visitor.session);
     let caller = &session.caller;
@@ -66,7 +86,7 @@ async fn address(visitor: &Visitor, id: &str) -> Result<Option<String>, Stop> {
         };
         (page, StreamId::Api(api), "/roll".to_owned())
     } else {
-        return Ok(recorded(visitor, &id));
+        return elsewhere(visitor, &id).await;
     };
     let (page, of, roll) = found;
     match page {
@@ -81,26 +101,49 @@ async fn address(visitor: &Visitor, id: &str) -> Result<Option<String>, Stop> {
     }
 }
 
-/// What the records of one's own tenant have of it: its tenant is not in the id.
-fn recorded(visitor: &Visitor, id: &str) -> Option<String> {
-    let is_trace = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let name = if is_trace {
-        "trace"
-    } else if id.parse::<CredentialId>().is_ok() {
-        "credential"
-    } else {
-        return None;
+/// To an entry, to whose a secret is, to one's own signing keys; and where that is nowhere, to what the records of one's
+/// own tenant have of it, which is not in the id.
+async fn elsewhere(visitor: &Visitor, id: &str) -> Result<Option<String>, Stop> {
+    let (application, session) = (visitor.application(), &visitor.session);
+    let (caller, slug) = (&session.caller, &session.slug);
+    if let Ok(entry) = id.parse::<EventId>() {
+        let (slug, number) = application.place_of(caller, entry).await?;
+        return Ok(Some(format!("/console/t/{slug}/roll/{number}")));
+    }
+    if let Ok(secret) = id.parse::<SecretId>()
+        && let Ok((slug, client)) = application.owner_of(caller, secret).await
+    {
+        return Ok(Some(format!("/console/t/{slug}/clients/{client}#secrets")));
+    }
+    if let Ok(key) = id.parse::<KeyId>()
+        && let Ok(ring) = application.key_ring(caller, session.tenant).await
+        && ring.keys.contains_key(&key)
+    {
+        return Ok(Some(format!("/console/t/{slug}/keys")));
+    }
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let parts: Vec<_> = id.split('-').collect();
+    let found = match parts.as_slice() {
+        [trace] | [_, trace, _, _] if trace.len() == 32 && is_hex(trace) => Some(("trace", *trace)),
+        _ if is_uuid(&parts) => Some(("jti", id)),
+        _ => id.parse::<CredentialId>().ok().map(|_| ("credential", id)),
     };
-    let session = &visitor.session;
-    let slug = &session.slug;
-    let may = session.caller.may(Needs::AuditRead, session.tenant);
-    may.then(|| format!("/console/t/{slug}/activity/records?{name}={id}"))
+    let may = caller.may(Needs::AuditRead, session.tenant);
+    Ok(found
+        .filter(|_| may)
+        .map(|(name, value)| format!("/console/t/{slug}/activity/records?{name}={value}")))
+}
+
+fn is_uuid(parts: &[&str]) -> bool {
+    let lengths = parts.iter().map(|part| part.len());
+    let is_hex = |part: &&str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    lengths.eq([8, 4, 4, 4, 12]) && parts.iter().all(is_hex)
 }
 
 fn page(visitor: &Visitor, asked: &Fields, problem: Option<&str>) -> Response {
     let mut response = Page::new("Find", visitor).show(&html! {
         h1 { "Find by id" }
-        p.lead { "The id of a tenant, a client or an API leads to its page. That of a secret, a key or a trace leads to what your own tenant's records have of it; in another tenant, look for it in the records there." }
+        p.lead { "The id of a tenant, a client, an API, a secret or an entry leads to its page. That of a token, a trace, or a secret that is gone leads to what your own tenant's records have of it; in another tenant, look for it in the records there." }
         @if let Some(problem) = problem { div.problem role="alert" { p { (problem) } } }
         form.filter method="get" role="search" {
             div { label for="id" { "Id" } input id="id" name="id" value=(asked.raw("id")) placeholder="client_…" required spellcheck="false" autocapitalize="none"; }

@@ -1,7 +1,7 @@
 //! A tenant's signing keys: each in its life, followed by another, revoked.
 
 use axum::{
-    response::{IntoResponse, Redirect, Response},
+    response::Response,
     routing::{get, post},
 };
 use chancery_application::{Error, Needs};
@@ -63,10 +63,13 @@ async fn rotate(posted: Posted<Within>) -> Result<Response, Stop> {
         Ok(algorithm) => application
             .rotate_signing_key(caller, within.tenant, algorithm, &request)
             .await
-            .map(|_| ()),
+            .map(|_| "rotated"),
         Err(faults) => Err(Error::Invalid(faults)),
     };
-    answered(&posted, "rotate", rotated, "rotated").await
+    match posted.answered("/keys", "rotate", rotated)? {
+        Ok(response) => Ok(response),
+        Err(refused) => show(within, Some(&refused), None).await,
+    }
 }
 
 async fn revoke(posted: Posted<Within>) -> Result<Response, Stop> {
@@ -80,26 +83,13 @@ async fn revoke(posted: Posted<Within>) -> Result<Response, Stop> {
         Ok(reason) => application
             .revoke_signing_key(caller, within.tenant, key, reason, &request)
             .await
-            .map(|_| ()),
+            .map(|_| "revoked"),
         Err(error) => Err(error),
     };
-    answered(&posted, &format!("revoke-{key}"), revoked, "revoked").await
-}
-
-/// Back to the page with what was done in a word, or with what is wrong with the form of this name.
-async fn answered(
-    posted: &Posted<Within>,
-    form: &str,
-    outcome: Result<(), Error>,
-    done: &str,
-) -> Result<Response, Stop> {
-    let within = &posted.from;
-    match outcome {
-        Ok(()) => Ok(Redirect::to(&within.at(&format!("/keys?done={done}"))).into_response()),
-        Err(error) => {
-            let refused = Refused::by(error, form, &posted.fields)?;
-            show(within, Some(&refused), None).await
-        }
+    let form = format!("revoke-{key}");
+    match posted.answered("/keys", &form, revoked)? {
+        Ok(response) => Ok(response),
+        Err(refused) => show(within, Some(&refused), None).await,
     }
 }
 

@@ -3,8 +3,9 @@
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
+    response::{IntoResponse, Redirect, Response},
 };
-use chancery_application::{InputDigest, Remember, Request as Commanded};
+use chancery_application::{Error, InputDigest, Remember, Request as Commanded};
 use http::{
     HeaderMap, HeaderName,
     header::{CONTENT_TYPE, HOST, ORIGIN},
@@ -14,8 +15,10 @@ use crate::{
     Console,
     fields::Fields,
     kept::{self, Kept},
+    refused::Refused,
     stop::Stop,
     visitor::Visitor,
+    within::Within,
 };
 
 /// The field that proves where a form comes from.
@@ -51,6 +54,25 @@ impl<V: AsRef<Visitor>> Posted<V> {
         version.ok_or(Stop::Unreadable(
             "The form does not say which version it was made from. Open the page anew, and send it from there.",
         ))
+    }
+}
+
+impl Posted<Within> {
+    /// Back to a page of the tenant with what was done in a word; or what is wrong with the form of this name, to be shown
+    /// on that page.
+    pub(crate) fn answered(
+        &self,
+        page: &str,
+        form: &str,
+        outcome: Result<&'static str, Error>,
+    ) -> Result<Result<Response, Refused>, Stop> {
+        match outcome {
+            Ok(done) => {
+                let page = self.from.at(&format!("{page}?done={done}"));
+                Ok(Ok(Redirect::to(&page).into_response()))
+            }
+            Err(error) => Refused::by(error, form, &self.fields).map(Err),
+        }
     }
 }
 

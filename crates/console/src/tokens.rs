@@ -12,7 +12,7 @@ use chancery_domain::value::Slug;
 use chancery_telemetry::TraceContext;
 use http::{
     Extensions, HeaderMap, Method, Request, StatusCode,
-    header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
+    header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT},
     request::Parts,
 };
 use serde_json::Value;
@@ -50,6 +50,8 @@ impl FromRequestParts<Console> for Peer {
 /// What the endpoint answered.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    /// After how many seconds it is worth asking again, where it says so.
+    pub(crate) retry_after: Option<u64>,
     pub(crate) body: Value,
 }
 
@@ -128,12 +130,15 @@ impl TokenEndpoint {
         let answered = self.0.clone().oneshot(request).await;
         let response = answered.unwrap_or_else(|never| match never {});
         let status = response.status();
+        let retry_after = response.headers().get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|after| after.to_str().ok()?.parse().ok());
         let body = axum::body::to_bytes(response.into_body(), LARGEST).await;
         let body = body
             .ok()
             .and_then(|body| serde_json::from_slice(&body).ok());
         Ok(Answer {
             status,
+            retry_after,
             body: body.unwrap_or_default(),
         })
     }

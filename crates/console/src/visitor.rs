@@ -68,17 +68,17 @@ impl FromRequestParts<Console> for Visitor {
                 asked => Stop::SignIn(asked),
             });
         };
-        let session = if is_stream(&parts.headers) {
+        let trace = parts.extensions.get::<TraceContext>().copied();
+        let trace = trace.ok_or(Stop::Unreadable("The request has no trace."))?;
+        let arrival = arrival(&Peer(parts.extensions.clone()), &parts.headers, &trace);
+        let session = if is_stream(parts, uri.path()) {
             application.session_at_rest(token).await?
         } else {
-            application.session(token).await?
+            application.session(token, &arrival).await?
         };
         let Some(session) = session else {
             return Err(Stop::SignIn(asked));
         };
-        let trace = parts.extensions.get::<TraceContext>().copied();
-        let trace = trace.ok_or(Stop::Unreadable("The request has no trace."))?;
-        let arrival = arrival(&Peer(parts.extensions.clone()), &parts.headers, &trace);
         let address = arrival.address.map(ClientAddress);
         let caller = session.caller.clone().in_trace(trace.trace_id());
         let caller = caller.from_address(address);
@@ -104,9 +104,10 @@ fn is_link_from_elsewhere(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a page asks for what happens by itself, again and again: nobody need be there.
-fn is_stream(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(ACCEPT);
-    accepted.is_some_and(|accepted| accepted.as_bytes().starts_with(b"text/event-stream"))
+fn is_stream(parts: &Parts, path: &str) -> bool {
+    let accepted = parts.headers.get(ACCEPT);
+    let is_it = parts.method == Method::GET && path.ends_with("/roll/live");
+    is_it && accepted.is_some_and(|accepted| accepted.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// From where a request comes.

@@ -1,11 +1,11 @@
 //! The roll as it was: which entries there were at a moment, and the events of aggregates up to then.
 
-use chancery_domain::{AggregateType, Recorded, StreamId, TenantId, Timestamp};
+use chancery_domain::{AggregateType, EventId, Recorded, StreamId, TenantId, Timestamp};
 
 use crate::{
     config::Backend,
     error::StoreError,
-    fetch_all, fetch_one,
+    fetch_all, fetch_one, fetch_optional,
     query::{Connection, Reads},
     row::{COLUMNS, Gathered, packed, unpacked},
     store::Store,
@@ -36,6 +36,20 @@ impl Store {
     /// Like [`Store::last_at`], of the entries before this moment.
     pub async fn last_before(&self, tenant: TenantId, at: Timestamp) -> Result<i64, StoreError> {
         self.last_at_micros(tenant, at.micros() - 1).await
+    }
+
+    /// In which tenant's roll an entry stands, and its number.
+    pub async fn platform_place_of(
+        &self,
+        entry: EventId,
+    ) -> Result<Option<(TenantId, i64)>, StoreError> {
+        let found = fetch_optional!(
+            self,
+            (String, i64),
+            "SELECT tenant_id, tenant_seq FROM events WHERE event_id = $1",
+            entry.to_string()
+        )?;
+        Ok(found.and_then(|(tenant, number)| Some((tenant.parse().ok()?, number))))
     }
 
     async fn last_at_micros(&self, tenant: TenantId, micros: i64) -> Result<i64, StoreError> {

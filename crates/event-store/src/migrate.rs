@@ -58,6 +58,7 @@ const STEPS: &[Migration] = migrations!("":
     7 = "0007_order",
     8 = "0008_vouched_sessions",
     9 = "0009_seen_sessions",
+    10 = "0010_last_seen_from",
 );
 
 /// The schema of this binary.

@@ -1,5 +1,7 @@
 //! Who is signed in to the console. Tokens and codes come in hashed and are never known here.
 
+use std::collections::HashMap;
+
 use chancery_domain::{ClientId, CredentialId, Invalid, TenantId, Timestamp};
 
 use crate::{error::StoreError, execute, fetch_all, fetch_optional, store::Store, tx::Tx};
@@ -25,6 +27,10 @@ pub struct Session {
     pub address: Option<String>,
     /// With what software, as that says.
     pub user_agent: Option<String>,
+    /// From where it was last used, as far as that is known.
+    pub last_address: Option<String>,
+    /// With what software, as that says.
+    pub last_user_agent: Option<String>,
     /// What vouches for all that does not change, but from where it was begun.
     pub proof: String,
 }
@@ -57,6 +63,8 @@ struct SessionRow {
     ends_at: i64,
     address: Option<String>,
     user_agent: Option<String>,
+    last_address: Option<String>,
+    last_user_agent: Option<String>,
     proof: String,
 }
 
@@ -70,7 +78,7 @@ struct HashedRow {
 type LinkRow = (String, String, String, String, i64, String);
 
 /// The columns of a session, but the hash of its token.
-const COLUMNS: &str = "id, tenant_id, client_id, credential_id, began_at, seen_at, ends_at, address, user_agent, proof";
+const COLUMNS: &str = "id, tenant_id, client_id, credential_id, began_at, seen_at, ends_at, address, user_agent, last_address, last_user_agent, proof";
 
 /// How many sessions are listed at most.
 const LISTED: i64 = 500;
@@ -87,6 +95,8 @@ impl SessionRow {
             ends_at: Timestamp::from_micros(self.ends_at),
             address: self.address,
             user_agent: self.user_agent,
+            last_address: self.last_address,
+            last_user_agent: self.last_user_agent,
             proof: self.proof,
         })
     }
@@ -100,16 +110,17 @@ impl Store {
         row.map(SessionRow::read).transpose()
     }
 
-    /// The sessions of a tenant's clients with the hashes of their tokens, the newest first and 500 at most: those
-    /// that were used since a moment, and end after another.
+    /// The sessions of a tenant's clients, or of one of them, with the hashes of their tokens, the newest first and 500 at
+    /// most: those that were used since a moment, and end after another.
     pub async fn sessions_of(
         &self,
-        tenant: TenantId,
+        (tenant, client): (TenantId, Option<ClientId>),
         (seen_after, ends_after): (Timestamp, Timestamp),
     ) -> Result<Vec<(String, Session)>, StoreError> {
+        let of_client = client.map_or("", |_| "AND client_id = $4");
         let sql = format!(
             "SELECT token_hash, {COLUMNS} FROM console_sessions
-              WHERE tenant_id = $1 AND seen_at > $2 AND ends_at > $3
+              WHERE tenant_id = $1 AND seen_at > $2 AND ends_at > $3 {of_client}
               ORDER BY began_at DESC, id LIMIT {LISTED}"
         );
         let rows = fetch_all!(
@@ -118,11 +129,43 @@ impl Store {
             &sql,
             tenant.to_string(),
             seen_after.micros(),
+            ends_after.micros(),
+            client.map(|client| client.to_string())
+        )?;
+        hashed(rows)
+    }
+
+    /// How many such sessions each client of a tenant has.
+    pub async fn sessions_counted(
+        &self,
+        tenant: TenantId,
+        (seen_after, ends_after): (Timestamp, Timestamp),
+    ) -> Result<HashMap<ClientId, i64>, StoreError> {
+        let rows = fetch_all!(
+            self,
+            (String, i64),
+            "SELECT client_id, COUNT(*) FROM console_sessions
+              WHERE tenant_id = $1 AND seen_at > $2 AND ends_at > $3 GROUP BY client_id",
+            tenant.to_string(),
+            seen_after.micros(),
             ends_after.micros()
         )?;
         rows.into_iter()
-            .map(|row| Ok((row.token_hash, row.session.read()?)))
+            .map(|(client, number)| Ok((read(&client)?, number)))
             .collect()
+    }
+
+    /// The session of one of the tenant's clients that is called so, with the hash of its token.
+    pub async fn session_called(
+        &self,
+        tenant: TenantId,
+        id: &str,
+    ) -> Result<Option<(String, Session)>, StoreError> {
+        let sql = format!(
+            "SELECT token_hash, {COLUMNS} FROM console_sessions WHERE tenant_id = $1 AND id = $2"
+        );
+        let row = fetch_optional!(self, HashedRow, &sql, tenant.to_string(), id)?;
+        Ok(hashed(row.into_iter().collect())?.pop())
     }
 
     /// Whether there is a link with this hash.
@@ -137,6 +180,16 @@ impl Store {
     }
 }
 
+fn hashed(rows: Vec<HashedRow>) -> Result<Vec<(String, Session)>, StoreError> {
+    rows.into_iter()
+        .map(|row| Ok((row.token_hash, row.session.read()?)))
+        .collect()
+}
+
+fn read_all(rows: Vec<SessionRow>) -> Result<Vec<Session>, StoreError> {
+    rows.into_iter().map(SessionRow::read).collect()
+}
+
 impl Tx {
     /// Keeps a new session.
     pub async fn keep_session(
@@ -147,8 +200,9 @@ impl Tx {
         execute!(
             self,
             "INSERT INTO console_sessions
-                (token_hash, id, tenant_id, client_id, credential_id, began_at, seen_at, ends_at, address, user_agent, proof)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                (token_hash, id, tenant_id, client_id, credential_id, began_at, seen_at, ends_at, address, user_agent, last_address,
+                 last_user_agent, proof)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
             token_hash,
             &*session.id,
             session.tenant.to_string(),
@@ -159,22 +213,28 @@ impl Tx {
             session.ends_at.micros(),
             session.address.as_deref(),
             session.user_agent.as_deref(),
+            session.last_address.as_deref(),
+            session.last_user_agent.as_deref(),
             &*session.proof
         )
         .map(drop)
     }
 
-    /// Notes that a session was used.
+    /// Notes that a session was used, and from where.
     pub async fn platform_session_seen(
         &mut self,
         token_hash: &str,
         at: Timestamp,
+        (address, user_agent): (Option<&str>, Option<&str>),
     ) -> Result<(), StoreError> {
         execute!(
             self,
-            "UPDATE console_sessions SET seen_at = $2 WHERE token_hash = $1 AND seen_at < $2",
+            "UPDATE console_sessions SET seen_at = $2, last_address = $3, last_user_agent = $4
+              WHERE token_hash = $1 AND seen_at <= $2",
             token_hash,
-            at.micros()
+            at.micros(),
+            address,
+            user_agent
         )
         .map(drop)
     }
@@ -202,33 +262,31 @@ impl Tx {
         row.map(SessionRow::read).transpose()
     }
 
-    /// Ends the oldest sessions of a client, so that no more than so many are left. Of those that began at the same
-    /// moment any may go: who makes room for a new one does it before that is kept.
+    /// Ends the oldest sessions of a client, so that no more than so many are left, and gives them. Of those that began
+    /// at the same moment any may go: who makes room for a new one does it before that is kept.
     pub async fn keep_newest_sessions(
         &mut self,
         tenant: TenantId,
         client: ClientId,
         most: i64,
-    ) -> Result<(), StoreError> {
-        execute!(
-            self,
+    ) -> Result<Vec<Session>, StoreError> {
+        let sql = format!(
             "DELETE FROM console_sessions WHERE tenant_id = $1 AND client_id = $2 AND token_hash NOT IN (
                 SELECT token_hash FROM console_sessions WHERE tenant_id = $1 AND client_id = $2
-                 ORDER BY began_at DESC, token_hash LIMIT $3)",
-            tenant.to_string(),
-            client.to_string(),
-            most
-        )
-        .map(drop)
+                 ORDER BY began_at DESC, token_hash LIMIT $3) RETURNING {COLUMNS}"
+        );
+        let (tenant, client) = (tenant.to_string(), client.to_string());
+        read_all(fetch_all!(
+            &mut *self, SessionRow, &sql, tenant, client, most
+        )?)
     }
 
-    /// Ends every session of a client, and every link that would begin one. Gives how many sessions
-    /// there were.
+    /// Ends every session of a client, and every link that would begin one. Gives the sessions.
     pub async fn end_sessions_of(
         &mut self,
         tenant: TenantId,
         client: ClientId,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Vec<Session>, StoreError> {
         let (tenant, client) = (tenant.to_string(), client.to_string());
         execute!(
             self,
@@ -236,46 +294,38 @@ impl Tx {
             &*tenant,
             &*client
         )?;
-        execute!(
-            self,
-            "DELETE FROM console_sessions WHERE tenant_id = $1 AND client_id = $2",
-            &*tenant,
-            &*client
-        )
+        let sql = format!(
+            "DELETE FROM console_sessions WHERE tenant_id = $1 AND client_id = $2 RETURNING {COLUMNS}"
+        );
+        read_all(fetch_all!(
+            &mut *self, SessionRow, &sql, &*tenant, &*client
+        )?)
     }
 
-    /// Ends every session of a tenant's clients, and every link that would begin one.
-    pub async fn end_sessions_in(&mut self, tenant: TenantId) -> Result<(), StoreError> {
+    /// Ends every session of a tenant's clients, and every link that would begin one. Gives the sessions.
+    pub async fn end_sessions_in(&mut self, tenant: TenantId) -> Result<Vec<Session>, StoreError> {
         let tenant = tenant.to_string();
         execute!(
             self,
             "DELETE FROM console_links WHERE tenant_id = $1",
             &*tenant
         )?;
-        execute!(
-            self,
-            "DELETE FROM console_sessions WHERE tenant_id = $1",
-            &*tenant
-        )
-        .map(drop)
+        let sql = format!("DELETE FROM console_sessions WHERE tenant_id = $1 RETURNING {COLUMNS}");
+        read_all(fetch_all!(&mut *self, SessionRow, &sql, &*tenant)?)
     }
 
-    /// Deletes every tenant's sessions and links that have ended by now.
+    /// Deletes every tenant's sessions and links that have ended by now. Gives the sessions.
     pub async fn platform_delete_ended_sessions(
         &mut self,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        execute!(
-            self,
-            "DELETE FROM console_sessions WHERE ends_at <= $1",
-            now.micros()
-        )?;
+    ) -> Result<Vec<Session>, StoreError> {
         execute!(
             self,
             "DELETE FROM console_links WHERE ends_at <= $1",
             now.micros()
-        )
-        .map(drop)
+        )?;
+        let sql = format!("DELETE FROM console_sessions WHERE ends_at <= $1 RETURNING {COLUMNS}");
+        read_all(fetch_all!(&mut *self, SessionRow, &sql, now.micros())?)
     }
 
     /// Keeps a new link.

@@ -58,6 +58,25 @@ pub struct InstallationKey {
 type VerifierRow = (String, String, String);
 
 impl Store {
+    /// Which client of which tenant a secret is of, as long as it can be used.
+    pub async fn platform_owner_of_secret(
+        &self,
+        secret: SecretId,
+    ) -> Result<Option<(TenantId, ClientId)>, StoreError> {
+        let found = fetch_optional!(
+            self,
+            (String, String),
+            "SELECT tenant_id, client_id FROM secret_verifiers WHERE secret_id = $1
+             UNION ALL
+             SELECT tenant_id, client_id FROM sealed_secrets WHERE secret_id = $1
+             LIMIT 1",
+            secret.to_string()
+        )?;
+        let parsed =
+            found.map(|(tenant, client)| Some((tenant.parse().ok()?, client.parse().ok()?)));
+        Ok(parsed.flatten())
+    }
+
     /// The verifiers of a client's secrets, but for those that were erased; which are live, the read
     /// models know.
     pub async fn verifiers(

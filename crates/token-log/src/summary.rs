@@ -144,7 +144,8 @@ impl TokenLog {
         Ok(counts)
     }
 
-    /// How many requests were denied in each span of so many seconds since a moment, for each reason.
+    /// How many requests were denied in each span of so many seconds since a moment, for each reason. A refresh token that
+    /// came again is one of them.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -155,12 +156,19 @@ impl TokenLog {
         span_seconds: i64,
     ) -> Result<Vec<Count>, StoreError> {
         let schema = self.schema();
+        let newest = |kind: &str| {
+            format!(
+                "SELECT * FROM (SELECT at, reason, times FROM {schema}.activity
+                  WHERE tenant_id = $1 AND kind = '{kind}' AND at >= $2
+                  ORDER BY at DESC, position DESC LIMIT $4) AS {kind}"
+            )
+        };
         let records = format!(
             "SELECT (at / $3) * $3, reason, CAST(SUM(times) AS BIGINT) FROM (
-                SELECT at, reason, times FROM {schema}.activity
-                 WHERE tenant_id = $1 AND kind = 'token_denied' AND at >= $2
-                 ORDER BY at DESC, position DESC LIMIT $4
-             ) AS newest GROUP BY 1, 2 ORDER BY 1, 2"
+                {} UNION ALL {}
+             ) AS newest GROUP BY 1, 2 ORDER BY 1, 2",
+            newest("token_denied"),
+            newest("refresh_reused")
         );
         let rows = fetch_all!(
             self.database(),

@@ -76,3 +76,25 @@ story! {
         browser.no_complaints();
     }
 }
+
+story! {
+    /// Who presses a button again, because nothing seems to happen, sends nothing more: the answer to a second form would take
+    /// the place of the first, in which a secret is shown once.
+    async fn a_form_is_sent_once_however_often_its_button_is_pressed(world: World) {
+        world.acme().await;
+        let mut browser = signed_in(&world).await;
+        browser.open(&format!("{}/console/t/acme/clients/new", world.url)).await;
+        // What would be sent, and is not.
+        browser.eval("globalThis.count = 0; addEventListener('submit', (event) => { if (!event.defaultPrevented) count += 1; event.preventDefault(); })").await;
+        browser.fill("name", "twice").await;
+        let press = "[...document.querySelectorAll('main button')].find((button) => button.textContent.trim() === 'Create the client').click()";
+        for _ in 0..3 {
+            browser.eval(press).await;
+        }
+        assert_eq!(browser.eval("count").await.unwrap(), 1);
+        assert_eq!(browser.eval("document.querySelectorAll('[aria-busy]').length").await.unwrap(), 1);
+        browser.eval("dispatchEvent(new Event('pageshow'))").await;
+        browser.eval(press).await;
+        assert_eq!(browser.eval("count").await.unwrap(), 2, "whoever came back to it sends it again");
+    }
+}

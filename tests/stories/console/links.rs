@@ -64,3 +64,24 @@ story! {
         assert_eq!(pages.iter().filter(|page| page.status == 303).count(), 1);
     }
 }
+
+story! {
+    /// What a link signs in with may have ended since it was made: then nobody comes in, and nothing says that somebody did.
+    async fn a_link_does_not_outlive_its_credential(world: World) {
+        world.acme().await;
+        let (admin, secret) = tenant_admin(&world, "acme").await;
+        let code = link(&world, "acme", Some(&admin)).await.unwrap();
+        let mut browser = Browser::new(&world);
+        let input = serde_json::json!({"client": admin, "overlapSeconds": 0});
+        let rotated = world.operator().await.mutation("rotateClientSecret", "secret { plaintext }", input).await.data();
+        assert_eq!(browser.sign_in("acme", &admin, &secret).await.status, 401);
+        let fresh = rotated["secret"]["plaintext"].as_str().unwrap();
+        browser.sign_in("acme", &admin, fresh).await.location();
+        let refused = browser.send("/console/link", &[("code", &code)]).await;
+        assert_eq!(refused.status, 401);
+        browser.open("/console/t/acme").await;
+        let records = browser.open("/console/t/acme/activity/records?kind=console_signed_in").await;
+        assert_eq!(records.html.matches("signed in to the console</span>").count(), 1, "{}", records.text());
+        records.shows_not("by link");
+    }
+}

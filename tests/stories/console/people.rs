@@ -81,6 +81,9 @@ story! {
         let ids = records.html.split("session </span>").skip(1);
         let ids: Vec<_> = ids.map(|rest| rest.split("<code>").nth(1).unwrap().split('<').next().unwrap()).collect();
         let [own, others] = ids[..] else { panic!("{ids:?}") };
+        let seen = auditor.open("/console/t/acme/administrators").await;
+        seen.shows("Signed in now");
+        assert!(seen.html.matches("127.0.0.1").count() >= 2 && !seen.html.contains("name=\"session\""), "{}", seen.html);
         let token = auditor.open("/console/sessions").await.hidden("/console/sign-out")[0].1.clone();
         let ended = async |path: &str, session: &str| auditor.send(path, &[("form_token", &*token), ("session", session)]).await;
         for path in ["/console/t/acme/sessions/end", "/console/sessions/end"] {
@@ -124,8 +127,32 @@ story! {
             refused.shows("which the caller does not hold");
         }
         operator.open("/console/tenants").await;
+        // Nor is anything offered on the page of such a client.
+        let first = world.operator["client_id"].as_str().unwrap();
+        let theirs = admin.open(&format!("/console/t/system/clients/{first}")).await;
+        theirs.shows("that you do not hold");
+        assert!(!theirs.html.contains("/secrets/rotate\"") && !theirs.html.contains("/state\""), "{}", theirs.html);
+        admin.open(&format!("/console/t/system/clients/{reader}")).await.shows("Rotate");
         admin.submit(page, end, &[]).await.location();
         assert!(lesser.get(page).await.location().starts_with("/console/sign-in"));
+    }
+}
+
+story! {
+    /// Where a limit holds whoever wants to come in, it is said for how long.
+    async fn a_limit_that_keeps_somebody_out_says_for_how_long(world: World) {
+        world.acme().await;
+        let (id, secret) = tenant_admin(&world, "acme").await;
+        let limit = serde_json::json!({"client": {"requests": 1, "windowSeconds": 3_600}});
+        let input = serde_json::json!({"tenant": "acme", "policy": {"rateLimit": limit}});
+        world.operator().await.mutation("updateTenant", "tenant { id }", input).await.data();
+        let first = Browser::new(&world).sign_in("acme", &id, &secret).await;
+        assert_eq!(first.status, 303);
+        let kept_out = Browser::new(&world).sign_in("acme", &id, &secret).await;
+        assert_eq!(kept_out.status, 429, "{}", kept_out.text());
+        let seconds: u32 = kept_out.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((120..=3_600).contains(&seconds), "{seconds}");
+        kept_out.shows(&format!("Try again in {} minutes", seconds / 60));
     }
 }
 
@@ -239,7 +266,8 @@ story! {
         seen.shows_not("Invite somebody");
         let token = seen.hidden("/console/sign-out")[0].1.clone();
         let made_up = reader.send(page, &[&fields[..], &[("form_token", &*token)]].concat()).await;
-        assert!([403, 422].contains(&made_up.status), "{}", made_up.status);
+        assert_eq!(made_up.status, 403);
+        made_up.shows("which you do not hold");
         reader.open(page).await.shows_not("Ada Ada");
     }
 }
@@ -269,14 +297,30 @@ story! {
         for (id, leads) in [
             (acme.client.as_str(), format!("/console/t/acme/clients/{}", acme.client)),
             (&acme.api, format!("/console/t/acme/apis/{}", acme.api)),
-            (&acme.secret_id, format!("/console/t/system/activity/records?credential={}", acme.secret_id)),
+            (&acme.secret_id, format!("/console/t/acme/clients/{}#secrets", acme.client)),
+            ("secret_01h455vb4pex5vsknk084sn02q", "/console/t/system/activity/records?credential=secret_01h455vb4pex5vsknk084sn02q".to_owned()),
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "/console/t/system/activity/records?trace=4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
+            ("017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "/console/t/system/activity/records?jti=017f22e2-79b0-7cc3-98c4-dc0c0c07398f".to_owned()),
         ] {
             assert_eq!(found(&operator, id).await.location(), leads);
         }
+        // A list takes an id for one.
+        let page = operator.get(&format!("/console/t/acme/clients?q={}", acme.client)).await;
+        assert_eq!(page.location(), format!("/console/t/acme/clients/{}", acme.client));
+        let page = operator.get(&format!("/console/tenants?q={}", acme.client)).await;
+        assert_eq!(page.location(), format!("/console/t/acme/clients/{}", acme.client));
+        let (id, secret) = tenant_admin(&world, "other").await;
+        let elsewhere = Browser::signed_in(&world, "other", &id, &secret).await;
+        elsewhere.open(&format!("/console/t/other/clients?q={}", acme.client)).await.shows("No client is like that");
         // Who may audit alone has the roll.
         for browser in [&own, &auditor] {
             assert_eq!(found(browser, &acme.client).await.location(), format!("/console/t/acme/roll?client={}", acme.client));
             assert_eq!(found(browser, &acme.api).await.location(), "/console/t/acme/roll");
+        }
+        let entry = operator.open("/console/t/acme/roll/6").await;
+        let event = entry.html.split("event_").nth(1).unwrap().split(['<', '"']).next().unwrap().to_owned();
+        for browser in [&own, &auditor, &operator] {
+            assert_eq!(found(browser, &format!("event_{event}")).await.location(), "/console/t/acme/roll/6");
         }
         let broken = format!("%20{}%0d%0a{}", &acme.client[..20], &acme.client[20..]);
         assert_eq!(found(&operator, &broken).await.location(), format!("/console/t/acme/clients/{}", acme.client));
@@ -288,6 +332,7 @@ story! {
         let (id, secret) = holder(&world, "acme", "tenant:read").await;
         let reader = Browser::signed_in(&world, "acme", &id, &secret).await;
         assert_eq!(found(&reader, &"a".repeat(32)).await.status, 404, "records are not theirs");
+        assert_eq!(found(&reader, &format!("event_{event}")).await.status, 404, "nor the roll");
         // Every link of what they may read leads somewhere.
         world.token("acme", &acme.client, &acme.secret).send().await.token();
         world.platform.log.drain().await;
@@ -300,7 +345,15 @@ story! {
         }
         let (id, secret) = tenant_admin(&world, "other").await;
         let foreign = Browser::signed_in(&world, "other", &id, &secret).await;
-        assert_eq!(found(&foreign, &acme.client).await.status, 404);
+        for id in [&acme.client, &acme.api, &format!("event_{event}")] {
+            assert_eq!(found(&foreign, id).await.status, 404, "{id}");
+        }
+        // What is there and what is not are answered alike.
+        for (id, none) in [(acme.client.clone(), "client"), (format!("event_{event}"), "event")] {
+            let none = format!("{none}_01h455vb4pex5vsknk084sn02q");
+            assert_eq!(found(&foreign, &id).await.text(), found(&foreign, &none).await.text());
+        }
+        assert_eq!(found(&foreign, &acme.secret_id).await.location(), format!("/console/t/other/activity/records?credential={}", acme.secret_id));
     }
 }
 

@@ -36,19 +36,24 @@ story! {
         operator.mutation("updateTenant", "tenant { id }", json!({"tenant": "acme", "policy": {"refreshTokenSeconds": 86_400}})).await.data();
         let ask = || world.token("acme", &acme.client, &acme.secret);
         let mut refresh = ask().send().await.refresh_token();
+        let first = refresh.clone();
         for _ in 0..3 {
             refresh = ask().refreshing(&refresh).send().await.refresh_token();
         }
         let token = ask().refreshing(&refresh).send().await.token();
+        // What was used comes again: that is denied, too.
+        ask().refreshing(&first).send().await.refused(400, "invalid_grant");
+        let reused = async |browser: &Browser<'_>| times(&browser.open("/console/t/acme/activity/records?kind=refresh_reused").await);
         ask().introspecting(&token).send().await;
         for _ in 0..2 {
             ask().with("scope", "none").send().await.refused(400, "invalid_scope");
         }
         world.platform.log.drain().await;
         let browser = Browser::operator(&world).await;
+        assert_eq!(reused(&browser).await, 1);
         for over in ["hour", "day", "month"] {
             let page = browser.open(&format!("/console/t/acme/activity?over={over}")).await;
-            page.shows("5 tokens issued 2 requests denied");
+            page.shows("5 tokens issued 3 requests denied");
             page.shows("billing 5");
             let links = links(&page);
             let sum = async |part: &str| {
@@ -60,8 +65,10 @@ story! {
             };
             let of_kind = |kind: &str| format!("kind={kind}");
             assert_eq!(sum(&of_kind("tokens")).await, [5, 5], "the card, and the client");
-            assert_eq!(sum(&of_kind("requests")).await, [7, 7], "the bar, and the row beside it");
-            assert_eq!(sum(&of_kind("token_denied")).await, [2, 2], "the card, and the reason");
+            assert_eq!(sum(&of_kind("requests")).await, [8, 8], "the bar, and the row beside it");
+            let mut denied = sum(&of_kind("denied")).await;
+            denied.sort_unstable();
+            assert_eq!(denied, [1, 2, 3], "the reasons, and the card");
         }
     }
 }

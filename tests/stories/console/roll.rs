@@ -41,6 +41,9 @@ story! {
         browser.open("/console/t/acme/past?entry=1").await.shows("There was none");
         let difference = browser.open(&format!("/console/t/acme/difference?from={before}")).await;
         difference.shows("name billing renamed");
+        browser.submit(&client, &format!("{client}/secrets/issue"), &[]).await;
+        let difference = browser.open(&format!("/console/t/acme/difference?from={before}")).await;
+        difference.shows("renamed: Secret …");
         browser.open(&format!("/console/t/acme/difference?from={before}&to={before}")).await.shows("Nothing is different");
     }
 }
@@ -115,6 +118,31 @@ story! {
             seen.push_str(&String::from_utf8_lossy(&piece));
         }
         assert!(seen.contains("id: 9") && seen.contains("&lt;b&gt;left&lt;/b&gt;"), "{seen}");
+    }
+}
+
+story! {
+    /// A stream that was begun by a session tells nothing that happens after it has ended.
+    async fn the_live_roll_ends_with_its_session(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let request = world.http.get(format!("{}/console/t/acme/roll/live?after=8", world.url));
+        let mut stream = request.header("cookie", browser.cookie.as_ref().unwrap()).send().await.unwrap();
+        let change = async |text: &str| {
+            let input = json!({"client": acme.client, "description": text});
+            world.operator().await.mutation("updateClient", "client { id }", input).await.data();
+        };
+        change("before").await;
+        let mut seen = String::new();
+        while !seen.contains("before") {
+            seen.push_str(&String::from_utf8_lossy(&stream.chunk().await.unwrap().expect("the stream goes on")));
+        }
+        browser.submit("/console/t/acme", "/console/sign-out", &[]).await.location();
+        change("afterwards").await;
+        while let Some(piece) = stream.chunk().await.unwrap() {
+            seen.push_str(&String::from_utf8_lossy(&piece));
+        }
+        assert!(!seen.contains("afterwards"), "{seen}");
     }
 }
 

@@ -31,7 +31,7 @@ story! {
         let page = browser.sign_in("system", id, secret).await;
         assert_eq!(page.location(), "/console");
         let cookie = page.headers["set-cookie"].to_str().unwrap();
-        assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
+        assert!(cookie.ends_with("; Path=/console; HttpOnly; SameSite=Strict"), "{cookie}");
         let page = browser.open("/console/tenants").await;
         page.shows("Tenants");
         let policy = page.headers["content-security-policy"].to_str().unwrap();
@@ -220,6 +220,20 @@ story! {
 }
 
 story! {
+    /// Whoever has somebody's cookie begins no session: the list says that theirs is used from elsewhere.
+    async fn a_cookie_that_is_used_elsewhere_shows_in_the_list(world: World) {
+        let browser = Browser::operator(&world).await;
+        browser.open("/console/sessions").await.shows_not("last used from elsewhere");
+        let stolen = world.http.get(format!("{}/console/tenants", world.url));
+        let stolen = stolen.header("cookie", browser.cookie.as_ref().unwrap()).header("user-agent", "thief/1");
+        assert_eq!(stolen.send().await.unwrap().status(), 200);
+        let another = Browser::operator(&world).await;
+        let listed = another.open("/console/sessions").await;
+        listed.shows("last used from elsewhere 127.0.0.1 thief/1");
+    }
+}
+
+story! {
     async fn a_session_is_good_on_every_node(world: World) {
         let browser = Browser::operator(&world).await;
         let node = world.another_node().await;
@@ -286,5 +300,87 @@ story! {
             run_sql(database, "DROP TABLE sessions_then").await;
             own.open("/console/t/acme").await;
         }
+    }
+}
+
+story! {
+    /// Whoever asks who was here is told of the end of each session, and why it ended.
+    async fn each_end_of_a_session_is_recorded_with_its_reason(world: World) {
+        world.acme().await;
+        let operator = || world.operator();
+        let (client, secret) = tenant_admin(&world, "acme").await;
+        let signed_in = || Browser::signed_in(&world, "acme", &client, &secret);
+        let ended = async || -> Vec<String> {
+            let query = "query ($filter: ActivityFilter) { activity(tenant: \"acme\", first: 200, filter: $filter) { edges { node { reason client } } } }";
+            let filter = json!({"filter": {"kinds": ["console_signed_out"], "client": client}});
+            let found = operator().await.send("activity", query, filter).await.data();
+            let reasons = found["edges"].as_array().unwrap().iter().map(|edge| edge["node"]["reason"].as_str().unwrap_or("by hand").to_owned());
+            reasons.collect()
+        };
+        let is_out = async |browser: &Browser<'_>| assert_eq!(browser.get("/console/t/acme").await.status, 303);
+
+        let browser = signed_in().await;
+        browser.submit("/console/t/acme", "/console/sign-out", &[]).await.location();
+        let browser = signed_in().await;
+        world.clock.advance(31 * 60);
+        is_out(&browser).await;
+        is_out(&browser).await;
+        let browser = signed_in().await;
+        world.clock.advance(12 * 3_600);
+        is_out(&browser).await;
+        signed_in().await;
+        operator().await.mutation("suspendTenant", "tenant { id }", json!({"tenant": "acme", "reason": "x"})).await.data();
+        operator().await.mutation("resumeTenant", "tenant { id }", json!({"tenant": "acme"})).await.data();
+        signed_in().await;
+        operator().await.mutation("disableClient", "client { id }", json!({"client": client, "reason": "x"})).await.data();
+        operator().await.mutation("enableClient", "client { id }", json!({"client": client})).await.data();
+        for _ in 0..51 {
+            signed_in().await;
+        }
+        let last = signed_in().await;
+        last.submit("/console/t/acme", "/console/sign-out/everywhere", &[]).await.location();
+        let mut expected = vec!["by hand", "rested", "lasted", "tenant_ended", "client_ended", "gave_way", "gave_way"];
+        expected.extend([("by hand"); 50]);
+        assert_eq!(ended().await, expected);
+        let shown = Browser::operator(&world).await.open("/console/t/acme/activity/records?kind=console_signed_out&reason=rested").await;
+        shown.shows("a session of the console ended rested");
+
+        let browser = signed_in().await;
+        operator().await.mutation("rotateClientSecret", "secret { id }", json!({"client": client, "overlapSeconds": 0})).await.data();
+        is_out(&browser).await;
+        assert_eq!(ended().await.last().unwrap(), "credential_ended");
+    }
+}
+
+story! {
+    /// However many there are of others, one's own are all listed, and each can be ended.
+    async fn no_session_is_out_of_reach_behind_many_others(world: World) {
+        world.acme().await;
+        let (id, secret) = tenant_admin(&world, "acme").await;
+        let admin = Browser::signed_in(&world, "acme", &id, &secret).await;
+        let first = admin.open("/console/t/acme/activity/records?kind=console_signed_in").await;
+        let first = first.html.split("session </span>").nth(1).unwrap().split("<code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+        world.clock.advance(1);
+        // Rows as the server writes them cannot be made here, so they are genuine: of ten others, fifty each.
+        let others = 10;
+        for _ in 0..others {
+            let (other, its_secret) = tenant_admin(&world, "acme").await;
+            let application = &world.platform.application;
+            let token = world.token("acme", &other, &its_secret).with("audience", "urn:chancery:admin").send().await.token();
+            let caller = application.authenticate(&token).await.unwrap();
+            for _ in 0..50 {
+                application.begin_session(&caller, &Arrival::default()).await.unwrap();
+            }
+        }
+        let again = Browser::signed_in(&world, "acme", &id, &secret).await;
+        let own = again.open("/console/sessions").await;
+        assert!(own.html.contains(&first), "{}", own.html);
+        let page = again.open("/console/t/acme/administrators").await;
+        page.shows("2 sessions");
+        page.shows("There are more than stand here: 502 in all");
+        let token = own.hidden("/console/sign-out")[0].1.clone();
+        let ended = again.send("/console/t/acme/sessions/end", &[("form_token", &*token), ("session", &*first)]).await;
+        assert_eq!(ended.location(), "/console/t/acme/administrators?done=ended");
+        assert!(admin.get("/console/t/acme").await.location().starts_with("/console/sign-in"));
     }
 }

@@ -4,7 +4,7 @@ mod last;
 
 use chancery_crypto::ClientSecret;
 use chancery_domain::{
-    ClientId, Row, TenantId,
+    ApiId, ClientId, Row, TenantId,
     access::AdminScope,
     client::{Client, ClientState, Expiry},
     json::JsonObject,
@@ -77,7 +77,7 @@ const LISTED: u32 = 200;
 
 impl Application {
     /// The clients of a tenant that hold a scope of its admin API, the oldest first, without those that are deleted,
-    /// and whether there are more than are listed.
+    /// and, where there are more than are listed, by which API all of them are found.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].
@@ -85,16 +85,17 @@ impl Application {
         &self,
         caller: &Caller,
         tenant: TenantId,
-    ) -> Result<(Vec<Administrator>, bool), Error> {
+    ) -> Result<(Vec<Administrator>, Option<ApiId>), Error> {
         caller.require(Needs::TenantRead, tenant)?;
         let store = &self.parts.store;
+        let api = apis::id_of(store, tenant, &ApiIdentifier::admin()).await?;
         let filter = ClientFilter {
             states: Some(vec![
                 ClientState::Active,
                 ClientState::Disabled,
                 ClientState::Expired,
             ]),
-            api: apis::id_of(store, tenant, &ApiIdentifier::admin()).await?,
+            api,
             ..ClientFilter::default()
         };
         let page = PageRequest {
@@ -108,7 +109,7 @@ impl Application {
             (id, row, scopes)
         });
         let of = of.filter(|(_, _, scopes): &Administrator| !scopes.is_empty());
-        Ok((of.collect(), listed.has_next))
+        Ok((of.collect(), api.filter(|_| listed.has_next)))
     }
 
     /// Creates a client of somebody who is to administer a tenant.

@@ -12,7 +12,7 @@ use chancery_event_store::SignInLink as KeptLink;
 use chancery_projections::{ClientFilter, apis, client_list, client_secrets, clients};
 use chancery_token_log::{Entry, Kind};
 
-use super::{Arrival, SessionToken, Whom, accepted, link_hash};
+use super::{Arrival, SessionToken, Whom, Why, accepted, link_hash};
 use crate::{
     Application,
     access::{Caller, admin_scopes},
@@ -96,9 +96,10 @@ impl Application {
         };
         self.note(entry).await?;
         let mut tx = store.begin().await?;
-        tx.platform_delete_ended_sessions(now).await?;
+        let lasted = tx.platform_delete_ended_sessions(now).await?;
         tx.keep_link(&hash, &link).await?;
         tx.commit().await?;
+        self.note_ends(&lasted, Why::Lasted).await;
         tracing::info!(tenant = %slug, %client, by = %caller.actor(), "a link to the console was made");
         Ok((client, LinkCode(code)))
     }
@@ -132,7 +133,8 @@ impl Application {
         Ok(best.map(|(_, client, _)| client))
     }
 
-    /// Signs in whoever brings the code of a link first; `None`: it was used, has ended, or never was.
+    /// Signs in whoever brings the code of a link first; `None`: it was used, has ended, or never was, or what it was for
+    /// has ended since.
     ///
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Internal`].
@@ -154,12 +156,14 @@ impl Application {
         let genuine = |link: &KeptLink| self.is_vouched(&Whom::of_link(&hash, link), &link.proof);
         match link.filter(genuine) {
             Some(link) if link.ends_at > self.now() => {
-                tracing::info!(tenant = %link.tenant, client = %link.client, "signed in by a link");
-                let whom = (link.tenant, link.client, link.credential);
-                let token = self
-                    .sign_in((link.id, Some(BY_LINK)), whom, arrival)
-                    .await?;
-                Ok(Some(token))
+                let (tenant, client) = (link.tenant, link.client);
+                let whom = (tenant, client, link.credential);
+                let how = (link.id, Some(BY_LINK));
+                let token = self.sign_in(how, whom, arrival).await?;
+                if token.is_some() {
+                    tracing::info!(%tenant, %client, "signed in by a link");
+                }
+                Ok(token)
             }
             _ => Ok(None),
         }

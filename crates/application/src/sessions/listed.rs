@@ -1,11 +1,12 @@
 //! Who is signed in now, for whoever may know it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use chancery_domain::{ClientId, CredentialId, TenantId, Timestamp};
+use chancery_event_store::Session as Kept;
 use chancery_projections::clients;
 
-use super::{Arrival, Whom};
+use super::{Arrival, Session, Whom};
 use crate::{
     Application,
     access::{Caller, Needs, admin_scopes},
@@ -31,8 +32,21 @@ pub struct SignedIn {
     pub address: Option<String>,
     /// With what software, as that says.
     pub user_agent: Option<String>,
+    /// From where it was last used.
+    pub last_address: Option<String>,
+    /// With what software, as that says.
+    pub last_user_agent: Option<String>,
     /// Whether whoever asks may end it.
     pub may_be_ended: bool,
+}
+
+/// Who of a tenant's clients is signed in, as far as whoever asks may know it.
+#[derive(Clone, Debug, Default)]
+pub struct SignedInOf {
+    /// The newest sessions.
+    pub sessions: Vec<SignedIn>,
+    /// How many sessions each client has.
+    pub counted: HashMap<ClientId, i64>,
 }
 
 impl Application {
@@ -45,18 +59,57 @@ impl Application {
         &self,
         caller: &Caller,
         tenant: TenantId,
-    ) -> Result<Vec<SignedIn>, Error> {
+    ) -> Result<SignedInOf, Error> {
+        let store = &self.parts.store;
         let own = caller.identity().map(|identity| identity.client);
-        let sees_all = caller.may(Needs::AuditRead, tenant);
-        let kept = self.parts.store.sessions_of(tenant, self.still_good());
-        let kept = kept.await?.into_iter().filter(|(hash, kept)| {
-            (sees_all || Some(kept.client) == own)
-                && self.is_vouched(&Whom::of_session(hash, kept), &kept.proof)
-        });
-        let kept: Vec<_> = kept.map(|(_, kept)| kept).collect();
+        if !caller.may(Needs::AuditRead, tenant) {
+            let sessions = match own {
+                Some(own) => self.sessions_of_client(caller, tenant, own).await?,
+                None => Vec::new(),
+            };
+            let number = i64::try_from(sessions.len()).unwrap_or(i64::MAX);
+            let counted = own.into_iter().map(|own| (own, number)).collect();
+            return Ok(SignedInOf { sessions, counted });
+        }
+        let good = self.still_good();
+        let counted = store.sessions_counted(tenant, good).await?;
+        let kept = store.sessions_of((tenant, None), good).await?;
+        let sessions = self.shown(caller, tenant, kept).await?;
+        Ok(SignedInOf { sessions, counted })
+    }
+
+    /// The sessions of one's own client.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Internal`].
+    pub async fn own_sessions(&self, session: &Session) -> Result<Vec<SignedIn>, Error> {
+        self.sessions_of_client(&session.caller, session.tenant, session.client)
+            .await
+    }
+
+    async fn sessions_of_client(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        client: ClientId,
+    ) -> Result<Vec<SignedIn>, Error> {
+        let of = (tenant, Some(client));
+        let kept = self.parts.store.sessions_of(of, self.still_good()).await?;
+        self.shown(caller, tenant, kept).await
+    }
+
+    /// Those of these that are genuine, with whether the caller may end them.
+    async fn shown(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        mut kept: Vec<(String, Kept)>,
+    ) -> Result<Vec<SignedIn>, Error> {
+        kept.retain(|(hash, kept)| self.is_vouched(&Whom::of_session(hash, kept), &kept.proof));
+        let own = caller.identity().map(|identity| identity.client);
         let others: BTreeSet<_> = kept
             .iter()
-            .map(|kept| kept.client)
+            .map(|(_, kept)| kept.client)
             .filter(|client| Some(*client) != own)
             .collect();
         let others: Vec<_> = others.into_iter().collect();
@@ -73,7 +126,7 @@ impl Application {
             .collect();
         Ok(kept
             .into_iter()
-            .map(|kept| SignedIn {
+            .map(|(_, kept)| SignedIn {
                 may_be_ended: Some(kept.client) == own || lesser.contains(&kept.client),
                 id: kept.id,
                 client: kept.client,
@@ -83,6 +136,8 @@ impl Application {
                 ends_at: kept.ends_at,
                 address: kept.address,
                 user_agent: kept.user_agent,
+                last_address: kept.last_address,
+                last_user_agent: kept.last_user_agent,
             })
             .collect())
     }
@@ -99,8 +154,16 @@ impl Application {
         id: &str,
         arrival: &Arrival,
     ) -> Result<bool, Error> {
-        let listed = self.signed_in_of(caller, tenant).await?;
-        let Some(found) = listed.into_iter().find(|session| session.id == id) else {
+        let (seen, ends) = self.still_good();
+        let own = caller.identity().map(|identity| identity.client);
+        let sees_all = caller.may(Needs::AuditRead, tenant);
+        let found = self.parts.store.session_called(tenant, id).await?;
+        let found = found.filter(|(_, kept)| {
+            let is_good = kept.seen_at > seen && kept.ends_at > ends;
+            is_good && (sees_all || Some(kept.client) == own)
+        });
+        let found = self.shown(caller, tenant, found.into_iter().collect());
+        let Some(found) = found.await?.pop() else {
             return Ok(false);
         };
         if !found.may_be_ended {
@@ -115,7 +178,7 @@ impl Application {
         let ended = tx.end_session_called(tenant, id).await?;
         tx.commit().await?;
         if let Some(ended) = &ended {
-            self.note_end(ended, Some(caller), arrival).await;
+            self.note_signed_out(ended, Some(caller), arrival).await;
         }
         Ok(ended.is_some())
     }

@@ -1,31 +1,32 @@
 //! Who is signed in to the console. A session names a client and the credential that it signed in with;
 //! what it may do is found out at each request, from the live state of both and of their tenant.
 
+mod ended;
 mod links;
 mod listed;
+mod vouched;
 
 use std::net::IpAddr;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_crypto::sha256;
 use chancery_domain::{
-    ChangeSet, ClientId, CredentialId, Event, ReadSet, StreamId, TenantId, Timestamp,
-    access::AdminScope,
-    client::{Client, ClientEvent},
-    secret_rotation::SecretRotation,
-    tenant::TenantEvent,
-    value::Slug,
+    ClientId, CredentialId, TenantId, Timestamp, access::AdminScope, client::Client,
+    secret_rotation::SecretRotation, value::Slug,
 };
-use chancery_event_store::{Session as Kept, SignInLink as KeptLink, StoreError, Tx};
+use chancery_event_store::Session as Kept;
 use chancery_projections::{client_secrets, clients, tenants};
 use chancery_token_log::{Entry, Kind, Operation, RecordError, shown_user_agent};
 
+use ended::Why;
+pub(crate) use ended::{Ended, end_sessions};
 pub use links::LinkCode;
-pub use listed::SignedIn;
+pub use listed::{SignedIn, SignedInOf};
+use vouched::Whom;
 
 use crate::{
     Application,
-    access::{Caller, Identity, admin_scopes},
+    access::{Caller, Identity},
     authenticate::BearerRefused,
     error::Error,
 };
@@ -51,6 +52,24 @@ pub struct Arrival {
     pub user_agent: Option<String>,
     /// The W3C trace in which it happens.
     pub trace_id: Option<String>,
+}
+
+impl Arrival {
+    /// The address and the software, fit to be kept and shown.
+    fn shown(&self) -> (Option<String>, Option<String>) {
+        let address = self.address.map(|address| address.to_string());
+        let agent = self.user_agent.as_deref();
+        let agent = agent.map(|text| shown_user_agent(text.into()).into_owned());
+        (address, agent)
+    }
+}
+
+/// How a session was last used.
+struct Seen {
+    /// When, to within a minute.
+    at: Timestamp,
+    address: Option<String>,
+    user_agent: Option<String>,
 }
 
 /// Somebody who is signed in, as things are now.
@@ -94,78 +113,6 @@ fn link_hash(code: &str) -> String {
     hashed("chancery console link", code)
 }
 
-/// What is kept of somebody who is signed in, or will be by a link.
-struct Whom<'a> {
-    purpose: &'static str,
-    hash: &'a str,
-    id: &'a str,
-    tenant: TenantId,
-    client: ClientId,
-    credential: CredentialId,
-    /// When it began, where it has, and when it ends.
-    moments: (Option<Timestamp>, Timestamp),
-}
-
-impl Application {
-    /// What vouches for a row: that it was this installation that signed them in. Otherwise whoever can write to the
-    /// database could be anybody, and what they did then would stand in the roll under another's name.
-    fn vouch(&self, whom: &Whom<'_>) -> String {
-        let (began, ends) = whom.moments;
-        let proof = self.parts.secrets.vouch(
-            whom.purpose,
-            &[
-                whom.hash,
-                whom.id,
-                &whom.tenant.to_string(),
-                &whom.client.to_string(),
-                &whom.credential.to_string(),
-                &began.map_or_else(String::new, |at| at.micros().to_string()),
-                &ends.micros().to_string(),
-            ],
-        );
-        URL_SAFE_NO_PAD.encode(proof)
-    }
-
-    /// Whether the row is what this installation made.
-    fn is_vouched(&self, whom: &Whom<'_>, proof: &str) -> bool {
-        let genuine = sha256(self.vouch(whom).as_bytes()) == sha256(proof.as_bytes());
-        if !genuine {
-            tracing::error!(
-                tenant = %whom.tenant,
-                client = %whom.client,
-                "ALARM: a row says that somebody is signed in to the console, and this server has not written it: somebody has written to the database"
-            );
-        }
-        genuine
-    }
-}
-
-impl Whom<'_> {
-    fn of_session<'a>(hash: &'a str, kept: &'a Kept) -> Whom<'a> {
-        Whom {
-            purpose: "console session",
-            hash,
-            id: &kept.id,
-            tenant: kept.tenant,
-            client: kept.client,
-            credential: kept.credential,
-            moments: (Some(kept.began_at), kept.ends_at),
-        }
-    }
-
-    fn of_link<'a>(hash: &'a str, link: &'a KeptLink) -> Whom<'a> {
-        Whom {
-            purpose: "console link",
-            hash,
-            id: &link.id,
-            tenant: link.tenant,
-            client: link.client,
-            credential: link.credential,
-            moments: (None, link.ends_at),
-        }
-    }
-}
-
 impl Application {
     /// Signs in a client that has just proved who it is. That it did is recorded before it is let in.
     ///
@@ -179,7 +126,8 @@ impl Application {
         let identity = caller.identity().ok_or(Error::CallerEnded)?;
         let id = self.session_id();
         let whom = (identity.home, identity.client, identity.credential);
-        self.sign_in((id, None), whom, arrival).await
+        let token = self.sign_in((id, None), whom, arrival).await?;
+        token.ok_or(Error::CallerEnded)
     }
 
     /// What a session is called, or a link: nothing can be done with it but to find it.
@@ -192,11 +140,11 @@ impl Application {
         (id, how): (String, Option<&'static str>),
         (tenant, client, credential): (TenantId, ClientId, CredentialId),
         arrival: &Arrival,
-    ) -> Result<SessionToken, Error> {
+    ) -> Result<Option<SessionToken>, Error> {
         let token = URL_SAFE_NO_PAD.encode(self.random::<32>());
         let now = self.now();
         let hash = session_hash(&token);
-        let user_agent = arrival.user_agent.as_deref();
+        let (address, user_agent) = arrival.shown();
         let mut session = Kept {
             id,
             tenant,
@@ -205,11 +153,17 @@ impl Application {
             began_at: now,
             seen_at: now,
             ends_at: now.plus_seconds(LASTS),
-            address: arrival.address.map(|address| address.to_string()),
-            user_agent: user_agent.map(|text| shown_user_agent(text.into()).into_owned()),
+            address: address.clone(),
+            user_agent: user_agent.clone(),
+            last_address: address,
+            last_user_agent: user_agent,
             proof: String::new(),
         };
         session.proof = self.vouch(&Whom::of_session(&hash, &session));
+        // What it is to stand on may have ended since a link was made for it.
+        if self.signed_in(&session).await?.is_none() {
+            return Ok(None);
+        }
         let entry = Entry {
             client: Some(client.to_string().into()),
             credential: Some(credential.to_string().into()),
@@ -219,11 +173,13 @@ impl Application {
         };
         self.note(entry).await?;
         let mut tx = self.parts.store.begin().await?;
-        tx.platform_delete_ended_sessions(now).await?;
-        tx.keep_newest_sessions(tenant, client, MOST - 1).await?;
+        let lasted = tx.platform_delete_ended_sessions(now).await?;
+        let older = tx.keep_newest_sessions(tenant, client, MOST - 1).await?;
         tx.keep_session(&hash, &session).await?;
         tx.commit().await?;
-        Ok(SessionToken(token))
+        self.note_ends(&lasted, Why::Lasted).await;
+        self.note_ends(&older, Why::GaveWay).await;
+        Ok(Some(SessionToken(token)))
     }
 
     /// A record of what somebody does who comes from there.
@@ -245,42 +201,23 @@ impl Application {
         }
     }
 
-    /// Writes that a session was ended; by somebody else, where it was not whoever it is of. It has ended whether or not
-    /// that can be written.
-    async fn note_end(&self, ended: &Kept, by: Option<&Caller>, arrival: &Arrival) {
-        let owner = ended.client.to_string();
-        let by = by.map(|caller| {
-            let credential = caller.identity().map(|identity| identity.credential);
-            (caller.actor().id(), credential)
-        });
-        let by = by.filter(|(client, _)| *client != owner);
-        let is_other = by.is_some();
-        let (client, credential) = by.unwrap_or((owner.clone(), Some(ended.credential)));
-        let entry = Entry {
-            client: Some(client.into()),
-            credential: credential.map(|credential| credential.to_string().into()),
-            // Whose it was, where somebody else ended it.
-            audience: is_other.then(|| owner.into()),
-            jti: Some(ended.id.as_str().into()),
-            ..self.at_the_console(ended.tenant, Kind::ConsoleSignedOut, arrival)
-        };
-        if let Err(error) = self.note(entry).await {
-            tracing::error!(tenant = %ended.tenant, client = %ended.client, %error, "the end of a session of the console could not be recorded");
-        }
-    }
-
-    /// Who is signed in with this token; `None`: nobody, or not any more. What has ended has ended for good.
+    /// Who is signed in with this token; `None`: nobody, or not any more. What has ended has ended for good. From where it
+    /// is used is noted.
     ///
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Internal`].
-    pub async fn session(&self, token: &str) -> Result<Option<Session>, Error> {
-        let Some((session, seen_at)) = self.looked_up(token).await? else {
+    pub async fn session(&self, token: &str, arrival: &Arrival) -> Result<Option<Session>, Error> {
+        let Some((session, seen)) = self.looked_up(token).await? else {
             return Ok(None);
         };
         let now = self.now();
-        if seen_at.plus_seconds(SEEN) <= now {
+        let (address, user_agent) = arrival.shown();
+        let is_elsewhere = (&address, &user_agent) != (&seen.address, &seen.user_agent);
+        if is_elsewhere || seen.at.plus_seconds(SEEN) <= now {
             let mut tx = self.parts.store.begin().await?;
-            tx.platform_session_seen(&session_hash(token), now).await?;
+            let from = (address.as_deref(), user_agent.as_deref());
+            tx.platform_session_seen(&session_hash(token), now, from)
+                .await?;
             tx.commit().await?;
         }
         Ok(Some(session))
@@ -295,8 +232,8 @@ impl Application {
         Ok(found.map(|(session, _)| session))
     }
 
-    /// A session that is good, and when it was last used.
-    async fn looked_up(&self, token: &str) -> Result<Option<(Session, Timestamp)>, Error> {
+    /// A session that is good, and how it was last used.
+    async fn looked_up(&self, token: &str) -> Result<Option<(Session, Seen)>, Error> {
         let hash = session_hash(token);
         self.clock_trusted()?;
         let Some(kept) = self.parts.store.platform_session(&hash).await? else {
@@ -307,17 +244,24 @@ impl Application {
         }
         // A session that was used later than now is one that may have rested too long.
         let now = self.now_after(kept.tenant, kept.seen_at)?;
-        let is_over = kept.ends_at <= now || kept.seen_at.plus_seconds(RESTS) <= now;
-        let good = if is_over {
-            None
+        let over = if kept.ends_at <= now {
+            Some(Why::Lasted)
         } else {
-            self.signed_in(&kept).await?
+            (kept.seen_at.plus_seconds(RESTS) <= now).then_some(Why::Rested)
+        };
+        let good = match over {
+            Some(_) => None,
+            None => self.signed_in(&kept).await?,
         };
         let Some((row, slug, caller)) = good else {
             // What it stood on may come back; it does not.
             let mut tx = self.parts.store.begin().await?;
-            tx.platform_end_session(&hash).await?;
+            let is_ended = tx.platform_end_session(&hash).await?;
             tx.commit().await?;
+            if is_ended {
+                let why = over.unwrap_or(Why::CredentialEnded);
+                self.note_ends(&[kept], why).await;
+            }
             return Ok(None);
         };
         let session = Session {
@@ -330,7 +274,12 @@ impl Application {
             form_token: hashed("chancery console form", token),
             ends_at: kept.ends_at,
         };
-        Ok(Some((session, kept.seen_at)))
+        let seen = Seen {
+            at: kept.seen_at,
+            address: kept.last_address,
+            user_agent: kept.last_user_agent,
+        };
+        Ok(Some((session, seen)))
     }
 
     /// The client of a session, its tenant's slug, and what it may do now: every admin scope that it is
@@ -370,47 +319,6 @@ impl Application {
         Ok(Some((client, tenant.state.slug, caller)))
     }
 
-    /// Ends the session with this token, if there is one.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`], [`Error::Internal`].
-    pub async fn end_session(&self, token: &str, arrival: &Arrival) -> Result<(), Error> {
-        let hash = session_hash(token);
-        let kept = self.parts.store.platform_session(&hash).await?;
-        let mut tx = self.parts.store.begin().await?;
-        let is_ended = tx.platform_end_session(&hash).await?;
-        tx.commit().await?;
-        if let Some(kept) = kept.filter(|_| is_ended) {
-            self.note_end(&kept, None, arrival).await;
-        }
-        Ok(())
-    }
-
-    /// Ends every session of the client that is signed in, on whichever machine. Gives how many there
-    /// were.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`], [`Error::Internal`].
-    pub async fn end_every_session(
-        &self,
-        session: &Session,
-        arrival: &Arrival,
-    ) -> Result<usize, Error> {
-        let (tenant, client) = (session.tenant, session.client);
-        let store = &self.parts.store;
-        let kept = store.sessions_of(tenant, self.still_good()).await?;
-        let mut tx = store.begin().await?;
-        tx.end_sessions_of(tenant, client).await?;
-        tx.commit().await?;
-        let ended = kept.iter().filter(|(_, kept)| kept.client == client);
-        let mut number = 0;
-        for (_, kept) in ended {
-            number += 1;
-            self.note_end(kept, None, arrival).await;
-        }
-        Ok(number)
-    }
-
     /// After which moments a session that is good now was used, and ends.
     fn still_good(&self) -> (Timestamp, Timestamp) {
         let now = self.now();
@@ -440,50 +348,4 @@ impl Session {
     pub fn sent(&self, form_token: &str) -> bool {
         sha256(self.form_token.as_bytes()) == sha256(form_token.as_bytes())
     }
-}
-
-/// Ends what stands on what this change ends, in the same transaction: sessions and links of a client that is
-/// disabled, ends or may do nothing here any more, and of a tenant that is suspended or closed. When all that comes
-/// back, they do not.
-pub(crate) async fn end_sessions(
-    tx: &mut Tx,
-    tenant: TenantId,
-    (read, change): (&ReadSet, &ChangeSet),
-) -> Result<(), StoreError> {
-    for (stream, event) in change.events() {
-        match (event, stream) {
-            (
-                Event::Tenant(
-                    TenantEvent::TenantSuspended { .. } | TenantEvent::TenantClosed { .. },
-                ),
-                _,
-            ) => tx.end_sessions_in(tenant).await?,
-            (
-                Event::Client(
-                    ClientEvent::ClientDisabled { .. }
-                    | ClientEvent::ClientExpired { .. }
-                    | ClientEvent::ClientDeleted { .. },
-                ),
-                StreamId::Client(client),
-            ) => {
-                tx.end_sessions_of(tenant, *client).await?;
-            }
-            (
-                Event::Client(
-                    ClientEvent::ClientGrantRevoked { .. } | ClientEvent::ClientGranted { .. },
-                ),
-                StreamId::Client(client),
-            ) => {
-                let after = read.after(change);
-                if after
-                    .client(*client)
-                    .is_ok_and(|client| admin_scopes(client).is_empty())
-                {
-                    tx.end_sessions_of(tenant, *client).await?;
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }

@@ -9,7 +9,17 @@ const GROUPS: &[(&str, &str, &[Kind])] = &[
     (
         "requests",
         "requests for tokens",
-        &[Kind::TokenIssued, Kind::TokenRefreshed, Kind::TokenDenied],
+        &[
+            Kind::TokenIssued,
+            Kind::TokenRefreshed,
+            Kind::TokenDenied,
+            Kind::RefreshReused,
+        ],
+    ),
+    (
+        "denied",
+        "requests that were denied",
+        &[Kind::TokenDenied, Kind::RefreshReused],
     ),
     (
         "tokens",

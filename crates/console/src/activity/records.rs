@@ -75,8 +75,11 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                 tbody { @for record in &records { (row(&within, &known, record, now)) } }
             } }
         }
-        @if let (true, Some(end)) = (listed.has_next, &listed.end) {
-            p.more { a.button href={"?" (asked.address(&[("before", &end.to_string())]))} rel="next" { "Earlier" } }
+        p.more {
+            @if before.is_some() { a.button href={"?" (asked.address(&[("before", "")]))} { "Newest" } " " }
+            @if let (true, Some(end)) = (listed.has_next, &listed.end) {
+                a.button href={"?" (asked.address(&[("before", &end.to_string())]))} rel="next" { "Earlier" }
+            }
         }
     }))
 }
@@ -149,6 +152,9 @@ fn what(record: &Activity) -> Markup {
         ActivityKind::ConsoleSignedIn => show::badge("info", "signed in to the console"),
         ActivityKind::ConsoleSignedOut if !record.audience.is_empty() => {
             show::badge("warn", "ended a session of the console")
+        }
+        ActivityKind::ConsoleSignedOut if record.reason.is_some() => {
+            show::badge("info", "a session of the console ended")
         }
         ActivityKind::ConsoleSignedOut => show::badge("info", "signed out of the console"),
     }

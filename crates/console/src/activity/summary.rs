@@ -82,7 +82,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
         }
         ul.cards {
             li { a href=(records("&kind=tokens")) { span.big { (issued) } span { @if issued == 1 { "token issued" } @else { "tokens issued" } } } }
-            li { a href=(records("&kind=token_denied")) { span.big { (denied) } span { @if denied == 1 { "request denied" } @else { "requests denied" } } } }
+            li { a href=(records("&kind=denied")) { span.big { (denied) } span { @if denied == 1 { "request denied" } @else { "requests denied" } } } }
             li { a href="#unused" { span.big { (summary.unused.len()) @if summary.is_partial { "+" } } span { "clients not used" } } }
         }
         @if issued + denied == 0 {
@@ -191,7 +191,7 @@ fn denials(within: &Within, summary: &ActivitySummary) -> Markup {
                         th scope="row" {
                             // A record without a reason cannot be asked for.
                             @if name.is_empty() { (reason(name)) } @else {
-                                a href=(within.at(&format!("/activity/records?kind=token_denied&reason={name}&since={}", summary.begin))) { (reason(name)) }
+                                a href=(within.at(&format!("/activity/records?kind=denied&reason={name}&since={}", summary.begin))) { (reason(name)) }
                             }
                         }
                         td.number { (times) }

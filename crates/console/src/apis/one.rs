@@ -1,4 +1,4 @@
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use chancery_application::{ApiChange, ClientFilter, Error, Needs, PageRequest};
 use chancery_domain::{
     ApiId, Faults, Row,
@@ -64,11 +64,15 @@ pub(crate) async fn change(posted: Posted<Within>) -> Result<Response, Stop> {
             application
                 .update_api(caller, change, &request)
                 .await
-                .map(|_| ())
+                .map(|_| "changed")
         }
         Err(faults) => Err(Error::Invalid(faults)),
     };
-    answered(&posted, id, "change", changed, "changed").await
+    let page = format!("/apis/{id}");
+    match posted.answered(&page, "change", changed)? {
+        Ok(response) => Ok(response),
+        Err(refused) => show(within, Some(&refused), None).await,
+    }
 }
 
 pub(crate) async fn retire(posted: Posted<Within>) -> Result<Response, Stop> {
@@ -81,27 +85,13 @@ pub(crate) async fn retire(posted: Posted<Within>) -> Result<Response, Stop> {
         Ok(()) => application
             .retire_api(caller, id, &request)
             .await
-            .map(|_| ()),
+            .map(|_| "retired"),
         Err(error) => Err(error),
     };
-    answered(&posted, id, "retire", retired, "retired").await
-}
-
-/// Back to the page with what was done in a word, or with what is wrong with the form of this name.
-async fn answered(
-    posted: &Posted<Within>,
-    id: ApiId,
-    form: &str,
-    outcome: Result<(), Error>,
-    done: &str,
-) -> Result<Response, Stop> {
-    let within = &posted.from;
-    match outcome {
-        Ok(()) => Ok(Redirect::to(&within.at(&format!("/apis/{id}?done={done}"))).into_response()),
-        Err(error) => {
-            let refused = Refused::by(error, form, &posted.fields)?;
-            show(within, Some(&refused), None).await
-        }
+    let page = format!("/apis/{id}");
+    match posted.answered(&page, "retire", retired)? {
+        Ok(response) => Ok(response),
+        Err(refused) => show(within, Some(&refused), None).await,
     }
 }
 

@@ -1,6 +1,5 @@
 //! The keys of its own that a client signs its assertions with.
 
-use chancery_application::Needs;
 use chancery_domain::{
     ClientId, KeyId, Timestamp,
     client::{Client, ClientKey, KeyEnd},
@@ -26,7 +25,7 @@ pub(super) fn section(
     refused: Option<&Refused>,
     now: Timestamp,
 ) -> Markup {
-    let may_change = within.may(Needs::TenantAdmin);
+    let may_change = super::may_change(within, client);
     html! {
         section {
             h2 { "Keys" }

@@ -6,6 +6,7 @@ use maud::html;
 use super::called;
 use crate::{
     fields::{Asked, one_of},
+    find,
     layout::Page,
     show,
     stop::Stop,
@@ -23,6 +24,9 @@ const STATES: &[(&str, &str, ClientState)] = &[
 ];
 
 pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response, Stop> {
+    if let Some(found) = find::by_id(&within.visitor, asked.get("q")).await? {
+        return Ok(found);
+    }
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let states: Vec<_> = STATES
@@ -63,7 +67,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
             @if may_create { a.button.primary href=(within.at("/clients/new")) { "Create a client" } }
         }
         form.filter method="get" role="search" {
-            div { label for="q" { "Name begins with" } input id="q" name="q" type="search" value=(asked.raw("q")); }
+            div { label for="q" { "Name begins with, or id" } input id="q" name="q" type="search" value=(asked.raw("q")); }
             div {
                 label for="state" { "State" }
                 select id="state" name="state" {

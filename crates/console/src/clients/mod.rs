@@ -15,7 +15,7 @@ mod token;
 mod trial;
 
 use axum::routing::{get, post};
-use chancery_application::Error;
+use chancery_application::{Error, Needs};
 use chancery_domain::{ClientId, Row, client::Client};
 
 use crate::{routes::Routes, stop::Stop, within::Within};
@@ -60,6 +60,11 @@ async fn found(within: &Within) -> Result<(ClientId, Row<Client>), Stop> {
     } else {
         Err(Error::NotFound { what: "client" }.into())
     }
+}
+
+/// Whether whoever asks may change this client and its credentials.
+fn may_change(within: &Within, client: &Client) -> bool {
+    within.may(Needs::TenantAdmin) && within.visitor.session.caller.may_change(client)
 }
 
 /// What people call a client, or its id.

@@ -59,7 +59,7 @@ fn shown(within: &Within, id: ClientId, client: &Client, secret: IssuedSecret) -
         return html! {
             section.once {
                 h2 { "This was done before" }
-                p { "The form was sent again. The secret that ends in " code { (hint) } " was shown the first time, and nobody can show it again. If you do not have it, rotate the secret." }
+                p { "The form was sent again. The secret that ends in " code { (hint) } " was shown the first time, and nobody can show it again. If you do not have it, " a href=(within.at(&format!("/clients/{id}"))) { "rotate the secret once more" } "." }
                 dl.facts { dt { "Client id" } dd { (show::id(&id)) } }
             }
         };

@@ -10,7 +10,7 @@ use chancery_domain::{
 };
 use maud::{Markup, html};
 
-use super::{called, found, grants, keys, secrets, trial};
+use super::{called, found, grants, keys, may_change, secrets, trial};
 use crate::{
     fields::{Asked, NOTHING},
     form::{Form, Line},
@@ -60,7 +60,7 @@ pub(super) async fn show(
         .remove(&id);
     let secrets = secrets::section(within, id, client, refused).await?;
     let state = client.state(now);
-    let may_change = state != ClientState::Deleted && within.may(Needs::TenantAdmin);
+    let may_change = state != ClientState::Deleted && may_change(within, client);
     let grants = if may_change {
         let apis = grants::apis(within, Some(client)).await?;
         let granted = grants::given(client, &apis).with(VERSION, row.version.to_string());
@@ -84,6 +84,9 @@ pub(super) async fn show(
                 }
             }
             (show::only_read(within))
+            @if within.may(Needs::TenantAdmin) && !within.visitor.session.caller.may_change(client) {
+                p.aside { "This client holds a scope of the admin API that you do not hold: it is changed by somebody who does." }
+            }
             @if within.visitor.session.client == id {
                 p.aside { "You are signed in as this client. Whatever ends it, its secret or its scopes of the admin API ends your session too." }
             }

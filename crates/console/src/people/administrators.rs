@@ -1,9 +1,9 @@
 //! Who may administer a tenant, or look into it: the clients that hold a scope of the admin API.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::response::Response;
-use chancery_application::Needs;
+use chancery_application::{Needs, SignedInOf};
 use chancery_domain::ClientId;
 use maud::{Markup, html};
 
@@ -31,18 +31,29 @@ pub(super) async fn show(
 ) -> Result<Response, Stop> {
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
-    let (listed, has_more) = application.administrators(caller, within.tenant).await?;
+    // Who may audit alone sees who is signed in.
+    let may_read = within.may(Needs::TenantRead);
+    let (listed, more) = if may_read {
+        application.administrators(caller, within.tenant).await?
+    } else {
+        within.require(Needs::AuditRead)?;
+        (Vec::new(), None)
+    };
     let ids: Vec<ClientId> = listed.iter().map(|(id, ..)| *id).collect();
-    let uses = application
-        .last_uses_of_clients(caller, within.tenant, &ids)
-        .await?;
+    let uses = if may_read {
+        application
+            .last_uses_of_clients(caller, within.tenant, &ids)
+            .await?
+    } else {
+        HashMap::new()
+    };
     let signed_in = application.signed_in_of(caller, within.tenant).await?;
     let now = application.now();
     let names: BTreeMap<_, _> = listed
         .iter()
         .map(|(id, row, _)| (*id, called(*id, &row.state)))
         .collect();
-    let of = |id: &ClientId| signed_in.iter().filter(|s| s.client == *id).count();
+    let of = |id: &ClientId| signed_in.counted.get(id).copied().unwrap_or_default();
     let sees_all = within.may(Needs::AuditRead);
     let ends = within.at("/sessions/end");
     let may_end = within.may(Needs::TenantAdmin).then_some(ends.as_str());
@@ -52,7 +63,9 @@ pub(super) async fn show(
         .show(&html! {
             h1 { "Administrators" }
             p.lead { "Who may read or change this tenant, here or by the admin API. Each is a client that holds a scope of " code { "urn:chancery:admin" } "." @if !is_system(within) { " Operators, who belong to the tenant " code { "system" } ", may too." } }
-            @if listed.is_empty() {
+            @if !may_read {
+                p { "To list them takes " code { (Needs::TenantRead.scope()) } ". The " a href=(within.at("/roll?type=ClientGranted")) { "roll" } " has each grant." }
+            } @else if listed.is_empty() {
                 div.empty { p { "Nobody of this tenant may administer it: only operators do." } }
             } @else {
                 div.table tabindex="0" role="region" aria-label="Administrators" { table {
@@ -70,12 +83,12 @@ pub(super) async fn show(
                             td { (show::client_state(row.state.state(now))) }
                             td { code { (scopes.join(" ")) } }
                             td { @match uses.get(id) { Some(last) => (show::when(last.at, now)), None => span.quiet { "never" } } }
-                            @if sees_all { td { @match of(id) { 0 => span.quiet { "–" }, number => (show::count(i64::try_from(number).unwrap_or_default(), "session")) } } }
+                            @if sees_all { td { @match of(id) { 0 => span.quiet { "–" }, number => (show::count(number, "session")) } } }
                             td { @match row.state.expires_at { Some(end) => (show::when(end, now)), None => span.quiet { "–" } } }
                         }
                     } }
                 } }
-                @if has_more { p { "There are more than stand here." } }
+                @if let Some(api) = more { p { "There are more than stand here, newer ones: " a href=(within.at(&format!("/clients?api={api}"))) { "all of them" } "." } }
             }
             section id="sessions" {
                 h2 { "Signed in now" }
@@ -87,11 +100,14 @@ pub(super) async fn show(
 
 fn signed(
     within: &Within,
-    sessions: &[chancery_application::SignedIn],
+    signed_in: &SignedInOf,
     names: &BTreeMap<ClientId, String>,
     may_end: Option<&str>,
 ) -> Markup {
     let now = within.visitor.application().now();
+    let sessions = &signed_in.sessions;
+    let all: i64 = signed_in.counted.values().sum();
+    let has_more = i64::try_from(sessions.len()).is_ok_and(|shown| shown < all);
     html! {
         @if !within.may(Needs::AuditRead) {
             p { "Your own sessions alone: those of others take " code { (Needs::AuditRead.scope()) } "." }
@@ -100,6 +116,7 @@ fn signed(
             p { "Nobody of this tenant." }
         } @else {
             (sessions::table(&within.visitor, sessions, Some(names), (may_end, now)))
+            @if has_more { p { "There are more than stand here: " (all) " in all. The table above says how many each has." } }
         }
         @if within.may(Needs::AuditRead) {
             p { a href=(within.at("/activity/records?kind=console")) { "Who signed in and out before" } }

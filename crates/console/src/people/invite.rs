@@ -1,7 +1,7 @@
 //! Inviting somebody to administer a tenant: a client of their own, and all that they need to come in.
 
 use axum::response::Response;
-use chancery_application::{ClientCreated, Invitation};
+use chancery_application::{ClientCreated, Invitation, Needs};
 use chancery_domain::{Faults, access::AdminScope, client::Expiry, value::ClientName};
 use maud::{Markup, html};
 
@@ -78,6 +78,8 @@ pub(super) fn form(within: &Within, given: &Fields, problem: Option<&Problem>) -
 
 pub(crate) async fn invite(posted: Posted<Within>) -> Result<Response, Stop> {
     let (within, fields) = (&posted.from, &posted.fields);
+    // The form is not on the page for anybody else, nor would be what is wrong with it.
+    within.require(Needs::TenantAdmin)?;
     let mut faults = Faults::default();
     let name = ClientName::parse(fields.get("name").unwrap_or_default());
     let name = faults.take("name", name);

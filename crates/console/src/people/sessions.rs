@@ -31,7 +31,7 @@ pub(super) fn table(
         div.table.records tabindex="0" role="region" aria-label="Who is signed in" { table {
             thead { tr {
                 @if names.is_some() { th scope="col" { "Who" } }
-                th scope="col" { "Since" } th scope="col" { "Last seen" } th scope="col" { "Ends" } th scope="col" { "From" }
+                th scope="col" { "Since" } th scope="col" { "Last seen" } th scope="col" { "Ends at the latest" } th scope="col" { "From" }
                 td aria-hidden="true" {}
             } }
             tbody { @for session in sessions {
@@ -45,6 +45,11 @@ pub(super) fn table(
                     td {
                         (show::or_dash(session.address.as_ref()))
                         @if let Some(agent) = &session.user_agent { br; span.quiet.agent title=(agent) { (agent) } }
+                        @if (&session.last_address, &session.last_user_agent) != (&session.address, &session.user_agent) {
+                            br; (show::badge("warn", "last used from elsewhere"))
+                            br; (show::or_dash(session.last_address.as_ref()))
+                            @if let Some(agent) = &session.last_user_agent { br; span.quiet.agent title=(agent) { (agent) } }
+                        }
                     }
                     td {
                         @if session.id == visitor.session.id { (show::badge("info", "this browser")) }
@@ -74,10 +79,7 @@ pub(super) fn done(asked: &Fields) -> Option<&'static str> {
 pub(crate) async fn own(visitor: Visitor, Asked(asked): Asked) -> Result<Response, Stop> {
     let session = &visitor.session;
     let application = visitor.application();
-    let mut listed = application
-        .signed_in_of(&session.caller, session.tenant)
-        .await?;
-    listed.retain(|listed| listed.client == session.client);
+    let listed = application.own_sessions(session).await?;
     let now = application.now();
     Ok(Page::new("Where you are signed in", &visitor)
         .noting(done(&asked))

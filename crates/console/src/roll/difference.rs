@@ -1,11 +1,14 @@
 //! What changed between two moments.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use axum::response::Response;
-use chancery_application::{Difference, DifferenceKind, DifferenceWhat, EntryNumber, Error};
+use chancery_application::{Difference, DifferenceKind, DifferenceWhat, EntryNumber, Error, Needs};
+use chancery_domain::ClientId;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::{fields::Asked, layout::Page, show, stop::Stop, within::Within};
+use crate::{clients::called, fields::Asked, layout::Page, show, stop::Stop, within::Within};
 
 /// A day, which is looked back on at most where nothing else is asked for.
 const DAY: i64 = 86_400;
@@ -31,6 +34,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
         found => (from, found?),
     };
     let difference = &found.difference;
+    let names = clients_named(&within, difference).await?;
     let (first, last) = (difference.from.entry, difference.to.entry);
     // Said out, so that the next page compares the same two moments.
     let same = [("from", from.to_string()), ("to", to.to_string())];
@@ -49,7 +53,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
             "Between " a href=(within.at(&format!("/past?entry={first}"))) { "entry " (first) } " and " a href=(within.at(&format!("/past?entry={last}"))) { "entry " (last) }
             ", also by the clock alone. What came and went in between is not here: the " a href=(within.at("/roll")) { "roll" } " has it."
         }
-        (changes(&within, difference, found.next.is_some() || after.is_some()))
+        (changes(&within, difference, &names, found.next.is_some() || after.is_some()))
         @if found.is_cut {
             p.problem role="status" { "This is not all: more came to its end by the clock alone than one page compares. Choose moments that are nearer to each other." }
         }
@@ -62,7 +66,36 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     }))
 }
 
-fn changes(within: &Within, difference: &Difference, is_part: bool) -> Markup {
+/// What the clients of changed secrets are called now.
+async fn clients_named(
+    within: &Within,
+    difference: &Difference,
+) -> Result<BTreeMap<String, String>, Stop> {
+    if !within.may(Needs::TenantRead) {
+        return Ok(BTreeMap::new());
+    }
+    let ids = difference
+        .changes
+        .iter()
+        .filter_map(|change| change.client.as_ref()?.parse().ok());
+    let ids: BTreeSet<ClientId> = ids.collect();
+    let ids: Vec<_> = ids.into_iter().collect();
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let found = application.clients_of(caller, within.tenant, &ids).await?;
+    let named = found
+        .into_iter()
+        .map(|(id, row)| (id.to_string(), called(id, &row.state)));
+    Ok(named.collect())
+}
+
+fn changes(
+    within: &Within,
+    difference: &Difference,
+    names: &BTreeMap<String, String>,
+    is_part: bool,
+) -> Markup {
+    let of = |client: &String| names.get(client).unwrap_or(client).clone();
     html! {
         @if difference.changes.is_empty() && is_part {
             div.empty { p { "Nothing is different of what these entries happened to." } }
@@ -72,7 +105,7 @@ fn changes(within: &Within, difference: &Difference, is_part: bool) -> Markup {
         @for change in &difference.changes {
             section {
                 div.head {
-                    h2 { (kind(change.kind)) " " (change.label) }
+                    h2 { @if let Some(client) = &change.client { (of(client)) ": " } (kind(change.kind)) " " (change.label) }
                     @match change.what {
                         DifferenceWhat::Added => (show::badge("good", "new")),
                         DifferenceWhat::Changed => (show::badge("info", "changed")),

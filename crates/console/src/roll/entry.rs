@@ -176,7 +176,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                     }
                     ol { @for hash in &proof.hashes { li { code { (coded(hash)) } } } }
                     p { a.button href=(program) { "As JSON" } }
-                    p { "The whole roll is checked by " code { "chancery audit verify" } ", with an " a href=(within.at("/roll/export")) download { "export" } " and the checkpoints that you kept." }
+                    p { "The whole roll is checked by " code { "chancery audit verify" } ", with an " a href=(within.at("/roll/export")) { "export" } " and the checkpoints that you kept." }
                 }
                 None if asked.get("size").is_some() => p { "It is not in a checkpoint of that size, which was made before it. Leave the size empty for the newest one." },
                 None => p { "It is not in a checkpoint yet. That takes a few seconds: load the page again." },

@@ -74,28 +74,36 @@ pub(crate) async fn follow(
     };
     readings.keep(reading, application.now());
     let (base, reader) = (within.at(""), caller.clone());
-    let events = entries
-        // Whoever may not read on, or a roll that cannot be read, ends the stream.
-        .take_while(|entry| future::ready(entry.is_ok()))
-        .filter_map(|entry| future::ready(entry.ok()))
-        .then(move |entry| {
-            let (application, reader) = (application.clone(), reader.clone());
-            async move {
-                let entries = std::iter::once(&entry);
-                let names = Names::looked_up(&application, &reader, tenant, entries).await;
-                // Without them it is told all the same.
-                (entry, names.unwrap_or_default(), application.now())
-            }
-        })
-        .map(move |(entry, names, now)| {
-            let row = timeline::row(&base, &entry, &names, now);
-            let event = Event::default()
-                .event("entry")
-                .id(entry.tenant_seq.to_string())
-                .data(row.into_string());
-            Ok::<_, Infallible>(event)
-        })
-        .take_until(Box::pin(tokio::time::sleep(LASTS)));
+    let (signed_in, token) = (application.clone(), within.visitor.token().to_owned());
+    let events =
+        entries
+            // Whoever may not read on or is not signed in any more, or a roll that cannot be read, ends the stream.
+            .take_while(move |entry| {
+                let (is_read, application, token) =
+                    (entry.is_ok(), signed_in.clone(), token.clone());
+                async move {
+                    is_read && matches!(application.session_at_rest(&token).await, Ok(Some(_)))
+                }
+            })
+            .filter_map(|entry| future::ready(entry.ok()))
+            .then(move |entry| {
+                let (application, reader) = (application.clone(), reader.clone());
+                async move {
+                    let entries = std::iter::once(&entry);
+                    let names = Names::looked_up(&application, &reader, tenant, entries).await;
+                    // Without them it is told all the same.
+                    (entry, names.unwrap_or_default(), application.now())
+                }
+            })
+            .map(move |(entry, names, now)| {
+                let row = timeline::row(&base, &entry, &names, now);
+                let event = Event::default()
+                    .event("entry")
+                    .id(entry.tenant_seq.to_string())
+                    .data(row.into_string());
+                Ok::<_, Infallible>(event)
+            })
+            .take_until(Box::pin(tokio::time::sleep(LASTS)));
     // Something has to be said before the first entry, or a proxy holds the answer back.
     let hello = Event::default()
         .retry(Duration::from_secs(1))

@@ -79,6 +79,10 @@ impl Names {
             names.operators = rows
                 .map(|(id, row)| (id, format!("{} (operator)", called(id, &row.state))))
                 .collect();
+        } else {
+            // Whoever made an entry and is no client of the tenant.
+            let unknown = actors.into_iter().map(|id| (id, "an operator".to_owned()));
+            names.operators = unknown.collect();
         }
         Ok(names)
     }

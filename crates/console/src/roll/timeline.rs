@@ -49,7 +49,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
             @if follows { span.badge id="live-says" role="status" { "" } }
             a.button href=(within.at("/past")) { "As it was" }
             a.button href=(within.at("/difference")) { "Compare" }
-            a.button href=(within.at("/roll/export")) download { "Export" }
+            a.button href=(within.at("/roll/export")) { "Export" }
         }
         p.lead { "Everything that was ever decided about this tenant, newest first. Entries are never changed or removed." }
         (filter(&asked))
@@ -79,7 +79,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
 /// One entry.
 pub(super) fn row(base: &str, entry: &Recorded, names: &Names, now: Timestamp) -> Markup {
     let subject = html! {
-        (words::subject(entry.stream)) @if let Some(name) = names.subject(entry.stream) { (if matches!(entry.stream, StreamId::SecretRotation(_)) { " of " } else { " " }) (name) }
+        (words::subject(entry.stream)) @if !names.may_read { " " code { (entry.stream.aggregate_id()) } } @if let Some(name) = names.subject(entry.stream) { (if matches!(entry.stream, StreamId::SecretRotation(_)) { " of " } else { " " }) (name) }
     };
     let (number, whole) = (entry.tenant_seq, pretty(entry));
     html! {

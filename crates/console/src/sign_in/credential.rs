@@ -8,7 +8,7 @@ use axum::{
 use chancery_application::BearerRefused;
 use chancery_domain::value::{ADMIN_API, Slug};
 use chancery_telemetry::TraceContext;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use maud::{Markup, html};
 
 use super::{NOT_KEPT, enter, onward};
@@ -17,6 +17,7 @@ use crate::{
     fields::{Asked, Fields},
     layout,
     posted::Anonymous,
+    show,
     stop::{Stop, capitalised},
     tokens::{Answer, Origin, Peer},
     visitor::arrival,
@@ -82,11 +83,18 @@ pub(crate) async fn sign_in(
         .ask(&origin, &slug, (client, secret), &[("audience", ADMIN_API)])
         .await?;
     let Some(token) = answer.token() else {
+        let wait = answer
+            .retry_after
+            .filter(|_| answer.error().0 == "rate_limit_exceeded");
         let status = match answer.status {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => answer.status,
             _ => StatusCode::UNAUTHORIZED,
         };
-        return refused(status, &why_not(&answer));
+        let mut response = refused(status, &why_not(&answer))?;
+        if let Some(seconds) = wait {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        return Ok(response);
     };
     let arrival = arrival(&peer, &headers, &trace);
     let caller = match console.application.authenticate(token).await {
@@ -109,7 +117,9 @@ fn why_not(answer: &Answer) -> String {
             "The credential is right, but its client holds no scope of the admin API. Ask an operator to grant it one, or sign in as another client.".to_owned()
         }
         ("rate_limit_exceeded", _) => {
-            "Too many attempts. Wait a minute and try again.".to_owned()
+            let wait = answer.retry_after.unwrap_or(60);
+            let wait = show::span(wait);
+            format!("Too many requests from this address, or for tokens of this client or tenant. Try again in {wait}, or ask an operator.")
         }
         ("temporarily_unavailable", _) => {
             "The server cannot check that right now. Try again in a moment.".to_owned()

@@ -34,7 +34,7 @@ pub(crate) async fn sign_in(
     if let Some(token) = used {
         enter(application, &headers, (token, &arrival), "/console").await
     } else {
-        let spent = "This link was used, has ended, or is not whole. It works once, within five minutes: make another with `chancery operator link`.";
+        let spent = "This link was used, has ended with what it was for or by time, or is not whole. It works once, within five minutes: make another with `chancery operator link`.";
         Ok((StatusCode::UNAUTHORIZED, form(Some(spent))).into_response())
     }
 }

@@ -26,7 +26,7 @@ pub(super) async fn page(
         h1 { "Tenants" }
         p.lead { "Every tenant whose roll and activity you may read." }
         form.filter method="get" role="search" {
-            div { label for="q" { "Slug or name begins with" } input id="q" name="q" type="search" value=(asked.raw("q")); }
+            div { label for="q" { "Slug or name begins with, or id" } input id="q" name="q" type="search" value=(asked.raw("q")); }
             button type="submit" { "Show" }
         }
         @if listed.items.is_empty() {

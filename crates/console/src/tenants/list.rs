@@ -6,6 +6,7 @@ use maud::html;
 use super::audited;
 use crate::{
     fields::{Asked, one_of},
+    find,
     layout::Page,
     show,
     stop::Stop,
@@ -22,6 +23,9 @@ const STATES: &[(&str, TenantState)] = &[
 ];
 
 pub(crate) async fn page(visitor: Visitor, Asked(asked): Asked) -> Result<Response, Stop> {
+    if let Some(found) = find::by_id(&visitor, asked.get("q")).await? {
+        return Ok(found);
+    }
     let application = visitor.application();
     let caller = &visitor.session.caller;
     let filter = TenantFilter {
@@ -57,7 +61,7 @@ pub(crate) async fn page(visitor: Visitor, Asked(asked): Asked) -> Result<Respon
             @if may_create { a.button.primary href="/console/tenants/new" { "Create a tenant" } }
         }
         form.filter method="get" role="search" {
-            div { label for="q" { "Slug or name begins with" } input id="q" name="q" type="search" value=(asked.raw("q")); }
+            div { label for="q" { "Slug or name begins with, or id" } input id="q" name="q" type="search" value=(asked.raw("q")); }
             div {
                 label for="state" { "State" }
                 select id="state" name="state" {

@@ -1,25 +1,24 @@
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use chancery_application::Error;
 
 use super::overview;
 use crate::{
     meant::{reason, reason_for_good},
     posted::Posted,
-    refused::Refused,
     stop::Stop,
     within::Within,
 };
 
 pub(crate) async fn change(form: Posted<Within>) -> Result<Response, Stop> {
-    let within = &form.from;
     let what = form.fields.get("do").unwrap_or_default();
-    match done(&form, what).await {
-        Ok(Some(done)) => Ok(Redirect::to(&within.at(&format!("?done={done}"))).into_response()),
-        Ok(None) => Err(Stop::Unreadable("The form does not say what to do.")),
-        Err(error) => {
-            let refused = Refused::by(error, what, &form.fields)?;
-            overview::show(within, Some(&refused), None).await
-        }
+    let done = match done(&form, what).await {
+        Ok(Some(done)) => Ok(done),
+        Ok(None) => return Err(Stop::Unreadable("The form does not say what to do.")),
+        Err(error) => Err(error),
+    };
+    match form.answered("", what, done)? {
+        Ok(response) => Ok(response),
+        Err(refused) => overview::show(&form.from, Some(&refused), None).await,
     }
 }
 

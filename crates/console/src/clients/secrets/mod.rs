@@ -9,7 +9,7 @@ mod table;
 use std::collections::HashMap;
 
 use axum::response::Response;
-use chancery_application::{Error, Needs, NewSecretInput};
+use chancery_application::{Error, NewSecretInput};
 use chancery_domain::{
     ClientId, Faults, Invalid, SecretId,
     client::{Client, ClientState},
@@ -17,7 +17,7 @@ use chancery_domain::{
 };
 use maud::{Markup, html};
 
-use super::{change, found, once};
+use super::{change, found, may_change, once};
 use crate::{meant::reason, posted::Posted, refused::Refused, show, stop::Stop, within::Within};
 
 /// How many secrets are shown: the newest ones.
@@ -55,15 +55,14 @@ pub(super) async fn section(
             .collect::<HashMap<_, _>>(),
         now: application.now(),
     };
-    let may_change =
-        within.may(Needs::TenantAdmin) && client.state(known.now) != ClientState::Deleted;
+    let is_changed = may_change(within, client) && client.state(known.now) != ClientState::Deleted;
     Ok(html! {
         section id="secrets" {
             h2 { "Secrets" }
             (life::drawn(&newest, known.now))
-            (table::shown(within, id, (&newest, SHOWN), &known, may_change))
+            (table::shown(within, id, (&newest, SHOWN), &known, is_changed))
             (forms::due(&secrets, known.now))
-            @if may_change { (forms::all(within, id, (version, &secrets), refused)) }
+            @if is_changed { (forms::all(within, id, (version, &secrets), refused)) }
         }
     })
 }
