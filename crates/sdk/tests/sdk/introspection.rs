@@ -498,6 +498,8 @@ async fn a_limit_of_the_issuer_is_bridged_for_a_minute_and_lets_nobody_in() {
             assert_eq!(refused.status(), 503, "{on_outage:?}: {refused}");
         }
         tokio::time::advance(seconds(15)).await;
+        let refused = verifier.verify(&revoked).await.unwrap_err();
+        assert_eq!(refused, InvalidToken::Revoked.into());
         assert_eq!(
             verifier.verify(&good).await.is_ok(),
             later_on,
