@@ -122,14 +122,18 @@ impl FromRequest<Console> for Anonymous {
     }
 }
 
-/// Whether a browser says that a form is of a page of this server, or of nobody's page but its user's. What says
-/// nothing is refused: every browser says one of the two, where nobody keeps it from doing so. `null` is what it says of
-/// an origin that is to be kept secret, as any page can ask of it; the pages here do not.
+/// Whether a form is of a page of this server, or of nobody's page but its user's. Every browser says one of the two
+/// of a form that another page sends, and no page can keep it from that: what says nothing is a program, which has
+/// nobody's cookies. `null` is what a browser says of an origin that is to be kept secret, as any page can ask of it;
+/// the pages here do not.
 fn is_from_here(headers: &HeaderMap, own: &str) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
         return site == "same-origin" || site == "none";
     }
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if !headers.contains_key(ORIGIN) {
+        return true;
+    }
     let Some((_, host)) = text(ORIGIN).and_then(|origin| origin.split_once("://")) else {
         return false;
     };

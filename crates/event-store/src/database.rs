@@ -122,9 +122,13 @@ impl Database {
             Pools::Sqlite {
                 writer, readers, ..
             } => {
-                // The last connection folds the write-ahead log into the file, and must be able to write.
                 close(readers).await;
                 close(writer).await;
+                // Whoever is last folds the write-ahead log into the file, but somebody else may have it open: the
+                // token log's writer reads the rolls. Backups that copy the file alone are of what was written.
+                if let Err(error) = sqlite::fold(&writer.connect_options()).await {
+                    tracing::debug!(%error, "the write-ahead log stays beside its file");
+                }
             }
         }
     }

@@ -90,6 +90,17 @@ pub(crate) async fn connect(
     Ok((writer, readers))
 }
 
+/// Writes what the write-ahead log has into its file, as far as nobody reads what was there before. Nobody is
+/// waited for.
+pub(crate) async fn fold(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
+    let options = options.clone().create_if_missing(false);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
+        .execute(&mut connection)
+        .await?;
+    connection.close().await
+}
+
 /// A file as a URI that SQLite opens for reading alone.
 fn read_only(path: &Path) -> Result<String, StoreError> {
     let path = path.to_str().ok_or_else(|| {
