@@ -273,6 +273,8 @@ story! {
             }
             page.shows("3 tokens issued 1 request denied");
             page.shows("billing 3");
+            // Days begin at whole hours, as uses are counted.
+            assert_eq!(page.text().contains("Counted by whole hours, since"), over == "hour");
         }
         let records = browser.open("/console/t/acme/activity/records?kind=token_denied").await;
         records.shows("token denied");

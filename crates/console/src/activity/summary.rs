@@ -11,6 +11,7 @@ use crate::{
     clients::called,
     fields::{Asked, Fields, one_of},
     layout::Page,
+    show,
     stop::Stop,
     within::Within,
 };
@@ -103,6 +104,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
             }
             section {
                 h2 { "Busiest clients" }
+                @if hour != summary.begin { p { "Counted by whole hours, since " (show::moment(hour)) "." } }
                 @if summary.busiest.is_empty() { p { "None." } } @else {
                     div.table tabindex="0" role="region" aria-label="Busiest clients" { table {
                         thead { tr { th scope="col" { "Client" } th.number scope="col" { "Tokens" } td aria-hidden="true" {} th scope="col" { "Records" } } }

@@ -5,7 +5,7 @@ use tokio::sync::Semaphore;
 use super::{
     Backoff, BuildError, CacheKey, CircuitBreaker, ClientAuth, Credential, Hooks, Inner,
     MemoryCache, RetryStrategy, TokenCache, TokenClient, TokenRequest, breaker::Breaker,
-    endpoints::Endpoints, hooks::NoHooks, kinds::Kinds,
+    endpoints::Endpoints, fetch::AT_ONCE, hooks::NoHooks, kinds::Kinds,
 };
 use crate::{
     Scopes,
@@ -14,9 +14,6 @@ use crate::{
     metadata::Believed,
     transport::{Link, Transport, built_in},
 };
-
-/// So many requests of a client are on their way at once, each for another kind of token. More wait.
-const AT_ONCE: usize = 64;
 
 /// Builds a [`TokenClient`]. Needed are an issuer or a token endpoint, the client's id, and how it
 /// authenticates.

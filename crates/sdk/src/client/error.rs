@@ -47,6 +47,16 @@ pub enum Error {
         /// What happened last.
         cause: Box<Error>,
     },
+    /// This client has as many requests on their way as it may, and none of them came to its end in time. Nobody
+    /// was asked.
+    #[error(
+        "the authorization server was not asked: {requests} requests of this client are on their way already"
+    )]
+    #[non_exhaustive]
+    Busy {
+        /// How many.
+        requests: usize,
+    },
     /// The issuer's metadata could not be used.
     #[error("the issuer's metadata cannot be used: {0}")]
     Discovery(DiscoveryError),
@@ -139,7 +149,8 @@ impl Error {
             | Self::Unavailable(_)
             | Self::Unreachable { .. }
             | Self::Timeout { .. }
-            | Self::Paused { .. } => true,
+            | Self::Paused { .. }
+            | Self::Busy { .. } => true,
             Self::Refused(answer) => answer.status == 408 || answer.status == 425,
             Self::Discovery(error) => error.is_retryable(),
             // The file or the vault may be back soon.

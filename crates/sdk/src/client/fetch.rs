@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use http::Response;
-use tokio::time::Instant;
+use tokio::{sync::SemaphorePermit, time::Instant};
 
 use super::{
     AccessToken, CacheKey, Error, Exchange, Inner, Purpose, TokenRequest,
@@ -18,6 +18,9 @@ use crate::{Secret, endpoint::Endpoint};
 
 /// However long a configured time is: so long that nobody waits, and so short that every clock reaches it.
 pub(super) const LONGEST: Duration = Duration::from_hours(24 * 365);
+
+/// So many requests of a client are on their way at once, each for another kind of token. More wait.
+pub(super) const AT_ONCE: usize = 256;
 
 /// What a token in the cache must be like to make a request needless: somebody else may have got it
 /// between the look at the cache and the flight.
@@ -94,8 +97,7 @@ impl Inner {
         let mut refused: Option<Secret> = None;
         loop {
             // First a place, and then the look whether the server is left alone: who waits for one hears of it.
-            let place = tokio::time::timeout_at(deadline, self.at_once.acquire()).await;
-            let place = place.map_err(|_| Error::timeout(self.endpoints.name(), self.timeout))?;
+            let place = self.place(deadline).await?;
             if let Err(paused) = self.breaker.enter() {
                 drop(place);
                 self.wait_for_the_server(&paused, deadline).await?;
@@ -149,6 +151,15 @@ impl Inner {
             tokio::time::sleep(pause).await;
             attempt += 1;
         }
+    }
+
+    /// One of the places for requests that are on their way. Waited for only as long as a request has time after it:
+    /// what would be given up as soon as it is sent troubles a server that is slow already.
+    async fn place(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Error> {
+        let last = deadline - self.timeout.min(LONGEST) / 10;
+        let place = tokio::time::timeout_at(last, self.at_once.acquire()).await;
+        let busy = Error::Busy { requests: AT_ONCE };
+        place.map_err(|_| busy)?.map_err(|_| Error::Interrupted)
     }
 
     /// Waits as long as the server has asked for, if there is time for it. A server that fails is not

@@ -26,6 +26,9 @@ use crate::{
 const PATIENCE: Duration = Duration::from_millis(500);
 /// And for a key that is not here for no longer than this: anybody can make one up.
 const PATIENCE_FOR_NEW: Duration = Duration::from_secs(2);
+/// For so long after its time a set is used at once while the next one is on its way: where little is asked, a key that was
+/// taken out is trusted for no longer than this beyond what the issuer said.
+const A_LITTLE: Duration = Duration::from_secs(30);
 /// What a caller is told who comes while there are no keys, and nobody has said when there will be.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -75,6 +78,13 @@ struct Current {
     fresh_for: Duration,
     etag: Option<HeaderValue>,
     url: Option<Endpoint>,
+}
+
+impl Current {
+    /// Up to which age it is used while the next one is on its way.
+    fn old_until(&self) -> Duration {
+        self.fresh_for.saturating_add(self.fresh_for.min(A_LITTLE))
+    }
 }
 
 /// Why keys are fetched.
@@ -218,16 +228,11 @@ impl IssuerKeys {
         }
         // A clock that went back says nothing about the age: look again, and go by the time that passes.
         let age = self.rules.clock.now().duration_since(current.fetched_at);
-        let by_the_timer = |_| {
-            current
-                .fetched
-                .elapsed()
-                .max(current.fresh_for.saturating_mul(2))
-        };
+        let by_the_timer = |_| current.fetched.elapsed().max(current.old_until());
         match age.unwrap_or_else(by_the_timer) {
             age if age < current.fresh_for => State::Fresh,
             age if age > self.rules.max_stale => State::Gone,
-            age if age < current.fresh_for.saturating_mul(2) => State::Old,
+            age if age < current.old_until() => State::Old,
             _ => State::Stale,
         }
     }

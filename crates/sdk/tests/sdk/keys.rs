@@ -173,17 +173,20 @@ async fn a_withdrawn_key_is_forgotten_when_the_set_is_no_longer_fresh() {
 
 #[tokio::test(start_paused = true)]
 async fn after_a_long_silence_nobody_gets_in_with_a_withdrawn_key() {
-    let stage = Stage::new();
-    let verifier = stage.verifier();
-    let old = token(&stage);
-    verifier.verify(&old).await.unwrap();
-    stage.issuer.rotate_key(Algorithm::Es256);
-    stage.issuer.withdraw_old_keys();
-    stage.advance(seconds(3_600)).await;
-    assert_eq!(
-        verifier.verify(&old).await.unwrap_err(),
-        InvalidToken::UnknownKey.into()
-    );
+    // The issuer said: fresh for 300 s.
+    for silence in [330, 3_600] {
+        let stage = Stage::new();
+        let verifier = stage.verifier();
+        let old = token(&stage);
+        verifier.verify(&old).await.unwrap();
+        stage.issuer.rotate_key(Algorithm::Es256);
+        stage.issuer.withdraw_old_keys();
+        stage.advance(seconds(silence)).await;
+        assert_eq!(
+            verifier.verify(&old).await.unwrap_err(),
+            InvalidToken::UnknownKey.into()
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

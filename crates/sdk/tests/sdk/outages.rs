@@ -12,8 +12,8 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine;
 
 use chancery_sdk::{
-    Answer, Backoff, CircuitBreaker, ClientAuth, Credential, Error, ErrorCode, Exchange, Hooks,
-    RetryStrategy, TokenClient,
+    AccessToken, Answer, Backoff, CircuitBreaker, ClientAuth, Credential, Error, ErrorCode,
+    Exchange, Hooks, RetryStrategy, TokenClient,
     clock::Clock,
     testing::{Outage, TestClient, TestClock},
     transport::TransportError,
@@ -922,49 +922,72 @@ async fn metadata_of_no_use_are_not_believed_and_an_endpoint_that_moves_is_found
     );
 }
 
-/// However many kinds of tokens there are.
-#[tokio::test(start_paused = true)]
-async fn so_many_requests_of_a_client_are_on_their_way_at_once() {
-    /// Counts, and wants to be left alone when the test lets it answer.
-    #[derive(Debug)]
-    struct Counting(AtomicUsize, tokio::sync::watch::Receiver<bool>);
+/// Counts, and wants to be left alone when the test lets it answer.
+#[derive(Debug)]
+struct Counting(AtomicUsize, tokio::sync::watch::Receiver<bool>);
 
-    impl chancery_sdk::transport::Transport for Counting {
-        fn send(
-            &self,
-            _: http::Request<bytes::Bytes>,
-        ) -> chancery_sdk::transport::BoxFuture<
-            '_,
-            Result<http::Response<bytes::Bytes>, TransportError>,
-        > {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            let mut open = self.1.clone();
-            Box::pin(async move {
-                open.wait_for(|open| *open).await.unwrap();
-                let mut answer = json(429, &json!({"error": "rate_limit_exceeded"}));
-                answer.headers_mut().insert("retry-after", 60.into());
-                Ok(answer)
-            })
-        }
+impl chancery_sdk::transport::Transport for Counting {
+    fn send(
+        &self,
+        _: http::Request<bytes::Bytes>,
+    ) -> chancery_sdk::transport::BoxFuture<'_, Result<http::Response<bytes::Bytes>, TransportError>>
+    {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let mut open = self.1.clone();
+        Box::pin(async move {
+            open.wait_for(|open| *open).await.unwrap();
+            let mut answer = json(429, &json!({"error": "rate_limit_exceeded"}));
+            answer.headers_mut().insert("retry-after", 60.into());
+            Ok(answer)
+        })
     }
+}
 
-    let (gate, open) = tokio::sync::watch::channel(false);
-    let counting = Arc::new(Counting(AtomicUsize::new(0), open));
+/// Tokens of so many kinds are asked for at once.
+fn ask_for_kinds(
+    transport: &Arc<Counting>,
+    kinds: usize,
+) -> tokio::task::JoinSet<Result<AccessToken, Error>> {
     let client = client_of(&Scripted::new(|_| unreachable!()))
-        .transport(counting.clone())
+        .transport(transport.clone())
+        .request_timeout(seconds(60))
         .build()
         .unwrap();
-    for kind in 0..200 {
+    let mut asking = tokio::task::JoinSet::new();
+    for kind in 0..kinds {
         let client = client.clone();
-        tokio::spawn(async move {
+        asking.spawn(async move {
             let request = chancery_sdk::TokenRequest::new().scopes(format!("orders:{kind}"));
             client.get_token_for(&request).await
         });
     }
+    asking
+}
+
+/// However many kinds of tokens there are.
+#[tokio::test(start_paused = true)]
+async fn so_many_requests_of_a_client_are_on_their_way_at_once() {
+    let (gate, open) = tokio::sync::watch::channel(false);
+    let counting = Arc::new(Counting(AtomicUsize::new(0), open));
+    let _asking = ask_for_kinds(&counting, 400);
     settle().await;
-    assert_eq!(counting.0.load(Ordering::Relaxed), 64);
+    assert_eq!(counting.0.load(Ordering::Relaxed), 256);
     // Those that wait for their turn hear what was said.
     gate.send_replace(true);
     settle().await;
-    assert_eq!(counting.0.load(Ordering::Relaxed), 64);
+    assert_eq!(counting.0.load(Ordering::Relaxed), 256);
+}
+
+/// Whoever has no time left after waiting for a turn troubles a slow server with nothing, and hears why.
+#[tokio::test(start_paused = true)]
+async fn nobody_asks_who_cannot_wait_for_the_answer() {
+    let (_gate, open) = tokio::sync::watch::channel(false);
+    let counting = Arc::new(Counting(AtomicUsize::new(0), open));
+    let outcomes = ask_for_kinds(&counting, 300).join_all().await;
+    let busy = outcomes.iter().filter(|outcome| {
+        let busy = matches!(outcome, Err(error @ Error::Busy { .. }) if error.is_retryable());
+        busy || !matches!(outcome, Err(Error::Timeout { .. }))
+    });
+    assert_eq!(busy.count(), 300 - 256);
+    assert_eq!(counting.0.load(Ordering::Relaxed), 256);
 }
