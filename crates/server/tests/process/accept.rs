@@ -133,15 +133,14 @@ fn memory(directory: &Path) -> String {
 
 /// Seals acme to its end, lets the server see it, and gives the checkpoint.
 async fn sealed(directory: &Path, arguments: &[String], server: &Server) -> String {
+    server.checkpoint("acme").await;
     let (status, _, stderr) = audit(
         directory,
         arguments,
         &["export", "--tenant", "acme", "-o", "acme.ndjson"],
     );
     assert_eq!(status, 0, "{stderr}");
-    let answer = server.get("/t/acme/roll/checkpoint").await;
-    assert_eq!(answer.status().as_u16(), 200);
-    let note = answer.text().await.unwrap();
+    let note = server.checkpoint("acme").await;
     assert!(
         memory(directory).contains(note.lines().nth(2).unwrap()),
         "the server has seen it"
@@ -185,7 +184,7 @@ on_both_stores! {
         let seen = "this node has seen one of";
         let server = Server::start(directory, arguments);
         server.logs(seen);
-        assert_eq!(server.get("/t/acme/roll/checkpoint").await.text().await.unwrap(), kept);
+        assert_eq!(server.checkpoint("acme").await, kept);
         let ready: Value = server.get("/readyz").await.json().await.unwrap();
         assert_eq!((&ready["status"], &ready["rolls"]), (&"ready".into(), &1.into()));
         let export = |out: &str| audit(directory, arguments, &["export", "--tenant", "acme", "-o", out]);
@@ -225,7 +224,7 @@ on_both_stores! {
 
         // The server that runs goes on from there, and whoever kept the later checkpoint sees it.
         assert_eq!(export("acme.ndjson").0, 0);
-        let earlier = server.get("/t/acme/roll/checkpoint").await.text().await.unwrap();
+        let earlier = server.checkpoint("acme").await;
         assert_ne!(earlier, kept);
         let ready: Value = server.get("/readyz").await.json().await.unwrap();
         assert_eq!(ready["rolls"], Value::Null, "{ready}");
@@ -403,7 +402,7 @@ on_both_stores! {
 on_both_stores! {
     async fn a_new_installation_is_not_made_where_seals_of_another_are_remembered(directory: &Path, arguments: &[String]) {
         let server = Server::start(directory, arguments);
-        assert!(server.get("/t/system/roll/checkpoint").await.status().is_success());
+        server.checkpoint("system").await;
         assert_eq!(server.terminate(), 0);
         let (before, operator) = (memory(directory), directory.join("chancery-data/operator.json"));
         let credential = fs::read(&operator).unwrap();
@@ -435,7 +434,7 @@ on_both_stores! {
         let seen = directory.join("chancery-data/seals-seen.ndjson");
         fs::rename(&seen, directory.join("seen.before")).unwrap();
         let server = Server::start(directory, &empty);
-        assert!(server.get("/t/system/roll/checkpoint").await.status().is_success());
+        server.checkpoint("system").await;
         assert_eq!(server.terminate(), 0);
         drop(database);
     }

@@ -38,6 +38,7 @@ async fn history(directory: &Path, arguments: &[String]) -> Server {
             "createTenant(input: {{slug: \"{slug}\", displayName: \"The company\"}}) {{ replayed }}"
         );
         create(&server, &token, &tenant).await;
+        server.checkpoint(slug).await;
     }
     let client = |slug: &str, name: &str| {
         format!("createClient(input: {{tenant: \"{slug}\", name: \"{name}\"}}) {{ replayed }}")

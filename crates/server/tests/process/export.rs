@@ -38,6 +38,7 @@ pub(crate) fn assert_exports(directory: &Path, arguments: &[String], tenant: &st
 on_both_stores! {
     async fn a_roll_is_exported_beside_a_running_server(directory: &Path, arguments: &[String]) {
         let server = Server::start(directory, arguments);
+        server.checkpoint("system").await;
         let entries = assert_exports(directory, arguments, "system");
         let (status, stdout, stderr) =
             audit(directory, arguments, &["export", "--tenant", "system", "-o", "system.ndjson"]);
@@ -79,6 +80,7 @@ on_both_stores! {
     /// database tell the same past.
     async fn what_a_live_server_exports_verifies_and_replays_as_its_database_does(directory: &Path, arguments: &[String]) {
         let server = Server::start(directory, arguments);
+        server.checkpoint("system").await;
         let entries = assert_exports(directory, arguments, "system");
         let (status, _, stderr) =
             audit(directory, arguments, &["export", "--tenant", "system", "-o", "system.ndjson"]);
@@ -120,13 +122,20 @@ on_both_stores! {
     }
 }
 
+/// An installation that does not run, whose first roll is sealed.
+async fn stopped_and_sealed(directory: &Path) {
+    let server = Server::start(directory, &[]);
+    server.checkpoint("system").await;
+    assert_eq!(server.terminate(), 0);
+}
+
 /// Only a file is replaced by an export: what a link names, and never a pipe or a device.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_export_replaces_files_and_nothing_else() {
     use std::os::unix::fs::{FileTypeExt, symlink};
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
-    assert_eq!(Server::start(directory, &[]).terminate(), 0);
+    stopped_and_sealed(directory).await;
     let export = |out: &str| audit(directory, &[], &["export", "--tenant", "system", "-o", out]);
     let pipe = directory.join("pipe");
     assert!(
@@ -168,7 +177,7 @@ async fn an_export_replaces_files_and_nothing_else() {
 async fn an_export_that_nobody_reads_to_its_end_is_not_done() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
-    assert_eq!(Server::start(directory, &[]).terminate(), 0);
+    stopped_and_sealed(directory).await;
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut command = chancery(directory);

@@ -37,6 +37,7 @@ async fn furnish(server: &Server) -> Before {
     run("mutation { createTenant(input: {slug: \"acme\", displayName: \"Acme\"}) { tenant { id } } }").await;
     run("mutation { createApi(input: {tenant: \"acme\", identifier: \"https://a.example\", name: \"A\", scopes: [{name: \"a\"}]}) { api { id } } }").await;
     let made = run("mutation { createClient(input: {tenant: \"acme\", name: \"c\", grants: [{api: \"https://a.example\", scopes: [\"a\"]}]}) { client { id } secret { plaintext } } }").await;
+    server.checkpoint("acme").await;
     Before {
         client: text(&made, "/data/createClient/client/id"),
         secret: text(&made, "/data/createClient/secret/plaintext"),

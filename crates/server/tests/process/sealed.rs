@@ -92,6 +92,7 @@ impl<'a> Office<'a> {
             client("CLIENT_SECRET").await,
             client("CLIENT_SECRET_JWT").await,
         );
+        server.checkpoint("acme").await;
         assert_eq!(server.terminate(), 0);
         let office = Self {
             directory,

@@ -242,6 +242,14 @@ impl Server {
             .unwrap()
     }
 
+    /// The latest checkpoint of a roll. Whoever is the first to ask has it sealed; else the server does so a
+    /// moment after the tenant is made. Commands beside it never begin.
+    pub(crate) async fn checkpoint(&self, slug: &str) -> String {
+        let answer = self.get(&format!("/t/{slug}/roll/checkpoint")).await;
+        assert_eq!(answer.status(), 200, "the checkpoint of {slug}");
+        answer.text().await.unwrap()
+    }
+
     /// Tells the server to stop, and waits.
     pub(crate) fn terminate(&self) -> i32 {
         self.tell_to_stop();
