@@ -27,8 +27,7 @@ pub(crate) struct Server {
     reader: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What a server has logged since it listened.
-#[derive(Default)]
+/// What a server has logged since it was started.
 struct Log {
     text: Mutex<String>,
     grown: Condvar,
@@ -144,23 +143,28 @@ impl Server {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
+        // What runs in the background may say something before it is said where the server listens.
+        let mut text = String::new();
         let (url, address) = loop {
-            line.clear();
+            let begin = text.len();
             assert!(
-                log.read_line(&mut line).unwrap() > 0,
+                log.read_line(&mut text).unwrap() > 0,
                 "the server ended before it listened"
             );
-            let entry: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
+            let line = &text[begin..];
+            let entry: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
             if let Some(url) = entry["public_url"].as_str() {
                 let address = entry["address"].as_str().unwrap_or_default();
                 break (url.to_owned(), format!("http://{address}"));
             }
         };
-        let rest = Arc::new(Log::default());
+        let kept = Arc::new(Log {
+            text: Mutex::new(text),
+            grown: Condvar::new(),
+        });
         let reader = std::thread::spawn({
-            let rest = Arc::clone(&rest);
-            move || rest.follow(log)
+            let kept = Arc::clone(&kept);
+            move || kept.follow(log)
         });
         let operator = fs::read(directory.join("chancery-data/operator.json")).unwrap();
         let operator = serde_json::from_slice(&operator).unwrap();
@@ -170,7 +174,7 @@ impl Server {
             address,
             operator,
             http: reqwest::Client::new(),
-            log: rest,
+            log: kept,
             reader: Mutex::new(Some(reader)),
         }
     }
@@ -267,7 +271,7 @@ impl Server {
         self.child.lock().unwrap().wait().unwrap().code().unwrap()
     }
 
-    /// What was logged since it listened, when it has ended.
+    /// What was logged since it was started, when it has ended.
     pub(crate) fn log(&self) -> String {
         if let Some(reader) = self.reader.lock().unwrap().take() {
             reader.join().unwrap();
