@@ -29,9 +29,13 @@ fn configure(directory: &Path, more: &str) {
     fs::write(directory.join("chancery.toml"), config).unwrap();
 }
 
+/// Each file is exchanged as a whole: whoever reads one meanwhile never sees a half.
 fn put(directory: &Path, cert: &str, key: &str) {
-    fs::write(directory.join("cert.pem"), cert).unwrap();
-    fs::write(directory.join("key.pem"), key).unwrap();
+    for (name, text) in [("cert.pem", cert), ("key.pem", key)] {
+        let next = directory.join("next.pem");
+        fs::write(&next, text).unwrap();
+        fs::rename(next, directory.join(name)).unwrap();
+    }
 }
 
 /// Whether this certificate is served.
