@@ -12,8 +12,8 @@ use chancery_event_store::StoreLocation;
 use chancery_testkit::stores::TestDatabase;
 use serde_json::{Value, json};
 
-/// How long a server may take to say what it is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a server may take to do what it is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running `chancery serve` in a directory of its own.
 pub(crate) struct Server {
