@@ -16,7 +16,7 @@ use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
 use crate::{
     crash::{jti, recorded},
     proxy::{Proxy, Way},
-    server::{Server, arguments},
+    server::{Server, arguments, client},
 };
 
 /// How long each of the two outages lasts: together as long as a database takes to start again.
@@ -35,10 +35,7 @@ impl<'a> Outside<'a> {
     async fn of(server: &'a Server) -> Self {
         Self {
             token: server.operator_token().await,
-            http: reqwest::Client::builder()
-                .timeout(PATIENCE)
-                .build()
-                .unwrap(),
+            http: client().timeout(PATIENCE).build().unwrap(),
             server,
         }
     }

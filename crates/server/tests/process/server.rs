@@ -56,6 +56,12 @@ pub(crate) fn chancery(directory: &Path) -> Command {
     command
 }
 
+/// A client that does not use a connection which the server may be closing at that moment: it does so when nobody
+/// has said anything on it for fifteen seconds.
+pub(crate) fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(5))
+}
+
 /// What a command that ends by itself printed.
 pub(crate) fn output(mut command: Command) -> (i32, String, String) {
     let Output {
@@ -173,7 +179,7 @@ impl Server {
             url,
             address,
             operator,
-            http: reqwest::Client::new(),
+            http: client().build().unwrap(),
             log: kept,
             reader: Mutex::new(Some(reader)),
         }

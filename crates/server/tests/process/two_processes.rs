@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
 
-use crate::server::{Server, arguments};
+use crate::server::{Server, arguments, client};
 
 /// How often each thing is done at both at once.
 const ROUNDS: usize = 8;
@@ -34,7 +34,7 @@ impl Two {
         assert_ne!(first.address, second.address);
         Self {
             servers: [first, second],
-            http: reqwest::Client::new(),
+            http: client().build().unwrap(),
         }
     }
 
