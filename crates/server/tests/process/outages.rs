@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -21,8 +24,10 @@ use crate::{
 
 /// How long each of the two outages lasts: together as long as a database takes to start again.
 const AWAY: Duration = Duration::from_secs(15);
-/// How long any answer may take meanwhile.
-const PATIENCE: Duration = Duration::from_secs(12);
+/// How long any answer may take meanwhile, and what is waited for after it.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How many ask for tokens all the while.
+const ASKING: usize = 4;
 
 /// What somebody sees from outside.
 struct Outside<'a> {
@@ -126,7 +131,7 @@ impl<'a> Outside<'a> {
     async fn works_again(&self, slug: &str) {
         let since = Instant::now();
         while self.get("/readyz").await.status() != 200 {
-            assert!(since.elapsed() < Duration::from_secs(10), "not ready again");
+            assert!(since.elapsed() < PATIENCE, "not ready again");
         }
         let token = self.ask_for_token().await;
         assert_eq!(token.status(), 200, "{}", token.text().await.unwrap());
@@ -147,6 +152,8 @@ impl<'a> Outside<'a> {
 /// Tokens that are asked for all the while, a hundred times a second.
 struct Load {
     issued: Arc<Mutex<Vec<String>>>,
+    /// How often each of those who ask was told that there is none.
+    refused: Arc<[AtomicUsize; ASKING]>,
     stop: watch::Sender<bool>,
     asking: Vec<JoinHandle<()>>,
 }
@@ -157,8 +164,9 @@ impl Load {
         let answer: Value = outside.graphql(unlimited).await.json().await.unwrap();
         assert!(answer["errors"].is_null(), "{answer}");
         let issued = Arc::new(Mutex::new(Vec::new()));
+        let refused = Arc::<[AtomicUsize; ASKING]>::default();
         let (stop, stopped) = watch::channel(false);
-        let asking = (0..4).map(|_| {
+        let asking = (0..ASKING).map(|who| {
             let text = |name: &str| outside.server.operator[name].as_str().unwrap().to_owned();
             let request = outside
                 .http
@@ -168,17 +176,36 @@ impl Load {
                     ("grant_type", "client_credentials"),
                     ("audience", "urn:chancery:admin"),
                 ]);
-            tokio::spawn(ask(request, Arc::clone(&issued), stopped.clone()))
+            let (issued, refused) = (Arc::clone(&issued), Arc::clone(&refused));
+            tokio::spawn(ask(request, issued, (refused, who), stopped.clone()))
         });
         Self {
             asking: asking.collect(),
             issued,
+            refused,
             stop,
         }
     }
 
     fn issued(&self) -> usize {
         self.issued.lock().unwrap().len()
+    }
+
+    /// Waits until nobody gets a token any more, and everybody has what they were given before.
+    async fn is_refused(&self) {
+        let counts = || {
+            let counts = self.refused.each_ref();
+            counts.map(|count| count.load(Ordering::SeqCst))
+        };
+        let (before, since) = (counts(), Instant::now());
+        while counts()
+            .iter()
+            .zip(before)
+            .any(|(now, before)| *now == before)
+        {
+            assert!(since.elapsed() < PATIENCE, "there are tokens");
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Whoever asked all the while gets tokens again.
@@ -205,6 +232,7 @@ impl Load {
 async fn ask(
     request: RequestBuilder,
     issued: Arc<Mutex<Vec<String>>>,
+    (refused, who): (Arc<[AtomicUsize; ASKING]>, usize),
     stopped: watch::Receiver<bool>,
 ) {
     let mut pace = tokio::time::interval(Duration::from_millis(40));
@@ -222,10 +250,11 @@ async fn ask(
                 .lock()
                 .unwrap()
                 .push(answer["access_token"].as_str().unwrap().to_owned()),
-            503 => assert!(
-                retry && answer["error"] == "temporarily_unavailable",
-                "{answer}"
-            ),
+            503 => {
+                let told = retry && answer["error"] == "temporarily_unavailable";
+                assert!(told, "{answer}");
+                refused[who].fetch_add(1, Ordering::SeqCst);
+            }
             _ => panic!("{status}: {answer}"),
         }
     }
@@ -364,6 +393,7 @@ async fn files_that_take_no_writes_are_said_to_and_can_still_be_read() {
     becomes(&outside, 503, "takes no writes").await;
     assert_eq!(outside.get("/healthz").await.status(), 200);
     assert_eq!(outside.ask_for_token().await.status(), 503);
+    load.is_refused().await;
     let during = load.issued();
     for _ in 0..10 {
         // No token without a record, no change without an event, and everybody is told to come again.
