@@ -85,7 +85,10 @@ fn lasting(said: &str) -> String {
     let said = sorted(said);
     let varies = |word: &str| {
         let number = word.len() <= 6 && word.bytes().all(|byte| byte.is_ascii_digit());
-        word.contains('…') || !number && word.contains(|c: char| c.is_ascii_digit())
+        // A hash or a key in base64 has a digit nearly always, and not always.
+        let base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+        let hash = word.len() >= 43 && word.chars().all(base64);
+        word.contains('…') || hash || !number && word.contains(|c: char| c.is_ascii_digit())
     };
     let mut kept = String::new();
     let mut word = String::new();
