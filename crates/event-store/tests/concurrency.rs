@@ -253,8 +253,9 @@ async fn whoever_writes_gets_the_only_connection_from_who_keeps_it() {
 #[tokio::test]
 async fn a_kept_connection_that_has_rested_is_looked_at_before_it_is_used() {
     let store = TestStore::postgres().await;
-    let (_database, mut kept) = kept(&store).await;
+    // Before it: a second later the kept connection would be looked at.
     let mut tx = store.begin().await.unwrap();
+    let (_database, mut kept) = kept(&store).await;
     let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
     let (ended,) = fetch_one!(&mut tx, (i64,), ended).unwrap();
