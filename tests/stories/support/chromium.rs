@@ -168,17 +168,22 @@ impl Chromium {
         }
     }
 
-    /// Opens an address.
+    /// Opens an address: another than the one that is open, but for its fragment.
     pub(crate) async fn open(&mut self, url: &str) {
+        self.eval("window.before = true").await;
         self.call("Page.navigate", json!({"url": url})).await;
-        self.until("document.readyState === 'complete' && location.href !== 'about:blank'")
-            .await;
+        self.until_another_page().await;
     }
 
     /// Does something that leads to another page, and waits for that.
     pub(crate) async fn follow(&mut self, script: &str) {
         self.eval(&format!("window.before = true; {script}; true"))
             .await;
+        self.until_another_page().await;
+    }
+
+    /// Waits until the page that was marked as the one before is gone, and the next is whole.
+    async fn until_another_page(&mut self) {
         self.until("window.before === undefined && document.readyState === 'complete'")
             .await;
     }
@@ -276,8 +281,7 @@ impl Chromium {
     pub(crate) async fn enter(&mut self) {
         self.eval("window.before = true").await;
         self.key("Enter").await;
-        self.until("window.before === undefined && document.readyState === 'complete'")
-            .await;
+        self.until_another_page().await;
     }
 
     /// What a reader sees.
