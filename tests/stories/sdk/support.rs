@@ -15,7 +15,7 @@ use chancery_sdk::{
 };
 use chancery_testkit::clock::TestClock;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::JoinHandle,
 };
 
@@ -81,6 +81,8 @@ pub(super) struct Way {
     to: String,
     at: std::net::SocketAddr,
     open: Option<JoinHandle<()>>,
+    /// Nobody else is given the port while the way is cut.
+    held: Option<TcpSocket>,
 }
 
 impl Way {
@@ -93,6 +95,7 @@ impl Way {
             open: Some(carry(listener, to.clone())),
             to,
             at,
+            held: None,
         }
     }
 
@@ -101,11 +104,15 @@ impl Way {
         let open = self.open.take().unwrap();
         open.abort();
         let _ = open.await;
+        let held = TcpSocket::new_v4().unwrap();
+        held.set_reuseaddr(true).unwrap();
+        held.bind(self.at).unwrap();
+        self.held = Some(held);
     }
 
     /// Opens it again.
-    pub(super) async fn mend(&mut self) {
-        let listener = TcpListener::bind(self.at).await.unwrap();
+    pub(super) fn mend(&mut self) {
+        let listener = self.held.take().unwrap().listen(1_024).unwrap();
         self.open = Some(carry(listener, self.to.clone()));
     }
 }
