@@ -671,10 +671,9 @@ story! {
         let looked_up = async || world.counted(r#"chancery_directory_fills_total{chancery_directory_entry="client"}"#).await;
         let (held, before) = (world.hold_tokens().await, looked_up().await);
         let all_are = async {
-            let mut looked = 0;
+            let begun = std::time::Instant::now();
             while looked_up().await < before + 6 {
-                looked += 1;
-                assert!(looked < 500, "some are kept waiting");
+                assert!(begun.elapsed().as_secs() < 30, "some are kept waiting");
             }
             drop(held);
         };
