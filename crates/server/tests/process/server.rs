@@ -30,6 +30,8 @@ pub(crate) struct Server {
 /// What a server has logged since it was started.
 struct Log {
     text: Mutex<String>,
+    /// How much of it was said before it listened.
+    before: usize,
     grown: Condvar,
 }
 
@@ -165,6 +167,7 @@ impl Server {
             }
         };
         let kept = Arc::new(Log {
+            before: text.len(),
             text: Mutex::new(text),
             grown: Condvar::new(),
         });
@@ -277,15 +280,15 @@ impl Server {
         self.child.lock().unwrap().wait().unwrap().code().unwrap()
     }
 
-    /// What was logged since it was started, when it has ended.
+    /// What was logged since it listened, when it has ended.
     pub(crate) fn log(&self) -> String {
         if let Some(reader) = self.reader.lock().unwrap().take() {
             reader.join().unwrap();
         }
-        self.log.text.lock().unwrap().clone()
+        self.log.text.lock().unwrap()[self.log.before..].to_owned()
     }
 
-    /// Waits until this is in the log of the server, which runs on.
+    /// Waits until this is in the log of the server, which runs on. It may have been said before it listened.
     pub(crate) fn logs(&self, told: &str) {
         let text = self.log.text.lock().unwrap();
         let missing = |text: &mut String| !text.contains(told);
