@@ -8,8 +8,8 @@ use crate::{log::TokenLog, segments::HOUR};
 /// How many rows go in one transaction.
 const AT_ONCE: i64 = 500;
 
-/// For how many days the uses of a credential are kept by hour; the last hour of each is kept for
-/// ever.
+/// For how many days the uses of a credential are kept by hour, and those of a client by day; the last hour of each
+/// credential is kept for ever.
 const HOURS_FOR_DAYS: i64 = 400;
 
 /// What ends by itself: table, key, and when.
@@ -58,7 +58,14 @@ impl TokenLog {
             let old = self.ended(table, key, ends);
             deleted += self.delete_in_pieces(&old, ended).await?;
         }
-        deleted += self.delete_hours(now.plus_days(-HOURS_FOR_DAYS)).await?;
+        let long_ago = now.plus_days(-HOURS_FOR_DAYS);
+        deleted += self.delete_hours(long_ago).await?;
+        let days = self.ended(
+            "client_days",
+            "tenant_id, begins_at, client_id",
+            "begins_at",
+        );
+        deleted += self.delete_in_pieces(&days, long_ago).await?;
         Ok(deleted)
     }
 

@@ -10,6 +10,7 @@ const STEPS: &[Migration] = migrations!("token_log/":
     3 = "0003_segments",
     4 = "0004_compression",
     5 = "0005_inline",
+    6 = "0006_client_days",
 );
 
 /// The schema that the tables are in, as it stands before their names.

@@ -11,6 +11,9 @@ pub(crate) mod walk;
 /// One hour in microseconds. No segment reaches from one into the next.
 pub(crate) const HOUR: i64 = 3_600_000_000;
 
+/// One day in microseconds.
+pub(crate) const DAY: i64 = 24 * HOUR;
+
 /// How many numbers a row of the log takes, whatever it holds: no segment of one batch holds more records.
 pub(crate) const NUMBERS: i64 = 1_024;
 

@@ -1,6 +1,6 @@
 //! The log in numbers: how many tokens left, how many requests were denied and why, and who asked most.
-//! Hours are read from the uses of credentials, which are counted as segments are put together; what is finer
-//! is counted from segments, and what was denied from rows, never from more than a bounded number of them.
+//! Hours are read from the uses of credentials, and days from those of clients, which are counted as segments are put
+//! together; what is finer is counted from segments, and what was denied from rows, never from more than a bounded number of them.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use chancery_event_store::{Backend, Snapshot, StoreError, fetch_all, fetch_one};
 
 use crate::{
     log::TokenLog,
-    segments::{HOUR, hour_of, line, unfolded::Uses},
+    segments::{DAY, HOUR, hour_of, line, unfolded::Uses},
 };
 
 /// How many rows are counted at most, and how many records of segments that lie in more than one span: the
@@ -33,6 +33,11 @@ pub struct Count {
     pub times: i64,
 }
 
+/// Whether a day begins at this moment.
+const fn is_day(at: i64) -> bool {
+    at.rem_euclid(DAY) == 0
+}
+
 impl TokenLog {
     /// How many tokens left in each span of so many seconds since a moment; a span without any is left
     /// out. Spans of an hour or more may be counted since the beginning of that hour.
@@ -47,7 +52,10 @@ impl TokenLog {
     ) -> Result<Vec<Count>, StoreError> {
         let span = span_seconds.max(1).saturating_mul(1_000_000);
         let mut snapshot = self.database().snapshot().await?;
-        let rows = if span >= HOUR {
+        let rows = if span % DAY == 0 && is_day(since.micros()) {
+            self.by_days(&mut snapshot, tenant, since.micros(), span)
+                .await?
+        } else if span >= HOUR {
             self.by_hours(&mut snapshot, tenant, since.micros() / HOUR, span / HOUR)
                 .await?
         } else {
@@ -82,6 +90,32 @@ impl TokenLog {
         let mut counts = BTreeMap::new();
         for (span, times) in folded.into_iter().chain(unfolded) {
             *counts.entry(span * hours * HOUR).or_default() += times;
+        }
+        Ok(counts)
+    }
+
+    async fn by_days(
+        &self,
+        snapshot: &mut Snapshot,
+        tenant: TenantId,
+        since: i64,
+        span: i64,
+    ) -> Result<BTreeMap<i64, i64>, StoreError> {
+        let schema = self.schema();
+        let unfolded = Uses::unfolded(&mut *snapshot, schema, tenant).await?;
+        let folded = format!(
+            "SELECT begins_at, CAST(SUM(uses) AS BIGINT)
+               FROM {schema}.client_days WHERE tenant_id = $1 AND begins_at >= $2 GROUP BY begins_at"
+        );
+        let folded = fetch_all!(snapshot, (i64, i64), &folded, tenant.to_string(), since)?;
+        let unfolded = unfolded
+            .0
+            .iter()
+            .map(|((_, hour), used)| (hour * HOUR, used.count));
+        let unfolded = unfolded.filter(|(begin, _)| *begin >= since);
+        let mut counts = BTreeMap::new();
+        for (begin, times) in folded.into_iter().chain(unfolded) {
+            *counts.entry(begin / span * span).or_default() += times;
         }
         Ok(counts)
     }
@@ -199,9 +233,9 @@ impl TokenLog {
     ) -> Result<Vec<(String, i64)>, StoreError> {
         let schema = self.schema();
         let mut snapshot = self.database().snapshot().await?;
-        let since = since.micros() / HOUR;
+        let hour = since.micros() / HOUR;
         let unfolded = Uses::unfolded(&mut snapshot, schema, tenant).await?;
-        let recent = unfolded.0.iter().filter(|((_, hour), _)| *hour >= since);
+        let recent = unfolded.0.iter().filter(|((_, of), _)| *of >= hour);
         let recent: Vec<_> = recent
             .map(|(_, used)| (used.client.as_str(), used.count))
             .collect();
@@ -211,10 +245,16 @@ impl TokenLog {
             Backend::Postgres => "json_array_elements($3::json) AS used (value)",
             Backend::Sqlite => "json_each($3)",
         };
+        // Whole days are few rows, where hours of a month are many.
+        let (table, column, begin) = if is_day(since.micros()) {
+            ("client_days", "begins_at", since.micros())
+        } else {
+            ("credential_use", "hour", hour)
+        };
         let busiest = format!(
             "SELECT client_id, CAST(SUM(uses) AS BIGINT) FROM (
-                SELECT client_id, uses FROM {schema}.credential_use
-                 WHERE tenant_id = $1 AND hour >= $2
+                SELECT client_id, uses FROM {schema}.{table}
+                 WHERE tenant_id = $1 AND {column} >= $2
                  UNION ALL
                 SELECT value->>0, CAST(value->>1 AS BIGINT) FROM {each}
              ) AS used GROUP BY client_id ORDER BY 2 DESC, 1 LIMIT $4"
@@ -224,7 +264,7 @@ impl TokenLog {
             (String, i64),
             &busiest,
             tenant.to_string(),
-            since,
+            begin,
             recent,
             i64::from(limit)
         )

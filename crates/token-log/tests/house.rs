@@ -145,6 +145,9 @@ on_both_stores! {
         let table = world.table("credential_use");
         let hours = fetch_all!(&world.raw, (i64,), &format!("SELECT COUNT(*) FROM {table}")).unwrap();
         assert_eq!(hours, [(1,)]);
+        let table = world.table("client_days");
+        let days = fetch_all!(&world.raw, (i64,), &format!("SELECT COUNT(*) FROM {table}")).unwrap();
+        assert_eq!(days, [(0,)], "a day is no last use of anybody");
     }
 
     async fn used_assertions_are_forgotten_when_they_could_not_come_again(store: TestStore) {

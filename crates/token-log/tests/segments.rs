@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use common::{World, client, operation, record, tenant};
 
 const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
 
 /// Numbers that look like chance and are the same in every run (xorshift).
 struct Chance(u64);
@@ -225,8 +226,11 @@ async fn numbers_agree(world: &World, tenant: TenantId, written: &[Entry<'static
             "{id}"
         );
     }
-    let since = world.now().plus_seconds(-3 * HOUR);
-    for span in [60, HOUR, 2 * HOUR] {
+    let hours = world.now().plus_seconds(-3 * HOUR);
+    let day = hours.seconds() / DAY * DAY;
+    let day = Timestamp::from_micros(day * 1_000_000);
+    let spans = [(hours, 60), (hours, HOUR), (hours, 2 * HOUR)];
+    for (since, span) in spans.into_iter().chain([(day, DAY), (day, 2 * DAY)]) {
         let from = if span < HOUR {
             since.seconds()
         } else {
@@ -247,21 +251,22 @@ async fn numbers_agree(world: &World, tenant: TenantId, written: &[Entry<'static
             .collect();
         assert_eq!(found, expected, "spans of {span} seconds");
     }
-    let mut busiest = BTreeMap::new();
-    let from = since.seconds() / HOUR * HOUR;
-    for entry in written().filter(|entry| entry.credential.is_some() && entry.at.seconds() >= from)
-    {
-        *busiest
-            .entry(entry.client.as_deref().unwrap().to_owned())
-            .or_insert(0) += 1;
+    for since in [hours, day] {
+        let from = since.seconds() / HOUR * HOUR;
+        let mut busiest = BTreeMap::new();
+        for entry in
+            written().filter(|entry| entry.credential.is_some() && entry.at.seconds() >= from)
+        {
+            *busiest
+                .entry(entry.client.as_deref().unwrap().to_owned())
+                .or_insert(0) += 1;
+        }
+        let mut busiest: Vec<(String, i64)> = busiest.into_iter().collect();
+        busiest.sort_by(|(a, more), (b, less)| less.cmp(more).then(a.cmp(b)));
+        busiest.truncate(2);
+        let found = world.log.busiest_since(tenant, since, 2).await.unwrap();
+        assert_eq!(found, busiest, "since {since}");
     }
-    let mut busiest: Vec<(String, i64)> = busiest.into_iter().collect();
-    busiest.sort_by(|(a, more), (b, less)| less.cmp(more).then(a.cmp(b)));
-    busiest.truncate(2);
-    assert_eq!(
-        world.log.busiest_since(tenant, since, 2).await.unwrap(),
-        busiest
-    );
 }
 
 async fn any_interleaving(world: &World, other: &TokenLog, seed: u64) {

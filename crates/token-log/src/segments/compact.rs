@@ -3,14 +3,14 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chancery_domain::{Clock, TenantId};
 use chancery_event_store::{Backend, Database, StoreError, Tx, execute, fetch_all};
 use tokio::sync::mpsc;
 
 use crate::segments::{
-    HOUR,
+    DAY, HOUR,
     bloom::{self, Mark},
     hour_of, line,
     unfolded::Uses,
@@ -60,6 +60,8 @@ struct Made {
     body: String,
     /// Rows of `credential_use`, as JSON.
     uses: String,
+    /// How often each client was used, as JSON in the order of the clients.
+    by_client: String,
 }
 
 impl Compactor {
@@ -201,6 +203,7 @@ impl Compactor {
             }
         }
         self.fold(&mut tx, &tenant, &made.uses).await?;
+        self.fold_day(&mut tx, &tenant, made).await?;
         let insert = format!(
             "INSERT INTO {schema}.activity_segments (position, last_position, tenant_id, first_at, last_at,
                     records, expires_at, rare, summary, runs, body)
@@ -248,6 +251,32 @@ impl Compactor {
         );
         execute!(tx, &sql, tenant, uses).map(drop)
     }
+
+    /// Counts the same for the day: one row for each client, in the order of their keys for the same reason.
+    async fn fold_day(&self, tx: &mut Tx, tenant: &str, made: &Made) -> Result<(), StoreError> {
+        let each = match self.database.backend() {
+            Backend::Postgres => "json_array_elements($3::json) AS used (value)",
+            Backend::Sqlite => "json_each($3)",
+        };
+        let sql = format!(
+            "INSERT INTO {}.client_days AS known (tenant_id, begins_at, client_id, uses)
+             SELECT $1, $2, value->>0, CAST(value->>1 AS BIGINT) FROM {each} WHERE true
+                 ON CONFLICT (tenant_id, begins_at, client_id) DO UPDATE SET uses = known.uses + excluded.uses",
+            self.schema
+        );
+        // An hour is of one day.
+        let day = made.first_at.div_euclid(DAY) * DAY;
+        execute!(tx, &sql, tenant, day, made.by_client.as_str()).map(drop)
+    }
+}
+
+/// How often each client was used.
+fn by_client(uses: &Uses) -> Vec<(&str, i64)> {
+    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+    for used in uses.0.values() {
+        *counts.entry(&used.client).or_default() += used.count;
+    }
+    counts.into_iter().collect()
 }
 
 /// Puts the parts together.
@@ -265,6 +294,7 @@ fn make(parts: &Parts) -> Result<Made, StoreError> {
         runs: String::new(),
         body: String::with_capacity(all().map(|part| part.body.len()).sum()),
         uses: String::new(),
+        by_client: String::new(),
     };
     let (mut runs, mut marks, mut uses) = (Vec::new(), Vec::new(), Uses::default());
     made.body.push('[');
@@ -311,6 +341,7 @@ fn make(parts: &Parts) -> Result<Made, StoreError> {
     marks.dedup();
     made.summary = bloom::build(&marks);
     made.runs = json(&runs)?;
+    made.by_client = json(&by_client(&uses))?;
     let uses: Vec<_> = uses
         .0
         .iter()
