@@ -16,6 +16,8 @@ use crate::error::Error;
 
 /// How long sealing the roll may take.
 const SEALING: Duration = Duration::from_mins(15);
+/// A roll that has not grown for so long is at rest.
+const AT_REST: Duration = Duration::from_secs(5);
 /// How many sessions a client has at most.
 const SESSIONS: usize = 50;
 
@@ -76,16 +78,19 @@ impl Browser {
         Ok(answer.text().await?)
     }
 
-    /// The checkpoint is a note whose second line is the size of the tree.
+    /// Until the roll is sealed, and the server has done what fell due since its last entry. The checkpoint is a note
+    /// whose second line is the size of the tree.
     pub(super) async fn until_sealed(&self, events: usize) -> Result<(), Error> {
         let begin = Instant::now();
+        let (mut sealed, mut since) = (0, begin);
         while begin.elapsed() < SEALING {
             let note = self.get("/t/acme/roll/checkpoint").await?;
-            let size = note
-                .lines()
-                .nth(1)
-                .and_then(|size| size.parse::<usize>().ok());
-            if size.is_some_and(|size| size >= events) {
+            let size = note.lines().nth(1);
+            let size = size.and_then(|size| size.parse::<usize>().ok());
+            let size = size.unwrap_or_default();
+            if size != sealed {
+                (sealed, since) = (size, Instant::now());
+            } else if size >= events && since.elapsed() > AT_REST {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
