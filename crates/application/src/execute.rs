@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The digest of what a command was asked: SHA-256 of the verb and its input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InputDigest([u8; 32]);
 
 impl InputDigest {
@@ -36,6 +36,12 @@ impl InputDigest {
         Self(sha256(
             chancery_domain::json::canonical(&(verb, input)).as_bytes(),
         ))
+    }
+}
+
+impl std::fmt::Display for InputDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

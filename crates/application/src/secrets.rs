@@ -97,8 +97,7 @@ impl Application {
             label,
             overlap_seconds,
         };
-        let now = self.now();
-        let warnings = |after: &SecretRotation| before.warnings(after, now);
+        let warnings = |after: &SecretRotation| before.warnings(after, self.now());
         self.issue(caller, client, request, command, warnings).await
     }
 

@@ -17,28 +17,45 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   });
 }
 
-// A form is sent once, however often its button is pressed while the answer is on its way: the browser would show the answer
-// to the second one, and what is shown once was in the first. A form that opens another tab stays as it is.
+// A form is sent once, however often its button is pressed in the seconds in which the answer is on its way: the browser
+// would show the answer to the second one, and what is shown once was in the first (the server keeps that for a minute, if it
+// is the same one). A form that opens another tab stays as it is.
 const sent = new WeakMap();
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post" || form.target === "_blank") return;
-  if (Date.now() - (sent.get(form) ?? -Infinity) < 30000) return event.preventDefault();
-  sent.set(form, Date.now());
+  const before = sent.get(form);
+  if (before && Date.now() - before.at < 5000) {
+    event.preventDefault();
+    before.says.textContent = "It is being sent: the answer comes by itself.";
+    return;
+  }
+  const says = before?.says ?? document.createElement("p");
+  says.className = "hint";
+  says.setAttribute("role", "status");
+  form.append(says);
+  sent.set(form, { at: Date.now(), says });
   event.submitter?.setAttribute("aria-busy", "true");
 });
 // Whoever comes back to the page may send it again.
 addEventListener("pageshow", () => {
-  for (const form of document.forms) sent.delete(form);
+  for (const form of document.forms) {
+    sent.get(form)?.says.remove();
+    sent.delete(form);
+  }
   for (const button of document.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
 });
 
-// The code of a link: it stands behind `#`, so only this page has it. It is taken out of the address first.
+// The code of a link: it stands behind `#`, so only this page has it. It is taken out of the address first. Another link that
+// is opened in the same tab loads nothing anew.
 const link = document.querySelector("form[data-link]");
-if (link && location.hash.length > 1) {
+const enter = () => {
+  if (!link || location.hash.length < 2) return;
   const code = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
+  if (code === "main") return;
   link.elements.code.value = code;
+  sent.delete(link);
   // Nobody becomes somebody else by opening a link: whoever is signed in is asked first.
   fetch("/console/signed-in", { credentials: "same-origin" })
     .then((answer) => answer.json())
@@ -50,7 +67,9 @@ if (link && location.hash.length > 1) {
       link.querySelector("button").focus();
     })
     .catch(() => {});
-}
+};
+enter();
+addEventListener("hashchange", enter);
 
 // What is wrong with a form is read out first.
 document.querySelector(".problem[tabindex]")?.focus();

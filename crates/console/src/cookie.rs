@@ -48,7 +48,7 @@ fn name(headers: &HeaderMap, application: &Application) -> Cow<'static, str> {
 }
 
 /// Whether a `Host` names the machine that the browser is on: no other name leads there for sure.
-fn is_this_machine(host: &str) -> bool {
+pub(crate) fn is_this_machine(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else {
         return false;
     };

@@ -42,10 +42,12 @@ impl Fields {
             .filter(|v| !v.is_empty())
     }
 
-    /// The text with this name as it came; empty where there is none.
+    /// The text with this name as it came, to be written back; empty where there is none, or a secret was pasted into
+    /// the wrong field.
     pub(crate) fn raw(&self, name: &str) -> &str {
-        let found = self.0.iter().find(|(key, _)| key == name);
-        found.map_or("", |(_, value)| value)
+        let mut found = self.0.iter().filter(|(key, _)| key == name);
+        let found = found.next().map_or("", |(_, value)| value.as_str());
+        if holds_secret(found) { "" } else { found }
     }
 
     /// Whether there is a text with this name at all: what a form does not have stays as it is.
@@ -111,6 +113,20 @@ impl Fields {
         said(name, self.moment(name))
     }
 
+    /// The moment up to which this name asks, included: pages show moments to the second, and whoever copies one of them
+    /// means what happened in it.
+    pub(crate) fn sought_end(&self, name: &str) -> Result<Option<Timestamp>, Stop> {
+        let is_second = self.get(name).is_some_and(|text| !text.contains('.'));
+        let found = self.sought_moment(name)?;
+        Ok(found.map(|at| {
+            if is_second && self.get(name).is_some_and(|text| text.len() >= 19) {
+                Timestamp::from_micros(at.micros() + 999_999)
+            } else {
+                at
+            }
+        }))
+    }
+
     /// Which of these was chosen under this name.
     pub(crate) fn chosen<T: Copy>(
         &self,
@@ -168,6 +184,11 @@ impl Fields {
     }
 }
 
+/// Whether somebody's secret stands in a text.
+pub(crate) fn holds_secret(text: &str) -> bool {
+    text.contains("chs_")
+}
+
 fn said<T>(name: &str, read: Option<Result<T, Invalid>>) -> Result<Option<T>, Stop> {
     read.transpose().map_err(|invalid| {
         let mut faults = Faults::default();
@@ -220,6 +241,27 @@ impl FromRequestParts<Console> for Asked {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_that_is_copied_from_a_page_is_meant_whole() {
+        let at = |text: &str| {
+            let asked = Fields::default().with("at", text);
+            asked.sought_end("at").unwrap().unwrap().to_string()
+        };
+        assert_eq!(at("2026-11-30T06:20:54"), "2026-11-30T06:20:54.999999Z");
+        assert_eq!(at("2026-11-30T06:20:54Z"), "2026-11-30T06:20:54.999999Z");
+        assert_eq!(
+            at("2026-11-30T06:20:54.507371Z"),
+            "2026-11-30T06:20:54.507371Z"
+        );
+        assert!(at("2026-11-30T06:20").starts_with("2026-11-30T06:20:00"));
+    }
+
+    #[test]
+    fn a_secret_is_not_written_back() {
+        let asked = Fields::default().with("id", "chs_0356LK0y").with("q", "x");
+        assert_eq!((asked.raw("id"), asked.raw("q")), ("", "x"));
+    }
 
     #[test]
     fn moments_are_read_as_browsers_write_them() {

@@ -12,7 +12,7 @@ use http::StatusCode;
 use maud::html;
 
 use crate::{
-    fields::{Asked, Fields},
+    fields::{Asked, Fields, holds_secret},
     layout::Page,
     routes::Routes,
     stop::{Stop, sentence},
@@ -28,6 +28,10 @@ async fn find(visitor: Visitor, Asked(asked): Asked) -> Result<Response, Stop> {
     let Some(id) = asked.get("id") else {
         return Ok(page(&visitor, &asked, None));
     };
+    if holds_secret(id) {
+        let told = "That is a secret, and no id: it stands in this browser's history now, and in the log of whatever is between it and the server. Rotate it, on its client's page.";
+        return Ok(page(&visitor, &asked, Some(told)));
+    }
     match address(&visitor, id).await {
         Ok(Some(address)) => Ok(Redirect::to(&address).into_response()),
         Ok(None) => Ok(page(
@@ -113,7 +117,7 @@ async fn elsewhere(visitor: &Visitor, id: &str) -> Result<Option<String>, Stop> 
     if let Ok(secret) = id.parse::<SecretId>()
         && let Ok((slug, client)) = application.owner_of(caller, secret).await
     {
-        return Ok(Some(format!("/console/t/{slug}/clients/{client}#secrets")));
+        return Ok(Some(format!("/console/t/{slug}/clients/{client}#{secret}")));
     }
     if let Ok(key) = id.parse::<KeyId>()
         && let Ok(ring) = application.key_ring(caller, session.tenant).await

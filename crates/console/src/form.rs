@@ -156,7 +156,7 @@ impl<'a> Form<'a> {
     fn summary(&self, action: &str) -> Markup {
         html! {
             @if let Some(problem) = self.problem {
-                div.problem role="alert" tabindex="-1" {
+                div.problem role="alert" tabindex="-1" autofocus {
                     (refused(problem))
                     @if problem.is_overtaken {
                         p {
@@ -249,6 +249,18 @@ impl<'a> Form<'a> {
         }
     }
 
+    /// A tick for what ends something at once, where the form was sent without it. What it would end stands beside it.
+    pub(crate) fn meant(&self, label: &str) -> Markup {
+        html! {
+            @if let Some(ends) = self.wrong("meant") {
+                label.tick {
+                    input id=(self.id("meant")) type="checkbox" name="meant" value="yes" required aria-describedby=(self.id("meant-hint"));
+                    span { (label) "." br; span.wrong id=(self.id("meant-hint")) { "This " (ends) "." } }
+                }
+            }
+        }
+    }
+
     /// What has to be typed out before it is done.
     pub(crate) fn confirmation(&self, word: &str) -> Markup {
         let (id, name) = (self.id("confirm"), "confirm");
@@ -287,7 +299,7 @@ pub(crate) fn hidden(visitor: &Visitor) -> Markup {
 
 /// What is wrong with a form that is not on the page any more, because nobody can send it now.
 pub(crate) fn gone(problem: &Problem) -> Markup {
-    html! { div.problem role="alert" tabindex="-1" { (refused(problem)) } }
+    html! { div.problem role="alert" tabindex="-1" autofocus { (refused(problem)) } }
 }
 
 fn refused(problem: &Problem) -> Markup {

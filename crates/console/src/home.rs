@@ -52,9 +52,24 @@ async fn home(visitor: Visitor) -> Result<Redirect, Stop> {
 
 /// From nothing to the first token.
 async fn start(visitor: Visitor) -> Response {
-    let is_operator = visitor.session.caller.holds(AdminScope::PlatformAdmin);
-    let slug = visitor.session.slug.to_string();
+    let session = &visitor.session;
+    let caller = &session.caller;
+    let is_operator = caller.holds(AdminScope::PlatformAdmin);
+    let slug = session.slug.to_string();
+    let may_read = caller.may(Needs::TenantRead, session.tenant);
+    // An operator's own tenant is not the one that this is for.
+    let makes = (!is_operator && caller.may(Needs::TenantAdmin, session.tenant))
+        .then(|| format!("/console/t/{slug}"));
     let tenant = if is_operator { "…" } else { slug.as_str() };
+    let where_to = |page: &str, says: &str, where_else: &str| {
+        html! {
+            @match &makes {
+                Some(tenant) => p { a.button href={(tenant) "/" (page) "/new"} { (says) } },
+                None if is_operator => p { "On the tenant's page: " strong { (where_else) } ", then " strong { (says) } "." },
+                None => p.quiet { "An administrator of the tenant does this." },
+            }
+        }
+    };
     Page::new("First steps", &visitor).show(&html! {
         h1 { "From nothing to the first token" }
         p.lead { "Four things, in this order. Each takes a minute." }
@@ -65,18 +80,18 @@ async fn start(visitor: Visitor) -> Response {
                 @if is_operator {
                     p { a.button href="/console/tenants/new" { "Create a tenant" } }
                 } @else {
-                    p { "Yours is " a href={"/console/t/" (slug)} { strong { (slug) } } "." }
+                    p { "Yours is " a href={"/console/t/" (slug) (if may_read { "" } else { "/roll" })} { strong { (slug) } } "." }
                 }
             }
             li {
                 h2 { "An API" }
                 p { "What your services call: an identifier, which becomes the " code { "aud" } " of its tokens, and the scopes that it knows." }
-                p { "On the tenant's page: " strong { "APIs" } ", then " strong { "Create an API" } "." }
+                (where_to("apis", "Create an API", "APIs"))
             }
             li {
                 h2 { "A client" }
                 p { "The program that calls it. Its id and its secret are shown once; put them where the program finds them." }
-                p { "On the tenant's page: " strong { "Clients" } ", then " strong { "Create a client" } "." }
+                (where_to("clients", "Create a client", "Clients"))
             }
             li {
                 h2 { "A token" }

@@ -10,12 +10,9 @@ use http::{HeaderMap, Method, Uri};
 use maud::{Markup, html};
 
 use crate::{
-    fields::{Fields, holds_private_key},
+    fields::{Fields, holds_private_key, holds_secret},
     posted::{COMMAND, FORM_TOKEN, VERSION},
 };
-
-/// How every secret of a client begins.
-const SECRET: &str = "chs_";
 
 /// What is said of a form that nobody has words for.
 const OTHER: &str = "This goes to";
@@ -40,7 +37,7 @@ impl Kept {
     pub(crate) fn of(action: String, fields: Fields) -> Option<Self> {
         let kept = Self { action, fields };
         let is_secret = |(name, value): (&str, &str)| {
-            value.contains(SECRET)
+            holds_secret(value)
                 || holds_private_key(value)
                 // Where a secret is typed, also what is no whole one; elsewhere the name is that of an id.
                 || (name == "secret" && !value.trim().is_empty() && value.parse::<SecretId>().is_err())
@@ -51,7 +48,7 @@ impl Kept {
 
     /// What stands in it, but for what the page brought along.
     fn typed(&self) -> impl Iterator<Item = (&str, &str)> {
-        let own = [FORM_TOKEN, COMMAND, VERSION, "session"];
+        let own = [FORM_TOKEN, COMMAND, VERSION, "session", "apis"];
         let fields = self.fields.iter();
         fields.filter(move |(name, value)| !own.contains(name) && !value.trim().is_empty())
     }
@@ -64,6 +61,9 @@ impl Kept {
             ["tenants", "new"] => return "This would create a tenant.".to_owned(),
             ["t", slug, rest @ ..] => (slug, rest),
             ["sessions", "end"] => return "This would sign out a session of yours.".to_owned(),
+            ["sessions", "others"] => {
+                return "This would sign out every session of yours but this one.".to_owned();
+            }
             ["sign-out", ..] => return "This would sign you out.".to_owned(),
             _ => return format!("{OTHER} {}.", self.action),
         };

@@ -6,7 +6,9 @@ use chancery_domain::{access::AdminScope, tenant::TenantState};
 use http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 
-use crate::{assets, form, refused::Refused, show, visitor::Visitor, within::Within};
+use crate::{
+    answered::ShownOnce, assets, form, refused::Refused, show, visitor::Visitor, within::Within,
+};
 
 /// A page for somebody who is signed in.
 pub(crate) struct Page<'a> {
@@ -17,6 +19,7 @@ pub(crate) struct Page<'a> {
     status: StatusCode,
     notice: Option<&'static str>,
     refused: Option<&'a Refused>,
+    shows_once: bool,
 }
 
 impl<'a> Page<'a> {
@@ -29,6 +32,7 @@ impl<'a> Page<'a> {
             status: StatusCode::OK,
             notice: None,
             refused: None,
+            shows_once: false,
         }
     }
 
@@ -60,6 +64,12 @@ impl<'a> Page<'a> {
         self.refused(refused.is_some())
     }
 
+    /// With a secret that is shown this once, or not.
+    pub(crate) fn showing_once(mut self, is_it: bool) -> Self {
+        self.shows_once = is_it;
+        self
+    }
+
     pub(crate) fn show(self, content: &Markup) -> Response {
         let markup = document(
             &self.title,
@@ -74,11 +84,16 @@ impl<'a> Page<'a> {
                         }
                         @if let Some(refused) = self.refused { (refused.elsewhere()) }
                         (content)
+                        p.foot.quiet { "Moments are in UTC." }
                     }
                 }
             },
         );
-        (self.status, markup).into_response()
+        let mut response = (self.status, markup).into_response();
+        if self.shows_once {
+            response.extensions_mut().insert(ShownOnce);
+        }
+        response
     }
 
     fn header(&self) -> Markup {
@@ -96,13 +111,14 @@ impl<'a> Page<'a> {
                         a href="/console" { (session.slug) }
                     }
                     a href="/console/find" aria-current=[at("/console/find")] { "Find" }
-                    a href="/console/start" aria-current=[at("/console/start")] { "First steps" }
+                    a.wide href="/console/start" aria-current=[at("/console/start")] { "First steps" }
                 }
                 details.who {
                     summary { (session.name.as_deref().unwrap_or("Signed in")) }
                     div.panel {
                         p { "Signed in as" br; strong { (session.name.as_deref().unwrap_or("a client without a name")) } }
                         p.quiet { code { (session.client) } br; "of " (session.slug) }
+                        p.narrow { a href="/console/start" { "First steps" } }
                         p { a href="/console/sessions" { "Where you are signed in" } }
                         (form::button(self.visitor, "/console/sign-out", "plain", "Sign out"))
                         (form::button(self.visitor, "/console/sign-out/everywhere", "plain", "Sign out everywhere"))

@@ -10,6 +10,7 @@
 )]
 
 mod activity;
+mod answered;
 mod apis;
 mod assets;
 mod calendar;
@@ -43,7 +44,9 @@ mod within;
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 use chancery_application::Application;
 
-use crate::{roll::live::Readings, routes::Routes, stop::Stop, tokens::TokenEndpoint};
+use crate::{
+    answered::Answers, roll::live::Readings, routes::Routes, stop::Stop, tokens::TokenEndpoint,
+};
 
 /// How large a form may be, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -54,23 +57,35 @@ struct Console {
     application: Application,
     tokens: TokenEndpoint,
     readings: Readings,
+    answers: Answers,
+}
+
+/// The router of the token endpoint, for each of the two who ask it from here.
+pub struct Tokens {
+    /// As a program asks: a token is tried out.
+    pub tried: Router,
+    /// For whoever signs in, apart from the tenant's limits on tokens.
+    pub signing_in: Router,
 }
 
 /// Every route of the console, beneath the layer of `chancery-telemetry` that gives each request its trace.
-/// `tokens` is the router of the token endpoint: whoever signs in is
-/// checked there.
-pub fn router(application: Application, tokens: Router) -> Router {
+/// Whoever signs in is checked by the token endpoint.
+pub fn router(application: Application, tokens: Tokens) -> Router {
     let console = Console {
         application,
         tokens: TokenEndpoint::new(tokens),
         readings: Readings::default(),
+        answers: Answers::default(),
     };
     routes()
         .router()
         .method_not_allowed_fallback(async || Stop::WrongMethod)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .merge(assets::routes())
-        .layer(middleware::from_fn(dress::dress))
+        .layer(middleware::from_fn_with_state(
+            console.clone(),
+            dress::dress,
+        ))
         .with_state(console)
 }
 

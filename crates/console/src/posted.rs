@@ -13,7 +13,7 @@ use http::{
 
 use crate::{
     Console,
-    fields::Fields,
+    fields::{Fields, holds_secret},
     kept::{self, Kept},
     refused::Refused,
     stop::Stop,
@@ -27,6 +27,9 @@ pub(crate) const FORM_TOKEN: &str = "form_token";
 pub(crate) const COMMAND: &str = "command";
 /// The field that says which version of a thing stands in the form.
 pub(crate) const VERSION: &str = "version";
+
+/// How many fields a form has at most: what is looked for in them takes time of everybody's.
+const MOST_FIELDS: usize = 4_000;
 
 /// A form and who sent it.
 pub(crate) struct Posted<V> {
@@ -97,6 +100,15 @@ where
             (Err(stop), _) => return Err(stop),
         };
         let fields = body_of(request).await?;
+        // It would be written back into a page, or stand in the roll for ever.
+        if fields
+            .iter()
+            .any(|(name, value)| name != "secret" && holds_secret(value))
+        {
+            return Err(Stop::Unreadable(
+                "A client's secret stands in this form where none belongs. Nothing was done, and nothing of it was kept: go back, and take it out.",
+            ));
+        }
         let session = &from.as_ref().session;
         if session.sent(fields.get(FORM_TOKEN).unwrap_or_default()) {
             return Ok(Self { from, fields });
@@ -134,14 +146,15 @@ fn is_from_here(headers: &HeaderMap, own: &str) -> bool {
     if !headers.contains_key(ORIGIN) {
         return true;
     }
-    let Some((_, host)) = text(ORIGIN).and_then(|origin| origin.split_once("://")) else {
+    let Some((scheme, host)) = text(ORIGIN).and_then(|origin| origin.split_once("://")) else {
         return false;
     };
-    let is_own = own
-        .split_once("://")
-        .and_then(|(_, rest)| rest.split('/').next())
-        == Some(host);
-    is_own || text(HOST) == Some(host)
+    let own = own.split_once("://");
+    let own = own.map(|(scheme, rest)| (scheme, rest.split('/').next().unwrap_or_default()));
+    // A proxy may speak TLS before a server that does not; the other way round nobody does.
+    let is_like =
+        scheme == "https" || (scheme == "http" && own.is_none_or(|(own, _)| own == "http"));
+    own == Some((scheme, host)) || (is_like && text(HOST) == Some(host))
 }
 
 async fn body_of(request: Request) -> Result<Fields, Stop> {
@@ -160,5 +173,11 @@ async fn body_of(request: Request) -> Result<Fields, Stop> {
     let body = body.map_err(|_| {
         Stop::Unreadable("The form is larger than 64 KiB, or did not come in whole.")
     })?;
-    Ok(Fields::parse(&body))
+    let fields = Fields::parse(&body);
+    if fields.iter().count() > MOST_FIELDS {
+        return Err(Stop::Unreadable(
+            "The form has more than 4,000 fields. Do it in parts.",
+        ));
+    }
+    Ok(fields)
 }

@@ -33,7 +33,8 @@ impl Routes {
     /// Where a form of a tenant's page is sent to. Whoever comes here otherwise, as when a form was refused and its
     /// address is opened once more, is led to that page.
     pub(crate) fn form(self, path: &str, on: &'static str, sent: MethodRouter<Console>) -> Self {
-        let back = get(async move |within: Within| Redirect::to(&within.filled(on)));
+        let back =
+            get(async move |within: Within| within.filled(on).map(|page| Redirect::to(&page)));
         self.beside(path, sent.merge(back))
     }
 

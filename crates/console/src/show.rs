@@ -60,21 +60,26 @@ fn nearest(seconds: u64) -> u64 {
         120..7_200 => 60,
         7_200..172_800 => 3_600,
         172_800..63_072_000 => 86_400,
-        _ => return seconds,
+        _ => 31_536_000,
     };
     (seconds + unit / 2) / unit * unit
 }
 
-/// A length of time in its largest unit.
+/// A length of time in its largest unit, and what is left over in the next.
 pub(crate) fn span(seconds: u64) -> String {
-    let (number, unit) = match seconds {
-        0..120 => (seconds, "second"),
-        120..7_200 => (seconds / 60, "minute"),
-        7_200..172_800 => (seconds / 3_600, "hour"),
-        172_800..63_072_000 => (seconds / 86_400, "day"),
-        _ => (seconds / 31_536_000, "year"),
+    let (size, unit, smaller) = match seconds {
+        0..120 => (1, "second", None),
+        120..7_200 => (60, "minute", Some((1, "second"))),
+        7_200..172_800 => (3_600, "hour", Some((60, "minute"))),
+        172_800..63_072_000 => (86_400, "day", Some((3_600, "hour"))),
+        _ => (31_536_000, "year", Some((86_400, "day"))),
     };
-    count(i64::try_from(number).unwrap_or(i64::MAX), unit)
+    let told = |number: u64, unit: &str| count(i64::try_from(number).unwrap_or(i64::MAX), unit);
+    let whole = told(seconds / size, unit);
+    match smaller.map(|(small, unit)| (seconds % size / small, unit)) {
+        Some((rest, unit)) if rest > 0 => format!("{whole} {}", told(rest, unit)),
+        _ => whole,
+    }
 }
 
 /// An id, with a button to copy it.
@@ -197,6 +202,21 @@ mod tests {
             (-800 * 86_400, "2 years ago"),
         ] {
             assert_eq!(distance(now.plus_seconds(seconds), now), text);
+        }
+    }
+
+    #[test]
+    fn a_length_of_time_is_told_whole() {
+        for (seconds, text) in [
+            (90, "90 seconds"),
+            (777, "12 minutes 57 seconds"),
+            (3_599, "59 minutes 59 seconds"),
+            (3_600, "60 minutes"),
+            (129_600, "36 hours"),
+            (216_000, "2 days 12 hours"),
+            (7_776_000, "90 days"),
+        ] {
+            assert_eq!(span(seconds), text);
         }
     }
 }

@@ -4,10 +4,15 @@ use std::{error::Error as StdError, sync::Arc};
 
 use axum::response::{IntoResponse, Redirect, Response};
 use chancery_application::Error;
+use chancery_domain::ClockFault;
 use http::StatusCode;
 use maud::{Markup, html};
 
-use crate::{kept::Kept, layout};
+use crate::{
+    dress::Frame,
+    kept::Kept,
+    layout::{self, Page},
+};
 
 /// What stands against a request.
 #[derive(Debug)]
@@ -107,6 +112,17 @@ impl Fault {
             Error::CommandReused | Error::Conflict | Error::CallerEnded => {
                 Self::new(StatusCode::CONFLICT, "Try it again", text)
             }
+            Error::Unavailable(cause) if cause.is::<ClockFault>() => Self {
+                cause: Some(causes(&**cause).into()),
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The server's clock is wrong",
+                    format!(
+                        "{} Nothing is done by a clock that cannot be believed.",
+                        capitalised(&cause.to_string())
+                    ),
+                )
+            },
             Error::Unavailable(cause) => Self {
                 cause: Some(causes(&**cause).into()),
                 ..Self::new(
@@ -134,21 +150,25 @@ impl Fault {
     }
 
     /// The page; `asked` is the one that was asked for with what cannot be used.
-    pub(crate) fn page(&self, trace_id: &str, asked: Option<&str>) -> Markup {
+    pub(crate) fn page(&self, trace_id: &str, asked: Option<&str>, frame: &Frame) -> Response {
         let without = asked.filter(|_| self.status == StatusCode::BAD_REQUEST);
-        layout::bare(
-            self.title,
-            &html! {
-                h1 { (self.title) }
-                p.lead { (self.text) }
-                @if let Some(more) = &self.more { (more) }
-                p {
-                    @if let Some(page) = without { a.button.primary href=(page) { "The page without it" } " " }
-                    a.button href="/console" { "To the console" }
-                }
-                p.quiet { "Trace " code { (trace_id) } }
-            },
-        )
+        let content = html! {
+            h1 { (self.title) }
+            p.lead { (self.text) }
+            @if let Some(more) = &self.more { (more) }
+            p {
+                @if let Some(page) = without { a.button.primary href=(page) { "The page without it" } " " }
+                a.button href="/console" { "To the console" }
+            }
+            p.quiet { "Trace " code { (trace_id) } }
+        };
+        let mut response = match frame {
+            Frame::Bare => layout::bare(self.title, &content).into_response(),
+            Frame::Visitor(visitor) => Page::new(self.title, visitor).show(&content),
+            Frame::Within(within) => Page::within(self.title, within).show(&content),
+        };
+        *response.status_mut() = self.status;
+        response
     }
 }
 

@@ -1,9 +1,8 @@
 //! The token endpoint, called within the process, as its caller would from outside.
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use axum::{
-    Router,
     body::Body,
     extract::{ConnectInfo, FromRequestParts},
 };
@@ -19,14 +18,23 @@ use serde_json::Value;
 use tower::ServiceExt;
 use url::form_urlencoded;
 
-use crate::{Console, stop::Stop};
+use crate::{Console, Tokens, stop::Stop};
 
 /// More than any answer of the endpoint holds.
 const LARGEST: usize = 256 * 1024;
 
 /// The token endpoint of every tenant.
 #[derive(Clone)]
-pub(crate) struct TokenEndpoint(Router);
+pub(crate) struct TokenEndpoint(Arc<Tokens>);
+
+/// Who asks for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Somebody who signs in, with it.
+    SigningIn,
+    /// Somebody who tries it out.
+    Trial,
+}
 
 /// Where a request came from: the endpoint counts failures by it and writes it down.
 #[derive(Clone)]
@@ -88,21 +96,21 @@ impl Origin {
 }
 
 impl TokenEndpoint {
-    pub(crate) fn new(router: Router) -> Self {
-        Self(router)
+    pub(crate) fn new(tokens: Tokens) -> Self {
+        Self(Arc::new(tokens))
     }
 
     /// Asks for a token with a client's secret, in the way that the tenant allows.
     pub(crate) async fn ask(
         &self,
-        origin: &Origin,
+        (purpose, origin): (Purpose, &Origin),
         slug: &Slug,
         (client, secret): (&str, &str),
         parameters: &[(&str, &str)],
     ) -> Result<Answer, Stop> {
         let by_post = !self.allows_basic(origin, slug).await?;
         let request = token_request(slug, (client, secret), parameters, by_post);
-        self.send(origin, request).await
+        self.send((purpose, origin), request).await
     }
 
     /// Whether clients of this tenant may send their secret in the header: its metadata says it.
@@ -110,14 +118,14 @@ impl TokenEndpoint {
         let request = Request::builder()
             .uri(format!("/.well-known/oauth-authorization-server/t/{slug}"))
             .body(Body::empty());
-        let metadata = self.send(origin, request).await?.body;
+        let metadata = self.send((Purpose::Trial, origin), request).await?.body;
         let ways = metadata["token_endpoint_auth_methods_supported"].as_array();
         Ok(ways.is_none_or(|ways| ways.iter().any(|way| way == "client_secret_basic")))
     }
 
     async fn send(
         &self,
-        origin: &Origin,
+        (purpose, origin): (Purpose, &Origin),
         request: http::Result<Request<Body>>,
     ) -> Result<Answer, Stop> {
         let mut request =
@@ -127,7 +135,11 @@ impl TokenEndpoint {
         if let Some(peer) = origin.peer {
             request.extensions_mut().insert(ConnectInfo(peer));
         }
-        let answered = self.0.clone().oneshot(request).await;
+        let router = match purpose {
+            Purpose::SigningIn => &self.0.signing_in,
+            Purpose::Trial => &self.0.tried,
+        };
+        let answered = router.clone().oneshot(request).await;
         let response = answered.unwrap_or_else(|never| match never {});
         let status = response.status();
         let retry_after = response.headers().get(RETRY_AFTER);

@@ -51,12 +51,34 @@ impl Within {
         Err(Error::Forbidden { needs }.into())
     }
 
-    /// This path with what the address has in place of the names in braces.
-    pub(crate) fn filled(&self, path: &str) -> String {
+    /// This path with what the address has in place of the names in braces. What can be no id leads nowhere: a browser
+    /// would read more into it than a part of a path.
+    pub(crate) fn filled(&self, path: &str) -> Result<String, Stop> {
+        let is_id = |text: &str| {
+            let is_of_it = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            !text.is_empty() && text.bytes().all(is_of_it)
+        };
+        if !self.params.iter().all(|(_, value)| is_id(value)) {
+            return Err(Stop::NothingHere);
+        }
         let names = self.params.iter();
-        names.fold(path.to_owned(), |path, (name, value)| {
+        Ok(names.fold(path.to_owned(), |path, (name, value)| {
             path.replace(&format!("{{{name}}}"), value)
-        })
+        }))
+    }
+
+    /// The tenant of this name, for a page about nothing in it; or whoever cannot see that.
+    pub(crate) async fn known_as(visitor: Visitor, slug: &str) -> Result<Self, Box<Visitor>> {
+        match seen(&visitor, slug).await {
+            Ok((tenant, known)) => Ok(Self {
+                visitor,
+                tenant,
+                slug: slug.to_owned(),
+                known,
+                params: Vec::new(),
+            }),
+            Err(_) => Err(Box::new(visitor)),
+        }
     }
 
     /// How the tenant is, for whoever may know it.
@@ -95,13 +117,7 @@ impl FromRequestParts<Console> for Within {
             .collect();
         let slug = params.iter().find(|(key, _)| key == "slug");
         let slug = slug.map(|(_, slug)| slug.clone()).unwrap_or_default();
-        let caller = &visitor.session.caller;
-        let tenant = console.application.tenant_named(caller, &slug).await?;
-        let known = match console.application.tenant(caller, tenant).await {
-            Ok(row) => Some(row.state),
-            Err(Error::Forbidden { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
+        let (tenant, known) = seen(&visitor, &slug).await?;
         Ok(Self {
             visitor,
             tenant,
@@ -109,5 +125,16 @@ impl FromRequestParts<Console> for Within {
             known,
             params,
         })
+    }
+}
+
+/// The tenant that is called so, and how it is for whoever may know that.
+async fn seen(visitor: &Visitor, slug: &str) -> Result<(TenantId, Option<Tenant>), Error> {
+    let (application, caller) = (visitor.application(), &visitor.session.caller);
+    let tenant = application.tenant_named(caller, slug).await?;
+    match application.tenant(caller, tenant).await {
+        Ok(row) => Ok((tenant, Some(row.state))),
+        Err(Error::Forbidden { .. }) => Ok((tenant, None)),
+        Err(error) => Err(error),
     }
 }

@@ -52,7 +52,7 @@ pub use query::{Connection, Held, Reads, Source};
 pub use reseal::{Sealing, Sealings};
 pub use seals::{Seal, StoredSeal, TileRow, seal, tiles};
 pub use select::{ByActor, EventFilter, Order};
-pub use sessions::{Session, SignInLink};
+pub use sessions::{SESSIONS_LISTED, Session, SignInLink};
 pub use snapshot::Snapshot;
 pub use store::Store;
 pub use throwaway::ThrowawaySchema;

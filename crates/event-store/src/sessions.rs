@@ -27,7 +27,7 @@ pub struct Session {
     pub address: Option<String>,
     /// With what software, as that says.
     pub user_agent: Option<String>,
-    /// From where it was last used, as far as that is known.
+    /// From where else it was last used; where nowhere, from where it was begun.
     pub last_address: Option<String>,
     /// With what software, as that says.
     pub last_user_agent: Option<String>,
@@ -81,7 +81,7 @@ type LinkRow = (String, String, String, String, i64, String);
 const COLUMNS: &str = "id, tenant_id, client_id, credential_id, began_at, seen_at, ends_at, address, user_agent, last_address, last_user_agent, proof";
 
 /// How many sessions are listed at most.
-const LISTED: i64 = 500;
+pub const SESSIONS_LISTED: i64 = 500;
 
 impl SessionRow {
     fn read(self) -> Result<Session, StoreError> {
@@ -121,7 +121,7 @@ impl Store {
         let sql = format!(
             "SELECT token_hash, {COLUMNS} FROM console_sessions
               WHERE tenant_id = $1 AND seen_at > $2 AND ends_at > $3 {of_client}
-              ORDER BY began_at DESC, id LIMIT {LISTED}"
+              ORDER BY began_at DESC, id LIMIT {SESSIONS_LISTED}"
         );
         let rows = fetch_all!(
             self,
@@ -318,14 +318,18 @@ impl Tx {
     pub async fn platform_delete_ended_sessions(
         &mut self,
         now: Timestamp,
+        rested_since: Timestamp,
     ) -> Result<Vec<Session>, StoreError> {
         execute!(
             self,
             "DELETE FROM console_links WHERE ends_at <= $1",
             now.micros()
         )?;
-        let sql = format!("DELETE FROM console_sessions WHERE ends_at <= $1 RETURNING {COLUMNS}");
-        read_all(fetch_all!(&mut *self, SessionRow, &sql, now.micros())?)
+        let sql = format!(
+            "DELETE FROM console_sessions WHERE ends_at <= $1 OR seen_at <= $2 RETURNING {COLUMNS}"
+        );
+        let (now, rested) = (now.micros(), rested_since.micros());
+        read_all(fetch_all!(&mut *self, SessionRow, &sql, now, rested)?)
     }
 
     /// Keeps a new link.

@@ -4,7 +4,7 @@
 use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Instant};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{ConnectInfo, Request, State},
     middleware::{self, Next},
     response::Response,
@@ -21,7 +21,9 @@ use chancery_domain::Clock;
 use chancery_event_store::{Store, StoreError};
 use chancery_telemetry::http::Http;
 use chancery_token_log::{Durability, TokenLog, TokenLogConfig};
-use chancery_token_service::{FailureLimit, TokenService, TokenServiceConfig, TrustedProxies};
+use chancery_token_service::{
+    FailureLimit, SignIn, TokenService, TokenServiceConfig, TrustedProxies,
+};
 
 use crate::{
     app::App,
@@ -258,7 +260,13 @@ impl Platform {
                 sockets.clone(),
                 settings.admin_api,
             )
-            .merge(chancery_console::router(application.clone(), tokens))
+            .merge(chancery_console::router(
+                application.clone(),
+                chancery_console::Tokens {
+                    signing_in: tokens.clone().layer(Extension(SignIn)),
+                    tried: tokens,
+                },
+            ))
             .route("/", get(health::front).fallback(nothing_here))
             .merge(telemetry::routes(sources.clone()))
             .layer(middleware::from_fn_with_state(proxies, say_from_where));

@@ -17,11 +17,12 @@ use crate::{
     doubtful::Place,
     error::{Code, Refusal},
     grant, introspect,
-    limits::{Bearing, Counted, Standing},
+    limits::{Bearing, Counted, Standing, Whose},
     parameters::{Malformed, Parameters},
     revoke, token,
 };
 
+pub use self::arrival::SignIn;
 pub(crate) use self::{answer::Served, arrival::Arrival, record::recorded};
 
 /// How often a decision is made before the request is told to come again. The first stands on what
@@ -136,6 +137,8 @@ pub(crate) struct Seen {
     noted: bool,
     /// By which limits the request was counted, and where, which happens once.
     counted: Option<(RateLimits, Counted)>,
+    /// Whether it was counted as a sign-in, which happens once.
+    signed_in: bool,
     standing: Option<Standing>,
     /// The limits that the request is beyond, and that are not enforced.
     pub(crate) beyond: Option<&'static str>,
@@ -256,7 +259,9 @@ impl Request<'_> {
         grant::admit(&proof, proof.method, now)?;
         let limits = &proof.tenant.tenant.policy.rate_limit;
         // On a newer view the limits may be others: it counts by those that hold.
-        if seen.counted.as_ref().is_none_or(|(by, _)| by != limits) {
+        if self.arrival.signs_in {
+            self.count_sign_in(&proof, now, seen)?;
+        } else if seen.counted.as_ref().is_none_or(|(by, _)| by != limits) {
             if let Some((_, counted)) = seen.counted.take() {
                 counted.give_back();
             }
@@ -301,6 +306,22 @@ impl Request<'_> {
             Err(ProofError::Denied(denial)) => Err(Setback::Unproved(denial)),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether this client may sign in once more. A program that uses up what its tenant may ask for keeps nobody out who
+    /// could stop it.
+    fn count_sign_in(&self, proof: &Proof, now: Timestamp, seen: &mut Seen) -> Result<(), Refusal> {
+        if !seen.signed_in {
+            let limits = self.service.limits();
+            limits
+                .sign_in(proof.tenant.id, proof.client.id, now)
+                .map_err(|retry_after| Refusal::RateLimit {
+                    whose: Whose::Client,
+                    retry_after,
+                })?;
+            seen.signed_in = true;
+        }
+        Ok(())
     }
 
     /// Whether the limits allow one more.

@@ -51,5 +51,6 @@ mod window;
 
 pub use address::{FailureLimit, TrustedProxies};
 pub use asked::Asked;
+pub use endpoint::SignIn;
 pub use openapi::{paths, problem, schemas};
 pub use service::{TokenService, TokenServiceConfig, router};

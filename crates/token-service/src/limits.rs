@@ -25,12 +25,16 @@ const LONG: u32 = 3_600;
 /// used up what it has got.
 const ASKS: usize = 64;
 
+/// How often a client signs in to the console at most, on this node, and in how many seconds.
+const SIGN_INS: (u32, u32) = (60, 600);
+
 /// What has been counted.
 pub(crate) struct Limits {
     clients: Windows<(TenantId, ClientId)>,
     tenants: Windows<TenantId>,
     client_quotas: Accounts<(TenantId, ClientId)>,
     tenant_quotas: Accounts<TenantId>,
+    sign_ins: Windows<(TenantId, ClientId)>,
 }
 
 /// Where a limit is counted.
@@ -176,7 +180,27 @@ impl Limits {
             tenants: Windows::new(TENANTS),
             client_quotas: Accounts::new(CLIENTS),
             tenant_quotas: Accounts::new(TENANTS),
+            sign_ins: Windows::new(TENANTS),
         }
+    }
+
+    /// Counts a client that signs in to the console, apart from what its tenant's policy limits; or for how many seconds
+    /// it has to wait. Only who has proved to be that client is counted, so nobody else can keep it out.
+    pub(crate) fn sign_in(
+        &self,
+        tenant: TenantId,
+        client: ClientId,
+        now: Timestamp,
+    ) -> Result<(), i64> {
+        let (most, seconds) = SIGN_INS;
+        let window = self.sign_ins.of(&(tenant, client));
+        let mut window = locked(&window);
+        let (count, end) = window.at(now, seconds);
+        if count >= most {
+            return Err(seconds_until(end, now));
+        }
+        window.count();
+        Ok(())
     }
 
     /// Counts an authenticated request, unless it is refused: requests beyond one limit use up

@@ -45,6 +45,19 @@ async fn cookie_by(world: &World, node: &str, host: &str, forwarded: Option<&str
     cookie
 }
 
+story! {
+    /// Browsers are told to come by TLS alone, where that is how the console is reached for good.
+    async fn a_console_at_an_address_of_tls_is_reached_by_it_alone(world: World) {
+        let said = async |node: &str| {
+            let answer = world.http.get(format!("{node}/console/sign-in")).send().await.unwrap();
+            answer.headers().get("strict-transport-security").map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(said(&node(&world, None).await).await.as_deref(), Some("max-age=31536000"));
+        assert_eq!(said(&node(&world, Some("https://localhost:9090")).await).await, None);
+        assert_eq!(said(&world.url).await, None);
+    }
+}
+
 /// A node whose issuers are at a public address, and whose console may be elsewhere.
 async fn node(world: &World, admin_url: Option<&str>) -> String {
     let clock = world.clock.clone();

@@ -46,7 +46,29 @@ story! {
         done.shows("typed for <long> is created");
         assert!(roll(&world, "acme").await.len() > entries);
         // Sent twice it is one command, whichever session it was.
+        world.clock.advance(61);
         browser.send_from("same-origin", NEW, &fields(&form)).await.shows("This was done before");
+    }
+}
+
+story! {
+    /// A secret that is pasted into the wrong field comes into no page and no roll.
+    async fn a_secret_in_the_wrong_field_is_taken_nowhere(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let entries = roll(&world, "acme").await.len();
+        for field in ["name", "description", "metadata"] {
+            let mut fields = browser.open(NEW).await.hidden(NEW);
+            fields.push((field.to_owned(), acme.secret.clone()));
+            let refused = browser.send(NEW, &self::fields(&fields)).await;
+            assert_eq!(refused.status, 400);
+            refused.shows("A client's secret stands in this form where none belongs.");
+            assert!(!refused.html.contains(&acme.secret));
+        }
+        let found = browser.get(&format!("/console/find?id={}", acme.secret)).await;
+        found.shows("That is a secret, and no id");
+        assert!(!found.html.contains(&acme.secret));
+        assert_eq!(roll(&world, "acme").await.len(), entries);
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::life;
-use crate::support::{Browser, Page, World, story};
+use crate::support::{Browser, Page, World, story, tenant_admin, unescaped};
 
 /// The id and the secret of a client that holds one admin scope.
 pub(crate) async fn holder(world: &World, tenant: &str, scope: &str) -> (String, String) {
@@ -73,5 +73,49 @@ story! {
             }
             assert_eq!(reader.get("/console/tenants/new").await.status, 403);
         }
+    }
+}
+
+story! {
+    /// Nothing that who may only audit is shown leads to what they may not open.
+    async fn whoever_only_audits_is_led_nowhere_in_vain(world: World) {
+        world.acme().await;
+        let (id, secret) = holder(&world, "acme", "audit:read").await;
+        let auditor = Browser::signed_in(&world, "acme", &id, &secret).await;
+        for page in ["/console/t/acme/past", "/console/start", "/console/t/acme/difference?from=2001-01-01", "/console/t/acme/roll"] {
+            let html = auditor.open(page).await.html;
+            for link in html.split("href=\"/console/").skip(1) {
+                let to = format!("/console/{}", unescaped(link.split(['"', '#']).next().unwrap()));
+                let status = auditor.get(&to).await.status;
+                assert!(matches!(status, 200 | 303), "{page} leads to {to}: {status}");
+            }
+        }
+        auditor.open("/console/start").await.shows("An administrator of the tenant does this.");
+    }
+}
+
+story! {
+    /// What cannot be answered is said where its reader is, with the ways on that they have there.
+    async fn a_page_about_an_error_stands_in_its_tenant(world: World) {
+        world.acme().await;
+        let (id, secret) = tenant_admin(&world, "acme").await;
+        let admin = Browser::signed_in(&world, "acme", &id, &secret).await;
+        let side = "<nav class=\"side\" aria-label=\"Tenant acme\"";
+        for (path, status) in [
+            ("/console/t/acme/clients/client_00000000000000000000000000", 404),
+            ("/console/t/acme/activity?over=zzz", 400),
+            ("/console/t/acme/nothing", 404),
+            ("/console/t/acme/difference?from=tomorrow", 400),
+        ] {
+            let page = admin.get(path).await;
+            assert!(page.status == status && page.html.contains(side), "{path}: {}", page.html);
+            page.shows("Sign out");
+        }
+        // Of a tenant that is not theirs there is nothing to go on to.
+        let page = admin.get("/console/t/system/clients").await;
+        assert!(page.status == 404 && !page.html.contains("class=\"side\""), "{}", page.html);
+        page.shows("Sign out");
+        let nobody = Browser::new(&world).get("/console/nothing").await;
+        nobody.shows_not("Sign out");
     }
 }

@@ -236,12 +236,16 @@ story! {
             assert!(follow(Some("8")).await);
         }
         assert_eq!(readings().await, 1, "the same reading goes on");
+        follow(Some("0")).await;
+        assert_eq!(readings().await, 2, "what is before it is another reading");
+        follow(Some("0")).await;
+        assert_eq!(readings().await, 2);
         world.clock.advance(16);
         follow(None).await;
-        assert_eq!(readings().await, 2, "the page was opened anew");
+        assert_eq!(readings().await, 3, "the page was opened anew");
         world.clock.advance(60);
         follow(Some("8")).await;
-        assert_eq!(readings().await, 3, "it was away for too long");
+        assert_eq!(readings().await, 4, "it was away for too long");
         for _ in 0..28 {
             world.clock.advance(59);
             assert!(follow(Some("8")).await);

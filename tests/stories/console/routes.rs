@@ -15,6 +15,7 @@ const OUTSIDE: &[(&str, u16, u16)] = &[
     ("/console/find", 200, 405),
     ("/console/sessions", 200, 405),
     ("/console/sessions/end", 303, 303),
+    ("/console/sessions/others", 303, 303),
     ("/console/signed-in", 200, 405),
     ("/console/{*rest}", 404, 405),
     ("/console/tenants", 403, 405),
@@ -50,6 +51,22 @@ async fn led(browser: &Browser<'_>, path: &str) -> Page {
     match page.status {
         303 => browser.get(page.location()).await,
         _ => page,
+    }
+}
+
+story! {
+    /// What stands in an address in the place of an id leads nowhere that no id could lead to.
+    async fn no_address_of_a_form_leads_elsewhere(world: World) {
+        world.acme().await;
+        let browser = Browser::operator(&world).await;
+        for part in ["x%0d%0aSet-Cookie:%20a=b", "x%00", "..%2f..%2f..%2f..%2fgraphql", "client_1%3fdone=deleted", "%2e%2e", "%c3%a9", "a%20b"] {
+            for form in ["clients/{}/grants", "clients/{}/secrets/rotate", "apis/{}/retire"] {
+                let path = format!("/console/t/acme/{}", form.replace("{}", part));
+                let page = browser.get(&path).await;
+                assert_eq!(page.status, 404, "{path}");
+                page.shows("Nothing here");
+            }
+        }
     }
 }
 

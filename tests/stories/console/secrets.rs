@@ -54,6 +54,37 @@ story! {
 }
 
 story! {
+    /// Who is cut off is said in the words of the page.
+    async fn a_rotation_says_who_is_cut_off(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        world.token("acme", &acme.client, &acme.secret).send().await.token();
+        let page = browser.submit(&client, &format!("{client}/secrets/rotate"), &[("overlapSeconds", "0")]).await;
+        let hint = &acme.secret[acme.secret.len() - 4..];
+        page.shows(&format!("…{hint} has ended with this; last used"));
+        page.shows_not("deferSecretRetirement");
+    }
+}
+
+story! {
+    /// One that was revoked was accepted to its last use, as far as this page knows, and not until now.
+    async fn a_revoked_secret_is_not_drawn_as_accepted(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        browser.submit(&client, &format!("{client}/secrets/issue"), &[]).await.shows("A new secret");
+        world.clock.advance(600);
+        let revoke = [("secret", acme.secret_id.as_str()), ("reason", "gone")];
+        browser.submit(&client, &format!("{client}/secrets/revoke"), &revoke).await.shows("The secret is revoked");
+        world.clock.advance(600);
+        let drawn = browser.open(&client).await.html;
+        let bar = drawn.split("class=\"bad\"").nth(1).unwrap().split("</rect>").next().unwrap();
+        assert!(bar.contains("width=\"4\""), "{bar}");
+    }
+}
+
+story! {
     async fn a_rotation_is_scheduled_and_advice_given(world: World) {
         let acme = world.acme().await;
         let browser = Browser::operator(&world).await;
@@ -106,6 +137,12 @@ story! {
         page.shows("the client has no other");
         page.shows("1 token ended with it");
         page.shows("https://orders.example");
+        page.shows_not("rotate before it goes");
         assert_eq!(world.token("acme", &acme.client, &acme.secret).send().await.status, 401);
+        // By the name that it has everywhere, and where the rest of it stands.
+        let hint = &acme.secret[acme.secret.len() - 4..];
+        browser.open("/console/t/acme/roll").await.shows(&format!("The secret that ends in {hint} was revoked as compromised, with the tokens that it obtained: in a log."));
+        let page = browser.open(&client).await;
+        assert!(page.html.contains("/roll?client=") && page.html.contains(&format!("<tr id=\"{}\"", acme.secret_id)), "{}", page.html);
     }
 }

@@ -223,13 +223,47 @@ story! {
     /// Whoever has somebody's cookie begins no session: the list says that theirs is used from elsewhere.
     async fn a_cookie_that_is_used_elsewhere_shows_in_the_list(world: World) {
         let browser = Browser::operator(&world).await;
-        browser.open("/console/sessions").await.shows_not("last used from elsewhere");
+        browser.open("/console/sessions").await.shows_not("used from elsewhere");
         let stolen = world.http.get(format!("{}/console/tenants", world.url));
         let stolen = stolen.header("cookie", browser.cookie.as_ref().unwrap()).header("user-agent", "thief/1");
         assert_eq!(stolen.send().await.unwrap().status(), 200);
-        let another = Browser::operator(&world).await;
-        let listed = another.open("/console/sessions").await;
-        listed.shows("last used from elsewhere 127.0.0.1 thief/1");
+        // Whoever looks, also again and later, does not wipe it out by looking.
+        for browser in [&browser, &Browser::operator(&world).await, &browser] {
+            browser.open("/console/sessions").await.shows("also used from elsewhere 127.0.0.1 thief/1");
+            world.clock.advance(61);
+        }
+    }
+}
+
+story! {
+    async fn every_other_session_is_signed_out_at_once(world: World) {
+        world.acme().await;
+        let (id, secret) = tenant_admin(&world, "acme").await;
+        let enter = async || Browser::signed_in(&world, "acme", &id, &secret).await;
+        let (own, others) = (enter().await, [enter().await, enter().await]);
+        let page = "/console/sessions";
+        let done = own.submit(page, "/console/sessions/others", &[]).await;
+        own.open(done.location()).await.shows("Every other session of yours has ended.");
+        for other in &others {
+            assert!(other.get(page).await.location().starts_with("/console/sign-in"));
+        }
+        own.open(page).await.shows_not("Sign out everywhere else");
+
+        // Whoever administers the tenant signs somebody out of all of theirs.
+        let theirs = [enter().await, enter().await];
+        let operator = Browser::operator(&world).await;
+        let people = "/console/t/acme/administrators";
+        let done = operator.submit(people, "/console/t/acme/sessions/end", &[("client", &id)]).await;
+        operator.open(done.location()).await.shows("Every session of that client has ended.");
+        for other in theirs.iter().chain([&own]) {
+            assert!(other.get(page).await.location().starts_with("/console/sign-in"));
+        }
+        // What names no session ends none, on either store.
+        for none in ["\0", "", "AAAAAAAAAAAAAAAA", "../../../../../.."] {
+            let token = operator.open(page).await.hidden("/console/sign-out")[0].1.clone();
+            let sent = operator.send("/console/sessions/end", &[("form_token", &*token), ("session", none)]).await;
+            assert_eq!(sent.location(), "/console/sessions?done=gone", "{none:?}");
+        }
     }
 }
 
@@ -359,7 +393,7 @@ story! {
         let (id, secret) = tenant_admin(&world, "acme").await;
         let admin = Browser::signed_in(&world, "acme", &id, &secret).await;
         let first = admin.open("/console/t/acme/activity/records?kind=console_signed_in").await;
-        let first = first.html.split("session </span>").nth(1).unwrap().split("<code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+        let first = first.html.split("session </span>").nth(1).unwrap().split("title=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
         world.clock.advance(1);
         // Rows as the server writes them cannot be made here, so they are genuine: of ten others, fifty each.
         let others = 10;
@@ -382,5 +416,31 @@ story! {
         let ended = again.send("/console/t/acme/sessions/end", &[("form_token", &*token), ("session", &*first)]).await;
         assert_eq!(ended.location(), "/console/t/acme/administrators?done=ended");
         assert!(admin.get("/console/t/acme").await.location().starts_with("/console/sign-in"));
+    }
+}
+
+story! {
+    /// Who was in is told by the records: what rested is not said to have lasted, and what stands on a secret that has
+    /// ended is not said to be there.
+    async fn a_session_that_rested_is_recorded_as_such(world: World) {
+        world.acme().await;
+        let (id, secret) = tenant_admin(&world, "acme").await;
+        Browser::signed_in(&world, "acme", &id, &secret).await;
+        world.clock.advance(31 * 60);
+        let operator = Browser::operator(&world).await;
+        world.platform.log.drain().await;
+        let records = operator.open("/console/t/acme/activity/records?kind=console_signed_out").await;
+        records.shows("a session of the console ended rested");
+        records.shows_not("lasted");
+
+        let admin = Browser::signed_in(&world, "acme", &id, &secret).await;
+        let people = "/console/t/acme/administrators";
+        operator.open(people).await.shows("1 session");
+        let client = format!("/console/t/acme/clients/{id}");
+        operator.submit(&client, &format!("{client}/secrets/rotate"), &[("overlapSeconds", "60")]).await.shows("Keep this now");
+        operator.open(people).await.shows("1 session");
+        world.clock.advance(60);
+        operator.open(people).await.shows_not("1 session");
+        assert!(admin.get(people).await.location().starts_with("/console/sign-in"));
     }
 }

@@ -88,7 +88,7 @@ story! {
         let claims = world.token("acme", &acme.client, &acme.secret).send().await.claims();
         assert_eq!(claims["plan"], json!("gold"));
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 120);
-        let cleared = [("name", "Orders"), ("scopes", "orders:read\norders:write"), ("accessTokenSeconds", ""), ("signingAlgorithm", ""), ("customClaims", "")];
+        let cleared = [("name", "Orders"), ("scopes", "orders:read\norders:write"), ("roles", "clerk: orders:read"), ("accessTokenSeconds", ""), ("signingAlgorithm", ""), ("customClaims", "")];
         browser.submit(&api, &api, &cleared).await.location();
         let page = browser.open(&api).await;
         page.shows_not("Its access tokens live 2");

@@ -111,7 +111,7 @@ story! {
     async fn scopes_of_an_api_and_a_schedule_are_not_overwritten(world: World) {
         let acme = world.acme().await;
         let api = format!("/console/t/acme/apis/{}", acme.api);
-        let fields = |scopes| [("name", "Orders"), ("scopes", scopes), ("roles", "clerk: orders:read")];
+        let fields = |scopes| [("name", "Orders"), ("scopes", scopes), ("roles", "clerk: orders:read"), ("meant", "yes")];
         let told = overtaken(&world, (&api, &api), &fields("orders:read\norders:all"), &fields("orders:read\norders:none")).await;
         told.shows("Somebody changed this API");
         told.shows("orders:none");
@@ -217,5 +217,112 @@ story! {
         for answer in answers.iter().filter(|answer| answer.body.get("errors").is_some()) {
             assert_eq!(answer.code(), "CONFLICT");
         }
+    }
+}
+
+story! {
+    /// What a form has no box for is not taken away by whoever saves it for another reason.
+    async fn what_a_client_serves_stays_whoever_saves_its_form(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let api = |identifier: String| json!({"tenant": "acme", "identifier": identifier, "name": identifier, "scopes": [{"name": "a:b"}]});
+        let retired = operator.mutation("createApi", "api { id }", api("https://retired.example".to_owned())).await.data();
+        for number in 0..201 {
+            operator.mutation("createApi", "api { id }", api(format!("https://s{number}.example"))).await.data();
+        }
+        let serves = json!(["https://retired.example", "https://s0.example", "https://s200.example"]);
+        let input = json!({"client": acme.client, "serves": serves});
+        operator.mutation("updateClient", "client { id }", input).await.data();
+        let retire = json!({"api": retired["api"]["id"]});
+        operator.mutation("retireApi", "api { id }", retire).await.data();
+        let now_served = async || {
+            let query = format!("query {{ client(id: \"{}\") {{ serves }} }}", acme.client);
+            operator.send("client", &query, json!({})).await.data()["serves"].to_string()
+        };
+        let before = now_served().await;
+        let browser = Browser::operator(&world).await;
+        let edit = format!("/console/t/acme/clients/{}/edit", acme.client);
+        let page = browser.open(&edit).await;
+        let ticked: Vec<_> = page.html.split("name=\"serves\" value=\"").skip(1).filter_map(|rest| {
+            let tag = rest.split('>').next().unwrap();
+            tag.ends_with("checked").then(|| ("serves", tag.split('"').next().unwrap()))
+        }).collect();
+        assert_eq!(ticked.len(), 3, "{}", page.html);
+        let mut fields = vec![("name", "billing"), ("description", "another"), ("authMethod", "CLIENT_SECRET"), ("metadata", ""), ("customClaims", ""), ("jwks", ""), ("expiresAt", "")];
+        fields.extend(ticked);
+        assert!(browser.submit(&edit, &edit, &fields).await.location().ends_with("?done=saved"));
+        assert_eq!(now_served().await, before);
+    }
+}
+
+story! {
+    /// A line that was lost is not a decision: what it takes from others has to be meant.
+    async fn what_is_taken_from_others_has_to_be_meant(world: World) {
+        let acme = world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let page = format!("/console/t/acme/apis/{}", acme.api);
+        let token = async || world.token("acme", &acme.client, &acme.secret).with("scope", "orders:read").send().await.status;
+        let lost = [("name", "Orders"), ("scopes", "other:scope"), ("roles", "")];
+        let asked = browser.submit(&page, &page, &lost).await;
+        assert_eq!(asked.status, 422, "{}", asked.text());
+        asked.shows("at once from billing, for good");
+        asked.shows("I know whom this takes it from");
+        assert_eq!(token().await, 200);
+        let meant: Vec<_> = lost.into_iter().chain([("meant", "yes")]).collect();
+        browser.submit(&page, &page, &meant).await.location();
+        assert_eq!(token().await, 400);
+        // What nobody was granted needs no second look.
+        browser.submit(&page, &page, &[("name", "Orders"), ("scopes", "another:scope"), ("roles", "")]).await.location();
+
+        let edit = format!("/console/t/acme/clients/{}/edit", acme.client);
+        let methods = json!({"tenant": "acme", "policy": {"allowedAuthMethods": ["CLIENT_SECRET_BASIC", "CLIENT_SECRET_JWT"]}});
+        world.operator().await.mutation("updateTenant", "tenant { id }", methods).await.data();
+        let other = [("name", "billing"), ("authMethod", "CLIENT_SECRET_JWT")];
+        let asked = browser.submit(&edit, &edit, &other).await;
+        assert_eq!(asked.status, 422, "{}", asked.text());
+        asked.shows("This ends every secret that it has, at once");
+        let meant: Vec<_> = other.into_iter().chain([("meant", "yes")]).collect();
+        browser.submit(&edit, &edit, &meant).await.location();
+        assert_eq!(token().await, 401);
+    }
+}
+
+story! {
+    /// What was taken from everybody, and has come back, is given to nobody by a form that was open meanwhile.
+    async fn a_grant_is_not_given_back_by_a_form_that_was_open(world: World) {
+        let acme = world.acme().await;
+        let operator = world.operator().await;
+        let browser = Browser::operator(&world).await;
+        let client = format!("/console/t/acme/clients/{}", acme.client);
+        let grants = format!("{client}/grants");
+        let opened = form(&browser.open(&client).await, &grants, &[("scope", "https://orders.example orders:read")]);
+        for scopes in [json!([{"name": "orders:write"}]), json!([{"name": "orders:read"}, {"name": "orders:write"}])] {
+            let change = json!({"api": acme.api, "scopes": scopes, "roles": []});
+            operator.mutation("updateApi", "api { id }", change).await.data();
+        }
+        let told = send(&browser, &grants, &opened).await;
+        assert_eq!(told.status, 422, "{}", told.text());
+        told.shows("Somebody changed this API after you had opened the form");
+        let read = async || world.token("acme", &acme.client, &acme.secret).with("scope", "orders:read").send().await.status;
+        assert_eq!(read().await, 400);
+        // Opened anew it is a decision.
+        let opened = form(&browser.open(&client).await, &grants, &[("scope", "https://orders.example orders:read")]);
+        send(&browser, &grants, &opened).await.location();
+        assert_eq!(read().await, 200);
+    }
+}
+
+story! {
+    /// What a form costs is bounded, whoever sends it: tokens are issued beside it.
+    async fn a_form_of_very_many_fields_is_refused(world: World) {
+        world.acme().await;
+        let browser = Browser::operator(&world).await;
+        let new = "/console/t/acme/clients/new";
+        let fields = browser.open(new).await.hidden(new);
+        let mut fields: Vec<_> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+        fields.extend(std::iter::repeat_n(("a", ""), 4_000));
+        let refused = browser.send(new, &fields).await;
+        assert_eq!(refused.status, 400);
+        refused.shows("more than 4,000 fields");
     }
 }

@@ -109,7 +109,13 @@ impl Application {
             format!("what is left to the client ends at {end}: issue another before that")
         });
         let used = advice.verdict != Verdict::Newest || advice.last_day > 0;
-        let use_of_it = (!advice.is_safe() && used).then_some(advice.sentence);
+        // It has gone already.
+        let is_missed = !advice.is_safe() && used;
+        let use_of_it = is_missed.then(|| {
+            advice
+                .sentence
+                .replace("rotate before it goes", "issue another")
+        });
         use_of_it.into_iter().chain(left).collect()
     }
 

@@ -1,7 +1,8 @@
 //! How sessions end, and what is recorded of it. A session has ended whether or not that can be written.
 
 use chancery_domain::{
-    ChangeSet, Event, ReadSet, StreamId, TenantId, client::ClientEvent, tenant::TenantEvent,
+    ChangeSet, Event, ReadSet, StreamId, TenantId, Timestamp, client::ClientEvent,
+    tenant::TenantEvent,
 };
 use chancery_event_store::{Session as Kept, StoreError, Tx};
 use chancery_token_log::{Entry, Kind};
@@ -48,6 +49,16 @@ impl Why {
 pub(crate) type Ended = Vec<(Why, Vec<Kept>)>;
 
 impl Application {
+    /// Takes away the sessions that are over, whoever they are of. What that was is to be noted once it is committed.
+    pub(super) async fn sweep(&self, tx: &mut Tx, now: Timestamp) -> Result<Ended, StoreError> {
+        let (rested_since, _) = self.still_good();
+        let over = tx.platform_delete_ended_sessions(now, rested_since).await?;
+        let (rested, lasted) = over
+            .into_iter()
+            .partition(|kept| kept.seen_at <= rested_since);
+        Ok(vec![(Why::Rested, rested), (Why::Lasted, lasted)])
+    }
+
     /// Ends the session with this token, if there is one.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use chancery_event_store::SignInLink as KeptLink;
 use chancery_projections::{ClientFilter, apis, client_list, client_secrets, clients};
 use chancery_token_log::{Entry, Kind};
 
-use super::{Arrival, SessionToken, Whom, Why, accepted, link_hash};
+use super::{Arrival, SessionToken, Whom, accepted, link_hash};
 use crate::{
     Application,
     access::{Caller, admin_scopes},
@@ -96,10 +96,12 @@ impl Application {
         };
         self.note(entry).await?;
         let mut tx = store.begin().await?;
-        let lasted = tx.platform_delete_ended_sessions(now).await?;
+        let over = self.sweep(&mut tx, now).await?;
         tx.keep_link(&hash, &link).await?;
         tx.commit().await?;
-        self.note_ends(&lasted, Why::Lasted).await;
+        for (why, ended) in &over {
+            self.note_ends(ended, *why).await;
+        }
         tracing::info!(tenant = %slug, %client, by = %caller.actor(), "a link to the console was made");
         Ok((client, LinkCode(code)))
     }

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chancery_domain::{ClientId, CredentialId, TenantId, Timestamp};
-use chancery_event_store::Session as Kept;
-use chancery_projections::clients;
+use chancery_domain::{
+    ClientId, CredentialId, TenantId, Timestamp, secret_rotation::SecretRotation,
+};
+use chancery_event_store::{SESSIONS_LISTED as LISTED, Session as Kept};
+use chancery_projections::{client_secrets, clients};
 
-use super::{Arrival, Session, Whom};
+use super::{Arrival, Session, Whom, accepted};
 use crate::{
     Application,
     access::{Caller, Needs, admin_scopes},
@@ -32,7 +34,7 @@ pub struct SignedIn {
     pub address: Option<String>,
     /// With what software, as that says.
     pub user_agent: Option<String>,
-    /// From where it was last used.
+    /// From where else it was last used; where nowhere, from where it was begun.
     pub last_address: Option<String>,
     /// With what software, as that says.
     pub last_user_agent: Option<String>,
@@ -47,6 +49,12 @@ pub struct SignedInOf {
     pub sessions: Vec<SignedIn>,
     /// How many sessions each client has.
     pub counted: HashMap<ClientId, i64>,
+}
+
+/// Whether a session can be called so: base64url, of twelve bytes.
+fn is_session_id(text: &str) -> bool {
+    let is_of_it = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    text.len() == 16 && text.bytes().all(is_of_it)
 }
 
 impl Application {
@@ -74,7 +82,16 @@ impl Application {
         let good = self.still_good();
         let counted = store.sessions_counted(tenant, good).await?;
         let kept = store.sessions_of((tenant, None), good).await?;
+        let number = kept.len();
         let sessions = self.shown(caller, tenant, kept).await?;
+        if number < usize::try_from(LISTED).unwrap_or(usize::MAX) {
+            // All of them are here, without those whose secret has ended.
+            let mut counted = HashMap::new();
+            for session in &sessions {
+                *counted.entry(session.client).or_default() += 1;
+            }
+            return Ok(SignedInOf { sessions, counted });
+        }
         Ok(SignedInOf { sessions, counted })
     }
 
@@ -85,6 +102,20 @@ impl Application {
     pub async fn own_sessions(&self, session: &Session) -> Result<Vec<SignedIn>, Error> {
         self.sessions_of_client(&session.caller, session.tenant, session.client)
             .await
+    }
+
+    /// The sessions of one client of a tenant, for whoever may audit that.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error`].
+    pub async fn sessions_of(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        client: ClientId,
+    ) -> Result<Vec<SignedIn>, Error> {
+        caller.require(Needs::AuditRead, tenant)?;
+        self.sessions_of_client(caller, tenant, client).await
     }
 
     async fn sessions_of_client(
@@ -107,21 +138,29 @@ impl Application {
     ) -> Result<Vec<SignedIn>, Error> {
         kept.retain(|(hash, kept)| self.is_vouched(&Whom::of_session(hash, kept), &kept.proof));
         let own = caller.identity().map(|identity| identity.client);
-        let others: BTreeSet<_> = kept
-            .iter()
-            .map(|(_, kept)| kept.client)
-            .filter(|client| Some(*client) != own)
+        let whose: BTreeSet<_> = kept.iter().map(|(_, kept)| kept.client).collect();
+        let whose: Vec<_> = whose.into_iter().collect();
+        let store = &self.parts.store;
+        let rows: HashMap<_, _> = clients::of_tenant(store, tenant, &whose)
+            .await?
+            .into_iter()
             .collect();
-        let others: Vec<_> = others.into_iter().collect();
-        let rows = if caller.may(Needs::TenantAdmin, tenant) {
-            clients::of_tenant(&self.parts.store, tenant, &others).await?
-        } else {
-            Vec::new()
-        };
+        let secrets: HashMap<_, _> = client_secrets::of_clients(store, tenant, &whose)
+            .await?
+            .into_iter()
+            .collect();
+        // What somebody came in with may have ended since, and their browser has not asked again.
+        let (now, none) = (self.now(), SecretRotation::default());
+        kept.retain(|(_, kept)| {
+            let secrets = secrets.get(&kept.client).map_or(&none, |row| &row.state);
+            rows.get(&kept.client)
+                .is_some_and(|row| accepted(&row.state, secrets, kept.credential, now))
+        });
+        let may_end = caller.may(Needs::TenantAdmin, tenant);
         // Nobody takes anything from a client that may more than they do.
         let lesser: BTreeSet<_> = rows
             .into_iter()
-            .filter(|(_, row)| caller.may_give(&admin_scopes(&row.state)))
+            .filter(|(_, row)| may_end && caller.may_give(&admin_scopes(&row.state)))
             .map(|(client, _)| client)
             .collect();
         Ok(kept
@@ -154,6 +193,9 @@ impl Application {
         id: &str,
         arrival: &Arrival,
     ) -> Result<bool, Error> {
+        if !is_session_id(id) {
+            return Ok(false);
+        }
         let (seen, ends) = self.still_good();
         let own = caller.identity().map(|identity| identity.client);
         let sees_all = caller.may(Needs::AuditRead, tenant);

@@ -56,7 +56,7 @@ pub struct Arrival {
 
 impl Arrival {
     /// The address and the software, fit to be kept and shown.
-    fn shown(&self) -> (Option<String>, Option<String>) {
+    fn shown(&self) -> From {
         let address = self.address.map(|address| address.to_string());
         let agent = self.user_agent.as_deref();
         let agent = agent.map(|text| shown_user_agent(text.into()).into_owned());
@@ -68,9 +68,14 @@ impl Arrival {
 struct Seen {
     /// When, to within a minute.
     at: Timestamp,
-    address: Option<String>,
-    user_agent: Option<String>,
+    /// From where it was begun.
+    began_from: From,
+    /// From where else it was last used; where nowhere, from where it was begun.
+    last_from: From,
 }
+
+/// An address, and the software there.
+type From = (Option<String>, Option<String>);
 
 /// Somebody who is signed in, as things are now.
 pub struct Session {
@@ -173,11 +178,13 @@ impl Application {
         };
         self.note(entry).await?;
         let mut tx = self.parts.store.begin().await?;
-        let lasted = tx.platform_delete_ended_sessions(now).await?;
+        let over = self.sweep(&mut tx, now).await?;
         let older = tx.keep_newest_sessions(tenant, client, MOST - 1).await?;
         tx.keep_session(&hash, &session).await?;
         tx.commit().await?;
-        self.note_ends(&lasted, Why::Lasted).await;
+        for (why, ended) in &over {
+            self.note_ends(ended, *why).await;
+        }
         self.note_ends(&older, Why::GaveWay).await;
         Ok(Some(SessionToken(token)))
     }
@@ -211,9 +218,11 @@ impl Application {
             return Ok(None);
         };
         let now = self.now();
-        let (address, user_agent) = arrival.shown();
-        let is_elsewhere = (&address, &user_agent) != (&seen.address, &seen.user_agent);
+        let from = arrival.shown();
+        // Whoever looks at where their session was used must not wipe that out by looking.
+        let is_elsewhere = from != seen.began_from && from != seen.last_from;
         if is_elsewhere || seen.at.plus_seconds(SEEN) <= now {
+            let (address, user_agent) = if is_elsewhere { from } else { seen.last_from };
             let mut tx = self.parts.store.begin().await?;
             let from = (address.as_deref(), user_agent.as_deref());
             tx.platform_session_seen(&session_hash(token), now, from)
@@ -276,8 +285,8 @@ impl Application {
         };
         let seen = Seen {
             at: kept.seen_at,
-            address: kept.last_address,
-            user_agent: kept.last_user_agent,
+            began_from: (kept.address, kept.user_agent),
+            last_from: (kept.last_address, kept.last_user_agent),
         };
         Ok(Some((session, seen)))
     }

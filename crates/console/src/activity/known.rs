@@ -3,16 +3,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_application::{Activity, Needs};
-use chancery_domain::{ClientId, SecretId};
+use chancery_domain::{ClientId, SecretId, value::Slug};
 use maud::{Markup, html};
 
-use crate::{clients::called, stop::Stop, within::Within};
+use crate::{clients::called, show, stop::Stop, within::Within};
 
 /// Names of clients of the tenant, and the ends of their secrets.
 #[derive(Default)]
 pub(super) struct Known {
     clients: BTreeMap<ClientId, String>,
     secrets: BTreeMap<SecretId, String>,
+    /// Names of those of the operators' tenant, for whoever may read that.
+    operators: BTreeMap<ClientId, String>,
+}
+
+/// Who looks into a tenant, or ends a session there, need be no client of it.
+async fn operators(within: &Within, ids: &[ClientId]) -> Result<BTreeMap<ClientId, String>, Stop> {
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let Ok(system) = application.tenant_named(caller, Slug::SYSTEM).await else {
+        return Ok(BTreeMap::new());
+    };
+    if ids.is_empty() || system == within.tenant || !caller.may(Needs::TenantRead, system) {
+        return Ok(BTreeMap::new());
+    }
+    let found = application.clients_of(caller, system, ids).await?;
+    let named = found.into_iter();
+    Ok(named
+        .map(|(id, row)| (id, format!("{} (operator)", called(id, &row.state))))
+        .collect())
 }
 
 /// What is known of those on a page. Who may audit need not be one who may read clients: then their ids have to do.
@@ -33,7 +52,13 @@ pub(super) async fn of(within: &Within, records: &[&Activity]) -> Result<Known, 
         .client_secrets_of(caller, within.tenant, &ids)
         .await?;
     let secrets = secrets.into_values().flat_map(|row| row.state.secrets);
+    let others: Vec<_> = ids
+        .iter()
+        .filter(|id| !clients.contains_key(id))
+        .copied()
+        .collect();
     Ok(Known {
+        operators: operators(within, &others).await?,
         clients: clients
             .into_iter()
             .map(|(id, row)| (id, called(id, &row.state)))
@@ -49,8 +74,10 @@ impl Known {
     pub(super) fn client(&self, within: &Within, sent: Option<&str>) -> Markup {
         let id = sent.and_then(|sent| sent.parse::<ClientId>().ok());
         let name = id.and_then(|id| Some((id, self.clients.get(&id)?)));
+        let operator = id.and_then(|id| self.operators.get(&id));
         html! {
             @match (name, sent) {
+                (None, Some(sent)) if operator.is_some() => span title=(sent) { (show::or_dash(operator)) },
                 (Some((id, name)), _) => a href=(within.at(&format!("/clients/{id}"))) { (name) },
                 (None, Some(sent)) => code { (sent) },
                 (None, None) => span.quiet { "–" },
@@ -64,7 +91,7 @@ impl Known {
         let hint = id.and_then(|id| self.secrets.get(&id));
         html! {
             @match hint {
-                Some(hint) => span.quiet title=(credential) { "secret …" (hint) },
+                Some(hint) => span.quiet.hint-of title=(credential) { "secret …" (hint) },
                 None => code.quiet { (credential) },
             }
         }

@@ -70,7 +70,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                 @else { "Nothing was recorded yet." }
             } }
         } @else {
-            div.table.records tabindex="0" role="region" aria-label="Records" { table {
+            div.table.records.blocks tabindex="0" role="region" aria-label="Records" { table {
                 thead { tr { th scope="col" { "When" } th scope="col" { "What" } th scope="col" { "Client" } th scope="col" { "For" } th scope="col" { "From" } th scope="col" { "Found by" } } }
                 tbody { @for record in &records { (row(&within, &known, record, now)) } }
             } }
@@ -87,12 +87,12 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
 fn row(within: &Within, known: &Known, record: &Activity, now: Timestamp) -> Markup {
     html! {
         tr {
-            td { (show::exact(record.at, now)) @if record.times > 1 { br; span.quiet { (record.times) " times" } } }
-            td {
+            td data-label="When" { (show::exact(record.at, now)) @if record.times > 1 { br; span.quiet { (record.times) " times" } } }
+            td data-label="What" {
                 (what(record))
                 @if let Some(why) = &record.reason { br; span.quiet { (reason(why)) } }
             }
-            td {
+            td data-label="Client" {
                 (known.client(within, record.client.as_deref()))
                 @if let Some(credential) = &record.credential {
                     br;
@@ -101,13 +101,13 @@ fn row(within: &Within, known: &Known, record: &Activity, now: Timestamp) -> Mar
                     (known.credential(credential))
                 }
             }
-            td { (subject(within, known, record)) }
-            td { (show::or_dash(record.address.as_ref())) @if let Some(agent) = &record.user_agent { br; span.quiet.agent title=(agent) { (agent) } } }
-            td {
+            td data-label="For" { (subject(within, known, record)) }
+            td data-label="From" { (show::or_dash(record.address.as_ref())) @if let Some(agent) = &record.user_agent { br; span.quiet.agent title=(agent) { (agent) } } }
+            td data-label="Found by" {
                 @if let Some(trace) = &record.trace_id { span.quiet { "trace " } code.quiet.trace title=(trace) { (trace) } " " (show::copy(trace, "Copy the trace")) }
                 @if let Some(jti) = &record.jti {
                     br; span.quiet { (id_is(record.kind)) " " }
-                    a.quiet href=(within.at(&format!("/activity/records?jti={jti}"))) { code { (jti) } }
+                    a.quiet href=(within.at(&format!("/activity/records?jti={jti}"))) { code.trace title=(jti) { (jti) } } " " (show::copy(jti, "Copy the id"))
                 }
             }
         }

@@ -121,7 +121,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
         section id="unused" {
             h2 { "Clients that were not used" }
             @if summary.unused.is_empty() {
-                p { @if summary.is_partial { "Each of the oldest clients used its credential." } @else { "Every client that was there used its credential." } }
+                p { @if summary.is_partial { "Each of the oldest clients used its credential in this time." } @else { "Every client that is older than this time used its credential." } }
             } @else {
                 p { "They were there before, and obtained no token in this time. A credential that nobody needs is one that nobody misses." }
                 (unused::list(&within, summary.unused.get(..NAMED).unwrap_or(&summary.unused)))

@@ -28,7 +28,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
         @if only_built_in && page.after.is_none() {
             div.empty { p { "There is none yet but the one through which this tenant is administered." } }
         }
-        div.table tabindex="0" role="region" aria-label="APIs" {
+        div.table.blocks tabindex="0" role="region" aria-label="APIs" {
             table {
                 thead { tr { th scope="col" { "API" } th scope="col" { "State" } th.number scope="col" { "Scopes" } th.number scope="col" { "Roles" } th scope="col" { "Created" } } }
                 tbody {
@@ -39,10 +39,10 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                                 @if row.state.built_in { " " (show::badge("info", "built in")) }
                                 br; code.quiet { (row.state.identifier) }
                             }
-                            td { (show::api_state(row.state.state)) }
-                            td.number { (row.state.scopes.len()) }
-                            td.number { (row.state.roles.len()) }
-                            td { (show::moment(row.created_at)) }
+                            td data-label="State" { (show::api_state(row.state.state)) }
+                            td.number data-label="Scopes" { (row.state.scopes.len()) }
+                            td.number data-label="Roles" { (row.state.roles.len()) }
+                            td data-label="Created" { (show::moment(row.created_at)) }
                         }
                     }
                 }

@@ -6,12 +6,12 @@ use chancery_application::{Needs, Page, Place};
 use chancery_domain::{
     ApiId, ClientId, Row,
     api::{Api, ApiState},
-    client::{Client, Grant},
+    client::{Client, ClientState, Grant},
     value::{RoleName, Scope, ScopeSet},
 };
 use maud::{Markup, html};
 
-use crate::{clients::called, within::Within};
+use crate::{clients::called, show, within::Within};
 
 type Clients = Page<Place<ClientId>, (ClientId, Row<Client>)>;
 
@@ -45,7 +45,8 @@ fn table(within: &Within, id: ApiId, api: &Api, clients: &Clients) -> Markup {
                 tbody { @for (_, (client, row)) in &clients.items {
                     @let grant = row.state.grants.get(&id);
                     tr {
-                        th scope="row" { a href=(within.at(&format!("/clients/{client}"))) { (called(*client, &row.state)) } }
+                        @let state = row.state.state(within.visitor.application().now());
+                        th scope="row" { a href=(within.at(&format!("/clients/{client}"))) { (called(*client, &row.state)) } @if state != ClientState::Active { " " (show::client_state(state)) } }
                         @for scope in api.scopes.keys() { td { (tick(by_scope(grant, api, scope))) } }
                         @for role in api.roles.keys() { td { (tick(by_role(grant, api, role))) } }
                     }

@@ -1,14 +1,18 @@
+use std::collections::BTreeSet;
+
 use axum::response::Response;
 use chancery_application::{ApiChange, ClientFilter, Error, Needs, PageRequest};
 use chancery_domain::{
-    ApiId, Faults, Row,
+    ApiId, Faults, Invalid, Row,
     api::{Api, ApiState},
+    client::{Client, ClientState},
     value::{ApiName, CustomClaims, Patch},
 };
 use maud::{Markup, html};
 
 use super::{definition, matrix};
 use crate::{
+    clients::{called, grants::counting},
     fields::{Asked, Fields, NOTHING},
     form::{Form, Line},
     layout::Page,
@@ -22,6 +26,9 @@ use crate::{
 
 /// How many of the clients are shown.
 const CLIENTS: u32 = 20;
+/// How many are looked at for what is taken from them, and how many of those are named.
+const LOOKED_AT: u32 = 200;
+const NAMED: usize = 5;
 
 fn done(word: Option<&str>) -> Option<&'static str> {
     Some(match word? {
@@ -50,12 +57,18 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
 
 pub(crate) async fn change(posted: Posted<Within>) -> Result<Response, Stop> {
     let within = &posted.from;
-    let (id, _) = found(within).await?;
+    let (id, row) = found(within).await?;
     let version = posted.version()?;
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let request = posted.request("updateApi");
-    let changed = match parse(id, &posted.fields) {
+    let parsed = match parse(id, &posted.fields) {
+        Ok(change) if !posted.fields.has("meant", "yes") => taken(within, id, &row.state, &change)
+            .await?
+            .map(|()| change),
+        parsed => parsed,
+    };
+    let changed = match parsed {
         Ok(change) => {
             let change = ApiChange {
                 expected_version: Some(version),
@@ -93,6 +106,79 @@ pub(crate) async fn retire(posted: Posted<Within>) -> Result<Response, Stop> {
         Ok(response) => Ok(response),
         Err(refused) => show(within, Some(&refused), None).await,
     }
+}
+
+/// Whose grants a change takes away for good, which has to be meant: a line that was lost or mistyped does that too.
+async fn taken(
+    within: &Within,
+    id: ApiId,
+    api: &Api,
+    change: &ApiChange,
+) -> Result<Result<(), Faults>, Stop> {
+    let scopes = change.scopes.iter().flatten().map(|scope| &scope.name);
+    let scopes: BTreeSet<_> = scopes.collect();
+    let roles = change.roles.iter().flatten().map(|role| &role.name);
+    let roles: BTreeSet<_> = roles.collect();
+    let mut gone: Vec<_> = api
+        .scopes
+        .keys()
+        .filter(|scope| !scopes.contains(scope))
+        .collect();
+    let gone_roles: Vec<_> = api
+        .roles
+        .keys()
+        .filter(|role| !roles.contains(role))
+        .collect();
+    if gone.is_empty() && gone_roles.is_empty() {
+        return Ok(Ok(()));
+    }
+    let filter = ClientFilter {
+        api: Some(id),
+        ..ClientFilter::default()
+    };
+    let page = PageRequest {
+        first: LOOKED_AT,
+        after: None,
+    };
+    let (application, caller) = (within.visitor.application(), &within.visitor.session.caller);
+    let clients = application
+        .clients(caller, within.tenant, &filter, page)
+        .await?;
+    let has = |client: &Client| {
+        let Some(grant) = client.grants.get(&id) else {
+            return false;
+        };
+        let (scopes, roles) = counting(grant, api);
+        gone.iter().any(|scope| scopes.contains(scope))
+            || gone_roles.iter().any(|role| roles.contains(*role))
+    };
+    let named: Vec<_> = clients
+        .items
+        .iter()
+        .filter(|(_, (_, row))| has(&row.state))
+        .map(|(_, (id, row))| called(*id, &row.state))
+        .collect();
+    if named.is_empty() {
+        return Ok(Ok(()));
+    }
+    gone.sort();
+    let what = gone.iter().map(ToString::to_string);
+    let what = what.chain(gone_roles.iter().map(|role| format!("role {role}")));
+    let what: Vec<_> = what.collect();
+    let (first, rest) = named.split_at(named.len().min(NAMED));
+    let more = match (rest.len(), clients.has_next) {
+        (0, false) => String::new(),
+        (number, false) => format!(" and {number} more"),
+        (_, true) => " and more".to_owned(),
+    };
+    let message = format!(
+        "takes {} at once from {}{more}, for good: also after it has come back it has to be granted to each of them again. Tick the box beside the button to do it",
+        what.join(", "),
+        first.join(", ")
+    );
+    let mut faults = Faults::default();
+    faults.add("meant", Invalid::new("meant", message));
+    Ok(Err(faults))
 }
 
 fn parse(api: ApiId, fields: &Fields) -> Result<ApiChange, Faults> {
@@ -136,8 +222,14 @@ async fn show(
     let (id, row) = found(within).await?;
     let api = &row.state;
     let application = within.visitor.application();
+    // Whoever is deleted asks for nothing any more.
     let filter = ClientFilter {
         api: Some(id),
+        states: Some(vec![
+            ClientState::Active,
+            ClientState::Disabled,
+            ClientState::Expired,
+        ]),
         ..ClientFilter::default()
     };
     let page = PageRequest {
@@ -158,6 +250,7 @@ async fn show(
         (definition::fields(&edit))
         (definition::token_fields(&edit))
         p.hint { "A scope or role that is taken away counts for nothing at once, also after it has come back: it has to be granted again." }
+        (edit.meant("I know whom this takes it from"))
         button.primary type="submit" { "Save" }
     };
     Ok(Page::within(api.name.as_str(), within)

@@ -2,7 +2,9 @@
 
 use axum::response::{IntoResponse, Redirect, Response};
 use chancery_application::{ClientChange, CredentialRevoked, Error};
-use chancery_domain::{ClientId, Faults, KeyId, client::Client, value::Patch};
+use chancery_domain::{
+    ClientId, Faults, KeyId, client::Client, secret_rotation::SecretRotation, value::Patch,
+};
 
 use super::{called, found, grants as matrix, one, secrets::revoked};
 use crate::{
@@ -35,10 +37,8 @@ pub(crate) async fn grants(posted: Posted<Within>) -> Result<Response, Stop> {
     let (id, row) = found(within).await?;
     let mut faults = Faults::default();
     let mut grants = matrix::parse(&posted.fields, &mut faults);
-    grants.extend(matrix::not_shown(
-        &row.state,
-        &matrix::apis(within, Some(&row.state)).await?,
-    ));
+    let apis = matrix::apis(within, Some(&row.state)).await?;
+    grants.extend(matrix::not_shown(&row.state, &apis));
     let change = faults.finish(Some(ClientChange {
         grants: Some(grants),
         expected_version: Some(posted.version()?),
@@ -47,9 +47,10 @@ pub(crate) async fn grants(posted: Posted<Within>) -> Result<Response, Stop> {
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let request = posted.request("updateClient");
-    let changed = match change {
-        Ok(change) => application.update_client(caller, change, &request).await,
-        Err(faults) => Err(Error::Invalid(faults)),
+    let changed = match (change, matrix::as_seen(&posted.fields, &apis)) {
+        (_, Err(error)) => Err(error),
+        (Ok(change), Ok(())) => application.update_client(caller, change, &request).await,
+        (Err(faults), Ok(())) => Err(Error::Invalid(faults)),
     };
     match changed {
         Ok(_) => Ok(to(within, id, "grants")),
@@ -69,7 +70,12 @@ pub(crate) async fn revoke_key(posted: Posted<Within>) -> Result<Response, Stop>
     if told.warnings.is_empty() && told.tokens.is_empty() {
         return Ok(to(within, id, "key"));
     }
-    Ok(revoked::page(within, "key", (id, &row.state), &told))
+    Ok(revoked::page(
+        within,
+        "key",
+        (id, &row.state, &SecretRotation::default()),
+        &told,
+    ))
 }
 
 async fn key_revoked(

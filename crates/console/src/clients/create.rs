@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use axum::response::Response;
 use chancery_application::{Needs, NewClient};
 use chancery_domain::{
@@ -90,7 +92,7 @@ async fn show(within: &Within, given: &Fields, problem: Option<Problem>) -> Resu
             (more::method(&form))
             details open[problem.is_some()] {
                 summary { "Metadata, claims and keys" }
-                (more::fields(&form, &apis.shown))
+                (more::fields(&form, &apis, &BTreeSet::new()))
             }
         }
         h2 { "What it may ask for" }

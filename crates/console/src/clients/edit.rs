@@ -1,11 +1,13 @@
 //! A client's page for what is known of it, to be changed.
 
+use std::collections::BTreeSet;
+
 use axum::response::Response;
 use chancery_application::{ClientChange, Needs};
 use chancery_domain::{
-    ClientId, Faults,
-    client::{Client, Expiry},
-    value::{ClientName, Description, Patch},
+    ClientId, Faults, Invalid,
+    client::{Client, ClientKey, Expiry},
+    value::{ApiIdentifier, ClientName, Description, Patch},
 };
 use maud::html;
 
@@ -33,9 +35,16 @@ pub(crate) async fn save(posted: Posted<Within>) -> Result<Response, Stop> {
     let (id, row) = found(within).await?;
     let version = posted.version()?;
     let change = match parse(id, &row.state, fields) {
-        Ok(change) => ClientChange {
-            expected_version: Some(version),
-            ..change
+        Ok(change) => match ends(&row.state, &change).filter(|_| !fields.has("meant", "yes")) {
+            Some(ends) => {
+                let mut faults = Faults::default();
+                faults.add("meant", Invalid::new("meant", ends));
+                return form(within, id, &row.state, fields, Some(faults.into())).await;
+            }
+            None => ClientChange {
+                expected_version: Some(version),
+                ..change
+            },
         },
         Err(faults) => return form(within, id, &row.state, fields, Some(faults.into())).await,
     };
@@ -81,12 +90,44 @@ fn parse(client: ClientId, before: &Client, fields: &Fields) -> Result<ClientCha
             expiry: patch(differs("expiresAt"), expiry.map(Expiry::At)),
             metadata: differs("metadata").then_some(more.metadata),
             custom_claims: differs("customClaims").then_some(more.custom_claims),
-            serves: differs("serves").then_some(more.serves),
+            serves: serves_others(before, &more.serves).then_some(more.serves),
             auth_method: differs("authMethod").then_some(more.auth_method),
             jwks: more.jwks.filter(|_| differs("jwks")),
             ..change::nothing(client)
         }),
     )
+}
+
+/// Whether these are others than the client serves now, in whatever order they stand.
+fn serves_others(before: &Client, serves: &[ApiIdentifier]) -> bool {
+    !serves
+        .iter()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .eq(&before.serves)
+}
+
+/// What it authenticates with now, and ends with a change; nothing, where it all stays.
+fn ends(before: &Client, change: &ClientChange) -> Option<&'static str> {
+    let other = change
+        .auth_method
+        .filter(|method| *method != before.auth_method);
+    let kept = |key: &ClientKey| {
+        let mut sets = change.jwks.iter();
+        sets.all(|jwks| jwks.keys().iter().any(|other| other.is_same_key(&key.jwk)))
+    };
+    match other {
+        Some(_) if before.auth_method.has_secrets() => Some(
+            "ends every secret that it has, at once: whoever sends one is refused. Tick the box beside the button to do it",
+        ),
+        Some(_) => Some(
+            "ends every key that it has, at once: whoever signs with one is refused. Tick the box beside the button to do it",
+        ),
+        None if before.live_keys().any(|(_, key)| !kept(key)) => Some(
+            "ends the keys that are left out, at once: whoever signs with one is refused. Tick the box beside the button to do it",
+        ),
+        None => None,
+    }
 }
 
 fn patch<T>(differs: bool, given: Option<T>) -> Patch<T> {
@@ -119,8 +160,9 @@ async fn form(
             legend { "Tokens and keys" }
             (more::method(&form))
             p.hint { "Another way ends what it authenticated with before." }
-            (more::fields(&form, &apis.shown))
+            (more::fields(&form, &apis, &client.serves))
         }
+        (form.meant("I know what this ends"))
         div.actions {
             button.primary type="submit" { "Save" }
             a.button href=(back) { "Cancel" }

@@ -1,8 +1,8 @@
 //! What a client may ask for, as a matrix to be ticked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use chancery_application::{Error, GrantInput, PageRequest};
+use chancery_application::{Error, GrantInput, InputDigest, PageRequest};
 use chancery_domain::{
     ApiId, ClientId, Faults, Row,
     api::{Api, ApiState},
@@ -15,6 +15,8 @@ use crate::{fields::Fields, form::Form, within::Within};
 
 /// How many APIs a matrix shows, but for those that the client is granted already.
 const APIS: usize = 200;
+/// How many scopes and roles they have together: each has a box, on every client's page.
+const BOXES: usize = 2_000;
 /// How many are read at once, and how often: retired ones are passed over.
 const PAGE: u32 = 200;
 const PAGES: usize = 5;
@@ -24,7 +26,7 @@ pub(super) struct Apis {
     /// Those that can be granted, with what each is.
     pub(super) shown: Vec<(ApiId, Row<Api>)>,
     /// Whether the tenant has more of them.
-    is_cut: bool,
+    pub(super) is_cut: bool,
 }
 
 impl Apis {
@@ -52,13 +54,14 @@ pub(super) async fn apis(within: &Within, client: Option<&Client>) -> Result<Api
 async fn listed(within: &Within) -> Result<(Vec<(ApiId, Row<Api>)>, bool), Error> {
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
-    let (mut shown, mut after) = (Vec::new(), None);
+    let (mut shown, mut after, mut boxes) = (Vec::new(), None, 0);
     for _ in 0..PAGES {
         let page = PageRequest { first: PAGE, after };
         let listed = application.apis(caller, within.tenant, &page).await?;
         for (_, (id, row)) in listed.items {
             if row.state.state == ApiState::Active {
-                if shown.len() == APIS {
+                boxes += row.state.scopes.len() + row.state.roles.len();
+                if shown.len() == APIS || boxes > BOXES {
                     return Ok((shown, true));
                 }
                 shown.push((id, row));
@@ -110,9 +113,48 @@ pub(super) fn given(client: &Client, apis: &Apis) -> Fields {
     fields
 }
 
+/// The field that says how the APIs were of which a form has boxes.
+const APIS_SEEN: &str = "apis";
+
+/// How they are: which they are, and of which version each is.
+fn seen(apis: &Apis) -> String {
+    let each = apis.shown.iter();
+    let each: serde_json::Value = each
+        .map(|(id, row)| format!("{id} {}", row.version))
+        .collect();
+    InputDigest::of("apis", &each).to_string()
+}
+
+/// That a form was made from these APIs as they are: what was taken away from one meanwhile would be given back by a
+/// box that was ticked before.
+pub(super) fn as_seen(fields: &Fields, apis: &Apis) -> Result<(), Error> {
+    if fields.raw(APIS_SEEN) == seen(apis) {
+        return Ok(());
+    }
+    Err(Error::Changed {
+        what: "API",
+        expected: 0,
+        version: 0,
+    })
+}
+
+/// What was opened stays what was opened, however often it is sent.
+fn opened(form: &Form<'_>, apis: &Apis) -> String {
+    match form.given.get(APIS_SEEN) {
+        Some(before) => before.to_owned(),
+        None => seen(apis),
+    }
+}
+
+fn chosen<'a>(form: &'a Form<'_>, name: &'a str) -> HashSet<&'a str> {
+    form.given.all(name).collect()
+}
+
 /// The boxes to tick; of a client that is there, with what it was granted and counts no more.
 pub(super) fn fields(form: &Form<'_>, apis: &Apis, client: Option<&Client>) -> Markup {
+    let (scopes_given, roles_given) = (chosen(form, "scope"), chosen(form, "role"));
     html! {
+        @if client.is_some() { input type="hidden" name=(APIS_SEEN) value=(opened(form, apis)); }
         @for (id, row) in &apis.shown {
             @let grant = client.and_then(|client| client.grants.get(id));
             @let (scopes, roles) = grant.map(|grant| counting(grant, &row.state)).unwrap_or_default();
@@ -125,7 +167,7 @@ pub(super) fn fields(form: &Form<'_>, apis: &Apis, client: Option<&Client>) -> M
                     @let lapsed = grant.is_some_and(|grant| grant.scopes.contains(scope)) && !scopes.contains(scope);
                     label.tick {
                         input type="checkbox" name="scope" value={(row.state.identifier) " " (scope)}
-                            checked[form.given.has("scope", &format!("{} {scope}", row.state.identifier))];
+                            checked[scopes_given.contains(&*format!("{} {scope}", row.state.identifier))];
                         span { code { (scope) } @if let Some(text) = description { " " span.quiet { (text) } } @if lapsed { (lapsed_since()) } }
                     }
                 }
@@ -133,14 +175,14 @@ pub(super) fn fields(form: &Form<'_>, apis: &Apis, client: Option<&Client>) -> M
                     @let lapsed = grant.is_some_and(|grant| grant.roles.contains(role)) && !roles.contains(role);
                     label.tick {
                         input type="checkbox" name="role" value={(row.state.identifier) " " (role)}
-                            checked[form.given.has("role", &format!("{} {role}", row.state.identifier))];
+                            checked[roles_given.contains(&*format!("{} {role}", row.state.identifier))];
                         span { "Role " code { (role) } " " span.quiet { (scopes) } @if lapsed { (lapsed_since()) } }
                     }
                 }
             }
         }
         @if apis.is_cut {
-            (form.lines("others", "Others", &format!("This tenant has more APIs than these {APIS}. One on each line: the API's identifier, and its scopes with spaces between."), 3))
+            (form.lines("others", "Others", "This tenant has more APIs than these. One on each line: the API's identifier, and its scopes with spaces between.", 3))
         }
     }
 }

@@ -1,7 +1,13 @@
+use std::collections::{BTreeSet, HashMap};
+
 use axum::response::Response;
-use chancery_application::{ClientFilter, Needs, PageRequest, Search};
-use chancery_domain::{ClientId, client::ClientState};
-use maud::html;
+use chancery_application::{ClientFilter, LastUse, Needs, PageRequest, Place, Search};
+use chancery_domain::{
+    ApiId, ClientId, Row, Timestamp,
+    api::{Api, ApiState},
+    client::{Client, ClientState},
+};
+use maud::{Markup, html};
 
 use super::called;
 use crate::{
@@ -56,6 +62,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     let uses = application
         .last_uses_of_clients(caller, within.tenant, &ids)
         .await?;
+    let active = active(&within, &listed.items).await?;
     let now = application.now();
     let may_create = within.may(Needs::TenantAdmin);
     let is_filtered = ["q", "state", "api"]
@@ -93,31 +100,63 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                 }
             }
         } @else {
-            div.table tabindex="0" role="region" aria-label="Clients" {
-                table {
-                    thead { tr {
-                        th scope="col" { "Client" } th scope="col" { "State" } th scope="col" { "May ask for" }
-                        th scope="col" { "Last token" } th scope="col" { "Ends" }
-                    } }
-                    tbody { @for (_, (id, row)) in &listed.items {
-                        tr {
-                            th scope="row" {
-                                a href=(within.at(&format!("/clients/{id}"))) { (called(*id, &row.state)) }
-                                br; code.quiet { (id) }
-                            }
-                            td { (show::client_state(row.state.state(now))) }
-                            td { @match row.state.grants.len() {
-                                0 => { span.quiet { "nothing" } }
-                                1 => { @for grant in row.state.grants.values() { (grant.identifier) } }
-                                count => { (count) " APIs" }
-                            } }
-                            td { @match uses.get(id) { Some(last) => (show::when(last.at, now)), None => span.quiet { "never" } } }
-                            td { @match row.state.expires_at { Some(end) => (show::when(end, now)), None => span.quiet { "–" } } }
-                        }
-                    } }
-                }
-            }
+            (table(&within, &listed.items, (&active, &uses), now))
             @if let (true, Some(end)) = (listed.has_next, &listed.end) { (show::next_page(&asked, &end.to_string())) }
         }
     }))
+}
+
+type Item = (Place<ClientId>, (ClientId, Row<Client>));
+
+/// Of the APIs that these are granted those that are active: what was retired nobody may ask for.
+async fn active(within: &Within, rows: &[Item]) -> Result<BTreeSet<ApiId>, Stop> {
+    let granted = rows.iter();
+    let granted = granted.flat_map(|(_, (_, row))| row.state.grants.keys().copied());
+    let granted: Vec<_> = granted.collect::<BTreeSet<_>>().into_iter().collect();
+    let caller = &within.visitor.session.caller;
+    let apis = within
+        .visitor
+        .application()
+        .apis_of(caller, &granted)
+        .await?;
+    let is_active = |row: &Row<Api>| row.state.state == ApiState::Active;
+    Ok(apis
+        .into_iter()
+        .filter_map(|(id, row)| is_active(&row.ok()?).then_some(id))
+        .collect())
+}
+
+fn table(
+    within: &Within,
+    rows: &[Item],
+    (active, uses): (&BTreeSet<ApiId>, &HashMap<ClientId, LastUse>),
+    now: Timestamp,
+) -> Markup {
+    html! {
+        div.table.blocks tabindex="0" role="region" aria-label="Clients" {
+            table {
+                thead { tr {
+                    th scope="col" { "Client" } th scope="col" { "State" } th scope="col" { "May ask for" }
+                    th scope="col" { "Last token" } th scope="col" { "Ends" }
+                } }
+                tbody { @for (_, (id, row)) in rows {
+                    tr {
+                        th scope="row" {
+                            a href=(within.at(&format!("/clients/{id}"))) { (called(*id, &row.state)) }
+                            br; code.quiet { (id) }
+                        }
+                        td data-label="State" { (show::client_state(row.state.state(now))) }
+                        @let asks: Vec<_> = row.state.grants.iter().filter(|(api, _)| active.contains(*api)).collect();
+                        td data-label="May ask for" { @match asks.as_slice() {
+                            [] => { span.quiet { "nothing" } }
+                            [(_, grant)] => { (grant.identifier) }
+                            several => { (several.len()) " APIs" }
+                        } }
+                        td data-label="Last token" { @match uses.get(id) { Some(last) => (show::when(last.at, now)), None => span.quiet { "never" } } }
+                        td data-label="Ends" { @match row.state.expires_at { Some(end) => (show::when(end, now)), None => span.quiet { "–" } } }
+                    }
+                } }
+            }
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod list;
 mod more;
 mod once;
 mod one;
+mod said;
 mod secrets;
 mod snippets;
 mod token;
@@ -18,7 +19,7 @@ use axum::routing::{get, post};
 use chancery_application::{Error, Needs};
 use chancery_domain::{ClientId, Row, client::Client};
 
-use crate::{routes::Routes, stop::Stop, within::Within};
+use crate::{answered::once as once_shown, routes::Routes, stop::Stop, within::Within};
 
 /// The page that the forms of a client stand on.
 const CLIENT: &str = "/console/t/{slug}/clients/{client}";
@@ -29,15 +30,23 @@ pub(crate) fn routes() -> Routes {
         .page("/console/t/{slug}/clients", get(list::page))
         .page(
             "/console/t/{slug}/clients/new",
-            get(create::page).post(create::create),
+            get(create::page).post(|posted| once_shown(posted, create::create)),
         )
         .page(&client(""), get(one::page))
         .page(&client("/edit"), get(edit::page).post(edit::save))
         .form(&client("/grants"), CLIENT, post(change::grants))
         .form(&client("/state"), CLIENT, post(change::state))
         .form(&client("/keys/revoke"), CLIENT, post(change::revoke_key))
-        .form(&client("/secrets/rotate"), CLIENT, post(secrets::rotate))
-        .form(&client("/secrets/issue"), CLIENT, post(secrets::issue))
+        .form(
+            &client("/secrets/rotate"),
+            CLIENT,
+            post(|posted| once_shown(posted, secrets::rotate)),
+        )
+        .form(
+            &client("/secrets/issue"),
+            CLIENT,
+            post(|posted| once_shown(posted, secrets::issue)),
+        )
         .form(&client("/secrets/revoke"), CLIENT, post(secrets::revoke))
         .form(&client("/secrets/defer"), CLIENT, post(secrets::defer))
         .form(

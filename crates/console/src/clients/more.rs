@@ -1,8 +1,9 @@
 //! What most clients do without: how they authenticate otherwise, metadata, claims, APIs that they serve.
 
+use std::collections::BTreeSet;
+
 use chancery_domain::{
-    ApiId, Faults, Row,
-    api::Api,
+    Faults,
     client::Client,
     json::JsonObject,
     tenant::AuthMethod,
@@ -11,6 +12,7 @@ use chancery_domain::{
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 
+use super::grants::Apis;
 use crate::{fields::Fields, form::Form, show};
 
 /// How large the notes about a client may be, in bytes of JSON.
@@ -45,20 +47,31 @@ pub(super) fn method(form: &Form<'_>) -> Markup {
     form.choice("authMethod", "It authenticates with", "", &methods)
 }
 
-pub(super) fn fields(form: &Form<'_>, apis: &[(ApiId, Row<Api>)]) -> Markup {
+/// `served` are those that the client serves: what has no box of its own among `apis`, since it is retired or one of very
+/// many, has one all the same, or it would be taken away by whoever saves the form for another reason.
+pub(super) fn fields(form: &Form<'_>, apis: &Apis, served: &BTreeSet<ApiIdentifier>) -> Markup {
+    let others = |api: &&ApiIdentifier| {
+        let mut shown = apis.shown.iter();
+        !shown.any(|(_, row)| row.state.identifier == **api)
+    };
+    let others: Vec<_> = served.iter().filter(others).collect();
     html! {
-        (form.lines("metadata", "Metadata", "Notes of yours as a JSON object, like {\"team\": \"payments\"}. Nobody but operators sees them.", 3))
+        (form.lines("metadata", "Metadata", "Notes of yours as a JSON object, like {\"team\": \"payments\"}. Whoever may read or audit this tenant sees them, and they stand in the roll for ever; no token has them.", 3))
         (form.lines("customClaims", "Claims that it adds to its tokens", "A JSON object. What Chancery sets itself cannot be set here.", 3))
         (form.lines("jwks", "Public keys", "Its JWK set, where it signs with a key of its own. Keys that are left out of a new set end.", 4))
-        @if apis.iter().any(|(_, row)| !row.state.built_in) {
+        @if !others.is_empty() || apis.shown.iter().any(|(_, row)| !row.state.built_in) {
             fieldset.plain {
                 legend { "APIs that it serves" }
                 p.hint { "It may ask whether a token for one of these is good (RFC 7662)." }
                 // Nothing ticked is an answer, too.
                 input type="hidden" name="serves" value="";
-                @for (_, row) in apis.iter().filter(|(_, row)| !row.state.built_in) {
+                @for (_, row) in apis.shown.iter().filter(|(_, row)| !row.state.built_in) {
                     (form.tick("serves", row.state.identifier.as_str(), row.state.name.as_str()))
                 }
+                @for api in &others { (form.tick("serves", api.as_str(), api.as_str())) }
+            }
+            @if apis.is_cut {
+                (form.lines("servesToo", "Others that it serves", "This tenant has more APIs than these. The identifier of one on each line.", 2))
             }
         }
     }
@@ -75,7 +88,9 @@ pub(super) fn parse(fields: &Fields, faults: &mut Faults) -> Option<More> {
         .take_optional("jwks", fields.json("jwks"))
         .flatten()
         .and_then(|value| ClientJwks::parse("jwks", value, faults));
-    let serves = fields.all("serves").map(ApiIdentifier::parse);
+    let typed = fields.raw("servesToo").lines().map(str::trim);
+    let typed = typed.filter(|line| !line.is_empty());
+    let serves = fields.all("serves").chain(typed).map(ApiIdentifier::parse);
     let serves = serves.filter_map(|api| faults.take("serves", api));
     let serves = serves.collect();
     let methods = AuthMethod::ALL.map(|method| (method.as_str(), method));

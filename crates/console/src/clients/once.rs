@@ -2,11 +2,11 @@
 
 use axum::response::Response;
 use chancery_application::IssuedSecret;
-use chancery_domain::{ClientId, client::Client};
+use chancery_domain::{ClientId, client::Client, secret_rotation::SecretRotation};
 use maud::{Markup, html};
 
-use super::{called, snippets, trial};
-use crate::{layout::Page, show, stop::capitalised, within::Within};
+use super::{called, said, snippets, trial};
+use crate::{layout::Page, show, within::Within};
 
 /// A client that was just created.
 pub(super) fn client(
@@ -15,8 +15,12 @@ pub(super) fn client(
     client: &Client,
     secret: Option<IssuedSecret>,
 ) -> Response {
+    let is_shown = secret
+        .as_ref()
+        .is_some_and(|secret| secret.plaintext.is_some());
     let shown = secret.map(|secret| shown(within, id, client, secret));
-    Page::within("Client created", within).show(&html! {
+    let page = Page::within("Client created", within);
+    page.showing_once(is_shown).show(&html! {
         h1 { (called(id, client)) " is created" }
         @match shown {
             Some(shown) => (shown),
@@ -36,16 +40,18 @@ pub(super) fn issued(
     id: ClientId,
     client: &Client,
     (secret, warnings): (IssuedSecret, &[String]),
-    says: &str,
+    (says, secrets): (&str, &SecretRotation),
 ) -> Response {
+    let is_shown = secret.plaintext.is_some();
     let shown = shown(within, id, client, secret);
-    Page::within("New secret", within).show(&html! {
+    let page = Page::within("New secret", within);
+    page.showing_once(is_shown).show(&html! {
         h1 { "A new secret for " (called(id, client)) }
         p.lead { (says) }
         @if !warnings.is_empty() {
             section.danger {
                 h2 { "Look at this" }
-                @for warning in warnings { p { (capitalised(warning)) } }
+                @for warning in warnings { p { (said::here(warning, secrets)) } }
             }
         }
         (shown)

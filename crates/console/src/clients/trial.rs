@@ -12,7 +12,7 @@ use crate::{
     layout::Page,
     posted::Posted,
     stop::{Stop, capitalised},
-    tokens::{Origin, Peer},
+    tokens::{Origin, Peer, Purpose},
     within::Within,
 };
 
@@ -59,7 +59,12 @@ pub(crate) async fn ask(
         .visitor
         .console
         .tokens
-        .ask(&origin, &slug, (&client, secret), &parameters)
+        .ask(
+            (Purpose::Trial, &origin),
+            &slug,
+            (&client, secret),
+            &parameters,
+        )
         .await?;
     let now = within.visitor.application().now();
     let result = if let Some(text) = answer.token() {

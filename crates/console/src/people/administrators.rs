@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use axum::response::Response;
 use chancery_application::{Needs, SignedInOf};
-use chancery_domain::ClientId;
+use chancery_domain::{ClientId, client::ClientState};
 use maud::{Markup, html};
 
 use super::{invite, sessions};
 use crate::{
     clients::called,
     fields::{Asked, Fields},
+    form,
     layout::Page,
     problem::Problem,
     show,
@@ -61,14 +62,17 @@ pub(super) async fn show(
         .noting(notice)
         .refused(problem.is_some())
         .show(&html! {
-            h1 { "Administrators" }
+            div.head {
+                h1 { "Administrators" }
+                @if within.may(Needs::TenantAdmin) { a.button.primary href="#invite" { "Invite somebody" } }
+            }
             p.lead { "Who may read or change this tenant, here or by the admin API. Each is a client that holds a scope of " code { "urn:chancery:admin" } "." @if !is_system(within) { " Operators, who belong to the tenant " code { "system" } ", may too." } }
             @if !may_read {
                 p { "To list them takes " code { (Needs::TenantRead.scope()) } ". The " a href=(within.at("/roll?type=ClientGranted")) { "roll" } " has each grant." }
             } @else if listed.is_empty() {
                 div.empty { p { "Nobody of this tenant may administer it: only operators do." } }
             } @else {
-                div.table tabindex="0" role="region" aria-label="Administrators" { table {
+                div.table.blocks tabindex="0" role="region" aria-label="Administrators" { table {
                     thead { tr {
                         th scope="col" { "Who" } th scope="col" { "State" } th scope="col" { "May" }
                         th scope="col" { "Last token" } @if sees_all { th scope="col" { "Signed in" } } th scope="col" { "Ends" }
@@ -80,11 +84,21 @@ pub(super) async fn show(
                                 @if *id == within.visitor.session.client { " " (show::badge("info", "you")) }
                                 br; code.quiet { (id) }
                             }
-                            td { (show::client_state(row.state.state(now))) }
-                            td { code { (scopes.join(" ")) } }
-                            td { @match uses.get(id) { Some(last) => (show::when(last.at, now)), None => span.quiet { "never" } } }
-                            @if sees_all { td { @match of(id) { 0 => span.quiet { "–" }, number => (show::count(number, "session")) } } }
-                            td { @match row.state.expires_at { Some(end) => (show::when(end, now)), None => span.quiet { "–" } } }
+                            td data-label="State" { (show::client_state(row.state.state(now))) }
+                            td data-label="May" { @if row.state.state(now) == ClientState::Active { code { (scopes.join(" ")) } } @else { span.quiet { "nothing now; " code { (scopes.join(" ")) } " once it is active" } } }
+                            td data-label="Last token" { @match uses.get(id) { Some(last) => (show::when(last.at, now)), None => span.quiet { "never" } } }
+                            @if sees_all { td data-label="Signed in" {
+                                @match of(id) { 0 => span.quiet { "–" }, number => (show::count(number, "session")) }
+                                @if of(id) > 1 && may_end.is_some() && *id != within.visitor.session.client && signed_in.sessions.iter().any(|session| session.client == *id && session.may_be_ended) {
+                                    br;
+                                    form.inline method="post" action=(ends) {
+                                        (form::hidden(&within.visitor))
+                                        input type="hidden" name="client" value=(id);
+                                        button type="submit" aria-label={"Sign out every session of " (called(*id, &row.state))} { "Sign out all" }
+                                    }
+                                }
+                            } }
+                            td data-label="Ends" { @match row.state.expires_at { Some(end) => (show::when(end, now)), None => span.quiet { "–" } } }
                         }
                     } }
                 } }

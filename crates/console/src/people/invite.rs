@@ -2,7 +2,9 @@
 
 use axum::response::Response;
 use chancery_application::{ClientCreated, Invitation, Needs};
-use chancery_domain::{Faults, access::AdminScope, client::Expiry, value::ClientName};
+use chancery_domain::{
+    Faults, access::AdminScope, client::Expiry, tenant::TenantState, value::ClientName,
+};
 use maud::{Markup, html};
 
 use super::administrators::{self, is_system};
@@ -64,13 +66,14 @@ pub(super) fn form(within: &Within, given: &Fields, problem: Option<&Problem>) -
     let content = html! {
         (form.line(&Line::text("name", "Who", "Their name: it stands beside what they do.").required()))
         (form.choice("scope", "What they may do", "", &options))
-        (form.line(&Line::number("expiresInDays", "Ends after (days)", "Empty: as the tenant's policy has it.")))
+        (form.line(&Line::number("expiresInDays", "Ends after (days)", "Empty: as the tenant's policy has it.").between(1, 3_650)))
         button.primary type="submit" { "Invite" }
     };
     html! {
         section id="invite" {
             h2 { "Invite somebody" }
             p { "One for each person: what they do stands in the roll under their name." }
+            @if within.state() == Some(TenantState::Suspended) { p.aside { "The tenant is suspended: nobody of it can sign in until it is resumed." } }
             (form.to(&within.at("/administrators"), &content))
         }
     }
@@ -123,7 +126,8 @@ fn invited(within: &Within, name: &str, scope: AdminScope, created: ClientCreate
     let secret = created
         .secret
         .and_then(|secret| Some(secret.plaintext?.reveal()));
-    Page::within("Invited", within).show(&html! {
+    let page = Page::within("Invited", within);
+    page.showing_once(secret.is_some()).show(&html! {
         h1 { (name) " is invited" }
         p.lead { (says(scope, is_system(within))) ". Hand these over, the secret on another way than the rest." }
         section.once {

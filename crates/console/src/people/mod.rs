@@ -6,7 +6,7 @@ mod sessions;
 
 use axum::routing::{get, post};
 
-use crate::routes::Routes;
+use crate::{answered::once, routes::Routes};
 
 pub(crate) fn routes() -> Routes {
     Routes::default()
@@ -15,9 +15,13 @@ pub(crate) fn routes() -> Routes {
             "/console/sessions/end",
             get(sessions::to_own).post(sessions::end_own),
         )
+        .beside(
+            "/console/sessions/others",
+            get(sessions::to_own).post(sessions::end_others),
+        )
         .page(
             "/console/t/{slug}/administrators",
-            get(administrators::page).post(invite::invite),
+            get(administrators::page).post(|posted| once(posted, invite::invite)),
         )
         .form(
             "/console/t/{slug}/sessions/end",

@@ -28,7 +28,7 @@ pub(super) fn table(
     (ends_at, now): (Option<&str>, Timestamp),
 ) -> Markup {
     html! {
-        div.table.records tabindex="0" role="region" aria-label="Who is signed in" { table {
+        div.table.records.blocks tabindex="0" role="region" aria-label="Who is signed in" { table {
             thead { tr {
                 @if names.is_some() { th scope="col" { "Who" } }
                 th scope="col" { "Since" } th scope="col" { "Last seen" } th scope="col" { "Ends at the latest" } th scope="col" { "From" }
@@ -39,25 +39,25 @@ pub(super) fn table(
                     @if let Some(names) = names {
                         th scope="row" { @match names.get(&session.client) { Some(name) => (name), None => code { (session.client) } } }
                     }
-                    td { (show::moment(session.began_at)) }
-                    td { (show::when(session.seen_at, now)) }
-                    td { (show::when(session.ends_at, now)) }
-                    td {
+                    td data-label="Since" { (show::moment(session.began_at)) }
+                    td data-label="Last seen" { (show::when(session.seen_at, now)) }
+                    td data-label="Ends at the latest" { (show::when(session.ends_at, now)) }
+                    td data-label="From" {
                         (show::or_dash(session.address.as_ref()))
                         @if let Some(agent) = &session.user_agent { br; span.quiet.agent title=(agent) { (agent) } }
                         @if (&session.last_address, &session.last_user_agent) != (&session.address, &session.user_agent) {
-                            br; (show::badge("warn", "last used from elsewhere"))
+                            br; (show::badge("warn", "also used from elsewhere"))
                             br; (show::or_dash(session.last_address.as_ref()))
                             @if let Some(agent) = &session.last_user_agent { br; span.quiet.agent title=(agent) { (agent) } }
                         }
                     }
-                    td {
+                    td.act {
                         @if session.id == visitor.session.id { (show::badge("info", "this browser")) }
                         @else if let Some(action) = ends_at.filter(|_| session.may_be_ended) {
                             form.inline method="post" action=(action) {
                                 (form::hidden(visitor))
                                 input type="hidden" name="session" value=(session.id);
-                                button type="submit" aria-label={"Sign out the session from " (session.address.as_deref().unwrap_or("an unknown address"))} { "Sign out" }
+                                button type="submit" aria-label={"Sign out the session since " (show::second(session.began_at)) " from " (session.address.as_deref().unwrap_or("an unknown address"))} { "Sign out" }
                             }
                         }
                     }
@@ -71,6 +71,8 @@ pub(super) fn done(asked: &Fields) -> Option<&'static str> {
     match asked.get("done")? {
         "ended" => Some("That session has ended."),
         "gone" => Some("That session had ended before."),
+        "others" => Some("Every other session of yours has ended."),
+        "all" => Some("Every session of that client has ended."),
         _ => None,
     }
 }
@@ -90,7 +92,10 @@ pub(crate) async fn own(visitor: Visitor, Asked(asked): Asked) -> Result<Respons
                 @else { "ask an administrator to rotate it." }
             }
             (table(&visitor, &listed, None, (Some("/console/sessions/end"), now)))
-            (form::button(&visitor, "/console/sign-out/everywhere", "bad", "Sign out everywhere"))
+            div.actions {
+                @if listed.len() > 1 { (form::button(&visitor, "/console/sessions/others", "primary", "Sign out everywhere else")) }
+                (form::button(&visitor, "/console/sign-out/everywhere", "bad", "Sign out everywhere"))
+            }
         }))
 }
 
@@ -106,9 +111,45 @@ pub(crate) async fn end_own(posted: Posted<Visitor>) -> Result<Response, Stop> {
     Ok(went(visitor, &posted.fields, ended, "/console/sessions"))
 }
 
+/// All of one's own but the one that asks for it.
+pub(crate) async fn end_others(posted: Posted<Visitor>) -> Result<Response, Stop> {
+    let visitor = &posted.from;
+    let session = &visitor.session;
+    let listed = visitor.application().own_sessions(session).await?;
+    let others = listed.iter().filter(|other| other.id != session.id);
+    end_each(visitor, session.tenant, others).await?;
+    Ok(Redirect::to("/console/sessions?done=others").into_response())
+}
+
+async fn end_each(
+    visitor: &Visitor,
+    tenant: chancery_domain::TenantId,
+    sessions: impl Iterator<Item = &SignedIn>,
+) -> Result<(), Stop> {
+    let (application, caller) = (visitor.application(), &visitor.session.caller);
+    let arrival = visitor.arrival();
+    for session in sessions {
+        application
+            .end_session_of(caller, tenant, &session.id, &arrival)
+            .await?;
+    }
+    Ok(())
+}
+
 pub(crate) async fn end(posted: Posted<Within>) -> Result<Response, Stop> {
     let within = &posted.from;
     within.require(Needs::TenantAdmin)?;
+    let client = posted.fields.get("client").map(str::parse::<ClientId>);
+    if let Some(Ok(client)) = client {
+        let (application, caller) = (within.visitor.application(), &within.visitor.session.caller);
+        let listed = application
+            .sessions_of(caller, within.tenant, client)
+            .await?;
+        let own = &within.visitor.session.id;
+        let ended = listed.iter().filter(|session| session.id != *own);
+        end_each(&within.visitor, within.tenant, ended).await?;
+        return Ok(Redirect::to(&within.at("/administrators?done=all")).into_response());
+    }
     let ended = ended(&within.visitor, within.tenant, &posted.fields).await?;
     let back = within.at("/administrators");
     Ok(went(&within.visitor, &posted.fields, ended, &back))

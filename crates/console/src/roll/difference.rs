@@ -17,7 +17,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     let application = within.visitor.application();
     let caller = &within.visitor.session.caller;
     let now = application.now();
-    let to = asked.sought_moment("to")?.unwrap_or(now).min(now);
+    let to = asked.sought_end("to")?.unwrap_or(now).min(now);
     let from = match asked.sought_moment("from")? {
         Some(from) => from,
         None => application
@@ -28,10 +28,10 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     };
     let after = asked.sought("after", str::parse)?;
     let between = |from| application.difference(caller, within.tenant, (from, to), after);
-    let (from, found) = match between(from).await {
-        // Before its first entry there was nothing: everything is new since then.
-        Err(Error::NotThen { since, .. }) if since <= to => (since, between(since).await?),
-        found => (from, found?),
+    let (from, found, is_whole) = match between(from).await {
+        // Before its first entry there was nothing to compare with.
+        Err(Error::NotThen { since, .. }) if since <= to => (since, between(since).await?, true),
+        found => (from, found?, false),
     };
     let difference = &found.difference;
     let names = clients_named(&within, difference).await?;
@@ -53,6 +53,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
             "Between " a href=(within.at(&format!("/past?entry={first}"))) { "entry " (first) } " and " a href=(within.at(&format!("/past?entry={last}"))) { "entry " (last) }
             ", also by the clock alone. What came and went in between is not here: the " a href=(within.at("/roll")) { "roll" } " has it."
         }
+        @if is_whole { p.aside { "There was no tenant at the moment that you asked for: this compares with how it began, at " (show::moment(from)) ", its first keys and its admin API included." } }
         (changes(&within, difference, &names, found.next.is_some() || after.is_some()))
         @if found.is_cut {
             p.problem role="status" { "This is not all: more came to its end by the clock alone than one page compares. Choose moments that are nearer to each other." }

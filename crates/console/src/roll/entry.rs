@@ -131,7 +131,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
             @if has_next { a.button href=(within.at(&format!("/roll/{}", u64::from(number) + 1))) rel="next" { "After" } }
             a.button href=(within.at(&format!("/past?entry={number}"))) { "The tenant then" }
         }
-        p.lead { @if let Some(name) = names.subject(entry.stream) { (name) ": " } (words::sentence(&entry)) }
+        p.lead { @if let Some(name) = names.subject(entry.stream) { (name) ": " } (words::sentence(&entry, &names)) }
         section {
             dl.facts {
                 dt { "Recorded" } dd { (show::moment(entry.recorded_at)) }

@@ -29,24 +29,28 @@ const AWAY: i64 = 60;
 /// Who follows which roll, by session: of a reading that goes on there is one record, and not one each time that
 /// the browser comes back.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Readings(Arc<Mutex<HashMap<Reading, Timestamp>>>);
+pub(crate) struct Readings(Arc<Mutex<HashMap<Reading, Read>>>);
 
 type Reading = (String, TenantId);
 
+/// What there is a record of: when the browser was last there, and past which entry it has read.
+type Read = (Timestamp, i64);
+
 impl Readings {
-    fn goes_on(&self, reading: &Reading, now: Timestamp) -> bool {
-        let last = self.all().get(reading).copied();
-        last.is_some_and(|last| last <= now && now < last.plus_seconds(AWAY))
+    /// Whether what is past this entry is still what that record is of: past which it is, then.
+    fn goes_on(&self, reading: &Reading, after: i64, now: Timestamp) -> Option<i64> {
+        let (last, begin) = self.all().get(reading).copied()?;
+        (last <= now && now < last.plus_seconds(AWAY) && begin <= after).then_some(begin)
     }
 
     /// Notes that somebody reads, of which there is a record.
-    fn keep(&self, reading: Reading, now: Timestamp) {
+    fn keep(&self, reading: Reading, begin: i64, now: Timestamp) {
         let mut all = self.all();
-        all.retain(|_, last| now < last.plus_seconds(AWAY));
-        all.insert(reading, now);
+        all.retain(|_, (last, _)| now < last.plus_seconds(AWAY));
+        all.insert(reading, (now, begin));
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<Reading, Timestamp>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Reading, Read>> {
         // Nothing in here is left half done by a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -66,13 +70,14 @@ pub(crate) async fn follow(
     let (caller, tenant) = (&session.caller, within.tenant);
     let readings = &within.visitor.console.readings;
     let reading = (session.form_token.clone(), tenant);
-    let goes_on = came_back.is_some() && readings.goes_on(&reading, application.now());
-    let entries = if goes_on {
+    let place = after.map_or(i64::MAX, |EntryNumber(number)| number);
+    let begin = came_back.and_then(|_| readings.goes_on(&reading, place, application.now()));
+    let entries = if begin.is_some() {
         Either::Left(application.follow_on(caller, tenant, after).await?)
     } else {
         Either::Right(application.follow(caller, tenant, after).await?)
     };
-    readings.keep(reading, application.now());
+    readings.keep(reading, begin.unwrap_or(place), application.now());
     let (base, reader) = (within.at(""), caller.clone());
     let (signed_in, token) = (application.clone(), within.visitor.token().to_owned());
     let events =

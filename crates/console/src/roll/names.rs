@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_application::{Application, Caller, Error, Needs};
-use chancery_domain::{Actor, ApiId, ClientId, Recorded, StreamId, TenantId, value::Slug};
+use chancery_domain::{
+    Actor, ApiId, ClientId, Recorded, SecretId, StreamId, TenantId, value::Slug,
+};
 
 use crate::{clients::called, within::Within};
 
@@ -12,6 +14,8 @@ use crate::{clients::called, within::Within};
 pub(super) struct Names {
     clients: BTreeMap<ClientId, String>,
     apis: BTreeMap<ApiId, String>,
+    /// How secrets end.
+    secrets: BTreeMap<SecretId, String>,
     /// Whether the reader may read what they are of.
     pub(super) may_read: bool,
     /// Of those who made entries and belong to the operators' tenant.
@@ -38,11 +42,15 @@ impl Names {
             return Ok(Self::default());
         }
         let (mut clients, mut apis) = (BTreeSet::new(), BTreeSet::new());
-        let mut actors = BTreeSet::new();
+        let (mut actors, mut rotated) = (BTreeSet::new(), BTreeSet::new());
         for entry in entries {
             match entry.stream {
-                StreamId::Client(id) | StreamId::SecretRotation(id) => {
+                StreamId::Client(id) => {
                     clients.insert(id);
+                }
+                StreamId::SecretRotation(id) => {
+                    clients.insert(id);
+                    rotated.insert(id);
                 }
                 StreamId::Api(id) => {
                     apis.insert(id);
@@ -62,9 +70,16 @@ impl Names {
         let found = application.apis_of(caller, &apis).await?;
         let apis = found.into_iter();
         let apis = apis.filter_map(|(id, row)| Some((id, row.ok()?.state.name.to_string())));
+        let rotated: Vec<_> = rotated.into_iter().collect();
+        let found = application
+            .client_secrets_of(caller, tenant, &rotated)
+            .await?;
+        let secrets = found.into_values().flat_map(|row| row.state.secrets);
+        let secrets = secrets.map(|(id, secret)| (id, secret.hint.as_str().to_owned()));
         let mut names = Self {
             clients: clients.collect(),
             apis: apis.collect(),
+            secrets: secrets.collect(),
             may_read: true,
             operators: BTreeMap::new(),
         };
@@ -95,6 +110,11 @@ impl Names {
             StreamId::Tenant(_) | StreamId::KeyRing(_) => None,
         };
         found.map(String::as_str)
+    }
+
+    /// How this secret ends.
+    pub(super) fn secret(&self, id: SecretId) -> Option<&str> {
+        self.secrets.get(&id).map(String::as_str)
     }
 
     /// Whoever made an entry is called.

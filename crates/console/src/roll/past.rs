@@ -6,14 +6,14 @@ use std::{
 };
 
 use axum::response::Response;
-use chancery_application::{EntryNumber, Page, PageRequest};
+use chancery_application::{EntryNumber, Needs, Page, PageRequest};
 use chancery_domain::{
-    ApiId, ClientId, Invalid, Row, Timestamp, api::Api, client::Client,
+    ApiId, ClientId, Invalid, Row, StreamId, Timestamp, api::Api, client::Client,
     secret_rotation::SecretRotation,
 };
 use maud::{Markup, html};
 
-use super::words;
+use super::{names::Names, words};
 use crate::{
     clients::{called, grants::told},
     fields::{Asked, Fields},
@@ -46,7 +46,8 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     let wanted = asked.sought("entry", str::parse)?;
     let wanted = wanted.map_or(head, |EntryNumber(number)| number);
     let number = wanted.clamp(1, head.max(1));
-    let at = asked.sought_moment("at")?;
+    let at = asked.sought_end("at")?;
+    let at = at.map(|at| at.min(application.now()));
     let (moment, entry) = if let Some(at) = at {
         (application.moment(caller, tenant, at, "at").await?, None)
     } else {
@@ -68,6 +69,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
     let granted: Vec<_> = granted.collect::<BTreeSet<_>>().into_iter().collect();
     let granted = application.apis_of_then(moment, &granted).await?;
     let secrets = application.client_secrets_then(moment, &ids).await?;
+    let names = Names::of(&within, entry.iter()).await?;
     let last = moment.last();
     Ok(Shown::within("As it was", &within).show(&html! {
         h1 { "As it was" }
@@ -82,7 +84,7 @@ pub(crate) async fn page(within: Within, Asked(asked): Asked) -> Result<Response
                 div { label for="at" { "Or at the moment" } input id="at" name="at" value=(at) spellcheck="false"; }
                 button type="submit" { "Show" }
             }
-            @if let Some(entry) = &entry { p { a href=(within.at(&format!("/roll/{number}"))) { "Entry " (number) } ": " (words::sentence(entry)) } }
+            @if let Some(entry) = &entry { p { a href=(within.at(&format!("/roll/{number}"))) { "Entry " (number) } ": " (words::sentence(entry, &names)) } }
             p {
                 @if last > 1 { a href={"?entry=" (last - 1)} rel="prev" { "One entry back" } }
                 @if last > 1 && last < head { " · " }
@@ -139,7 +141,8 @@ fn table(
                 tbody { @for (_, (id, row)) in &clients.items {
                     tr {
                         th scope="row" {
-                            a href=(within.at(&format!("/clients/{id}"))) { (called(*id, &row.state)) }
+                            @let leads = words::leads(StreamId::Client(*id), within.may(Needs::TenantRead));
+                            a href=[leads.map(|page| within.at(&page))] { (called(*id, &row.state)) }
                         }
                         td { (show::client_state(row.state.state(at))) }
                         td { @for (api, grant) in &row.state.grants { div { code { (grant.identifier) } " " (told(grant, apis.get(api).map(|row| &row.state))) } } }

@@ -87,7 +87,7 @@ pub(super) fn row(base: &str, entry: &Recorded, names: &Names, now: Timestamp) -
             a.seq href={(base) "/roll/" (number)} { "#" (number) }
             span.when { (show::exact(entry.recorded_at, now)) }
             span.what {
-                (words::sentence(entry)) " "
+                (words::sentence(entry, names)) " "
                 @match words::leads(entry.stream, names.may_read) {
                     Some(page) => a.quiet href={(base) (page)} { (subject) },
                     None => span.quiet { (subject) },

@@ -1,20 +1,21 @@
 //! Each event in words. A new event has no words yet, and the compiler says so.
 
 use chancery_domain::{
-    Event, Recorded, StreamId, api::ApiEvent, client::ClientEvent, key_ring::KeyRingEvent,
-    secret_rotation::SecretRotationEvent, tenant::TenantEvent,
+    Event, Recorded, SecretId, StreamId, api::ApiEvent, client::ClientEvent,
+    key_ring::KeyRingEvent, secret_rotation::SecretRotationEvent, tenant::TenantEvent,
 };
 
+use super::names::Names;
 use crate::show::span;
 
-/// What happened, in a sentence.
-pub(super) fn sentence(entry: &Recorded) -> String {
+/// What happened, in a sentence. Secrets are called by how they end, as everywhere else, where that is known.
+pub(super) fn sentence(entry: &Recorded, names: &Names) -> String {
     match &entry.event {
         Event::Tenant(event) => tenant(event),
         Event::KeyRing(event) => key_ring(event),
         Event::Api(event) => api(event),
         Event::Client(event) => client(event),
-        Event::SecretRotation(event) => secret(event),
+        Event::SecretRotation(event) => secret(event, names),
     }
 }
 
@@ -187,7 +188,11 @@ fn client(event: &ClientEvent) -> String {
     }
 }
 
-fn secret(event: &SecretRotationEvent) -> String {
+fn secret(event: &SecretRotationEvent, names: &Names) -> String {
+    let called = |secret: &SecretId| match names.secret(*secret) {
+        Some(hint) => format!("that ends in {hint}"),
+        None => secret.to_string(),
+    };
     match event {
         SecretRotationEvent::SecretIssued { issued } => {
             format!("A secret that ends in {} was issued.", issued.hint)
@@ -197,11 +202,18 @@ fn secret(event: &SecretRotationEvent) -> String {
             issued.hint,
             retires.len()
         ),
-        SecretRotationEvent::RetirementDeferred { retires_at, .. } => {
-            format!("A retiring secret works until {retires_at}.")
+        SecretRotationEvent::RetirementDeferred { retires_at, secret } => {
+            format!(
+                "The retiring secret {} works until {retires_at}.",
+                called(secret)
+            )
         }
-        SecretRotationEvent::SecretRetired { secret } => format!("The secret {secret} retired."),
-        SecretRotationEvent::SecretExpired { secret } => format!("The secret {secret} expired."),
+        SecretRotationEvent::SecretRetired { secret } => {
+            format!("The secret {} retired.", called(secret))
+        }
+        SecretRotationEvent::SecretExpired { secret } => {
+            format!("The secret {} expired.", called(secret))
+        }
         SecretRotationEvent::RotationScheduled { every_seconds, .. } => format!(
             "The secret is to be rotated every {}.",
             span((*every_seconds).into())
@@ -217,7 +229,8 @@ fn secret(event: &SecretRotationEvent) -> String {
             reason,
             compromised,
         } => format!(
-            "The secret {secret} was revoked{}: {reason}.",
+            "The secret {} was revoked{}: {reason}.",
+            called(secret),
             why(*compromised)
         ),
     }

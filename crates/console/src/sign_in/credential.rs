@@ -19,7 +19,7 @@ use crate::{
     posted::Anonymous,
     show,
     stop::{Stop, capitalised},
-    tokens::{Answer, Origin, Peer},
+    tokens::{Answer, Origin, Peer, Purpose},
     visitor::arrival,
 };
 
@@ -80,7 +80,12 @@ pub(crate) async fn sign_in(
     let origin = Origin::of(&peer.0, &headers, &trace);
     let answer = console
         .tokens
-        .ask(&origin, &slug, (client, secret), &[("audience", ADMIN_API)])
+        .ask(
+            (Purpose::SigningIn, &origin),
+            &slug,
+            (client, secret),
+            &[("audience", ADMIN_API)],
+        )
         .await?;
     let Some(token) = answer.token() else {
         let wait = answer
@@ -117,9 +122,8 @@ fn why_not(answer: &Answer) -> String {
             "The credential is right, but its client holds no scope of the admin API. Ask an operator to grant it one, or sign in as another client.".to_owned()
         }
         ("rate_limit_exceeded", _) => {
-            let wait = answer.retry_after.unwrap_or(60);
-            let wait = show::span(wait);
-            format!("Too many requests from this address, or for tokens of this client or tenant. Try again in {wait}, or ask an operator.")
+            let wait = show::span(answer.retry_after.unwrap_or(60));
+            format!("Too many attempts from this address, or too many sign-ins of this client. Try again in {wait}.")
         }
         ("temporarily_unavailable", _) => {
             "The server cannot check that right now. Try again in a moment.".to_owned()
@@ -134,12 +138,14 @@ fn why_not(answer: &Answer) -> String {
 
 fn form(given: &Fields, problem: Option<&str>, notice: Option<&str>) -> Markup {
     let tenant = given.get("tenant").unwrap_or(Slug::SYSTEM);
+    // Whoever comes from an invitation has one thing to type.
+    let is_known = given.get("client").is_some();
     layout::bare(
         "Sign in",
         &html! {
             h1 { "Sign in" }
             @if let Some(notice) = notice { p.notice role="status" { (notice) } }
-            @if let Some(problem) = problem { div.problem role="alert" { p { (problem) } } }
+            @if let Some(problem) = problem { div.problem role="alert" tabindex="-1" autofocus { p { (problem) } } }
             form method="post" action="/console/sign-in" {
                 @if let Some(next) = given.get("next") { input type="hidden" name="next" value=(next); }
                 div.field {
@@ -153,7 +159,7 @@ fn form(given: &Fields, problem: Option<&str>, notice: Option<&str>) -> Markup {
                 }
                 div.field {
                     label for="secret" { "Client secret" }
-                    input id="secret" name="secret" type="password" required autocomplete="current-password";
+                    input id="secret" name="secret" type="password" required autocomplete="current-password" autofocus[is_known && problem.is_none()];
                 }
                 button.primary type="submit" { "Sign in" }
             }

@@ -45,7 +45,7 @@ fn form(problem: Option<&str>) -> Markup {
         &html! {
             h1 { "Sign in by a link" }
             @if let Some(problem) = problem { div.problem role="alert" { p { (problem) } } }
-            form method="post" action="/console/link" data-link[problem.is_none()] {
+            form method="post" action="/console/link" data-link[problem != Some(NOT_KEPT)] {
                 div.field {
                     label for="code" { "Code" }
                     input id="code" name="code" type="password" required autocomplete="off" aria-describedby="code-hint";

@@ -80,7 +80,7 @@ pub(crate) async fn page(visitor: Visitor, Asked(asked): Asked) -> Result<Respon
                 }
             }
         } @else {
-            div.table tabindex="0" role="region" aria-label="Tenants" {
+            div.table.blocks tabindex="0" role="region" aria-label="Tenants" {
                 table {
                     thead { tr {
                         th scope="col" { "Tenant" } th scope="col" { "State" }
@@ -95,11 +95,11 @@ pub(crate) async fn page(visitor: Visitor, Asked(asked): Asked) -> Result<Respon
                                     a href={"/console/t/" (row.state.slug)} { (row.state.display_name) }
                                     br; span.quiet { (row.state.slug) }
                                 }
-                                td { (show::tenant_state(row.state.state)) }
-                                td.number { (count(id, &[Kind::EnabledClient, Kind::DisabledClient])) }
-                                td.number { (count(id, &[Kind::ActiveApi]).saturating_sub(1).max(0)) }
-                                td.number { (tokens.get(id).copied().unwrap_or_default()) }
-                                td { (show::moment(row.created_at)) }
+                                td data-label="State" { (show::tenant_state(row.state.state)) }
+                                td.number data-label="Clients" { (count(id, &[Kind::EnabledClient, Kind::DisabledClient])) }
+                                td.number data-label="APIs" { (count(id, &[Kind::ActiveApi]).saturating_sub(1).max(0)) }
+                                td.number data-label="Tokens, 24 h" { (tokens.get(id).copied().unwrap_or_default()) }
+                                td data-label="Created" { (show::moment(row.created_at)) }
                             }
                         }
                     }

@@ -90,8 +90,8 @@ pub(super) async fn show(
             }
             (show::only_read(within))
             ul.cards {
-                li { a href=(within.at("/clients")) { span.big { (clients) } span { "clients" } } }
-                li { a href=(within.at("/apis")) { span.big { (apis) } span { "APIs" } } }
+                li { a href=(within.at("/clients")) { span.big { (clients) } span { (if clients == 1 { "client" } else { "clients" }) } } }
+                li { a href=(within.at("/apis")) { span.big { (apis) } span { (if apis == 1 { "API" } else { "APIs" }) } } }
                 @if let Some(tokens) = tokens { li { a href=(within.at("/activity")) { span.big { (tokens) } span { "tokens in 24 hours" } } } }
                 li { a href=(within.at("/calendar?days=30")) { span.big { (soon.items.len()) @if soon.has_next { "+" } } span { "due or ending in 30 days" } } }
                 @if within.may(Needs::AuditRead) { li { a href=(within.at("/roll")) { span.big { (head) } span { "entries in the roll" } } } }
@@ -146,7 +146,7 @@ fn ending(within: &Within, row: &Tenant, refused: Option<&Refused>) -> Markup {
                 section.danger {
                     h2 { "Suspend" }
                     (form("suspend", &|form| html! {
-                        p { "No token is issued until it is resumed, and tokens that are out count as inactive." }
+                        p { "No token is issued until it is resumed, tokens that are out count as inactive, and whoever of it is signed in here is signed out." }
                         (form.line(&Line::reason()))
                         button type="submit" { "Suspend the tenant" }
                     }))

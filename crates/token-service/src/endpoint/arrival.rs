@@ -31,7 +31,13 @@ pub(crate) struct Arrival {
     pub(super) trace: TraceContext,
     pub(super) headers: HeaderMap,
     pub(super) parameters: Result<Parameters, Malformed>,
+    /// Whether somebody signs in to the console.
+    pub(super) signs_in: bool,
 }
+
+/// Says of a request, in the process, that somebody signs in with it to the console: it has limits of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct SignIn;
 
 impl FromRequest<TokenService> for Arrival {
     type Rejection = ExtensionRejection;
@@ -44,7 +50,9 @@ impl FromRequest<TokenService> for Arrival {
         let Ok(TenantSlug(slug)) = TenantSlug::from_request_parts(&mut parts, service).await;
         let Extension(trace) = Extension::from_request_parts(&mut parts, service).await?;
         let peer = peer(&parts.extensions);
-        Ok(Self::read(service, slug, peer, trace, parts.headers, body).await)
+        let signs_in = parts.extensions.get::<SignIn>().is_some();
+        let read = Self::read(service, slug, peer, trace, parts.headers, body).await;
+        Ok(Self { signs_in, ..read })
     }
 }
 
@@ -71,6 +79,7 @@ impl Arrival {
             trace,
             headers,
             parameters,
+            signs_in: false,
         }
     }
 }

@@ -31,6 +31,12 @@ pub(super) fn parse(text: &str) -> Result<u32, Invalid> {
     if whole > u64::from(MOST) {
         return Err(too_many());
     }
+    if whole + part == 0 {
+        return Err(Invalid::new(
+            "days",
+            "must be more than 0 days; empty: none",
+        ));
+    }
     let seconds = ((whole * PARTS + part) * u64::from(DAY) + PARTS / 2) / PARTS;
     u32::try_from(seconds).map_err(|_| too_many())
 }

@@ -23,19 +23,24 @@ pub(super) fn due(secrets: &SecretRotation, now: Timestamp) -> Markup {
             (Some(schedule), _) => {
                 p {
                     (late(schedule.next_due_at, now))
-                    "To be rotated every " (show::span(schedule.every_seconds.into())) ", next " (show::when(schedule.next_due_at, now))
+                    "To be rotated every " (show::span(schedule.every_seconds.into())) ", " (next(schedule.next_due_at, now))
                     "; the old one then works for another " (show::span(schedule.overlap_seconds.into())) "."
                 }
             }
             (None, Some(reminder)) => {
                 p {
                     (late(reminder.next_due_at, now))
-                    "To be rotated every " (show::span(reminder.every_seconds.unsigned_abs())) " by the tenant's policy, next " (show::when(reminder.next_due_at, now)) "."
+                    "To be rotated every " (show::span(reminder.every_seconds.unsigned_abs())) " by the tenant's policy, " (next(reminder.next_due_at, now)) "."
                 }
             }
             (None, None) => {}
         }
     }
+}
+
+/// When that is, or was to be.
+fn next(due: Timestamp, now: Timestamp) -> Markup {
+    html! { @if due <= now { "due " } @else { "next " } (show::when(due, now)) }
 }
 
 fn late(due: Timestamp, now: Timestamp) -> Markup {

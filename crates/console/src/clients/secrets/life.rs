@@ -6,9 +6,23 @@ use chancery_domain::{
 };
 use maud::{Markup, html};
 
-/// The drawing, in its own units.
-const WIDTH: i64 = 1_000;
-const LEFT: i64 = 120;
+/// A drawing, in its own units: how wide it is, and from where on it has bars. One for a narrow screen has larger letters.
+struct Size {
+    class: &'static str,
+    width: i64,
+    left: i64,
+}
+
+const WIDE: Size = Size {
+    class: "life wide",
+    width: 1_000,
+    left: 120,
+};
+const NARROW: Size = Size {
+    class: "life narrow",
+    width: 340,
+    left: 62,
+};
 const ROW: i64 = 26;
 /// How many are drawn: the newest ones.
 const DRAWN: usize = 12;
@@ -28,9 +42,27 @@ pub(super) fn newest_first(secrets: &SecretRotation) -> Vec<(SecretId, &Secret)>
     sorted
 }
 
-/// A bar for each of the newest secrets, from when it was issued to when it ends, and where now is.
-pub(super) fn drawn(newest: &[(SecretId, &Secret)], now: Timestamp) -> Markup {
+/// A bar for each of the newest secrets, from when it was issued to when it ends, and where now is; `used` says when a
+/// secret was last used.
+pub(super) fn drawn(
+    newest: &[(SecretId, &Secret)],
+    used: impl Fn(SecretId) -> Option<Timestamp>,
+    now: Timestamp,
+) -> Markup {
     let rows = newest.get(..DRAWN).unwrap_or(newest);
+    html! {
+        (drawing(&WIDE, rows, &used, now))
+        (drawing(&NARROW, rows, &used, now))
+    }
+}
+
+fn drawing(
+    size: &Size,
+    rows: &[(SecretId, &Secret)],
+    used: impl Fn(SecretId) -> Option<Timestamp>,
+    now: Timestamp,
+) -> Markup {
+    let (width, left) = (size.width, size.left);
     let Some(first) = rows.iter().map(|(_, secret)| secret.issued_at).min() else {
         return html! {};
     };
@@ -41,18 +73,19 @@ pub(super) fn drawn(newest: &[(SecretId, &Secret)], now: Timestamp) -> Markup {
     let whole = (last.seconds() - first.seconds()).max(1);
     let x = |at: Timestamp| {
         let far = (at.seconds() - first.seconds()).clamp(0, whole);
-        LEFT + far * (WIDTH - LEFT) / whole
+        left + far * (width - left) / whole
     };
     let height = ROW * i64::try_from(rows.len()).unwrap_or(0) + 18;
     html! {
-        svg.life viewBox={"0 0 " (WIDTH) " " (height)} role="img" aria-label="When each secret is accepted; the table below has the same in words" {
-            @for (place, (_, secret)) in (0..).zip(rows) {
+        svg class=(size.class) viewBox={"0 0 " (width) " " (height)} role="img" aria-label="When each secret is accepted; the table below has the same in words" {
+            @for (place, (id, secret)) in (0..).zip(rows) {
                 @let y = place * ROW;
                 @let begin = x(secret.not_before.unwrap_or(secret.issued_at));
                 @let state = secret.state(now);
-                @let stop = if state == SecretState::Revoked { x(now) } else { end(secret).map_or(WIDTH, x) };
+                // When one was revoked stands in the roll. It was accepted to its last use at least.
+                @let stop = if state == SecretState::Revoked { used(*id).map_or(begin, x) } else { end(secret).map_or(width, x) };
                 text x="0" y=(y + 15) { "…" (secret.hint) }
-                rect.track x=(LEFT) y=(y + 4) width=(WIDTH - LEFT) height="14" rx="7" {}
+                rect.track x=(left) y=(y + 4) width=(width - left) height="14" rx="7" {}
                 rect class=(class(state)) x=(begin) y=(y + 4) width=((stop - begin).max(4)) height="14" rx="7" {}
             }
             line.now x1=(x(now)) x2=(x(now)) y1="0" y2=(height - 14) {}

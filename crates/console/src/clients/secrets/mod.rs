@@ -13,6 +13,7 @@ use chancery_application::{Error, NewSecretInput};
 use chancery_domain::{
     ClientId, Faults, Invalid, SecretId,
     client::{Client, ClientState},
+    secret_rotation::SecretRotation,
     value::Label,
 };
 use maud::{Markup, html};
@@ -59,7 +60,10 @@ pub(super) async fn section(
     Ok(html! {
         section id="secrets" {
             h2 { "Secrets" }
-            (life::drawn(&newest, known.now))
+            @if client.state(known.now) == ClientState::Active && !newest.iter().any(|(_, secret)| secret.state(known.now).is_accepted()) {
+                p.aside { "None of its secrets is accepted: it obtains no token" @if is_changed { " until it has another. Rotate, or issue one below." } @else { "." } }
+            }
+            (life::drawn(&newest, |secret| known.uses.get(&secret.to_string()).map(|last| last.at), known.now))
             (table::shown(within, id, (&newest, SHOWN), &known, is_changed))
             (forms::due(&secrets, known.now))
             @if is_changed { (forms::all(within, id, (version, &secrets), refused)) }
@@ -105,7 +109,14 @@ pub(crate) async fn rotate(posted: Posted<Within>) -> Result<Response, Stop> {
         None => "The old ones keep working for as long as the tenant's policy has it: put the new one in place until then.".to_owned(),
     };
     let told = (issued.secret, &*issued.warnings);
-    Ok(once::issued(within, id, &row.state, told, &says))
+    let secrets = secrets_of(within, id).await?;
+    Ok(once::issued(
+        within,
+        id,
+        &row.state,
+        told,
+        (&says, &secrets),
+    ))
 }
 
 pub(crate) async fn issue(posted: Posted<Within>) -> Result<Response, Stop> {
@@ -137,7 +148,19 @@ pub(crate) async fn issue(posted: Posted<Within>) -> Result<Response, Stop> {
     };
     let says = "Those that it has stay as they are.";
     let told = (issued.secret, &*issued.warnings);
-    Ok(once::issued(within, id, &row.state, told, says))
+    let secrets = secrets_of(within, id).await?;
+    Ok(once::issued(within, id, &row.state, told, (says, &secrets)))
+}
+
+/// The secrets of a client as they are.
+async fn secrets_of(within: &Within, id: ClientId) -> Result<SecretRotation, Stop> {
+    let application = within.visitor.application();
+    let caller = &within.visitor.session.caller;
+    let found = application
+        .client_secrets_of(caller, within.tenant, &[id])
+        .await?
+        .remove(&id);
+    Ok(found.map(|row| row.state).unwrap_or_default())
 }
 
 /// The secret that a form of its own names.
@@ -169,7 +192,13 @@ pub(crate) async fn revoke(posted: Posted<Within>) -> Result<Response, Stop> {
     if told.warnings.is_empty() && told.tokens.is_empty() {
         return Ok(change::to(within, id, "revoked"));
     }
-    Ok(revoked::page(within, "secret", (id, &row.state), &told))
+    let secrets = secrets_of(within, id).await?;
+    Ok(revoked::page(
+        within,
+        "secret",
+        (id, &row.state, &secrets),
+        &told,
+    ))
 }
 
 pub(crate) async fn defer(posted: Posted<Within>) -> Result<Response, Stop> {

@@ -2,10 +2,15 @@
 
 use axum::response::Response;
 use chancery_application::{Activity, CredentialRevoked};
-use chancery_domain::{ClientId, client::Client};
+use chancery_domain::{ClientId, client::Client, secret_rotation::SecretRotation};
 use maud::{Markup, html};
 
-use crate::{clients::called, layout::Page, show, stop::capitalised, within::Within};
+use crate::{
+    clients::{called, said},
+    layout::Page,
+    show,
+    within::Within,
+};
 
 /// How many tokens are named.
 const NAMED: usize = 50;
@@ -14,7 +19,7 @@ const NAMED: usize = 50;
 pub(in crate::clients) fn page(
     within: &Within,
     what: &str,
-    (id, client): (ClientId, &Client),
+    (id, client, secrets): (ClientId, &Client, &SecretRotation),
     told: &CredentialRevoked,
 ) -> Response {
     Page::within(format!("The {what} is revoked"), within).show(&html! {
@@ -23,7 +28,7 @@ pub(in crate::clients) fn page(
         @if !told.warnings.is_empty() {
             section.danger {
                 h2 { "Somebody may miss it" }
-                @for warning in &told.warnings { p { (capitalised(warning)) } }
+                @for warning in &told.warnings { p { (said::here(warning, secrets)) } }
             }
         }
         @if !told.tokens.is_empty() { (tokens(within, &told.tokens)) }

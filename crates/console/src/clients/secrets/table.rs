@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chancery_application::{CredentialAdvice, LastUse};
+use chancery_application::{CredentialAdvice, LastUse, Needs};
 use chancery_domain::{
     ClientId, SecretId, Timestamp,
     secret_rotation::{Secret, SecretState},
@@ -38,7 +38,7 @@ pub(super) fn shown(
     may_change: bool,
 ) -> Markup {
     html! {
-        div.table tabindex="0" role="region" aria-label="Secrets" {
+        div.table.blocks tabindex="0" role="region" aria-label="Secrets" {
             table {
                 thead { tr {
                     th scope="col" { "Secret" } th scope="col" { "State" } th scope="col" { "Issued" }
@@ -47,20 +47,20 @@ pub(super) fn shown(
                 } }
                 tbody { @for (secret_id, secret) in newest.iter().take(shown) {
                     @let state = secret.state(known.now);
-                    tr {
+                    tr id=(secret_id) {
                         th scope="row" {
-                            code { "…" (secret.hint) }
+                            code title=(secret_id) { "…" (secret.hint) } (show::copy(&secret_id.to_string(), "Copy the secret's id"))
                             @if let Some(label) = &secret.label { br; span.quiet { (label) } }
                         }
-                        td { (show::secret_state(state)) }
-                        td { (show::exact(secret.issued_at, known.now)) }
-                        td { @match known.uses.get(&secret_id.to_string()) {
+                        td data-label="State" { (show::secret_state(state)) }
+                        td data-label="Issued" { (show::exact(secret.issued_at, known.now)) }
+                        td data-label="Last used" { @match known.uses.get(&secret_id.to_string()) {
                             Some(last) => { (show::exact(last.at, known.now)) (from(last)) }
                             None => span.quiet { "never" },
                         } }
-                        td { (ends(secret, state, known.now)) }
-                        td { (advice(known.advice.get(&secret_id.to_string()), secret, known.now)) }
-                        @if may_change { td { (actions(within, id, (*secret_id, secret), state, known.refused)) } }
+                        td data-label="Ends" { (ends(within, id, secret, state, known.now)) }
+                        td data-label="Advice" { (advice(known.advice.get(&secret_id.to_string()), secret, known.now)) }
+                        @if may_change { td.act { (actions(within, id, (*secret_id, secret), state, known.refused)) } }
                     }
                 } }
             }
@@ -69,9 +69,18 @@ pub(super) fn shown(
     }
 }
 
-fn ends(secret: &Secret, state: SecretState, now: Timestamp) -> Markup {
+fn ends(
+    within: &Within,
+    id: ClientId,
+    secret: &Secret,
+    state: SecretState,
+    now: Timestamp,
+) -> Markup {
+    let revoked = format!("/roll?client={id}&type=SecretRevoked");
+    // When, by whom and why stands in the roll.
     html! {
         @match (state, life::end(secret)) {
+            (SecretState::Revoked, _) if within.may(Needs::AuditRead) => a href=(within.at(&revoked)) { "was revoked" },
             (SecretState::Revoked, _) => span.quiet { "was revoked" },
             (_, Some(end)) => (show::exact(end, now)),
             (_, None) => span.quiet { "has no end" },

@@ -61,7 +61,8 @@ fn breaks(within: &Within, preview: &PolicyPreview) -> Markup {
                 p { strong { "This cannot be saved. " } "It would leave no administrator of the platform who may authenticate." }
             }
         }
-        @if preview.breaks.is_empty() {
+        @if preview.breaks.is_empty() && preview.refusal.is_some() {
+        } @else if preview.breaks.is_empty() {
             p.notice { "It breaks nothing that is there." }
         } @else {
             section.danger {
