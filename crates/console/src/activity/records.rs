@@ -104,10 +104,10 @@ fn row(within: &Within, known: &Known, record: &Activity, now: Timestamp) -> Mar
             td data-label="For" { (subject(within, known, record)) }
             td data-label="From" { (show::or_dash(record.address.as_ref())) @if let Some(agent) = &record.user_agent { br; span.quiet.agent title=(agent) { (agent) } } }
             td data-label="Found by" {
-                @if let Some(trace) = &record.trace_id { span.quiet { "trace " } code.quiet.trace title=(trace) { (trace) } " " (show::copy(trace, "Copy the trace")) }
+                @if let Some(trace) = &record.trace_id { div.pair { span.quiet { "trace " } code.quiet.trace title=(trace) { (trace) } (show::copy(trace, "Copy the trace")) } }
                 @if let Some(jti) = &record.jti {
-                    br; span.quiet { (id_is(record.kind)) " " }
-                    a.quiet href=(within.at(&format!("/activity/records?jti={jti}"))) { code.trace title=(jti) { (jti) } } " " (show::copy(jti, "Copy the id"))
+                    div.pair { span.quiet { (id_is(record.kind)) " " }
+                    a.quiet href=(within.at(&format!("/activity/records?jti={jti}"))) { code.trace title=(jti) { (jti) } } (show::copy(jti, "Copy the id")) }
                 }
             }
         }
@@ -120,6 +120,7 @@ fn subject(within: &Within, known: &Known, record: &Activity) -> Markup {
         ActivityKind::ConsoleLinkMade | ActivityKind::ConsoleSignedOut => html! {
             @for client in &record.audience { (known.client(within, Some(client))) }
         },
+        _ if record.scopes.is_empty() && record.audience.is_empty() => show::or_dash(None::<&str>),
         _ => html! {
             code { (record.scopes.join(" ")) }
             @if !record.audience.is_empty() { br; code.quiet { (record.audience.join(" ")) } }
