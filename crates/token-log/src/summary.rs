@@ -33,9 +33,33 @@ pub struct Count {
     pub times: i64,
 }
 
-/// Whether a day begins at this moment.
-const fn is_day(at: i64) -> bool {
-    at.rem_euclid(DAY) == 0
+/// Where uses are counted, as far as they are folded.
+struct Folded {
+    table: &'static str,
+    /// When what a row counts began.
+    column: &'static str,
+    /// In so many microseconds.
+    unit: i64,
+}
+
+impl Folded {
+    /// What is read since this moment in spans of so many microseconds: whole days of clients are few rows, where the
+    /// hours of each credential in a month are many.
+    const fn since(since: Timestamp, span: i64) -> Self {
+        if since.micros().rem_euclid(DAY) == 0 && span % DAY == 0 {
+            Self {
+                table: "client_days",
+                column: "begins_at",
+                unit: 1,
+            }
+        } else {
+            Self {
+                table: "credential_use",
+                column: "hour",
+                unit: HOUR,
+            }
+        }
+    }
 }
 
 impl TokenLog {
@@ -52,12 +76,8 @@ impl TokenLog {
     ) -> Result<Vec<Count>, StoreError> {
         let span = span_seconds.max(1).saturating_mul(1_000_000);
         let mut snapshot = self.database().snapshot().await?;
-        let rows = if span % DAY == 0 && is_day(since.micros()) {
-            self.by_days(&mut snapshot, tenant, since.micros(), span)
-                .await?
-        } else if span >= HOUR {
-            self.by_hours(&mut snapshot, tenant, since.micros() / HOUR, span / HOUR)
-                .await?
+        let rows = if span >= HOUR {
+            self.by_uses(&mut snapshot, tenant, since, span).await?
         } else {
             self.by_records(&mut snapshot, tenant, since.micros(), span)
                 .await?
@@ -70,52 +90,38 @@ impl TokenLog {
         Ok(rows.into_iter().map(count).collect())
     }
 
-    async fn by_hours(
+    async fn by_uses(
         &self,
         snapshot: &mut Snapshot,
         tenant: TenantId,
-        since: i64,
-        hours: i64,
-    ) -> Result<BTreeMap<i64, i64>, StoreError> {
-        let schema = self.schema();
-        let unfolded = Uses::unfolded(&mut *snapshot, schema, tenant).await?;
-        let folded = format!(
-            "SELECT hour / $3, CAST(SUM(uses) AS BIGINT)
-               FROM {schema}.credential_use WHERE tenant_id = $1 AND hour >= $2 GROUP BY 1"
-        );
-        let tenant = tenant.to_string();
-        let folded = fetch_all!(snapshot, (i64, i64), &folded, tenant, since, hours)?;
-        let unfolded = unfolded.0.iter().filter(|((_, hour), _)| *hour >= since);
-        let unfolded = unfolded.map(|((_, hour), used)| (hour / hours, used.count));
-        let mut counts = BTreeMap::new();
-        for (span, times) in folded.into_iter().chain(unfolded) {
-            *counts.entry(span * hours * HOUR).or_default() += times;
-        }
-        Ok(counts)
-    }
-
-    async fn by_days(
-        &self,
-        snapshot: &mut Snapshot,
-        tenant: TenantId,
-        since: i64,
+        since: Timestamp,
         span: i64,
     ) -> Result<BTreeMap<i64, i64>, StoreError> {
         let schema = self.schema();
+        let folded = Folded::since(since, span);
         let unfolded = Uses::unfolded(&mut *snapshot, schema, tenant).await?;
-        let folded = format!(
-            "SELECT begins_at, CAST(SUM(uses) AS BIGINT)
-               FROM {schema}.client_days WHERE tenant_id = $1 AND begins_at >= $2 GROUP BY begins_at"
+        let Folded {
+            table,
+            column,
+            unit,
+        } = folded;
+        let sql = format!(
+            "SELECT {column}, CAST(SUM(uses) AS BIGINT)
+               FROM {schema}.{table} WHERE tenant_id = $1 AND {column} >= $2 GROUP BY {column}"
         );
-        let folded = fetch_all!(snapshot, (i64, i64), &folded, tenant.to_string(), since)?;
-        let unfolded = unfolded
+        let (tenant, begin) = (tenant.to_string(), since.micros() / unit);
+        let rows = fetch_all!(snapshot, (i64, i64), &sql, tenant, begin)?;
+        let first_hour = since.micros() / HOUR;
+        let recent = unfolded
             .0
             .iter()
-            .map(|((_, hour), used)| (hour * HOUR, used.count));
-        let unfolded = unfolded.filter(|(begin, _)| *begin >= since);
+            .filter(|((_, hour), _)| *hour >= first_hour);
+        let recent = recent.map(|((_, hour), used)| (hour * HOUR, used.count));
+        let rows = rows.into_iter().map(|(begin, times)| (begin * unit, times));
+        let span = span / HOUR * HOUR;
         let mut counts = BTreeMap::new();
-        for (begin, times) in folded.into_iter().chain(unfolded) {
-            *counts.entry(begin / span * span).or_default() += times;
+        for (at, times) in rows.chain(recent) {
+            *counts.entry(at / span * span).or_default() += times;
         }
         Ok(counts)
     }
@@ -245,12 +251,11 @@ impl TokenLog {
             Backend::Postgres => "json_array_elements($3::json) AS used (value)",
             Backend::Sqlite => "json_each($3)",
         };
-        // Whole days are few rows, where hours of a month are many.
-        let (table, column, begin) = if is_day(since.micros()) {
-            ("client_days", "begins_at", since.micros())
-        } else {
-            ("credential_use", "hour", hour)
-        };
+        let Folded {
+            table,
+            column,
+            unit,
+        } = Folded::since(since, DAY);
         let busiest = format!(
             "SELECT client_id, CAST(SUM(uses) AS BIGINT) FROM (
                 SELECT client_id, uses FROM {schema}.{table}
@@ -264,7 +269,7 @@ impl TokenLog {
             (String, i64),
             &busiest,
             tenant.to_string(),
-            begin,
+            since.micros() / unit,
             recent,
             i64::from(limit)
         )

@@ -80,18 +80,19 @@ impl Application {
             return Ok(SignedInOf { sessions, counted });
         }
         let good = self.still_good();
-        let counted = store.sessions_counted(tenant, good).await?;
         let kept = store.sessions_of((tenant, None), good).await?;
-        let number = kept.len();
+        let all_are_here = i64::try_from(kept.len()).is_ok_and(|number| number < LISTED);
         let sessions = self.shown(caller, tenant, kept).await?;
-        if number < usize::try_from(LISTED).unwrap_or(usize::MAX) {
-            // All of them are here, without those whose secret has ended.
+        let counted = if all_are_here {
+            // Without those whose secret has ended.
             let mut counted = HashMap::new();
             for session in &sessions {
                 *counted.entry(session.client).or_default() += 1;
             }
-            return Ok(SignedInOf { sessions, counted });
-        }
+            counted
+        } else {
+            store.sessions_counted(tenant, good).await?
+        };
         Ok(SignedInOf { sessions, counted })
     }
 

@@ -56,7 +56,7 @@ pub struct Arrival {
 
 impl Arrival {
     /// The address and the software, fit to be kept and shown.
-    fn shown(&self) -> From {
+    fn shown(&self) -> Whence {
         let address = self.address.map(|address| address.to_string());
         let agent = self.user_agent.as_deref();
         let agent = agent.map(|text| shown_user_agent(text.into()).into_owned());
@@ -69,13 +69,13 @@ struct Seen {
     /// When, to within a minute.
     at: Timestamp,
     /// From where it was begun.
-    began_from: From,
+    began_from: Whence,
     /// From where else it was last used; where nowhere, from where it was begun.
-    last_from: From,
+    last_from: Whence,
 }
 
 /// An address, and the software there.
-type From = (Option<String>, Option<String>);
+type Whence = (Option<String>, Option<String>);
 
 /// Somebody who is signed in, as things are now.
 pub struct Session {
