@@ -10,7 +10,7 @@ use crate::{
     operation::Answer,
     postgres::{self, Statements},
     schema::Schema,
-    segments::{NUMBERS, hour_of},
+    segments::{NUMBERS, body::Body, hour_of},
     sqlite,
     work::Work,
 };
@@ -72,20 +72,22 @@ impl Target {
     }
 }
 
+/// How many lines a group has, about, where many ask.
+const USUAL: usize = 32;
+
 /// Records that stand together: of one tenant and hour, decided on the same view.
-pub(crate) struct Group {
+pub(crate) struct Group<'a> {
     pub(crate) tenant: TenantId,
     pub(crate) seen: Option<Stamp>,
     pub(crate) first_at: i64,
     pub(crate) last_at: i64,
     pub(crate) records: i64,
-    /// A JSON array of their lines.
-    pub(crate) body: String,
+    pub(crate) body: Body<'a>,
 }
 
 /// The groups of these works, as far as they are lines.
-pub(crate) fn groups<'a>(works: impl Iterator<Item = &'a Work>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
+pub(crate) fn groups<'a>(works: impl Iterator<Item = &'a Work>) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
     for work in works {
         let Some(line) = work.line() else { continue };
         let (tenant, seen, at) = (work.tenant(), work.seen(), work.at().micros());
@@ -100,12 +102,10 @@ pub(crate) fn groups<'a>(works: impl Iterator<Item = &'a Work>) -> Vec<Group> {
             group.first_at = group.first_at.min(at);
             group.last_at = group.last_at.max(at);
             group.records += 1;
-            group.body.push(',');
-            group.body.push_str(line);
+            group.body.push(line);
         } else {
-            let mut body = String::with_capacity(line.len() * 32);
-            body.push('[');
-            body.push_str(line);
+            let mut body = Body::of(USUAL);
+            body.push(line);
             groups.push(Group {
                 tenant,
                 seen,
@@ -115,9 +115,6 @@ pub(crate) fn groups<'a>(works: impl Iterator<Item = &'a Work>) -> Vec<Group> {
                 body,
             });
         }
-    }
-    for group in &mut groups {
-        group.body.push(']');
     }
     groups
 }

@@ -8,7 +8,7 @@ use crate::{
     batch::{self, Group, Heads},
     operation::{Answer, Operation},
     refresh::Change,
-    segments::HOUR,
+    segments::{HOUR, body::Written},
     work::{Whole, Work},
 };
 
@@ -292,7 +292,7 @@ pub(crate) async fn write(
     let wholes: Vec<_> = works.iter().filter_map(|work| work.whole()).collect();
     let tenants = batch::tenants(works);
     let tenants = tenants.iter().map(ToString::to_string).collect();
-    let query = bind_groups(statements.of(needs), tenants, &groups);
+    let query = bind_groups(statements.of(needs), tenants, groups);
     let query = if needs == Needs::Groups {
         query
     } else {
@@ -340,7 +340,7 @@ macro_rules! column {
     };
 }
 
-fn bind_groups<'q>(sql: &'q str, tenants: Vec<String>, groups: &'q [Group]) -> Query<'q> {
+fn bind_groups<'q>(sql: &'q str, tenants: Vec<String>, groups: Vec<Group<'_>>) -> Query<'q> {
     sqlx::query_as(sql)
         .bind(tenants)
         .bind(column!(groups: group => group.tenant.to_string()))
@@ -349,7 +349,12 @@ fn bind_groups<'q>(sql: &'q str, tenants: Vec<String>, groups: &'q [Group]) -> Q
         .bind(column!(groups: group => group.first_at))
         .bind(column!(groups: group => group.last_at))
         .bind(column!(groups: group => group.records))
-        .bind(column!(groups: group => group.body.as_str()))
+        .bind(
+            groups
+                .into_iter()
+                .map(|group| group.body.end())
+                .collect::<Vec<_>>(),
+        )
 }
 
 fn bind_operations<'q>(query: Query<'q>, needs: Needs, wholes: &'q [&'q Whole]) -> Query<'q> {
@@ -380,7 +385,7 @@ fn bind_operations<'q>(query: Query<'q>, needs: Needs, wholes: &'q [&'q Whole]) 
         .bind(entry!(entry => i64::from(entry.times)))
         .bind(operation!(op => op.seen.map(|seen| seen.head)))
         .bind(operation!(op => op.seen.map(|seen| seen.recorded_at.micros())))
-        .bind(column!(wholes: whole => whole.line.as_deref()));
+        .bind(column!(wholes: whole => whole.line.as_ref().map(Written::as_str)));
     if needs < Needs::Claims {
         return query;
     }

@@ -11,6 +11,7 @@ const STEPS: &[Migration] = migrations!("token_log/":
     4 = "0004_compression",
     5 = "0005_inline",
     6 = "0006_client_days",
+    7 = "0007_words",
 );
 
 /// The schema that the tables are in, as it stands before their names.

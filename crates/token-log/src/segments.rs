@@ -2,6 +2,7 @@
 //! ones, which are put together behind its back.
 
 pub(crate) mod bloom;
+pub(crate) mod body;
 pub(crate) mod compact;
 pub(crate) mod due;
 pub(crate) mod line;

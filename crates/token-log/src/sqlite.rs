@@ -109,7 +109,7 @@ async fn write_each(
 async fn insert(
     connection: &mut SqliteConnection,
     numbers: &mut Numbers,
-    groups: Vec<Group>,
+    groups: Vec<Group<'_>>,
     checked: bool,
 ) -> Result<bool, StoreError> {
     let Some(last) = groups.len().checked_sub(1) else {
@@ -148,7 +148,7 @@ async fn insert(
             .bind(group.first_at)
             .bind(group.last_at)
             .bind(group.records)
-            .bind(group.body);
+            .bind(group.body.end());
     }
     let inserted = query.execute(connection).await?.rows_affected();
     Ok(usize::try_from(inserted).is_ok_and(|inserted| inserted == asked))

@@ -9,7 +9,7 @@ use chancery_event_store::{Backend, Snapshot, StoreError, fetch_all, fetch_one};
 
 use crate::{
     log::TokenLog,
-    segments::{DAY, HOUR, hour_of, line, unfolded::Uses},
+    segments::{DAY, HOUR, body, hour_of, unfolded::Uses},
 };
 
 /// How many rows are counted at most, and how many records of segments that lie in more than one span: the
@@ -140,7 +140,7 @@ impl TokenLog {
         let fresh = fetch_all!(&mut *snapshot, (String,), &fresh, tenant.as_str(), since)?;
         let mut counts = BTreeMap::new();
         let mut singly = |body: &str| -> Result<(), StoreError> {
-            for line in line::decode(body)?.iter().filter(|line| line.at >= since) {
+            for line in body::decode(body)?.iter().filter(|line| line.at >= since) {
                 *counts.entry(line.at / span * span).or_default() += 1;
             }
             Ok(())

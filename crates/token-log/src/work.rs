@@ -7,7 +7,7 @@ use crate::{
     activity::{Entry, Kind},
     operation::{Assertion, Operation},
     refresh::Change,
-    segments::line,
+    segments::body::Written,
 };
 
 pub(crate) enum Work {
@@ -16,7 +16,7 @@ pub(crate) enum Work {
         tenant: TenantId,
         at: Timestamp,
         seen: Option<Stamp>,
-        line: String,
+        line: Written,
     },
     /// Anything else.
     Whole(Box<Whole>),
@@ -25,7 +25,7 @@ pub(crate) enum Work {
 pub(crate) struct Whole {
     pub(crate) operation: Operation<'static>,
     /// As it stands in a segment. None: it is a row.
-    pub(crate) line: Option<String>,
+    pub(crate) line: Option<Written>,
 }
 
 impl Work {
@@ -36,7 +36,7 @@ impl Work {
         } = operation.entry;
         let line = kind
             .is_bulk()
-            .then(|| line::encode(&operation.entry))
+            .then(|| Written::of(&operation.entry))
             .transpose()?;
         let alone = operation.assertion.is_none() && operation.change.is_none();
         Ok(match line {
@@ -80,10 +80,10 @@ impl Work {
     }
 
     /// What stands in a segment; nothing where it is a row.
-    pub(crate) fn line(&self) -> Option<&str> {
+    pub(crate) fn line(&self) -> Option<&Written> {
         match self {
             Self::Line { line, .. } => Some(line),
-            Self::Whole(whole) => whole.line.as_deref(),
+            Self::Whole(whole) => whole.line.as_ref(),
         }
     }
 

@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 use crate::segments::{
     DAY, HOUR,
     bloom::{self, Mark},
-    hour_of, line,
+    body::{self, Body, Written},
+    hour_of,
     unfolded::Uses,
 };
 
@@ -34,7 +35,6 @@ pub(crate) struct Compactor {
 struct Part {
     position: i64,
     records: i64,
-    first_at: i64,
     /// None: the numbers follow the first.
     runs: Option<String>,
     body: String,
@@ -123,31 +123,41 @@ impl Compactor {
     async fn parts(&self, tenant: TenantId, all: bool) -> Result<Option<Parts>, StoreError> {
         let schema = &self.schema;
         let most = i64::try_from(ROWS).unwrap_or(i64::MAX);
+        // Their bodies are read when it is known which of them go: most of the time there is not enough.
         let sql = format!(
-            "SELECT position, records, first_at, NULL AS runs, body FROM {schema}.activity_fresh
+            "SELECT position, records, first_at FROM {schema}.activity_fresh
               WHERE tenant_id = $1 ORDER BY position LIMIT $2"
         );
-        let rows = fetch_all!(&self.database, Part, &sql, tenant.to_string(), most)?;
-        let Some(hour) = rows.first().map(|first| hour_of(first.first_at)) else {
+        let rows = fetch_all!(
+            &self.database,
+            (i64, i64, i64),
+            &sql,
+            tenant.to_string(),
+            most
+        )?;
+        let Some(hour) = rows.first().map(|(.., first_at)| hour_of(*first_at)) else {
             return Ok(None);
         };
         let many = rows.len() >= ROWS;
         let mut sum = 0;
-        let mut fresh = Vec::with_capacity(rows.len());
-        for row in rows.into_iter().filter(|row| hour_of(row.first_at) == hour) {
+        let mut chosen = Vec::with_capacity(rows.len());
+        for (position, records, _) in rows.into_iter().filter(|row| hour_of(row.2) == hour) {
             if sum >= FULL {
                 break;
             }
-            sum += row.records;
-            fresh.push(row);
+            sum += records;
+            chosen.push(position);
         }
         let over = hour < hour_of(self.clock.now().micros());
         if !(all || many || over || sum >= FULL) {
             return Ok(None);
         }
+        let Some(fresh) = self.fresh(tenant, &chosen).await? else {
+            return Ok(None);
+        };
         // Each record is written again only when its segment at least doubles.
         let sql = format!(
-            "SELECT position, records, first_at, runs, body FROM {schema}.activity_segments
+            "SELECT position, records, runs, body FROM {schema}.activity_segments
               WHERE tenant_id = $1 AND first_at >= $2 AND first_at < $3 AND records <= $4
               ORDER BY records LIMIT 8"
         );
@@ -163,6 +173,27 @@ impl Compactor {
             }
         }
         Ok(Some(Parts { fresh, segments }))
+    }
+
+    /// Fresh rows with these numbers, in their order. None: some are gone, so another node puts together.
+    async fn fresh(
+        &self,
+        tenant: TenantId,
+        chosen: &[i64],
+    ) -> Result<Option<Vec<Part>>, StoreError> {
+        let (Some(first), Some(last)) = (chosen.first(), chosen.last()) else {
+            return Ok(None);
+        };
+        let sql = format!(
+            "SELECT position, records, NULL AS runs, body FROM {}.activity_fresh
+              WHERE tenant_id = $1 AND position BETWEEN $2 AND $3 ORDER BY position",
+            self.schema
+        );
+        let tenant = tenant.to_string();
+        let mut rows = fetch_all!(&self.database, Part, &sql, tenant, *first, *last)?;
+        // A node that took its number earlier may have written since.
+        rows.retain(|row| chosen.binary_search(&row.position).is_ok());
+        Ok((rows.len() == chosen.len()).then_some(rows))
     }
 
     /// Whether this was the one that did it. A segment keeps the least number of its parts, so another may
@@ -292,14 +323,14 @@ fn make(parts: &Parts) -> Result<Made, StoreError> {
         rare: 0,
         summary: Vec::new(),
         runs: String::new(),
-        body: String::with_capacity(all().map(|part| part.body.len()).sum()),
+        body: String::new(),
         uses: String::new(),
         by_client: String::new(),
     };
     let (mut runs, mut marks, mut uses) = (Vec::new(), Vec::new(), Uses::default());
-    made.body.push('[');
+    let mut written = Vec::new();
     for part in all() {
-        let lines = line::decode(&part.body)?;
+        let lines = body::decode(&part.body)?;
         for line in &lines {
             made.first_at = made.first_at.min(line.at);
             made.last_at = made.last_at.max(line.at);
@@ -317,6 +348,7 @@ fn make(parts: &Parts) -> Result<Made, StoreError> {
             if part.runs.is_none() {
                 uses.count(line);
             }
+            written.push(Written::again(line)?);
         }
         let records = i64::try_from(lines.len()).unwrap_or(i64::MAX);
         let own = match &part.runs {
@@ -331,12 +363,12 @@ fn make(parts: &Parts) -> Result<Made, StoreError> {
             runs.push((first, records));
         }
         made.records += records;
-        if made.body.len() > 1 {
-            made.body.push(',');
-        }
-        made.body.push_str(inner(&part.body));
     }
-    made.body.push(']');
+    let mut body = Body::of(written.len());
+    for line in &written {
+        body.push(line);
+    }
+    made.body = body.end();
     marks.sort_unstable();
     marks.dedup();
     made.summary = bloom::build(&marks);
@@ -358,14 +390,6 @@ fn make(parts: &Parts) -> Result<Made, StoreError> {
         .collect();
     made.uses = json(&uses)?;
     Ok(made)
-}
-
-/// What stands between the brackets.
-fn inner(body: &str) -> &str {
-    let body = body.trim();
-    body.strip_prefix('[')
-        .and_then(|body| body.strip_suffix(']'))
-        .unwrap_or_default()
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {

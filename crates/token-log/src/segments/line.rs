@@ -1,103 +1,85 @@
-//! A record as it stands in the body of a segment: a JSON array, as the migration describes it.
+//! A record as it stands in the body of a row, read.
 
 use std::borrow::Cow;
 
 use chancery_domain::Timestamp;
 use chancery_event_store::StoreError;
-use serde::Deserialize;
 
 use crate::{
-    activity::{Activity, Entry, Kind},
+    activity::{Activity, Kind},
     filter::Marks,
     place::Place,
 };
 
-/// What a line is about as long as.
-const USUAL: usize = 384;
+/// What a record says in words, in the order in which it stands in its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    Kind,
+    Client,
+    Credential,
+    Scopes,
+    Audience,
+    Jti,
+    Address,
+    UserAgent,
+    Reason,
+    TraceId,
+}
+
+impl Word {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Kind,
+        Self::Client,
+        Self::Credential,
+        Self::Scopes,
+        Self::Audience,
+        Self::Jti,
+        Self::Address,
+        Self::UserAgent,
+        Self::Reason,
+        Self::TraceId,
+    ];
+}
 
 /// Borrowed from the body, unless something in it is escaped.
-#[derive(Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// In the order in which they stand.
-#[derive(Deserialize)]
+#[derive(Debug)]
 pub(crate) struct Line<'a> {
     pub(crate) at: i64,
-    #[serde(borrow)]
-    kind: Text<'a>,
-    client: Option<Text<'a>>,
-    credential: Option<Text<'a>>,
-    scopes: Option<Text<'a>>,
-    audience: Option<Text<'a>>,
-    jti: Option<Text<'a>>,
     pub(crate) expires_at: Option<i64>,
-    address: Option<Text<'a>>,
-    user_agent: Option<Text<'a>>,
-    reason: Option<Text<'a>>,
-    trace_id: Option<Text<'a>>,
-}
-
-fn text<'a>(of: Option<&'a Text<'_>>) -> Option<&'a str> {
-    of.map(|Text(text)| &**text)
-}
-
-/// The record's line.
-pub(crate) fn encode(entry: &Entry<'_>) -> Result<String, StoreError> {
-    let mut line = Vec::with_capacity(USUAL);
-    let members = (
-        entry.at.micros(),
-        entry.kind.as_str(),
-        entry.client.as_deref(),
-        entry.credential.as_deref(),
-        entry.scopes.as_deref(),
-        entry.audience.as_deref(),
-        entry.jti.as_deref(),
-        entry.expires_at.map(Timestamp::micros),
-        entry.address,
-        entry.user_agent.as_deref(),
-        entry.reason,
-        entry.trace_id.as_deref(),
-    );
-    serde_json::to_writer(&mut line, &members)
-        .ok()
-        .and_then(|()| String::from_utf8(line).ok())
-        .ok_or_else(|| StoreError::Misuse("a record is no JSON".to_owned()))
-}
-
-/// The records of a body.
-pub(crate) fn decode(body: &str) -> Result<Vec<Line<'_>>, StoreError> {
-    serde_json::from_str(body).map_err(|error| {
-        StoreError::Corrupt(format!("a segment of activity is unreadable: {error}"))
-    })
+    /// In the order of [`Word::ALL`].
+    pub(crate) words: [Option<Cow<'a, str>>; Word::ALL.len()],
 }
 
 impl Line<'_> {
+    pub(crate) fn word(&self, word: Word) -> Option<&str> {
+        self.words.get(word as usize)?.as_deref()
+    }
+
     pub(crate) fn kind(&self) -> Result<Kind, StoreError> {
-        let Text(kind) = &self.kind;
+        let kind = self.word(Word::Kind).unwrap_or_default();
         kind.parse()
             .map_err(|_| StoreError::Corrupt(format!("activity of the unknown kind `{kind}`")))
     }
 
     pub(crate) fn client(&self) -> Option<&str> {
-        text(self.client.as_ref())
+        self.word(Word::Client)
     }
 
     pub(crate) fn credential(&self) -> Option<&str> {
-        text(self.credential.as_ref())
+        self.word(Word::Credential)
     }
 
     pub(crate) fn address(&self) -> Option<&str> {
-        text(self.address.as_ref())
+        self.word(Word::Address)
     }
 
     pub(crate) fn trace_id(&self) -> Option<&str> {
-        text(self.trace_id.as_ref())
+        self.word(Word::TraceId)
     }
 
     /// Whether it is one of few, which have an index of their own.
     pub(crate) fn is_rare(&self) -> Result<bool, StoreError> {
-        Ok(self.reason.is_some() || self.kind()? != Kind::TokenIssued)
+        Ok(self.word(Word::Reason).is_some() || self.kind()? != Kind::TokenIssued)
     }
 
     pub(crate) fn marks(&self) -> Result<Marks<'_>, StoreError> {
@@ -105,8 +87,8 @@ impl Line<'_> {
             kind: self.kind()?,
             client: self.client(),
             credential: self.credential(),
-            reason: text(self.reason.as_ref()),
-            jti: text(self.jti.as_ref()),
+            reason: self.word(Word::Reason),
+            jti: self.word(Word::Jti),
             trace_id: self.trace_id(),
         })
     }
@@ -116,21 +98,21 @@ impl Line<'_> {
             at: self.at,
             position,
         };
-        let owned = |of| text(of).map(ToOwned::to_owned);
+        let owned = |word| self.word(word).map(ToOwned::to_owned);
         Ok(Activity {
             id: place.into(),
             at: Timestamp::from_micros(self.at),
             kind: self.kind()?,
-            client: owned(self.client.as_ref()),
-            credential: owned(self.credential.as_ref()),
-            scopes: words(text(self.scopes.as_ref())),
-            audience: words(text(self.audience.as_ref())),
-            jti: owned(self.jti.as_ref()),
+            client: owned(Word::Client),
+            credential: owned(Word::Credential),
+            scopes: words(self.word(Word::Scopes)),
+            audience: words(self.word(Word::Audience)),
+            jti: owned(Word::Jti),
             expires_at: self.expires_at.map(Timestamp::from_micros),
-            address: owned(self.address.as_ref()),
-            user_agent: owned(self.user_agent.as_ref()),
-            reason: owned(self.reason.as_ref()),
-            trace_id: owned(self.trace_id.as_ref()),
+            address: owned(Word::Address),
+            user_agent: owned(Word::UserAgent),
+            reason: owned(Word::Reason),
+            trace_id: owned(Word::TraceId),
             times: 1,
         })
     }

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use chancery_domain::TenantId;
 use chancery_event_store::{Snapshot, StoreError, fetch_all};
 
-use crate::segments::{
-    HOUR,
-    line::{self, Line},
-};
+use crate::segments::{HOUR, body, line::Line};
 
 /// How a credential was used within an hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +33,7 @@ impl Uses {
         let bodies = fetch_all!(snapshot, (String,), &sql, tenant.to_string())?;
         let mut uses = Self::default();
         for (body,) in &bodies {
-            for line in line::decode(body)? {
+            for line in body::decode(body)? {
                 uses.count(&line);
             }
         }

@@ -9,7 +9,7 @@ use crate::{
     activity::Activity,
     filter::{ActivityFilter, InSegments, Range},
     place::Place,
-    segments::{HOUR, bloom, hour_of, line},
+    segments::{HOUR, bloom, body, hour_of},
     way::Way,
 };
 
@@ -261,7 +261,7 @@ impl<'a> Walk<'a> {
         numbers: impl Iterator<Item = i64>,
         found: &mut Found,
     ) -> Result<(), StoreError> {
-        for (line, position) in line::decode(body)?.iter().zip(numbers) {
+        for (line, position) in body::decode(body)?.iter().zip(numbers) {
             let place = Place {
                 at: line.at,
                 position,
