@@ -374,9 +374,7 @@ pub(crate) async fn write_change(
         .append(numbers, change.events(), &decided_on, provenance, ids)
         .await?;
     chancery_projections::save(tx, &recorded).await?;
-    for row in change.vault() {
-        tx.keep(tenant, row).await?;
-    }
+    tx.keep(tenant, change.vault()).await?;
     for secret in change.erased() {
         tx.erase(tenant, *secret).await?;
     }

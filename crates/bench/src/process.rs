@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -97,6 +97,41 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A command that has ended.
+pub(crate) struct Ended {
+    pub(crate) output: Output,
+    pub(crate) took: Duration,
+    /// The most resident memory that it had.
+    pub(crate) peak_mib: f64,
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(command: &mut Command) -> Result<Ended, Error> {
+    let begin = Instant::now();
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(Error::io(format!("start {command:?}")))?;
+    let id = child.id();
+    let ended = std::thread::spawn(move || child.wait_with_output());
+    let mut peak_mib: f64 = 0.0;
+    while !ended.is_finished() {
+        peak_mib = peak_mib.max(peak_memory(id).unwrap_or_default());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let took = begin.elapsed();
+    let output = ended
+        .join()
+        .map_err(|_| Error::Wrong("the wait for a command was broken off".into()))?
+        .map_err(Error::io("wait"))?;
+    Ok(Ended {
+        output,
+        took,
+        peak_mib,
+    })
 }
 
 /// The sum of two fields of `/proc/*/stat`, counted after the name, which may hold spaces.

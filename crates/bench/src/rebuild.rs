@@ -1,11 +1,6 @@
 //! `bench roll`, its second part: the read models once more from the roll, on each store.
 
-use std::{
-    fmt::Write as _,
-    path::Path,
-    process::{Command, Stdio},
-    time::Instant,
-};
+use std::{fmt::Write as _, path::Path, process::Command, time::Instant};
 
 use chancery_event_store::{
     Provenance, Store, StoreConfig, StoreError, StoreLocation, Versions, entries_page, execute,
@@ -14,7 +9,11 @@ use chancery_roll::testing::Sample;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{error::Error, installation::master_key, process};
+use crate::{
+    error::Error,
+    installation::master_key,
+    process::{self, Ended},
+};
 
 /// How many entries are written in one transaction, and read at once.
 const BATCH: usize = 1_000;
@@ -157,26 +156,13 @@ impl Plan<'_> {
             ])
             // It asks for one on PostgreSQL and opens nothing with it.
             .env("CHANCERY_MASTER_KEY", master_key())
-            .current_dir(directory)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
+            .current_dir(directory);
         let before = process::cpu_of_children()?;
-        let begin = Instant::now();
-        let child = command
-            .spawn()
-            .map_err(Error::io(format!("start {command:?}")))?;
-        let id = child.id();
-        let ended = std::thread::spawn(move || child.wait_with_output());
-        let mut peak_mib: f64 = 0.0;
-        while !ended.is_finished() {
-            peak_mib = peak_mib.max(process::peak_memory(id).unwrap_or_default());
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
-        let seconds = begin.elapsed().as_secs_f64();
-        let output = ended
-            .join()
-            .map_err(|_| Error::Wrong("the wait for the rebuild was broken off".into()))?
-            .map_err(Error::io("wait"))?;
+        let Ended {
+            output,
+            took,
+            peak_mib,
+        } = process::run(&mut command)?;
         if !output.status.success() {
             return Err(Error::Wrong(format!(
                 "{command:?} ended with {}",
@@ -189,7 +175,7 @@ impl Plan<'_> {
             return Err(Error::Wrong(format!("what was rebuilt: {report}")));
         }
         Ok(Run {
-            seconds,
+            seconds: took.as_secs_f64(),
             busy: process::cpu_of_children()?
                 .saturating_sub(before)
                 .as_secs_f64(),

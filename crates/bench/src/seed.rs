@@ -1,6 +1,8 @@
-//! Clients by the hundred thousand, written straight into the store: the decision, the append, the rows and the
-//! vault are the server's own code, a few hundred clients share a transaction, and nothing goes over HTTP. What
-//! is made is an installation that `projections check` finds sound.
+//! Clients by the million, written straight into the store: the decision, the append, the rows and the vault are
+//! the server's own code, thousands of clients share a transaction, and nothing goes over HTTP. What is made is an
+//! installation that `projections check` finds sound.
+
+mod grow;
 
 use std::{num::NonZeroUsize, sync::Arc};
 
@@ -18,8 +20,7 @@ use chancery_domain::{
     tenant::AuthMethod,
     value::{ClientName, CustomClaims, ScopeSet},
 };
-use chancery_event_store::{Provenance, Store, StoreConfig, Tx, Versions, execute};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use chancery_event_store::{Numbers, Provenance, Store, StoreConfig, Tx, Versions};
 
 use crate::{
     error::Error,
@@ -28,11 +29,10 @@ use crate::{
     tenant::{Client, SCOPES, Tenant},
 };
 
-/// How many clients share a transaction.
-const BATCH: usize = 250;
-
 /// How many secrets are hashed at a time.
-const HASHES: usize = 16;
+const HASHES: usize = 64;
+
+pub(crate) use grow::Growth;
 
 /// Writes clients of one tenant.
 pub(crate) struct Seeder {
@@ -62,7 +62,7 @@ impl Seeder {
         installation: &Installation,
         tenant: &Tenant,
         hashes: Hashes,
-    ) -> Result<Self, Error> {
+    ) -> Result<Arc<Self>, Error> {
         Self::on(Self::store(installation).await?, tenant, hashes).await
     }
 
@@ -71,7 +71,11 @@ impl Seeder {
     }
 
     /// The same on a store that is open.
-    pub(crate) async fn on(store: Store, tenant: &Tenant, hashes: Hashes) -> Result<Self, Error> {
+    pub(crate) async fn on(
+        store: Store,
+        tenant: &Tenant,
+        hashes: Hashes,
+    ) -> Result<Arc<Self>, Error> {
         let entropy = SystemEntropy::new();
         let key = MasterKey::from_base64(&master_key()).map_err(Error::wrong)?;
         let sealer = Sealer::new(key, None);
@@ -88,7 +92,7 @@ impl Seeder {
             tenant.id.parse().map_err(Error::wrong)?,
         );
         let read = [StreamId::Tenant(tenant), StreamId::Api(api)];
-        Ok(Self {
+        Ok(Arc::new(Self {
             read: store.load(tenant, &read).await?,
             store,
             secrets: opened.secrets,
@@ -96,43 +100,22 @@ impl Seeder {
             entropy,
             tenant,
             api,
-        })
+        }))
     }
 
-    /// So many clients more.
-    pub(crate) async fn clients(&self, count: usize) -> Result<Vec<Client>, Error> {
-        let mut made = Vec::with_capacity(count);
-        while made.len() < count {
-            let batch = BATCH.min(count - made.len());
-            made.extend(self.batch(made.len(), batch).await?);
-        }
-        let mut tx = self.store.begin_long().await?;
-        execute!(&mut tx, "ANALYZE")?;
-        tx.commit().await?;
-        Ok(made)
-    }
-
-    pub(crate) async fn close(self) {
-        self.store.close().await;
-    }
-
-    async fn batch(&self, first: usize, count: usize) -> Result<Vec<Client>, Error> {
-        let made: Vec<_> = stream::iter(first..first + count)
-            .map(|number| self.client(number))
-            .buffered(HASHES)
-            .try_collect()
-            .await?;
-        let mut whole = ChangeSet::default();
-        let mut clients = Vec::with_capacity(count);
-        for (client, change) in made {
-            whole.and(change);
-            clients.push(client);
-        }
-        let mut tx = self.store.begin().await?;
-        let nothing = ReadSet::default();
-        write(&mut tx, &self.entropy, self.tenant, &nothing, &whole).await?;
-        tx.commit().await?;
+    /// So many clients.
+    pub(crate) async fn clients(self: &Arc<Self>, count: usize) -> Result<Vec<Client>, Error> {
+        let mut clients = Vec::new();
+        let growth = Growth {
+            clients: count,
+            entries: 0,
+        };
+        self.grow(&mut clients, growth).await?;
         Ok(clients)
+    }
+
+    pub(crate) async fn close(&self) {
+        self.store.close().await;
     }
 
     async fn client(&self, number: usize) -> Result<(Client, ChangeSet), Error> {
@@ -212,10 +195,26 @@ pub(crate) async fn write(
     read: &ReadSet,
     change: &ChangeSet,
 ) -> Result<(), Error> {
-    let now = now();
-    let count = change.events().len();
     let streams: Vec<_> = read.streams().iter().map(|loaded| loaded.stream).collect();
-    let ids: Vec<_> = (0..count)
+    let read = Versions::of(read);
+    let count = change.events().len();
+    let numbers = tx.take_numbers(tenant, count, now()).await?;
+    if tx.versions(tenant, &streams).await? != read {
+        return Err(Error::Wrong("a stream has moved".into()));
+    }
+    record(tx, entropy, numbers, &read, change).await
+}
+
+/// The same where the streams are known to be where they were.
+async fn record(
+    tx: &mut Tx,
+    entropy: &dyn Entropy,
+    numbers: Numbers,
+    read: &Versions,
+    change: &ChangeSet,
+) -> Result<(), Error> {
+    let (tenant, now) = (numbers.tenant(), now());
+    let ids: Vec<_> = (0..change.events().len())
         .map(|_| EventId::new(now, entropy.bytes()))
         .collect();
     let provenance = Provenance {
@@ -223,18 +222,11 @@ pub(crate) async fn write(
         command_id: None,
         trace_id: None,
     };
-    let numbers = tx.take_numbers(tenant, count, now).await?;
-    let read = Versions::of(read);
-    if tx.versions(tenant, &streams).await? != read {
-        return Err(Error::Wrong("a stream has moved".into()));
-    }
     let recorded = tx
-        .append(numbers, change.events(), &read, &provenance, ids)
+        .append(numbers, change.events(), read, &provenance, ids)
         .await?;
     chancery_projections::save(tx, &recorded).await?;
-    for row in change.vault() {
-        tx.keep(tenant, row).await?;
-    }
+    tx.keep(tenant, change.vault()).await?;
     for secret in change.erased() {
         tx.erase(tenant, *secret).await?;
     }

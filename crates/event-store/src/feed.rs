@@ -6,7 +6,7 @@ use crate::{
     error::StoreError,
     fetch_all, fetch_one, fetch_optional,
     query::{Connection, Reads},
-    row::{COLUMNS, StoredEvent},
+    row::{By, COLUMNS, Gathered, StoredEvent, gathered, packed},
     store::Store,
     tx::Tx,
 };
@@ -265,17 +265,23 @@ async fn rows(
     after: i64,
     limit: u32,
 ) -> Result<Vec<StoredEvent>, StoreError> {
+    let mut connection = on.source().connection().await?;
     let sql = format!(
         "SELECT {COLUMNS} FROM events WHERE tenant_id = $1 AND tenant_seq > $2 ORDER BY tenant_seq LIMIT $3"
     );
-    fetch_all!(
-        on,
-        StoredEvent,
+    let sql = match connection {
+        Connection::Postgres(_) => sql,
+        Connection::Sqlite(_) => packed(&sql),
+    };
+    let rows = fetch_all!(
+        &mut connection,
+        Gathered,
         &sql,
         tenant.to_string(),
         after,
         i64::from(limit)
-    )
+    )?;
+    gathered(rows, By::Number)
 }
 
 /// At most `limit` entries of the tenant's roll after number `after`, in order and as they were

@@ -7,7 +7,7 @@ use crate::{
     error::StoreError,
     fetch_all, fetch_one, fetch_optional,
     query::{Connection, Reads},
-    row::{COLUMNS, Gathered, packed, unpacked},
+    row::{By, COLUMNS, Gathered, StoredEvent, gathered, packed},
     store::Store,
     versions::{bind, pairs},
 };
@@ -90,7 +90,7 @@ impl Store {
                     .await?
             }
         };
-        gathered(rows)
+        read(rows)
     }
 
     /// At most `limit` events of the tenant's aggregates of one kind, up to number `to`: aggregate by
@@ -122,7 +122,7 @@ impl Store {
             to,
             i64::from(limit)
         )?;
-        gathered(rows)
+        read(rows)
     }
 
     /// The statement as it is asked where its rows are [`Gathered`].
@@ -134,18 +134,7 @@ impl Store {
     }
 }
 
-/// The events that a statement gave, as they come from each store.
-fn gathered(rows: Vec<Gathered>) -> Result<Vec<Recorded>, StoreError> {
-    let mut events = Vec::with_capacity(rows.len());
-    for row in rows {
-        match row {
-            Gathered::One(event) => events.push(event.read()?),
-            Gathered::All(text) => {
-                for event in unpacked(&text)? {
-                    events.push(event.read()?);
-                }
-            }
-        }
-    }
-    Ok(events)
+fn read(rows: Vec<Gathered>) -> Result<Vec<Recorded>, StoreError> {
+    let events = gathered(rows, By::Aggregate)?;
+    events.into_iter().map(StoredEvent::read).collect()
 }

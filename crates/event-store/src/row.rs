@@ -48,7 +48,7 @@ impl<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> for Gathered {
     }
 }
 
-/// A query of [`COLUMNS`] on SQLite whose rows come as one text, to be read by [`unpacked`]: each row that is handed over
+/// A query of [`COLUMNS`] on SQLite whose rows come as one text, to be read by [`gathered`]: each row that is handed over
 /// goes from one thread to another, which takes longer than to read it.
 pub(crate) fn packed(sql: &str) -> String {
     format!(
@@ -58,13 +58,37 @@ pub(crate) fn packed(sql: &str) -> String {
     )
 }
 
-/// The rows of a packed query by aggregate, each one's in order: what gathers them promises no order.
-pub(crate) fn unpacked(text: &str) -> Result<Vec<StoredEvent>, StoreError> {
-    let rows = serde_json::from_str(text);
-    let mut rows: Vec<StoredEvent> =
-        rows.map_err(|error| StoreError::Corrupt(format!("events cannot be read: {error}")))?;
-    rows.sort_by(|one, other| one.place().cmp(&other.place()));
-    Ok(rows)
+/// The rows of a packed query. What gathers them promises no order.
+fn unpacked(text: &str) -> Result<Vec<StoredEvent>, StoreError> {
+    serde_json::from_str(text)
+        .map_err(|error| StoreError::Corrupt(format!("events cannot be read: {error}")))
+}
+
+/// In which order events were asked for.
+#[derive(Clone, Copy)]
+pub(crate) enum By {
+    /// As they stand in the roll.
+    Number,
+    /// By aggregate, each one's as they stand in the roll.
+    Aggregate,
+}
+
+/// The events that a statement gave, as they come from each store: what it was ordered by is said once more.
+pub(crate) fn gathered(rows: Vec<Gathered>, by: By) -> Result<Vec<StoredEvent>, StoreError> {
+    let mut events = Vec::with_capacity(rows.len());
+    for row in rows {
+        match row {
+            Gathered::One(event) => events.push(*event),
+            Gathered::All(text) => {
+                events = unpacked(&text)?;
+                match by {
+                    By::Number => events.sort_by_key(|event| event.tenant_seq),
+                    By::Aggregate => events.sort_by(|one, other| one.place().cmp(&other.place())),
+                }
+            }
+        }
+    }
+    Ok(events)
 }
 
 impl StoredEvent {

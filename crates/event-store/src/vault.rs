@@ -4,7 +4,12 @@
 use chancery_domain::{ClientId, KeyId, SecretId, TenantId, VaultRow};
 
 use crate::{
-    error::StoreError, execute, fetch_all, fetch_optional, query::Reads, store::Store, tx::Tx,
+    error::StoreError,
+    execute, fetch_all, fetch_optional,
+    query::Reads,
+    rows::{Cell, Insert},
+    store::Store,
+    tx::Tx,
 };
 
 /// What a tenant's signing keys are sealed for: part of what the seal is bound to.
@@ -12,6 +17,9 @@ const SIGNING_KEY: &str = "signing-key";
 
 /// What the keys are sealed for that sign the checkpoints of rolls.
 pub(crate) const NOTE_KEY: &str = "note-key";
+
+/// The columns of the hashes of secrets.
+const VERIFIER: &[&str] = &["secret_id", "client_id", "tenant_id", "phc"];
 
 /// The hash by which a client's secret is known.
 #[derive(Clone)]
@@ -246,40 +254,54 @@ pub async fn vault_rows(
 }
 
 impl Tx {
-    /// Puts a row into the vault.
-    pub async fn keep(&mut self, tenant: TenantId, row: &VaultRow) -> Result<(), StoreError> {
-        match row {
-            VaultRow::Verifier { secret, client, phc } => execute!(
-                self,
-                "INSERT INTO secret_verifiers (secret_id, client_id, tenant_id, phc) VALUES ($1, $2, $3, $4)",
-                secret.to_string(),
-                client.to_string(),
-                tenant.to_string(),
-                &**phc
-            ),
-            VaultRow::SealedSecret { secret, client, master_key_id, sealed } => {
-                self.check_master_key(master_key_id).await?;
-                execute!(
-                self,
-                "INSERT INTO sealed_secrets (secret_id, client_id, tenant_id, master_key_id, sealed)
-                 VALUES ($1, $2, $3, $4, $5)",
-                secret.to_string(),
-                client.to_string(),
-                tenant.to_string(),
-                &**master_key_id,
-                &**sealed
-                )
-            }
-            VaultRow::SealedKey { key, master_key_id, sealed } => {
-                let key = SealedKey {
-                    key: *key,
-                    master_key_id: master_key_id.clone(),
-                    sealed: sealed.clone(),
-                };
-                return self.keep_sealed_key(tenant, SIGNING_KEY, &key).await;
+    /// Puts rows into the vault. The hashes of secrets go in together, since whoever makes many clients has many.
+    pub async fn keep(&mut self, tenant: TenantId, rows: &[VaultRow]) -> Result<(), StoreError> {
+        let mut verifiers = Vec::new();
+        for row in rows {
+            match row {
+                VaultRow::Verifier {
+                    secret,
+                    client,
+                    phc,
+                } => {
+                    let ids = [secret.to_string(), client.to_string(), tenant.to_string()];
+                    let cells = ids.into_iter().chain([phc.clone()]);
+                    verifiers.push(cells.map(Cell::text).collect());
+                }
+                VaultRow::SealedSecret {
+                    secret,
+                    client,
+                    master_key_id,
+                    sealed,
+                } => {
+                    self.check_master_key(master_key_id).await?;
+                    execute!(
+                        self,
+                        "INSERT INTO sealed_secrets (secret_id, client_id, tenant_id, master_key_id, sealed)
+                         VALUES ($1, $2, $3, $4, $5)",
+                        secret.to_string(),
+                        client.to_string(),
+                        tenant.to_string(),
+                        &**master_key_id,
+                        &**sealed
+                    )?;
+                }
+                VaultRow::SealedKey {
+                    key,
+                    master_key_id,
+                    sealed,
+                } => {
+                    let key = SealedKey {
+                        key: *key,
+                        master_key_id: master_key_id.clone(),
+                        sealed: sealed.clone(),
+                    };
+                    self.keep_sealed_key(tenant, SIGNING_KEY, &key).await?;
+                }
             }
         }
-        .map(drop)
+        let insert = Insert::into("secret_verifiers", VERIFIER);
+        self.insert(&insert, verifiers).await
     }
 
     /// Refuses what is sealed under another master key than the installation's own key: a process that

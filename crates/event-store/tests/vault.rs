@@ -23,10 +23,10 @@ on_both_stores! {
         let sealed = vec![0, 255, 7];
         let mut tx = store.begin().await.unwrap();
         for secret in [first, second] {
-            tx.keep(tenant(1), &verifier_of(secret)).await.unwrap();
+            tx.keep(tenant(1), &[verifier_of(secret)]).await.unwrap();
         }
         let row = VaultRow::SealedKey { key, master_key_id: "m1".to_owned(), sealed: sealed.clone() };
-        tx.keep(tenant(1), &row).await.unwrap();
+        tx.keep(tenant(1), std::slice::from_ref(&row)).await.unwrap();
         tx.commit().await.unwrap();
 
         let verifiers = store.verifiers(tenant(1), client(1)).await.unwrap();
@@ -51,8 +51,8 @@ on_both_stores! {
         };
         let mut tx = store.begin().await.unwrap();
         for secret in [first, second] {
-            tx.keep(tenant(1), &verifier_of(secret)).await.unwrap();
-            tx.keep(tenant(1), &sealed_of(secret)).await.unwrap();
+            tx.keep(tenant(1), &[verifier_of(secret)]).await.unwrap();
+            tx.keep(tenant(1), &[sealed_of(secret)]).await.unwrap();
         }
         // Another tenant cannot erase it.
         tx.erase(tenant(2), second).await.unwrap();
@@ -69,8 +69,8 @@ on_both_stores! {
     async fn a_row_of_the_vault_is_never_replaced(store: TestStore) {
         let row = verifier_of(SecretId::new(NOW, [1; 10]));
         let mut tx = store.begin().await.unwrap();
-        tx.keep(tenant(1), &row).await.unwrap();
-        assert_eq!(tx.keep(tenant(1), &row).await, Err(StoreError::Unique { rule: UniqueRule::Vault }));
+        tx.keep(tenant(1), std::slice::from_ref(&row)).await.unwrap();
+        assert_eq!(tx.keep(tenant(1), std::slice::from_ref(&row)).await, Err(StoreError::Unique { rule: UniqueRule::Vault }));
     }
 
     async fn an_installation_has_one_key_for_each_purpose(store: TestStore) {

@@ -10,7 +10,7 @@ use chancery_domain::{
     tenant::{Tenant, TenantState},
 };
 use chancery_event_store::{
-    Store, StoreError, Tx, execute, fetch_all, fetch_all_anew, fetch_optional,
+    Insert, Store, StoreError, Tx, execute, fetch_all, fetch_all_anew, fetch_optional,
 };
 
 use crate::{client_list::search_name, client_secrets, fold::TenantRows, model::Cell, side::Side};
@@ -289,46 +289,69 @@ impl Of {
     }
 }
 
-/// Brings the rows to what follows from the state now.
+/// What follows from a state, and what followed from the one before.
+pub(crate) struct Moved {
+    pub(crate) of: Of,
+    pub(crate) before: Vec<Due>,
+    pub(crate) after: Vec<Due>,
+}
+
+/// Brings the rows to what follows from the states now. Of clients the name is looked up, so their own rows come
+/// first.
 pub(crate) async fn save(
     tx: &mut Tx,
     tenant: TenantId,
-    of: Of,
-    before: &[Due],
-    after: &[Due],
+    moved: impl IntoIterator<Item = Moved>,
 ) -> Result<(), StoreError> {
-    let owner = of.text();
-    for due in before {
-        if after.iter().any(|kept| kept.what == due.what) {
-            continue;
+    let mut rows = Vec::new();
+    for Moved { of, before, after } in moved {
+        let owner = of.text();
+        for due in &before {
+            if after.iter().any(|kept| kept.what == due.what) {
+                continue;
+            }
+            let (kind, subject) = names(due.what, &owner);
+            execute!(
+                tx,
+                "DELETE FROM agenda WHERE tenant_id = $1 AND kind = $2 AND subject = $3",
+                tenant.to_string(),
+                kind,
+                subject
+            )?;
         }
-        let (kind, subject) = names(due.what, &owner);
-        execute!(
-            tx,
-            "DELETE FROM agenda WHERE tenant_id = $1 AND kind = $2 AND subject = $3",
-            tenant.to_string(),
-            kind,
-            subject
-        )?;
+        for due in after.iter().filter(|due| !before.contains(due)) {
+            let (kind, subject) = names(due.what, &owner);
+            rows.push(vec![
+                Cell::text(tenant.to_string()),
+                Cell::text(kind),
+                Cell::text(subject),
+                Cell::Text(of.client()),
+                Cell::time(Some(due.at)),
+                Cell::time(due.record_at),
+                Cell::Integer(Some(i64::from(due.number))),
+                Cell::Text(None),
+            ]);
+        }
     }
-    for due in after.iter().filter(|due| !before.contains(due)) {
-        let (kind, subject) = names(due.what, &owner);
-        execute!(
-            tx,
-            "INSERT INTO agenda (tenant_id, kind, subject, client_id, at, record_at, number, name)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, COALESCE((SELECT search_name FROM clients WHERE client_id = $4), ''))
-             ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at, record_at = excluded.record_at",
-            tenant.to_string(),
-            kind,
-            subject,
-            of.client(),
-            due.at.micros(),
-            due.record_at.map(Timestamp::micros),
-            i64::from(due.number)
-        )?;
-    }
-    Ok(())
+    tx.insert(&INSERT, rows).await
 }
+
+const INSERT: Insert<'_> = Insert {
+    table: Agenda::TABLE,
+    columns: &[
+        "tenant_id",
+        "kind",
+        "subject",
+        "client_id",
+        "at",
+        "record_at",
+        "number",
+        "name",
+    ],
+    values: "tenant_id, kind, subject, client_id, at, record_at, number, \
+             COALESCE((SELECT c.search_name FROM clients c WHERE c.client_id = given.client_id), '')",
+    conflict: "ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at, record_at = excluded.record_at",
+};
 
 /// A client has another name: what is due of it is sorted by that.
 pub(crate) async fn rename(

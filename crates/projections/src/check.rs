@@ -156,16 +156,12 @@ async fn compare_model<M: Model>(
     found: &mut (dyn FnMut(Difference) + Send),
 ) -> Result<(), StoreError> {
     let columns = columns::<M>();
-    let as_text: Vec<_> = columns
-        .iter()
-        .map(|column| format!("CAST({column} AS TEXT)"))
-        .collect();
     let sql = format!(
-        "SELECT {} FROM {} WHERE tenant_id = $1 AND {id} > $2 ORDER BY {id} LIMIT $3",
-        as_text.join(", "),
-        M::TABLE,
+        "SELECT {{cells}} FROM {table} WHERE tenant_id = $1 AND {table}.{id} > $2 ORDER BY {table}.{id} LIMIT $3",
+        table = M::TABLE,
         id = M::ID
     );
+    let sql = as_cells(connection, &columns, &sql);
     let differs = |id: &str, how| Difference {
         table: M::TABLE,
         id: id.to_owned(),
@@ -177,12 +173,13 @@ async fn compare_model<M: Model>(
         let tenant = rows.tenant().to_string();
         let page = fetch_all!(
             &mut *connection,
-            Cells,
+            Gathered,
             &sql,
             tenant,
             &*after,
             i64::from(PAGE)
         )?;
+        let page = gathered(M::TABLE, page)?;
         for Cells(stored) in &page {
             let id = stored
                 .first()
@@ -234,6 +231,63 @@ where
             .collect::<Result<_, _>>()
             .map(Self)
     }
+}
+
+/// Rows as they come: one by one, or on SQLite all of a page as one text, since each row that is handed over goes from
+/// one thread to another there, which takes longer than to read it.
+enum Gathered {
+    One(Cells),
+    All(String),
+}
+
+impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for Gathered {
+    fn from_row(row: &'r sqlx::postgres::PgRow) -> Result<Self, sqlx::Error> {
+        sqlx::FromRow::from_row(row).map(Self::One)
+    }
+}
+
+impl<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> for Gathered {
+    fn from_row(row: &'r sqlx::sqlite::SqliteRow) -> Result<Self, sqlx::Error> {
+        sqlx::Row::try_get(row, 0).map(Self::All)
+    }
+}
+
+/// The statement with these columns as text in place of `{cells}`, for rows that are [`Gathered`].
+fn as_cells(connection: &Connection<'_>, columns: &[&str], sql: &str) -> String {
+    let cells = |as_name: fn(&str) -> String| {
+        let cells: Vec<_> = columns
+            .iter()
+            .map(|column| format!("CAST({column} AS TEXT){}", as_name(column)))
+            .collect();
+        sql.replace("{cells}", &cells.join(", "))
+    };
+    match connection {
+        Connection::Postgres(_) => cells(|_| String::new()),
+        Connection::Sqlite(_) => format!(
+            "SELECT json_group_array(json_array({})) FROM ({})",
+            columns.join(", "),
+            cells(|column| format!(" AS {column}"))
+        ),
+    }
+}
+
+/// The rows, by their first column: what gathers them promises no order.
+fn gathered(table: &str, rows: Vec<Gathered>) -> Result<Vec<Cells>, StoreError> {
+    let mut cells = Vec::with_capacity(rows.len());
+    for row in rows {
+        match row {
+            Gathered::One(row) => cells.push(row),
+            Gathered::All(text) => {
+                let rows: Vec<Vec<Option<String>>> =
+                    serde_json::from_str(&text).map_err(|error| {
+                        StoreError::Corrupt(format!("rows of {table} cannot be read: {error}"))
+                    })?;
+                cells.extend(rows.into_iter().map(Cells));
+                cells.sort_by(|Cells(one), Cells(other)| one.first().cmp(&other.first()));
+            }
+        }
+    }
+    Ok(cells)
 }
 
 pub(crate) fn compare_cell(

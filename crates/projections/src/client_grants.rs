@@ -3,17 +3,15 @@
 use std::collections::BTreeSet;
 
 use chancery_domain::{ApiId, ClientId, Row, client::Client};
-use chancery_event_store::{StoreError, Tx, execute};
+use chancery_event_store::{Insert, StoreError, Tx, execute};
 
-use crate::{client_list::search_name, fold::TenantRows, model::Cell, side::Side};
+use crate::{
+    client_list::search_name, clients::Clients, fold::TenantRows, model::Cell, save::Changed,
+    side::Side,
+};
 
-/// Brings the rows to what the client has now.
-pub(crate) async fn save(
-    tx: &mut Tx,
-    id: ClientId,
-    before: Option<&Row<Client>>,
-    after: &Row<Client>,
-) -> Result<(), StoreError> {
+/// Brings the rows to what the clients have now.
+pub(crate) async fn save(tx: &mut Tx, changed: &[Changed<Clients>]) -> Result<(), StoreError> {
     let granted = |row: &Row<Client>| {
         row.state
             .grants
@@ -21,32 +19,44 @@ pub(crate) async fn save(
             .copied()
             .collect::<BTreeSet<ApiId>>()
     };
-    let had = before.map(granted).unwrap_or_default();
-    let has = granted(after);
-    for api in had.difference(&has) {
-        execute!(
-            tx,
-            "DELETE FROM client_grants WHERE client_id = $1 AND api_id = $2",
-            id.to_string(),
-            api.to_string()
-        )?;
+    let mut rows = Vec::new();
+    for Changed { id, before, after } in changed {
+        let had = before.as_ref().map(granted).unwrap_or_default();
+        let has = granted(after);
+        for api in had.difference(&has) {
+            execute!(
+                tx,
+                "DELETE FROM client_grants WHERE client_id = $1 AND api_id = $2",
+                id.to_string(),
+                api.to_string()
+            )?;
+        }
+        let name = search_name(&after.state);
+        let renamed = before
+            .as_ref()
+            .is_some_and(|before| search_name(&before.state) != name);
+        for api in has.iter().filter(|api| renamed || !had.contains(api)) {
+            rows.push(vec![
+                Cell::text(id.to_string()),
+                Cell::text(api.to_string()),
+                Cell::text(after.tenant.to_string()),
+                Cell::Text(name.clone()),
+                Cell::time(Some(after.created_at)),
+            ]);
+        }
     }
-    let name = search_name(&after.state);
-    let renamed = before.is_some_and(|before| search_name(&before.state) != name);
-    for api in has.iter().filter(|api| renamed || !had.contains(api)) {
-        execute!(
-            tx,
-            "INSERT INTO client_grants (client_id, api_id, tenant_id, search_name, created_at)
-             VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (client_id, api_id) DO UPDATE SET search_name = excluded.search_name",
-            id.to_string(),
-            api.to_string(),
-            after.tenant.to_string(),
-            name.as_deref(),
-            after.created_at.micros()
-        )?;
-    }
-    Ok(())
+    let columns = [
+        "client_id",
+        "api_id",
+        "tenant_id",
+        "search_name",
+        "created_at",
+    ];
+    let insert = Insert {
+        conflict: "ON CONFLICT (client_id, api_id) DO UPDATE SET search_name = excluded.search_name",
+        ..Insert::into(ClientGrants::TABLE, &columns)
+    };
+    tx.insert(&insert, rows).await
 }
 
 /// The side table.

@@ -8,7 +8,7 @@ use chancery_domain::{
     api::{Api, ApiState},
     client::{Client, Standing},
 };
-use chancery_event_store::{Store, StoreError, Tx, execute, fetch_all};
+use chancery_event_store::{Insert, Store, StoreError, Tx, execute, fetch_all};
 
 use crate::{
     body::{for_many, json_list},
@@ -103,33 +103,40 @@ pub async fn of_tenants(
     Ok(counts)
 }
 
-/// Counts a row that was of one kind, or not there, as one of another.
+/// Counts rows that were of one kind, or not there, as ones of another.
 pub(crate) async fn moved(
     tx: &mut Tx,
     tenant: TenantId,
-    from: Option<Kind>,
-    to: Kind,
+    moves: impl IntoIterator<Item = (Option<Kind>, Kind)>,
 ) -> Result<(), StoreError> {
-    if from == Some(to) {
-        return Ok(());
+    let mut sums: BTreeMap<Kind, i64> = BTreeMap::new();
+    for (from, to) in moves {
+        if let Some(from) = from {
+            *sums.entry(from).or_default() -= 1;
+        }
+        *sums.entry(to).or_default() += 1;
     }
-    for (kind, by) in from.map(|kind| (kind, -1)).into_iter().chain([(to, 1)]) {
-        execute!(
-            tx,
-            "INSERT INTO row_counts (tenant_id, kind, count) VALUES ($1, $2, $3)
-             ON CONFLICT (tenant_id, kind) DO UPDATE SET count = row_counts.count + excluded.count",
-            tenant.to_string(),
-            kind.as_str(),
-            by
-        )?;
-    }
-    if let Some(from) = from {
+    sums.retain(|_, sum| *sum != 0);
+    let rows = sums.iter().map(|(kind, sum)| {
+        let kind = Cell::text(kind.as_str());
+        vec![
+            Cell::text(tenant.to_string()),
+            kind,
+            Cell::Integer(Some(*sum)),
+        ]
+    });
+    let insert = Insert {
+        conflict: "ON CONFLICT (tenant_id, kind) DO UPDATE SET count = row_counts.count + excluded.count",
+        ..Insert::into(RowCounts::TABLE, &["tenant_id", "kind", "count"])
+    };
+    tx.insert(&insert, rows.collect()).await?;
+    for (kind, _) in sums.iter().filter(|(_, sum)| **sum < 0) {
         // What there is none of has no row, as after a rebuild.
         execute!(
             tx,
             "DELETE FROM row_counts WHERE tenant_id = $1 AND kind = $2 AND count = 0",
             tenant.to_string(),
-            from.as_str()
+            kind.as_str()
         )?;
     }
     Ok(())

@@ -3,12 +3,12 @@
 
 use std::{collections::BTreeMap, fmt::Display, str::FromStr};
 
-use chancery_domain::{Fold, Invalid, Row, Timestamp};
-use chancery_event_store::{Backend, StoreError, Tx, execute, sqlx};
-use sqlx::{Database, Encode, Type, query::Query};
+use chancery_domain::{Fold, Invalid, Row, TenantId};
+pub(crate) use chancery_event_store::Cell;
+use chancery_event_store::{Backend, Insert, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 use crate::{
-    body::{body, for_many, json_list},
+    body::{BodyRow, body, for_many, json_list, pairs},
     fold::TenantRows,
 };
 
@@ -31,34 +31,6 @@ pub(crate) trait Model {
 
     /// The rows of this read model among all those of a tenant.
     fn of(rows: &TenantRows) -> &BTreeMap<Self::Id, Row<Self::State>>;
-}
-
-/// What one column of one row holds.
-pub(crate) enum Cell {
-    Text(Option<String>),
-    Integer(Option<i64>),
-}
-
-impl Cell {
-    pub(crate) fn text(text: impl Into<String>) -> Self {
-        Self::Text(Some(text.into()))
-    }
-
-    pub(crate) fn time(time: Option<Timestamp>) -> Self {
-        Self::Integer(time.map(Timestamp::micros))
-    }
-
-    pub(crate) fn count(count: usize) -> Self {
-        Self::Integer(Some(i64::try_from(count).unwrap_or(i64::MAX)))
-    }
-
-    /// As either store writes it when it casts the column to text.
-    pub(crate) fn into_text(self) -> Option<String> {
-        match self {
-            Self::Text(text) => text,
-            Self::Integer(number) => number.map(|number| number.to_string()),
-        }
-    }
 }
 
 /// The names of all columns: the key first, the body last.
@@ -88,27 +60,61 @@ pub(crate) fn cells<M: Model>(id: M::Id, row: &Row<M::State>) -> Vec<Cell> {
         .collect()
 }
 
-/// Saves a row, a new one or the next state of one.
-pub(crate) async fn save<M: Model>(
+/// Those of these rows that are there.
+pub(crate) async fn rows<M: Model>(
     tx: &mut Tx,
-    id: M::Id,
-    row: &Row<M::State>,
-) -> Result<(), StoreError> {
-    let follow: Vec<_> = columns::<M>()
-        .into_iter()
+    tenant: TenantId,
+    ids: &[M::Id],
+) -> Result<BTreeMap<M::Id, Row<M::State>>, StoreError> {
+    let select = format!(
+        "SELECT {id} AS id, tenant_id, version, created_at, changed_at, body FROM {} WHERE tenant_id = $2 AND {id}",
+        M::TABLE,
+        id = M::ID
+    );
+    let tenant = tenant.to_string();
+    let found = match ids {
+        [] => Vec::new(),
+        [id] => {
+            let sql = format!("{select} = $1");
+            let found = fetch_optional!(&mut *tx, BodyRow, &sql, id.to_string(), tenant)?;
+            found.into_iter().collect()
+        }
+        ids => {
+            let sql = for_many(backend(tx), &format!("{select} IN {{ids}}"));
+            fetch_all!(&mut *tx, BodyRow, &sql, json_list(ids), tenant)?
+        }
+    };
+    Ok(pairs(found)?.into_iter().collect())
+}
+
+/// Saves rows, new ones or the next state of those that are there.
+pub(crate) async fn save<'a, M: Model>(
+    tx: &mut Tx,
+    rows: impl IntoIterator<Item = (M::Id, &'a Row<M::State>)>,
+) -> Result<(), StoreError>
+where
+    M::State: 'a,
+{
+    let columns = columns::<M>();
+    let follow: Vec<_> = columns
+        .iter()
         .filter(|column| ![M::ID, "tenant_id", "created_at"].contains(column))
         .map(|column| format!("{column} = excluded.{column}"))
         .collect();
-    let sql = format!(
-        "{} ON CONFLICT ({}) DO UPDATE SET {}",
-        insert_into(backend(tx), M::TABLE, &columns::<M>(), 1),
+    let conflict = format!(
+        "ON CONFLICT ({}) DO UPDATE SET {}",
         M::ID,
         follow.join(", ")
     );
-    run(tx, &sql, cells::<M>(id, row), true).await
+    let insert = Insert {
+        conflict: &conflict,
+        ..Insert::into(M::TABLE, &columns)
+    };
+    let rows = rows.into_iter().map(|(id, row)| cells::<M>(id, row));
+    tx.insert(&insert, rows.collect()).await
 }
 
-/// How many rows one statement takes. PostgreSQL binds at most 65,535 values, SQLite 32,766.
+/// How many rows are put in place of others at once.
 pub(crate) const ROWS_PER_INSERT: usize = 500;
 
 /// Puts these rows of the tenant where there may be others under the same ids: deletes, then inserts,
@@ -144,11 +150,11 @@ pub(crate) async fn replace<M: Model>(
         let ids: Vec<_> = rows.iter().map(|(id, _)| *id).collect();
         execute!(tx, &any, json_list(&ids))?;
     }
+    let columns = columns::<M>();
+    let insert = Insert::into(M::TABLE, &columns);
     for rows in kept.chunks(ROWS_PER_INSERT) {
-        let cells = rows.iter().flat_map(|(id, row)| cells::<M>(*id, row));
-        let whole = rows.len() == ROWS_PER_INSERT;
-        let sql = insert_into(backend(tx), M::TABLE, &columns::<M>(), rows.len());
-        run(tx, &sql, cells.collect(), whole).await?;
+        let cells = rows.iter().map(|(id, row)| cells::<M>(*id, row));
+        tx.insert(&insert, cells.collect()).await?;
     }
     Ok(count)
 }
@@ -158,58 +164,4 @@ pub(crate) fn backend(tx: &Tx) -> Backend {
         Tx::Postgres(_) => Backend::Postgres,
         Tx::Sqlite(_) => Backend::Sqlite,
     }
-}
-
-/// The statement that inserts so many rows. On SQLite its places have no numbers: numbered ones are names
-/// there, and for each of thousands all the names before it would be looked through.
-pub(crate) fn insert_into(backend: Backend, table: &str, columns: &[&str], rows: usize) -> String {
-    let width = columns.len();
-    let place = |number: usize| match backend {
-        Backend::Postgres => format!("${number}"),
-        Backend::Sqlite => "?".to_owned(),
-    };
-    let values: Vec<_> = (0..rows)
-        .map(|row| {
-            let cells: Vec<_> = (1..=width).map(|n| place(row * width + n)).collect();
-            format!("({})", cells.join(", "))
-        })
-        .collect();
-    format!(
-        "INSERT INTO {table} ({}) VALUES {}",
-        columns.join(", "),
-        values.join(", ")
-    )
-}
-
-pub(crate) async fn run(
-    tx: &mut Tx,
-    sql: &str,
-    cells: Vec<Cell>,
-    prepared: bool,
-) -> Result<(), StoreError> {
-    match tx {
-        Tx::Postgres(tx) => {
-            let query = bind(sqlx::query(sql), cells).persistent(prepared);
-            query.execute(&mut **tx).await.map(drop)?;
-        }
-        Tx::Sqlite(tx) => {
-            let query = bind(sqlx::query(sql), cells).persistent(prepared);
-            query.execute(&mut **tx).await.map(drop)?;
-        }
-    }
-    Ok(())
-}
-
-fn bind<'q, DB: Database>(
-    query: Query<'q, DB, DB::Arguments<'q>>,
-    cells: Vec<Cell>,
-) -> Query<'q, DB, DB::Arguments<'q>>
-where
-    Option<String>: Encode<'q, DB> + Type<DB>,
-    Option<i64>: Encode<'q, DB> + Type<DB>,
-{
-    cells.into_iter().fold(query, |query, cell| match cell {
-        Cell::Text(text) => query.bind(text),
-        Cell::Integer(number) => query.bind(number),
-    })
 }

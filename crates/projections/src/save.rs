@@ -1,101 +1,127 @@
-use chancery_domain::{Fold, Recorded, Row, StreamId};
+use std::collections::BTreeMap;
+
+use chancery_domain::{
+    Recorded, Row, StreamId, TenantId, agenda::Due, client::Client, key_ring::KeyRing,
+    secret_rotation::SecretRotation,
+};
 use chancery_event_store::{StoreError, Tx};
 
 use crate::{
-    agenda::{self, Of},
-    apis::{self, Apis},
+    agenda::{self, Moved, Of},
+    apis::Apis,
     client_grants,
-    client_secrets::{self, ClientSecrets},
-    clients::{self, Clients},
+    client_secrets::ClientSecrets,
+    clients::Clients,
     counts::{self, Kind},
-    key_rings::{self, KeyRings},
-    model, tenant_list,
-    tenants::{self, Tenants},
+    key_rings::KeyRings,
+    model::{self, Model},
+    tenant_list,
+    tenants::Tenants,
 };
 
-/// Folds new entries of the log into their rows, in the transaction that wrote the entries.
+/// Folds new entries of the log into their rows, in the transaction that wrote the entries. What each table gets
+/// goes into it together, so that the change of a thousand clients takes few more statements than that of one.
 ///
 /// # Errors
 /// [`StoreError`], a unique rule of a read model among them.
 pub async fn save(tx: &mut Tx, entries: &[Recorded]) -> Result<(), StoreError> {
-    for (stream, entries) in by_stream(entries) {
-        let Some(tenant) = entries.first().map(|entry| entry.tenant) else {
-            continue;
-        };
-        match stream {
-            StreamId::Tenant(id) => {
-                let before = tenants::get(&mut *tx, id).await?;
-                if let Some(row) = fold(before.as_ref(), &entries) {
-                    model::save::<Tenants>(tx, id, &row).await?;
-                    tenant_list::save_terms(tx, id, before.as_ref(), &row).await?;
-                    agenda::close(tx, &row).await?;
-                }
-            }
-            StreamId::KeyRing(id) => {
-                let before = key_rings::get(&mut *tx, id).await?;
-                if let Some(row) = fold(before.as_ref(), &entries) {
-                    model::save::<KeyRings>(tx, id, &row).await?;
-                    let was = before.map(|row| row.state.agenda()).unwrap_or_default();
-                    agenda::save(tx, tenant, Of::Ring(id), &was, &row.state.agenda()).await?;
-                }
-            }
-            StreamId::Api(id) => {
-                let before = apis::get(&mut *tx, tenant, id).await?;
-                if let Some(row) = fold(before.as_ref(), &entries) {
-                    model::save::<Apis>(tx, id, &row).await?;
-                    counts::moved(
-                        tx,
-                        tenant,
-                        before.as_ref().map(Kind::of_api),
-                        Kind::of_api(&row),
-                    )
-                    .await?;
-                }
-            }
-            StreamId::Client(id) => {
-                let before = clients::get(&mut *tx, tenant, id).await?;
-                if let Some(row) = fold(before.as_ref(), &entries) {
-                    model::save::<Clients>(tx, id, &row).await?;
-                    client_grants::save(tx, id, before.as_ref(), &row).await?;
-                    let was = before.as_ref().map(Kind::of_client);
-                    counts::moved(tx, tenant, was, Kind::of_client(&row)).await?;
-                    if let Some(before) = &before {
-                        agenda::rename(tx, id, before, &row).await?;
-                    }
-                    let was = before.map(|row| row.state.agenda()).unwrap_or_default();
-                    agenda::save(tx, tenant, Of::Client(id), &was, &row.state.agenda()).await?;
-                }
-            }
-            StreamId::SecretRotation(id) => {
-                let before = client_secrets::get(&mut *tx, tenant, id).await?;
-                if let Some(row) = fold(before.as_ref(), &entries) {
-                    model::save::<ClientSecrets>(tx, id, &row).await?;
-                    let was = before.map(|row| row.state.agenda()).unwrap_or_default();
-                    agenda::save(tx, tenant, Of::Client(id), &was, &row.state.agenda()).await?;
-                }
-            }
+    // Those of one append are of one tenant.
+    let Some(tenant) = entries.first().map(|entry| entry.tenant) else {
+        return Ok(());
+    };
+    let (mut tenants, mut key_rings) = (BTreeMap::new(), BTreeMap::new());
+    let (mut apis, mut clients, mut secrets) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for entry in entries {
+        match entry.stream {
+            StreamId::Tenant(id) => put(&mut tenants, id, entry),
+            StreamId::KeyRing(id) => put(&mut key_rings, id, entry),
+            StreamId::Api(id) => put(&mut apis, id, entry),
+            StreamId::Client(id) => put(&mut clients, id, entry),
+            StreamId::SecretRotation(id) => put(&mut secrets, id, entry),
         }
+    }
+    let tenants = changed::<Tenants>(tx, tenant, tenants).await?;
+    let key_rings = changed::<KeyRings>(tx, tenant, key_rings).await?;
+    let apis = changed::<Apis>(tx, tenant, apis).await?;
+    let clients = changed::<Clients>(tx, tenant, clients).await?;
+    let secrets = changed::<ClientSecrets>(tx, tenant, secrets).await?;
+
+    for change in &tenants {
+        tenant_list::save_terms(tx, change.id, change.before.as_ref(), &change.after).await?;
+    }
+    let of_apis = apis.iter().map(|change| change.by(Kind::of_api));
+    let of_clients = clients.iter().map(|change| change.by(Kind::of_client));
+    counts::moved(tx, tenant, of_apis.chain(of_clients)).await?;
+    client_grants::save(tx, &clients).await?;
+    for change in &clients {
+        if let Some(before) = &change.before {
+            agenda::rename(tx, change.id, before, &change.after).await?;
+        }
+    }
+    let of_rings = moved(&key_rings, Of::Ring, KeyRing::agenda);
+    let of_clients = moved(&clients, Of::Client, Client::agenda);
+    let of_secrets = moved(&secrets, Of::Client, SecretRotation::agenda);
+    let moved = of_rings.chain(of_clients).chain(of_secrets);
+    agenda::save(tx, tenant, moved).await?;
+    for change in &tenants {
+        agenda::close(tx, &change.after).await?;
     }
     Ok(())
 }
 
-/// The entries of each stream, streams in the order of their first entry.
-fn by_stream(entries: &[Recorded]) -> Vec<(StreamId, Vec<&Recorded>)> {
-    let mut streams: Vec<(StreamId, Vec<&Recorded>)> = Vec::new();
-    for entry in entries {
-        match streams
-            .iter_mut()
-            .find(|(stream, _)| *stream == entry.stream)
-        {
-            Some((_, of_stream)) => of_stream.push(entry),
-            None => streams.push((entry.stream, vec![entry])),
-        }
-    }
-    streams
+/// A row that is another one now.
+pub(crate) struct Changed<M: Model> {
+    pub(crate) id: M::Id,
+    pub(crate) before: Option<Row<M::State>>,
+    pub(crate) after: Row<M::State>,
 }
 
-fn fold<S: Fold>(before: Option<&Row<S>>, entries: &[&Recorded]) -> Option<Row<S>> {
-    entries
+impl<M: Model> Changed<M> {
+    /// What it was, and what it is.
+    fn by<T>(&self, of: impl Fn(&Row<M::State>) -> T) -> (Option<T>, T) {
+        (self.before.as_ref().map(&of), of(&self.after))
+    }
+}
+
+/// What is on the agenda because of these rows, and was.
+fn moved<M: Model>(
+    changed: &[Changed<M>],
+    of: fn(M::Id) -> Of,
+    agenda: fn(&M::State) -> Vec<Due>,
+) -> impl Iterator<Item = Moved> {
+    changed.iter().map(move |change| {
+        let (before, after) = change.by(|row| agenda(&row.state));
+        Moved {
+            of: of(change.id),
+            before: before.unwrap_or_default(),
+            after,
+        }
+    })
+}
+
+fn put<'a, I: Ord>(streams: &mut BTreeMap<I, Vec<&'a Recorded>>, id: I, entry: &'a Recorded) {
+    streams.entry(id).or_default().push(entry);
+}
+
+/// Folds the entries of these streams into their rows, and saves those.
+async fn changed<M: Model>(
+    tx: &mut Tx,
+    tenant: TenantId,
+    streams: BTreeMap<M::Id, Vec<&Recorded>>,
+) -> Result<Vec<Changed<M>>, StoreError> {
+    // A stream that begins now has no row, which need not be looked for.
+    let begun = streams
         .iter()
-        .fold(before.cloned(), |row, entry| Row::project(row, entry))
+        .filter(|(_, entries)| entries.iter().all(|entry| entry.sequence > 1));
+    let begun: Vec<_> = begun.map(|(id, _)| *id).collect();
+    let mut rows = model::rows::<M>(tx, tenant, &begun).await?;
+    let folded = streams.into_iter().filter_map(|(id, entries)| {
+        let before = rows.remove(&id);
+        let after = entries.into_iter().fold(before.clone(), Row::project)?;
+        Some(Changed { id, before, after })
+    });
+    let changed: Vec<Changed<M>> = folded.collect();
+    let rows = changed.iter().map(|change| (change.id, &change.after));
+    model::save::<M>(tx, rows).await?;
+    Ok(changed)
 }

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use chancery_event_store::{Connection, StoreError, Tx, execute, fetch_all};
+use chancery_event_store::{Connection, Insert, StoreError, Tx, execute, fetch_all};
 
 use crate::{
     check::{Cells, Difference, How, compare_cell},
     fold::TenantRows,
-    model::{Cell, ROWS_PER_INSERT, backend, insert_into, run},
+    model::{Cell, ROWS_PER_INSERT},
 };
 
 /// A side table.
@@ -119,15 +119,12 @@ pub(crate) async fn replace<S: Side>(tx: &mut Tx, rows: &TenantRows) -> Result<(
     let delete = format!("DELETE FROM {} WHERE tenant_id = $1", S::TABLE);
     execute!(tx, &delete, &*tenant)?;
     let columns: Vec<_> = ["tenant_id"].iter().chain(S::COLUMNS).copied().collect();
+    let insert = Insert::into(S::TABLE, &columns);
     let mut left = S::of(rows).into_iter().peekable();
     while left.peek().is_some() {
-        let some: Vec<_> = left.by_ref().take(ROWS_PER_INSERT).collect();
-        let sql = insert_into(backend(tx), S::TABLE, &columns, some.len());
-        let whole = some.len() == ROWS_PER_INSERT;
-        let cells = some
-            .into_iter()
-            .flat_map(|row| [Cell::text(&*tenant)].into_iter().chain(row));
-        run(tx, &sql, cells.collect(), whole).await?;
+        let some = left.by_ref().take(ROWS_PER_INSERT);
+        let cells = some.map(|row| [Cell::text(&*tenant)].into_iter().chain(row).collect());
+        tx.insert(&insert, cells.collect()).await?;
     }
     Ok(())
 }

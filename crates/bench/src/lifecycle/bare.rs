@@ -21,7 +21,7 @@ use crate::{
 
 pub(super) struct Bare {
     /// One for each tenant, all on one store.
-    seeders: Vec<Seeder>,
+    seeders: Vec<Arc<Seeder>>,
     places: Arc<Vec<Place>>,
     jwks: Value,
 }

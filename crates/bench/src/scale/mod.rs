@@ -1,12 +1,16 @@
-//! `bench scale`: what a token, a change and a list cost among ever more clients of one tenant.
+//! `bench scale`: what a token, a change and a list cost among ever more clients of one tenant, and ever more
+//! entries in its roll.
 
 mod lists;
 mod size;
 mod table;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
 
@@ -15,7 +19,7 @@ use crate::{
     installation::Installation,
     machine::Machine,
     report,
-    seed::{Hashes, Seeder},
+    seed::{Growth, Hashes, Seeder},
     tenant::{Operator, Tenant},
 };
 use size::{Measuring, Size};
@@ -31,9 +35,16 @@ pub(crate) struct Options {
     /// Fewer clients, and shorter.
     #[arg(long)]
     quick: bool,
-    /// How many clients there are, one number after the other. Each makes some three entries of the roll.
+    /// How many clients there are, one number after the other; the same again where only the entries are to be more.
     #[arg(long, value_delimiter = ',')]
     clients: Vec<usize>,
+    /// How many entries the roll has with so many clients, as many numbers; left out: ten for each client. To make
+    /// a client takes some three.
+    #[arg(long, value_delimiter = ',', requires = "clients")]
+    events: Vec<usize>,
+    /// What not to measure.
+    #[arg(long, value_delimiter = ',')]
+    without: Vec<Part>,
     /// How many of them ask, evenly chosen.
     #[arg(long, default_value_t = 1_000)]
     asking: usize,
@@ -45,8 +56,22 @@ pub(crate) struct Options {
     output: PathBuf,
 }
 
+/// What can be left out.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// `projections check` of every size.
+    Check,
+    Changes,
+    Lists,
+    /// That every client asks, beside those that ask anyway.
+    Everybody,
+    Sqlite,
+    Postgresql,
+}
+
 struct Plan {
-    sizes: Vec<usize>,
+    /// Clients, and entries.
+    sizes: Vec<(usize, usize)>,
     lasts: Duration,
     pairs: usize,
     /// How long each list is asked for.
@@ -71,28 +96,58 @@ struct Report {
     stores: Vec<OnStore>,
 }
 
-pub(crate) fn run(options: &Options) -> Result<(), Error> {
-    let mut plan = if options.quick {
-        Plan {
-            sizes: vec![1_000, 10_000],
-            lasts: Duration::from_secs(2),
-            pairs: 3,
-            lists: Duration::from_millis(200),
-            everybody_from: 10_001,
-        }
-    } else {
-        Plan {
-            sizes: vec![1_000, 10_000, 100_000],
-            lasts: Duration::from_secs(5),
-            pairs: 3,
-            lists: Duration::from_secs(1),
-            everybody_from: 100_000,
-        }
-    };
-    if !options.clients.is_empty() {
-        plan.sizes.clone_from(&options.clients);
-        plan.sizes.sort_unstable();
+impl Options {
+    fn has(&self, part: Part) -> bool {
+        !self.without.contains(&part)
     }
+
+    fn plan(&self) -> Result<Plan, Error> {
+        let mut plan = if self.quick {
+            Plan {
+                sizes: of_ten(&[1_000, 10_000]),
+                lasts: Duration::from_secs(1),
+                pairs: 3,
+                lists: Duration::from_millis(200),
+                everybody_from: 10_001,
+            }
+        } else {
+            Plan {
+                sizes: of_ten(&[1_000, 10_000, 100_000, 1_000_000]),
+                lasts: Duration::from_secs(4),
+                pairs: 4,
+                lists: Duration::from_secs(1),
+                everybody_from: 100_000,
+            }
+        };
+        if !self.clients.is_empty() {
+            plan.sizes = of_ten(&self.clients);
+        }
+        if !self.events.is_empty() {
+            if self.events.len() != self.clients.len() {
+                return Err(Error::Wrong(
+                    "--events needs a number for each of --clients".into(),
+                ));
+            }
+            plan.sizes = (self.clients.iter().copied())
+                .zip(self.events.iter().copied())
+                .collect();
+        }
+        if !plan.sizes.is_sorted() {
+            return Err(Error::Wrong(
+                "there are only ever more clients: give the fewest first".into(),
+            ));
+        }
+        Ok(plan)
+    }
+}
+
+fn of_ten(clients: &[usize]) -> Vec<(usize, usize)> {
+    let sizes = clients.iter().map(|clients| (*clients, 10 * clients));
+    sizes.collect()
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Error> {
+    let plan = options.plan()?;
     let mut report = Report {
         machine: Machine::this(),
         connections: options.connections,
@@ -100,9 +155,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         seconds: plan.lasts.as_secs(),
         stores: Vec::new(),
     };
-    let stores = [("SQLite", None)].into_iter();
+    let sqlite = options.has(Part::Sqlite).then_some(("SQLite", None));
     let postgres = options.postgres.as_deref();
-    for (store, database) in stores.chain(postgres.map(|url| ("PostgreSQL", Some(url)))) {
+    let postgres = postgres.filter(|_| options.has(Part::Postgresql));
+    let postgres = postgres.map(|url| ("PostgreSQL", Some(url)));
+    for (store, database) in sqlite.into_iter().chain(postgres) {
         let sizes = on_store(options, &plan, store, database)?;
         report.stores.push(OnStore { store, sizes });
     }
@@ -119,24 +176,29 @@ fn on_store(
 ) -> Result<Vec<Size>, Error> {
     let installation = Installation::new(&options.server, database, "bench_scale")?;
     let server = installation.serve("before_response")?;
-    let tenant = crate::runtime()?.block_on(first(&installation))?;
+    let (operator, tenant) = crate::runtime()?.block_on(first(&installation))?;
+    let mut entries = crate::runtime()?.block_on(head(&operator, &tenant))?;
     server.stop()?;
     let mut clients = Vec::new();
     let mut sizes = Vec::new();
-    for size in &plan.sizes {
-        let more = size.saturating_sub(clients.len());
-        eprintln!("{store}: {more} clients more");
-        let begin = std::time::Instant::now();
-        let made = crate::runtime()?.block_on(async {
+    for (of_clients, of_entries) in &plan.sizes {
+        let growth = Growth {
+            clients: of_clients.saturating_sub(clients.len()),
+            entries: of_entries.saturating_sub(entries),
+        };
+        eprintln!(
+            "{store}: {} clients more, {} entries",
+            growth.clients, growth.entries
+        );
+        let begin = Instant::now();
+        crate::runtime()?.block_on(async {
             let seeder = Seeder::open(&installation, &tenant, Hashes::Least).await?;
-            let made = seeder.clients(more).await?;
+            seeder.grow(&mut clients, growth).await?;
             seeder.close().await;
-            Ok::<_, Error>(made)
+            Ok::<_, Error>(())
         })?;
-        clients.extend(made);
+        installation.settle()?;
         let seeded = begin.elapsed();
-        let begin = std::time::Instant::now();
-        installation.check()?;
         let measuring = Measuring {
             options,
             plan,
@@ -144,12 +206,25 @@ fn on_store(
             tenant: &tenant,
             clients: &clients,
         };
-        sizes.push(measuring.measure(seeded, begin.elapsed())?);
+        let size = measuring.measure(seeded)?;
+        eprintln!("{store}: {size}");
+        entries = usize::try_from(size.events).map_err(Error::wrong)?;
+        sizes.push(size);
     }
+    installation.remove()?;
     Ok(sizes)
 }
 
-async fn first(installation: &Installation) -> Result<Tenant, Error> {
+async fn first(installation: &Installation) -> Result<(Operator, Tenant), Error> {
     let operator = Operator::of(installation).await?;
-    operator.tenant("bench-scale", json!({})).await
+    let tenant = operator.tenant("bench-scale", json!({})).await?;
+    Ok((operator, tenant))
+}
+
+/// How many entries the roll has.
+async fn head(operator: &Operator, tenant: &Tenant) -> Result<usize, Error> {
+    let question = json!({"query": format!("{{ tenant(slug: \"{}\") {{ head }} }}", tenant.slug)});
+    let answer = operator.ask(&question).await?;
+    let head = answer["tenant"]["head"].as_str().unwrap_or_default();
+    head.parse().map_err(Error::wrong)
 }

@@ -1,11 +1,14 @@
 //! What is measured where there are so many clients.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Options, Plan, lists};
+use super::{Options, Part, Plan, lists};
 use crate::{
     error::Error,
     installation::Installation,
@@ -15,6 +18,9 @@ use crate::{
     tenant::{Client, Operator, Tenant, mutation, requests},
     tokens::start_control,
 };
+
+/// How many clients the server's directory holds.
+const HELD: usize = 200_000;
 
 /// How many clients are changed in turn, and how many changes are under way.
 const CHANGED: usize = 512;
@@ -33,21 +39,41 @@ pub(super) struct Size {
     pub(super) events: u64,
     /// How long it took to write those that came last.
     pub(super) seeding_seconds: f64,
-    /// How long `projections check` took over all.
-    pub(super) check_seconds: f64,
-    /// How long the server took, from its start, to seal the entries.
+    /// How long `projections check` took over all, and its greatest resident memory.
+    pub(super) check_seconds: Option<f64>,
+    pub(super) check_mib: Option<f64>,
+    /// How long the server took to get ready.
+    pub(super) start_seconds: f64,
+    /// How long it took from there to seal the entries.
     pub(super) sealing_seconds: f64,
     pub(super) tokens: Comparison,
-    pub(super) changes: Sample,
+    pub(super) changes: Option<Sample>,
     pub(super) lists: Vec<(&'static str, Sample)>,
     pub(super) everybody: Option<Everybody>,
 }
 
-/// All clients, one after the other, once and then once more.
+/// All clients, one after the other, once and then once more; before that as many as the directory holds, when
+/// they are more.
 #[derive(Serialize)]
 pub(super) struct Everybody {
+    pub(super) held: Option<Sample>,
     pub(super) first: Sample,
     pub(super) again: Sample,
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} clients, {} entries: written in {:.0} s, checked in {:.0} s, sealed in {:.0} s; {:.2} of the control",
+            self.clients,
+            self.events,
+            self.seeding_seconds,
+            self.check_seconds.unwrap_or_default(),
+            self.sealing_seconds,
+            self.tokens.ratio().0
+        )
+    }
 }
 
 pub(super) struct Measuring<'a> {
@@ -59,22 +85,65 @@ pub(super) struct Measuring<'a> {
 }
 
 impl Measuring<'_> {
-    pub(super) fn measure(&self, seeding: Duration, check: Duration) -> Result<Size, Error> {
-        let server = self.installation.serve("before_response")?;
+    pub(super) fn measure(&self, seeding: Duration) -> Result<Size, Error> {
+        let checked = if self.options.has(Part::Check) {
+            Some(self.installation.check()?)
+        } else {
+            None
+        };
         let runtime = crate::runtime()?;
+        let begin = Instant::now();
+        let server = self.installation.serve("before_response")?;
         let operator = runtime.block_on(Operator::of(self.installation))?;
+        let start = begin.elapsed();
         let begin = Instant::now();
         let events = runtime.block_on(self.sealed(&operator))?;
         let sealing = begin.elapsed();
         let tokens = self.tokens(&server)?;
-        let changes = self.changes(&server, &operator)?;
-        let (plan, middle) = (self.plan, &self.clients[self.clients.len() / 2]);
+        let changes = if self.options.has(Part::Changes) {
+            Some(self.changes(&server, &operator)?)
+        } else {
+            None
+        };
+        let lists = if self.options.has(Part::Lists) {
+            self.lists(&server, &operator)?
+        } else {
+            Vec::new()
+        };
+        let asks = self.clients.len() >= self.plan.everybody_from;
+        let everybody = if asks && self.options.has(Part::Everybody) {
+            Some(self.everybody(&server)?)
+        } else {
+            None
+        };
+        server.stop()?;
+        Ok(Size {
+            clients: self.clients.len(),
+            events,
+            seeding_seconds: seeding.as_secs_f64(),
+            check_seconds: checked.map(|(took, _)| took.as_secs_f64()),
+            check_mib: checked.map(|(_, mib)| mib),
+            start_seconds: start.as_secs_f64(),
+            sealing_seconds: sealing.as_secs_f64(),
+            tokens,
+            changes,
+            lists,
+            everybody,
+        })
+    }
+
+    fn lists(
+        &self,
+        server: &Process,
+        operator: &Operator,
+    ) -> Result<Vec<(&'static str, Sample)>, Error> {
+        let middle = &self.clients[self.clients.len() / 2];
         let host = self.installation.address.to_string();
-        let questions = lists::questions(&operator, &self.tenant.slug, &middle.id);
+        let questions = lists::questions(operator, &self.tenant.slug, &middle.id);
         let mut lists = Vec::new();
-        for (name, question) in runtime.block_on(questions)? {
+        for (name, question) in crate::runtime()?.block_on(questions)? {
             let load = Load {
-                lasts: plan.lists,
+                lasts: self.plan.lists,
                 expected: Expected::ok_with("{\"data\":{\""),
                 ..Load::of(
                     self.installation.address,
@@ -88,25 +157,9 @@ impl Measuring<'_> {
                 ..load.clone()
             };
             first.send()?;
-            lists.push((name, Sample::take(&server, &load)?));
+            lists.push((name, Sample::take(server, &load)?));
         }
-        let everybody = if self.clients.len() >= plan.everybody_from {
-            Some(self.everybody(&server)?)
-        } else {
-            None
-        };
-        server.stop()?;
-        Ok(Size {
-            clients: self.clients.len(),
-            events,
-            seeding_seconds: seeding.as_secs_f64(),
-            check_seconds: check.as_secs_f64(),
-            sealing_seconds: sealing.as_secs_f64(),
-            tokens,
-            changes,
-            lists,
-            everybody,
-        })
+        Ok(lists)
     }
 
     /// Waits until the whole roll is sealed, which would otherwise go on beside what is measured. Gives its
@@ -190,14 +243,22 @@ impl Measuring<'_> {
     }
 
     fn everybody(&self, server: &Process) -> Result<Everybody, Error> {
-        let load = Load {
-            once: true,
-            lasts: EVERYBODY,
-            ..self.load(self.clients)
+        let once = |clients: &[Client]| {
+            let load = Load {
+                once: true,
+                lasts: EVERYBODY,
+                ..self.load(clients)
+            };
+            Sample::take(server, &load)
         };
+        let held = self
+            .clients
+            .get(..HELD)
+            .filter(|_| self.clients.len() > HELD);
         Ok(Everybody {
-            first: Sample::take(server, &load)?,
-            again: Sample::take(server, &load)?,
+            held: held.map(once).transpose()?,
+            first: once(self.clients)?,
+            again: once(self.clients)?,
         })
     }
 

@@ -140,9 +140,7 @@ impl World {
         chancery_projections::save(&mut tx, &recorded)
             .await
             .unwrap();
-        for row in change.vault() {
-            tx.keep(tenant, row).await.unwrap();
-        }
+        tx.keep(tenant, change.vault()).await.unwrap();
         for secret in change.erased() {
             tx.erase(tenant, *secret).await.unwrap();
         }

@@ -3,5 +3,6 @@
 
 mod differences;
 mod faults;
+mod many;
 mod office;
 mod under_writes;
