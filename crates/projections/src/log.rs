@@ -51,7 +51,9 @@ pub(crate) async fn mend(tx: &mut Tx, rows: &TenantRows) -> Result<bool, StoreEr
     Ok(mended > 0)
 }
 
-/// A tenant whose events are there, and what numbers them is not, is no tenant that has gone.
+/// A tenant whose events are there, and what numbers them is not, is no tenant that has gone. The least number is asked
+/// for so that both stores look it up for each tenant: whether there is any, PostgreSQL would rather find out by reading
+/// every event of all.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] for the first such tenant.
@@ -60,7 +62,7 @@ pub(crate) async fn every_roll_has_its_head(store: &Store) -> Result<(), StoreEr
         let sql = format!(
             "SELECT tenant_id FROM {table} t
               WHERE NOT EXISTS (SELECT 1 FROM tenant_log l WHERE l.tenant_id = t.tenant_id)
-                AND EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = t.tenant_id)
+                AND (SELECT MIN(e.tenant_seq) FROM events e WHERE e.tenant_id = t.tenant_id) IS NOT NULL
               ORDER BY tenant_id LIMIT 1"
         );
         if let Some((tenant,)) = fetch_all!(store, (String,), &sql)?.first() {

@@ -221,8 +221,10 @@ async fn strays(
     id: &str,
     watch: &mut dyn Watch,
 ) -> Result<(), StoreError> {
-    use crate::check::{Difference, How};
-    for (id,) in fetch_all!(store, (String,), &stray(&format!("SELECT {id}"), table))? {
+    // Every row of the table is read, however long that takes.
+    let mut snapshot = store.snapshot().await?;
+    let sql = stray(&format!("SELECT {id}"), table);
+    for (id,) in fetch_all!(&mut snapshot, (String,), &sql)? {
         watch.differs(Difference {
             table,
             id,

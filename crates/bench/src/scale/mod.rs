@@ -160,27 +160,29 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let postgres = postgres.filter(|_| options.has(Part::Postgresql));
     let postgres = postgres.map(|url| ("PostgreSQL", Some(url)));
     for (store, database) in sqlite.into_iter().chain(postgres) {
-        let sizes = on_store(options, &plan, store, database)?;
-        report.stores.push(OnStore { store, sizes });
+        on_store(options, &plan, (store, database), &mut report)?;
     }
-    let text = format!("# Scale\n\n{}", table::of(&report));
-    println!("{text}");
-    report::write(&options.output, "scale", &text, &report)
+    println!("{}", table::of(&report));
+    Ok(())
 }
 
 fn on_store(
     options: &Options,
     plan: &Plan,
-    store: &str,
-    database: Option<&str>,
-) -> Result<Vec<Size>, Error> {
+    (store, database): (&'static str, Option<&str>),
+    report: &mut Report,
+) -> Result<(), Error> {
     let installation = Installation::new(&options.server, database, "bench_scale")?;
     let server = installation.serve("before_response")?;
     let (operator, tenant) = crate::runtime()?.block_on(first(&installation))?;
     let mut entries = crate::runtime()?.block_on(head(&operator, &tenant))?;
     server.stop()?;
     let mut clients = Vec::new();
-    let mut sizes = Vec::new();
+    let place = report.stores.len();
+    report.stores.push(OnStore {
+        store,
+        sizes: Vec::new(),
+    });
     for (of_clients, of_entries) in &plan.sizes {
         let growth = Growth {
             clients: of_clients.saturating_sub(clients.len()),
@@ -209,10 +211,12 @@ fn on_store(
         let size = measuring.measure(seeded)?;
         eprintln!("{store}: {size}");
         entries = usize::try_from(size.events).map_err(Error::wrong)?;
-        sizes.push(size);
+        report.stores[place].sizes.push(size);
+        // Each time, so that a run which is cut short was not for nothing.
+        let text = format!("# Scale\n\n{}", table::of(report));
+        report::write(&options.output, "scale", &text, report)?;
     }
-    installation.remove()?;
-    Ok(sizes)
+    installation.remove()
 }
 
 async fn first(installation: &Installation) -> Result<(Operator, Tenant), Error> {

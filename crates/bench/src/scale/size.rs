@@ -30,7 +30,7 @@ const CHANGES_AT_ONCE: usize = 16;
 const SEALING: Duration = Duration::from_mins(20);
 
 /// How long everybody has to ask once.
-const EVERYBODY: Duration = Duration::from_mins(2);
+const EVERYBODY: Duration = Duration::from_secs(90);
 
 /// What was measured where there are so many clients.
 #[derive(Serialize)]
