@@ -10,7 +10,7 @@ use crate::{
     operation::Answer,
     postgres::{self, Statements},
     schema::Schema,
-    segments::{NUMBERS, body::Body, hour_of},
+    segments::{NUMBERS, body::Batch, hour_of},
     sqlite,
     work::Work,
 };
@@ -76,23 +76,36 @@ impl Target {
 const USUAL: usize = 32;
 
 /// Records that stand together: of one tenant and hour, decided on the same view.
-pub(crate) struct Group<'a> {
+pub(crate) struct Group<Body = String> {
     pub(crate) tenant: TenantId,
     pub(crate) seen: Option<Stamp>,
     pub(crate) first_at: i64,
     pub(crate) last_at: i64,
     pub(crate) records: i64,
-    pub(crate) body: Body<'a>,
+    pub(crate) body: Body,
+}
+
+impl Group<Batch<'_>> {
+    fn end(self) -> Result<Group, StoreError> {
+        Ok(Group {
+            body: self.body.end()?,
+            tenant: self.tenant,
+            seen: self.seen,
+            first_at: self.first_at,
+            last_at: self.last_at,
+            records: self.records,
+        })
+    }
 }
 
 /// The groups of these works, as far as they are lines.
-pub(crate) fn groups<'a>(works: impl Iterator<Item = &'a Work>) -> Vec<Group<'a>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
+pub(crate) fn groups<'a>(works: impl Iterator<Item = &'a Work>) -> Result<Vec<Group>, StoreError> {
+    let mut groups: Vec<Group<Batch<'_>>> = Vec::new();
     for work in works {
         let Some(line) = work.line() else { continue };
         let (tenant, seen, at) = (work.tenant(), work.seen(), work.at().micros());
         // There are as many as tenants in the batch: nearly always one, and it is the last.
-        let is_its = |group: &&mut Group| {
+        let is_its = |group: &&mut Group<_>| {
             group.tenant == tenant
                 && group.seen == seen
                 && hour_of(group.first_at) == hour_of(at)
@@ -102,10 +115,10 @@ pub(crate) fn groups<'a>(works: impl Iterator<Item = &'a Work>) -> Vec<Group<'a>
             group.first_at = group.first_at.min(at);
             group.last_at = group.last_at.max(at);
             group.records += 1;
-            group.body.push(line);
+            group.body.push(line)?;
         } else {
-            let mut body = Body::of(USUAL);
-            body.push(line);
+            let mut body = Batch::of(USUAL);
+            body.push(line)?;
             groups.push(Group {
                 tenant,
                 seen,
@@ -116,7 +129,7 @@ pub(crate) fn groups<'a>(works: impl Iterator<Item = &'a Work>) -> Vec<Group<'a>
             });
         }
     }
-    groups
+    groups.into_iter().map(Group::end).collect()
 }
 
 /// The heads of the tenants in a batch.

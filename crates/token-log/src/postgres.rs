@@ -288,11 +288,11 @@ pub(crate) async fn write(
 ) -> Result<Vec<Answer>, StoreError> {
     let needs = Needs::of(works);
     let lines = works.iter().filter(|work| work.whole().is_none());
-    let groups = batch::groups(lines.copied());
+    let groups = batch::groups(lines.copied())?;
     let wholes: Vec<_> = works.iter().filter_map(|work| work.whole()).collect();
     let tenants = batch::tenants(works);
     let tenants = tenants.iter().map(ToString::to_string).collect();
-    let query = bind_groups(statements.of(needs), tenants, groups);
+    let query = bind_groups(statements.of(needs), tenants, &groups);
     let query = if needs == Needs::Groups {
         query
     } else {
@@ -340,7 +340,7 @@ macro_rules! column {
     };
 }
 
-fn bind_groups<'q>(sql: &'q str, tenants: Vec<String>, groups: Vec<Group<'_>>) -> Query<'q> {
+fn bind_groups<'q>(sql: &'q str, tenants: Vec<String>, groups: &'q [Group]) -> Query<'q> {
     sqlx::query_as(sql)
         .bind(tenants)
         .bind(column!(groups: group => group.tenant.to_string()))
@@ -349,12 +349,7 @@ fn bind_groups<'q>(sql: &'q str, tenants: Vec<String>, groups: Vec<Group<'_>>) -
         .bind(column!(groups: group => group.first_at))
         .bind(column!(groups: group => group.last_at))
         .bind(column!(groups: group => group.records))
-        .bind(
-            groups
-                .into_iter()
-                .map(|group| group.body.end())
-                .collect::<Vec<_>>(),
-        )
+        .bind(column!(groups: group => group.body.as_str()))
 }
 
 fn bind_operations<'q>(query: Query<'q>, needs: Needs, wholes: &'q [&'q Whole]) -> Query<'q> {

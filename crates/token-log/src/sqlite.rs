@@ -48,7 +48,7 @@ pub(crate) async fn write(
     // No batch has more rows than operations; they may be tried twice.
     numbers.make_room(kept, 2 * works.len()).await?;
     if works.iter().all(|work| work.whole().is_none()) {
-        let groups = batch::groups(works.iter().copied());
+        let groups = batch::groups(works.iter().copied())?;
         let Connection::Sqlite(mut held) = kept.connection().await? else {
             return Err(StoreError::Misuse("this is not SQLite".to_owned()));
         };
@@ -93,7 +93,7 @@ async fn write_each(
         .filter(|whole| whole.line.is_none())
         .map(|whole| Ok(row(numbers.take()?, &whole.operation.entry)))
         .collect::<Result<Vec<_>, StoreError>>()?;
-    let groups = batch::groups(recorded());
+    let groups = batch::groups(recorded())?;
     if let Tx::Sqlite(tx) = &mut tx {
         insert(tx, numbers, groups, false).await?;
     }
@@ -109,7 +109,7 @@ async fn write_each(
 async fn insert(
     connection: &mut SqliteConnection,
     numbers: &mut Numbers,
-    groups: Vec<Group<'_>>,
+    groups: Vec<Group>,
     checked: bool,
 ) -> Result<bool, StoreError> {
     let Some(last) = groups.len().checked_sub(1) else {
@@ -148,7 +148,7 @@ async fn insert(
             .bind(group.first_at)
             .bind(group.last_at)
             .bind(group.records)
-            .bind(group.body.end());
+            .bind(group.body);
     }
     let inserted = query.execute(connection).await?.rows_affected();
     Ok(usize::try_from(inserted).is_ok_and(|inserted| inserted == asked))

@@ -33,7 +33,7 @@ const ITS_OWN: [usize; 4] = [0, 6, 7, 11];
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
     line: String,
-    ends: [usize; MEMBERS],
+    ends: [u32; MEMBERS],
 }
 
 impl Written {
@@ -54,37 +54,74 @@ impl Written {
             .end()
     }
 
-    /// What was read, as it was written.
-    pub(crate) fn again(line: &Line<'_>) -> Result<Self, StoreError> {
-        let mut writing = Writing::new().put(line.at)?;
-        for word in Word::ALL {
-            if word == Word::Address {
-                writing = writing.put(line.expires_at)?;
-            }
-            writing = writing.put(line.word(word))?;
-        }
-        writing.end()
-    }
-
     /// The whole line, which is one of a body too.
     pub(crate) fn as_str(&self) -> &str {
         &self.line
     }
 
-    fn members(&self) -> impl Iterator<Item = &str> {
+    fn members(&self) -> impl Iterator<Item = Member<'_>> {
         let mut begin = 1;
         self.ends.iter().map(move |end| {
-            let member = self.line.get(begin..*end).unwrap_or_default();
+            let end = *end as usize;
+            let member = self.line.get(begin..end).unwrap_or_default();
             begin = end + 1;
-            member
+            Member::Json(member)
         })
     }
+}
+
+/// A member of a line, to be put into a body.
+enum Member<'a> {
+    /// As it was written.
+    Json(&'a str),
+    /// As it was read.
+    Word(&'a str),
+    Number(i64),
+    Nothing,
+}
+
+impl<'a> Member<'a> {
+    /// Those of a line that was read.
+    fn of(line: &'a Line<'_>) -> impl Iterator<Item = Self> {
+        let number = |number: Option<i64>| number.map_or(Self::Nothing, Self::Number);
+        let word = |place: usize| {
+            let word = line.words.get(place).and_then(Option::as_deref);
+            word.map_or(Self::Nothing, Self::Word)
+        };
+        let address = Word::Address as usize;
+        std::iter::once(Self::Number(line.at))
+            .chain((0..address).map(word))
+            .chain(std::iter::once(number(line.expires_at)))
+            .chain((address..Word::ALL.len()).map(word))
+    }
+
+    /// What another line may say too, where its number is shorter.
+    fn said(&self) -> Option<&'a str> {
+        match self {
+            Self::Json("null") | Self::Number(_) | Self::Nothing => None,
+            Self::Json(said) | Self::Word(said) => Some(said),
+        }
+    }
+
+    fn write(&self, text: &mut Vec<u8>) -> Result<(), StoreError> {
+        match self {
+            Self::Json(json) => text.extend_from_slice(json.as_bytes()),
+            Self::Nothing => text.extend_from_slice(b"null"),
+            Self::Number(number) => write(text, number)?,
+            Self::Word(word) => write(text, word)?,
+        }
+        Ok(())
+    }
+}
+
+fn write(text: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<(), StoreError> {
+    serde_json::to_writer(text, value).map_err(|_| no_json())
 }
 
 /// A line that is being written.
 struct Writing {
     line: Vec<u8>,
-    ends: [usize; MEMBERS],
+    ends: [u32; MEMBERS],
     members: usize,
 }
 
@@ -99,9 +136,9 @@ impl Writing {
 
     fn put(mut self, member: impl Serialize) -> Result<Self, StoreError> {
         self.line.push(if self.members == 0 { b'[' } else { b',' });
-        serde_json::to_writer(&mut self.line, &member).map_err(|_| no_json())?;
+        write(&mut self.line, &member)?;
         if let Some(end) = self.ends.get_mut(self.members) {
-            *end = self.line.len();
+            *end = u32::try_from(self.line.len()).map_err(|_| no_json())?;
         }
         self.members += 1;
         Ok(self)
@@ -121,63 +158,99 @@ fn no_json() -> StoreError {
     StoreError::Misuse("a record is no JSON".to_owned())
 }
 
+/// What the fresh lines of a batch say together.
+pub(crate) struct Batch<'a>(Body<'a>);
+
+impl<'a> Batch<'a> {
+    /// For about so many lines.
+    pub(crate) fn of(lines: usize) -> Self {
+        Self(Body::of(lines))
+    }
+
+    pub(crate) fn push(&mut self, written: &'a Written) -> Result<(), StoreError> {
+        // It does not stay for long: that a client comes twice among some thirty is not looked for.
+        self.0.push(written.members(), |_, _| None)
+    }
+
+    pub(crate) fn end(self) -> Result<String, StoreError> {
+        self.0.end()
+    }
+}
+
+/// A body of all these lines, where each says what was said before by its number.
+pub(crate) fn encode<'a>(
+    lines: impl ExactSizeIterator<Item = &'a Line<'a>>,
+) -> Result<String, StoreError> {
+    let mut body = Body::of(lines.len());
+    let mut first: HashMap<(usize, &str), usize> = HashMap::new();
+    for (number, line) in lines.enumerate() {
+        body.push(Member::of(line), |place, said| {
+            Some(*first.entry((place, said)).or_insert(number))
+        })?;
+    }
+    body.end()
+}
+
 /// A body that is being put together.
-pub(crate) struct Body<'a> {
-    text: String,
+struct Body<'a> {
+    text: Vec<u8>,
     lines: usize,
-    /// What stood in each place of the line before, and where it stood first.
-    before: [(&'a str, usize); MEMBERS],
-    /// The line in which each member stood first.
-    first: HashMap<(usize, &'a str), usize>,
+    /// What was said last in each place, and where it stood first.
+    before: [Option<(&'a str, usize)>; MEMBERS],
 }
 
 impl<'a> Body<'a> {
-    /// For about so many lines.
-    pub(crate) fn of(lines: usize) -> Self {
+    fn of(lines: usize) -> Self {
         Self {
-            text: String::with_capacity(lines * AMONG + 2),
+            text: Vec::with_capacity(lines * AMONG + 2),
             lines: 0,
-            before: [("", 0); MEMBERS],
-            first: HashMap::new(),
+            before: [None; MEMBERS],
         }
     }
 
-    pub(crate) fn push(&mut self, written: &'a Written) {
-        self.text.push(if self.lines == 0 { '[' } else { ',' });
-        for (place, member) in written.members().enumerate() {
-            self.text.push(if place == 0 { '[' } else { ',' });
-            match self.told(place, member) {
-                Some(line) => push_number(&mut self.text, line),
-                None => self.text.push_str(member),
+    /// `first` tells the line that said so first where it was not the line before.
+    fn push(
+        &mut self,
+        members: impl Iterator<Item = Member<'a>>,
+        mut first: impl FnMut(usize, &'a str) -> Option<usize>,
+    ) -> Result<(), StoreError> {
+        self.text.push(if self.lines == 0 { b'[' } else { b',' });
+        for (place, member) in members.enumerate() {
+            self.text.push(if place == 0 { b'[' } else { b',' });
+            let said = member.said().filter(|_| !ITS_OWN.contains(&place));
+            match said.and_then(|said| self.told(place, said, &mut first)) {
+                Some(digit @ 0..=9) => self.text.extend(u8::try_from(digit).map(|it| b'0' + it)),
+                Some(line) => write(&mut self.text, &line)?,
+                None => member.write(&mut self.text)?,
             }
         }
-        self.text.push(']');
+        self.text.push(b']');
         self.lines += 1;
+        Ok(())
     }
 
-    /// The line that said the same in this place, where that is shorter.
-    fn told(&mut self, place: usize, member: &'a str) -> Option<usize> {
-        if ITS_OWN.contains(&place) || member == "null" {
-            return None;
-        }
+    /// The line that said the same in this place.
+    fn told(
+        &mut self,
+        place: usize,
+        said: &'a str,
+        first: &mut impl FnMut(usize, &'a str) -> Option<usize>,
+    ) -> Option<usize> {
         let before = self.before.get_mut(place)?;
-        if before.0 != member {
-            let first = *self.first.entry((place, member)).or_insert(self.lines);
-            *before = (member, first);
-        }
-        (before.1 < self.lines).then_some(before.1)
+        let line = match before {
+            Some((last, line)) if *last == said => *line,
+            _ => {
+                let line = first(place, said).unwrap_or(self.lines);
+                *before = Some((said, line));
+                line
+            }
+        };
+        (line < self.lines).then_some(line)
     }
 
-    pub(crate) fn end(mut self) -> String {
-        self.text.push_str(if self.lines == 0 { "[]" } else { "]" });
-        self.text
-    }
-}
-
-/// Nearly always it is the first line.
-fn push_number(text: &mut String, number: usize) {
-    match u8::try_from(number) {
-        Ok(digit @ 0..=9) => text.push(char::from(b'0' + digit)),
-        _ => text.push_str(&number.to_string()),
+    fn end(mut self) -> Result<String, StoreError> {
+        let end: &[u8] = if self.lines == 0 { b"[]" } else { b"]" };
+        self.text.extend_from_slice(end);
+        String::from_utf8(self.text).map_err(|_| no_json())
     }
 }

@@ -12,8 +12,7 @@ use tokio::sync::mpsc;
 use crate::segments::{
     DAY, HOUR,
     bloom::{self, Mark},
-    body::{self, Body, Written},
-    hour_of,
+    body, hour_of,
     unfolded::Uses,
 };
 
@@ -328,7 +327,7 @@ fn make(parts: &Parts) -> Result<Made, StoreError> {
         by_client: String::new(),
     };
     let (mut runs, mut marks, mut uses) = (Vec::new(), Vec::new(), Uses::default());
-    let mut written = Vec::new();
+    let mut all_lines = Vec::new();
     for part in all() {
         let lines = body::decode(&part.body)?;
         for line in &lines {
@@ -348,7 +347,6 @@ fn make(parts: &Parts) -> Result<Made, StoreError> {
             if part.runs.is_none() {
                 uses.count(line);
             }
-            written.push(Written::again(line)?);
         }
         let records = i64::try_from(lines.len()).unwrap_or(i64::MAX);
         let own = match &part.runs {
@@ -363,12 +361,9 @@ fn make(parts: &Parts) -> Result<Made, StoreError> {
             runs.push((first, records));
         }
         made.records += records;
+        all_lines.extend(lines);
     }
-    let mut body = Body::of(written.len());
-    for line in &written {
-        body.push(line);
-    }
-    made.body = body.end();
+    made.body = body::encode(all_lines.iter())?;
     marks.sort_unstable();
     marks.dedup();
     made.summary = bloom::build(&marks);

@@ -30,12 +30,24 @@ fn written(entries: &[Entry<'_>]) -> Vec<Written> {
     entries.iter().map(|it| Written::of(it).unwrap()).collect()
 }
 
-fn body(lines: &[Written]) -> String {
-    let mut body = Body::of(lines.len());
+/// As a batch has them.
+fn batch(lines: &[Written]) -> String {
+    let mut batch = Batch::of(lines.len());
     for line in lines {
-        body.push(line);
+        batch.push(line).unwrap();
     }
-    body.end()
+    batch.end().unwrap()
+}
+
+/// As a segment has what was read.
+fn again(text: &str) -> String {
+    encode(decode(text).unwrap().iter()).unwrap()
+}
+
+/// Each by itself.
+fn lines_of(text: &str) -> Vec<String> {
+    let alone = |line: &Line<'_>| encode(std::iter::once(line)).unwrap();
+    decode(text).unwrap().iter().map(alone).collect()
 }
 
 /// Few words, so that they come again; some are escaped, and some look like numbers or nothing.
@@ -62,20 +74,17 @@ proptest! {
             .map(|(at, words)| entry(|place| words[place].clone(), i64::from(*at)))
             .collect();
         let lines = written(&entries);
-        let text = body(&lines);
-        let read = decode(&text).unwrap();
-        prop_assert_eq!(read.len(), lines.len());
-        for (read, line) in read.iter().zip(&lines) {
-            let same = Written::again(read).unwrap();
-            prop_assert_eq!(same.as_str(), line.as_str());
-            // A line by itself is one of a body too.
-            let alone = format!("[{}]", line.as_str());
-            let same = Written::again(&decode(&alone).unwrap()[0]).unwrap();
-            prop_assert_eq!(same.as_str(), line.as_str());
+        let alone: Vec<_> = lines.iter().map(|line| format!("[{}]", line.as_str())).collect();
+        let text = batch(&lines);
+        prop_assert_eq!(&lines_of(&text), &alone);
+        // As where segments are put together, and once more.
+        let segment = again(&text);
+        prop_assert_eq!(&lines_of(&segment), &alone);
+        prop_assert_eq!(again(&segment), segment);
+        // A line by itself is one of a body too.
+        for alone in alone {
+            prop_assert_eq!(again(&alone), alone);
         }
-        // And once more, as where segments are put together.
-        let again: Vec<_> = read.iter().map(|line| Written::again(line).unwrap()).collect();
-        prop_assert_eq!(body(&again), text);
     }
 
     #[test]
@@ -96,7 +105,7 @@ fn what_was_said_before_is_told_by_its_line() {
     };
     let lines = written(&[of("one", 7), of("two", 11), of("one", 13), of("two", 17)]);
     assert_eq!(
-        body(&lines),
+        again(&batch(&lines)),
         concat!(
             r#"[[7,"token_issued","one",null,null,null,"jti 7",7,"10.0.0.1",null,null,null],"#,
             r#"[11,0,"two",null,null,null,"jti 11",11,0,null,null,null],"#,
@@ -104,7 +113,22 @@ fn what_was_said_before_is_told_by_its_line() {
             r#"[17,0,1,null,null,null,"jti 17",17,0,null,null,null]]"#,
         )
     );
-    assert_eq!(body(&[]), "[]");
+    // In a batch it is the line before that counts.
+    assert_eq!(
+        batch(&written(&[
+            of("one", 7),
+            of("one", 11),
+            of("two", 13),
+            of("one", 17)
+        ])),
+        concat!(
+            r#"[[7,"token_issued","one",null,null,null,"jti 7",7,"10.0.0.1",null,null,null],"#,
+            r#"[11,0,0,null,null,null,"jti 11",11,0,null,null,null],"#,
+            r#"[13,0,"two",null,null,null,"jti 13",13,0,null,null,null],"#,
+            r#"[17,0,"one",null,null,null,"jti 17",17,0,null,null,null]]"#,
+        )
+    );
+    assert_eq!(batch(&[]), "[]");
 }
 
 #[test]
