@@ -61,7 +61,7 @@ pub use throwaway::ThrowawaySchema;
 pub use tx::Tx;
 pub use unique::{UNIQUE_RULES, UniqueRule};
 pub use vault::{InstallationKey, SealedKey, SealedSecret, VaultTable, Verifier, vault_rows};
-pub use versions::Versions;
+pub use versions::{Beside, Versions};
 
 /// For the macros, and for `#[derive(FromRow)]` on the rows that they return.
 pub use sqlx;

@@ -50,7 +50,8 @@ impl Tx {
     /// Takes the tenant's next numbers and with them its lock, which holds until this transaction
     /// ends: the order of the numbers is the order of the commits. Taking 0 only locks.
     ///
-    /// A transaction takes numbers of one tenant only; so there is nothing to deadlock with.
+    /// On PostgreSQL a transaction takes numbers of one tenant only, and on SQLite there is one writer; so there is
+    /// nothing to deadlock with.
     pub async fn take_numbers(
         &mut self,
         tenant: TenantId,

@@ -98,6 +98,22 @@ on_both_stores! {
         assert_eq!(roll(&store, tenant(2)).await.len(), 1);
     }
 
+    async fn versions_come_with_those_of_another_tenant(store: TestStore) {
+        let (ours, theirs) = (StreamId::Client(client(1)), StreamId::Client(client(2)));
+        append(&store, tenant(1), &[(ours, client_created()), (ours, disabled("leak"))], NOW).await.unwrap();
+        append(&store, tenant(2), &[(theirs, client_created())], NOW.plus_seconds(5)).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        // What is asked for in the wrong tenant is not there; what is asked for in both is told for both.
+        let (found, beside) = tx.versions_beside(tenant(1), &[theirs, ours], (tenant(2), &[ours, theirs])).await.unwrap();
+        assert_eq!([theirs, ours].map(|stream| found.get(stream)), [0, 2]);
+        assert_eq!([ours, theirs].map(|stream| beside.versions.get(stream)), [0, 1]);
+        assert_eq!(beside.recorded_at, Some(NOW.plus_seconds(5)));
+        let (found, beside) = tx.versions_beside(tenant(1), &[], (tenant(3), &[theirs])).await.unwrap();
+        assert_eq!(found, chancery_event_store::Versions::default());
+        assert_eq!((beside.versions.get(theirs), beside.recorded_at), (0, None));
+        tx.rollback().await.unwrap();
+    }
+
     async fn a_poison_event_is_named(store: TestStore) {
         append(&store, tenant(1), &[(StreamId::Client(client(1)), client_created())], NOW).await.unwrap();
         smuggle(&store, "ClientPromoted", "1", "{}").await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chancery_domain::{
-    ClientId, Row, TenantId,
+    ClientId, Invalid, Row, TenantId,
     client::{Client, Standing},
     tenant::AuthMethod,
 };
@@ -76,14 +76,16 @@ pub async fn platform_tenant_of(
 ) -> Result<Option<TenantId>, StoreError> {
     let found = fetch_optional!(
         on,
-        BodyRow,
-        select!("client_id", "clients", "WHERE client_id = $1"),
+        (String,),
+        "SELECT tenant_id FROM clients WHERE client_id = $1",
         client.to_string()
     )?;
-    Ok(found
-        .map(BodyRow::into_row::<Client>)
-        .transpose()?
-        .map(|row| row.tenant))
+    let read = |(tenant,): (String,)| {
+        tenant.parse().map_err(|invalid: Invalid| {
+            StoreError::Corrupt(format!("the client row {client}: {invalid}"))
+        })
+    };
+    found.map(read).transpose()
 }
 
 /// All of a tenant's clients, oldest first; for tenants that have few.

@@ -3,6 +3,7 @@
 pub mod agenda;
 pub mod apis;
 mod body;
+pub mod callers;
 pub mod check;
 mod client_grants;
 pub mod client_list;
@@ -34,7 +35,7 @@ pub use place::{Order, Place};
 pub use rebuild::{
     FOLD_VERSION, Rebuilt, platform_check, platform_rebuild, platform_rebuild_if_stale, rebuild,
 };
-pub use save::save;
+pub use save::{Saved, save};
 pub use search::Search;
 pub use tenant_list::TenantFilter;
 pub use walk::Listed;

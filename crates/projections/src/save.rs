@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use chancery_domain::{
-    Recorded, Row, StreamId, TenantId, agenda::Due, client::Client, key_ring::KeyRing,
+    ClientId, Recorded, Row, StreamId, TenantId, agenda::Due, client::Client, key_ring::KeyRing,
     secret_rotation::SecretRotation,
 };
 use chancery_event_store::{StoreError, Tx};
@@ -19,15 +19,29 @@ use crate::{
     tenants::Tenants,
 };
 
+/// The rows of a change as they were saved, for whoever tells of it: nobody needs to read them again.
+#[derive(Debug, Default)]
+pub struct Saved {
+    clients: Vec<(ClientId, Row<Client>)>,
+}
+
+impl Saved {
+    /// The row of this client, where the change has saved it.
+    pub fn client(self, client: ClientId) -> Option<Row<Client>> {
+        let mut saved = self.clients.into_iter();
+        saved.find_map(|(id, row)| (id == client).then_some(row))
+    }
+}
+
 /// Folds new entries of the log into their rows, in the transaction that wrote the entries. What each table gets
 /// goes into it together, so that the change of a thousand clients takes few more statements than that of one.
 ///
 /// # Errors
 /// [`StoreError`], a unique rule of a read model among them.
-pub async fn save(tx: &mut Tx, entries: &[Recorded]) -> Result<(), StoreError> {
+pub async fn save(tx: &mut Tx, entries: &[Recorded]) -> Result<Saved, StoreError> {
     // Those of one append are of one tenant.
     let Some(tenant) = entries.first().map(|entry| entry.tenant) else {
-        return Ok(());
+        return Ok(Saved::default());
     };
     let (mut tenants, mut key_rings) = (BTreeMap::new(), BTreeMap::new());
     let (mut apis, mut clients, mut secrets) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
@@ -66,7 +80,10 @@ pub async fn save(tx: &mut Tx, entries: &[Recorded]) -> Result<(), StoreError> {
     for change in &tenants {
         agenda::close(tx, &change.after).await?;
     }
-    Ok(())
+    let saved = clients.into_iter().map(|change| (change.id, change.after));
+    Ok(Saved {
+        clients: saved.collect(),
+    })
 }
 
 /// A row that is another one now.

@@ -7,8 +7,8 @@ use chancery_domain::{
 };
 use chancery_event_store::Store;
 use chancery_projections::{
-    ClientFilter, Place, Search, TenantFilter, agenda, apis, client_list, client_secrets, clients,
-    counts, key_rings, policy_reach, tenant_list, tenants,
+    ClientFilter, Place, Search, TenantFilter, agenda, apis, callers, client_list, client_secrets,
+    clients, counts, key_rings, policy_reach, tenant_list, tenants,
 };
 
 use super::seed::{API, MIDDLE, TENANT};
@@ -81,6 +81,7 @@ fn search(typed: &str) -> Option<Search> {
 /// Every query of the crate, and of lists every way to ask.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = look_ups();
+    cases.extend(asking());
     cases.extend(agendas());
     cases.extend(lists());
     cases.extend(reaches());
@@ -180,6 +181,24 @@ fn look_ups() -> Vec<Case> {
                 .unwrap()
                 .len()
         }),
+    ]
+}
+
+/// Whoever asks.
+fn asking() -> Vec<Case> {
+    vec![
+        case!("callers::by_slug", 8, |store| usize::from(
+            callers::by_slug(store, &"slug-9".parse().unwrap(), client(7))
+                .await
+                .unwrap()
+                .is_some()
+        )),
+        case!("callers::of_tenant", 8, |store| usize::from(
+            callers::of_tenant(store, tenant(), client(7))
+                .await
+                .unwrap()
+                .is_some()
+        )),
     ]
 }
 

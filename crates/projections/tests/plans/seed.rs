@@ -23,7 +23,7 @@ fn body<S: Fold>(state: &S) -> String {
 
 /// What writes the rows past the aggregates, each with what it binds: only what the queries look at
 /// differs between the rows.
-fn statements() -> [(&'static str, String); 9] {
+fn statements() -> [(&'static str, String); 10] {
     let tenant = body(&Tenant {
         slug: "acme".parse().unwrap(),
         display_name: "Acme".parse().unwrap(),
@@ -60,6 +60,11 @@ fn statements() -> [(&'static str, String); 9] {
              SELECT 'tenant_' || {padded}, 'slug-' || n, 'Name ' || n,
                     CASE WHEN n % 1000 = 0 THEN 'closed' ELSE 'active' END, 1, n, n, $1 FROM {numbers}",
             tenant,
+        ),
+        (
+            "INSERT INTO tenant_log (tenant_id, head, recorded_at)
+             SELECT tenant_id, 1, created_at FROM tenants WHERE $1 <> ''",
+            "all".to_owned(),
         ),
         (
             "INSERT INTO tenant_terms (tenant_id, term)
