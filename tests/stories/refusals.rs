@@ -171,8 +171,17 @@ story! {
 
 /// A client of `system` that holds these scopes, as a caller.
 async fn operator_with<'a>(world: &'a World, name: &str, scopes: &[&str]) -> (String, GraphQl<'a>) {
+    admin_of(world, "system", name, scopes).await
+}
+
+async fn admin_of<'a>(
+    world: &'a World,
+    tenant: &str,
+    name: &str,
+    scopes: &[&str],
+) -> (String, GraphQl<'a>) {
     let grants = json!([{"api": "urn:chancery:admin", "scopes": scopes}]);
-    let input = json!({"tenant": "system", "name": name, "grants": grants});
+    let input = json!({"tenant": tenant, "name": name, "grants": grants});
     let fields = "client { id } secret { plaintext }";
     let made = world
         .operator()
@@ -182,7 +191,7 @@ async fn operator_with<'a>(world: &'a World, name: &str, scopes: &[&str]) -> (St
         .data();
     let id = made["client"]["id"].as_str().unwrap().to_owned();
     let secret = made["secret"]["plaintext"].as_str().unwrap();
-    let caller = world.admin("system", &id, secret).await;
+    let caller = world.admin(tenant, &id, secret).await;
     (id, caller)
 }
 
@@ -274,6 +283,32 @@ story! {
         assert_eq!(then["extensions"]["code"], "UNAUTHENTICATED");
         let late = world.operator().await.query("tenant", "{ tenant(slug: \"late\") { id } }").await;
         assert_eq!(late.code(), "NOT_FOUND");
+    }
+}
+
+story! {
+    /// The same within one tenant, where the change that is made next is under the lock of the one before; and for
+    /// whoever is left with less than they had when they asked.
+    async fn a_caller_that_takes_its_own_rights_away_changes_nothing_more(world: World) {
+        let acme = world.acme().await;
+        for (number, ends) in ["disableClient(input: {client: $id, reason: \"leaving\"})", "updateClient(input: {client: $id, grants: []})"].into_iter().enumerate() {
+            let (id, caller) = admin_of(&world, "acme", &format!("leaving {number}"), &["tenant:admin"]).await;
+            let query = format!(
+                "mutation($id: ID!, $other: ID!) {{
+                    before: updateClient(input: {{client: $other, description: \"before {number}\"}}) {{ client {{ description }} }}
+                    first: {ends} {{ client {{ id }} }}
+                    then: updateClient(input: {{client: $other, description: \"after\"}}) {{ client {{ id }} }}
+                }}"
+            );
+            let answer = caller.send("then", &query, json!({"id": id, "other": acme.client})).await;
+            assert_eq!(answer.body["data"]["before"]["client"]["description"], format!("before {number}"), "{:#}", answer.body);
+            assert_eq!(answer.body["data"]["first"]["client"]["id"], id, "{:#}", answer.body);
+            assert_eq!(answer.body["data"]["then"], json!(null), "{:#}", answer.body);
+            assert_eq!(answer.body["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
+            let operator = world.operator().await;
+            let read = operator.query("client", &format!("{{ client(id: \"{}\") {{ description }} }}", acme.client)).await.data();
+            assert_eq!(read["description"], format!("before {number}"));
+        }
     }
 }
 

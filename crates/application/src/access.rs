@@ -3,13 +3,15 @@
 mod escalation;
 mod needs;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use chancery_domain::{
-    Actor, ClientId, CredentialId, TenantId, access::AdminScope, client::Client,
+    Actor, ClientId, CredentialId, StreamId, TenantId, Timestamp, access::AdminScope,
+    client::Client,
 };
+use chancery_event_store::Versions;
 
 pub(crate) use escalation::{admin_scopes, guard_escalation};
 pub(crate) use needs::Guarded;
@@ -29,6 +31,20 @@ pub struct Caller {
     trace_id: Option<String>,
     /// From where they ask.
     address: Option<IpAddr>,
+    /// What that they are good was seen on.
+    seen: Option<Arc<Seen>>,
+}
+
+/// On what a caller was found to be good: as long as these streams have not moved and the moment has not
+/// come, it still is.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// The streams of the caller's own tenant that decide it.
+    pub(crate) streams: [StreamId; 3],
+    /// Their versions.
+    pub(crate) versions: Versions,
+    /// When it ends by itself.
+    pub(crate) good_until: Timestamp,
 }
 
 /// From where a request comes, as far as it is to be believed: an extension of each request, by whoever
@@ -79,6 +95,7 @@ impl Caller {
             audits_every_tenant,
             trace_id: None,
             address: None,
+            seen: None,
         }
     }
 
@@ -91,6 +108,7 @@ impl Caller {
             audits_every_tenant: true,
             trace_id: None,
             address: None,
+            seen: None,
         }
     }
 
@@ -103,6 +121,7 @@ impl Caller {
             audits_every_tenant: true,
             trace_id: None,
             address: None,
+            seen: None,
         }
     }
 
@@ -118,6 +137,18 @@ impl Caller {
     pub fn from_address(mut self, address: Option<ClientAddress>) -> Self {
         self.address = address.map(|ClientAddress(address)| address);
         self
+    }
+
+    /// The same, who was found to be good on this.
+    #[must_use]
+    pub(crate) fn seen_on(mut self, seen: Seen) -> Self {
+        self.seen = Some(Arc::new(seen));
+        self
+    }
+
+    /// On what the caller was found to be good; `None` where nobody has looked, or need not.
+    pub(crate) fn seen(&self) -> Option<&Seen> {
+        self.seen.as_deref()
     }
 
     /// From where they ask, where that is known.

@@ -1,23 +1,20 @@
 //! Who sent this bearer token. Every answer comes from the database, never from a cache: disabling
 //! an operator ends its access at once.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chancery_crypto::{Audience, Expectation, PresentedToken, PublicJwk};
 use chancery_domain::{
-    KeyId, TenantId, Timestamp,
+    StreamId, Timestamp,
     access::AdminScope,
     client::ClientState,
-    tenant::TenantState,
-    value::{ADMIN_API, ScopeSet, Slug},
+    value::{ADMIN_API, ScopeSet},
 };
-use chancery_event_store::{Reads, Tx, stamp};
-use chancery_projections::{client_secrets, clients, key_rings, tenants};
+use chancery_event_store::{Beside, Reads, Tx};
+use chancery_projections::callers::{self, CallerRows};
 use chancery_token_log::RecordError;
-use serde::Deserialize;
 
 use crate::{
     Application,
-    access::{Caller, Identity, admin_scopes},
+    access::{Caller, Identity, Seen, admin_scopes},
+    bearer::Claimed,
     error::Error,
 };
 
@@ -34,37 +31,12 @@ pub enum BearerRefused {
     Failed(#[from] Error),
 }
 
-#[derive(Deserialize)]
-struct Claims {
-    sub: String,
-    client_id: String,
-    tenant_id: String,
-    credential_id: String,
-    jti: String,
-    exp: i64,
-    #[serde(default)]
-    scope: String,
-}
-
 /// Whether a token was revoked cannot be found out.
 fn unknown(error: RecordError) -> Error {
     match error {
         RecordError::Store(error) => error.into(),
         error => Error::Unavailable(Box::new(error)),
     }
-}
-
-#[derive(Deserialize)]
-struct Unverified {
-    iss: String,
-}
-
-/// Which issuer the token says it is from: only to know whose keys must prove it.
-fn claimed_issuer(token: &str) -> Option<String> {
-    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    serde_json::from_slice::<Unverified>(&payload)
-        .ok()
-        .map(|claims| claims.iss)
 }
 
 impl Application {
@@ -75,111 +47,72 @@ impl Application {
     pub async fn authenticate(&self, token: &str) -> Result<Caller, BearerRefused> {
         self.clock_trusted().map_err(Error::from)?;
         let refused = BearerRefused::NotUsable;
-        let public_url = &self.parts.public_url;
-        let issuer = claimed_issuer(token).ok_or(refused("not a JWT"))?;
-        let slug = public_url
-            .slug_of(&issuer)
-            .ok_or(refused("another issuer"))?;
-        let (tenant, key) = self.issuer_key(token, &slug).await?;
-        let expectation = Expectation {
-            issuer: &issuer,
-            audience: Audience::Includes(ADMIN_API),
-            now: self.parts.clock.now().seconds(),
-            leeway: 0,
-        };
-        let claims: Claims = PresentedToken::parse(token)
-            .and_then(|presented| presented.verify(&key, &expectation))
-            .map_err(|error| {
-                tracing::debug!(%error, "an admin token was refused");
-                refused("not verified")
-            })?;
-        if claims.tenant_id != tenant.to_string() || claims.sub != claims.client_id {
+        let claimed = Claimed::of(token).ok_or(refused("not a JWT"))?;
+        let slug = self.parts.public_url.slug_of(&claimed.iss);
+        let slug = slug.ok_or(refused("another issuer"))?;
+        let client = claimed.client_id.parse();
+        let client = client.map_err(|_| refused("no client"))?;
+        let rows = callers::by_slug(&self.parts.store, &slug, client).await;
+        let rows = rows
+            .map_err(Error::from)?
+            .ok_or(refused("unknown tenant"))?;
+        let keys = rows.key_ring().map_err(Error::from)?;
+        let keys = keys.ok_or(refused("no keys"))?;
+        let now = self.now().seconds();
+        let claims = self.tokens.verified(token, &claimed.iss, &keys, now)?;
+        if claims.tenant_id != rows.tenant.to_string()
+            || claims.sub != claims.client_id
+            || claims.client_id != claimed.client_id
+        {
             return Err(refused("claims that do not agree"));
         }
         let scopes = ScopeSet::parse(&claims.scope).map_err(|_| refused("no scopes"))?;
         let identity = Identity {
-            home: tenant,
+            home: rows.tenant,
             of_system: slug.is_system(),
-            client: claims.client_id.parse().map_err(|_| refused("no client"))?,
+            client,
             credential: claims
                 .credential_id
                 .parse()
                 .map_err(|_| refused("no credential"))?,
-            jti: claims.jti,
+            jti: claims.jti.clone(),
             expires: claims.exp,
             of_token: AdminScope::among(&scopes),
         };
-        let (caller, _) = self.live_caller(&self.parts.store, identity).await?;
-        Ok(caller)
-    }
-
-    async fn issuer_key(
-        &self,
-        token: &str,
-        slug: &Slug,
-    ) -> Result<(TenantId, PublicJwk), BearerRefused> {
-        let refused = BearerRefused::NotUsable;
-        let presented = PresentedToken::parse(token).map_err(|_| refused("not an access token"))?;
-        let kid: KeyId = presented
-            .kid()
-            .parse()
-            .map_err(|_| refused("unknown key"))?;
-        let store = &self.parts.store;
-        let (tenant, _) = tenants::by_slug(store, slug)
-            .await
-            .map_err(Error::from)?
-            .ok_or(refused("unknown tenant"))?;
-        let ring = key_rings::get(store, tenant)
-            .await
-            .map_err(Error::from)?
-            .ok_or(refused("no keys"))?;
-        let key = ring.state.keys.get(&kid).ok_or(refused("unknown key"))?;
-        if key.is_revoked() {
-            return Err(refused("the key is revoked"));
-        }
-        let jwk = serde_json::to_value(&key.public_jwk)
-            .and_then(serde_json::from_value)
-            .map_err(Error::from)?;
-        Ok((tenant, jwk))
+        self.judged(identity, rows).await
     }
 
     /// The client as a caller, if it, its tenant, its credential and its token are good at this
-    /// moment; and until when they are, unless something is changed.
+    /// moment.
     pub(crate) async fn live_caller(
         &self,
         on: impl Reads<'_>,
         identity: Identity,
-    ) -> Result<(Caller, Timestamp), BearerRefused> {
+    ) -> Result<Caller, BearerRefused> {
+        let rows = callers::of_tenant(on, identity.home, identity.client).await;
+        let rows = rows.map_err(Error::from)?;
+        let rows = rows.ok_or(BearerRefused::NotUsable("unknown tenant"))?;
+        self.judged(identity, rows).await
+    }
+
+    async fn judged(&self, identity: Identity, rows: CallerRows) -> Result<Caller, BearerRefused> {
         let refused = BearerRefused::NotUsable;
-        let Identity {
-            home,
-            client,
-            credential,
-            ..
-        } = identity;
-        if identity.expires <= self.now().seconds() {
+        let Identity { home, client, .. } = identity;
+        let now = self.now_after(home, rows.recorded_at)?;
+        if identity.expires <= now.seconds() {
             return Err(refused("the token has expired"));
         }
-        let mut connection = on.source().connection().await.map_err(Error::from)?;
-        let roll = stamp(&mut connection, home).await.map_err(Error::from)?;
-        let roll = roll.ok_or(refused("unknown tenant"))?;
-        let now = self.now_after(home, roll.recorded_at)?;
-        let tenant = tenants::get(&mut connection, home)
-            .await
-            .map_err(Error::from)?;
-        if tenant.is_none_or(|row| row.state.state != TenantState::Active) {
+        if !rows.tenant_is_active {
             return Err(refused("the tenant is not active"));
         }
-        let row = clients::get(&mut connection, home, client)
-            .await
-            .map_err(Error::from)?
+        let row = rows
+            .client
             .filter(|row| row.state.state(now) == ClientState::Active)
             .ok_or(refused("the client is not active"))?;
-        let secrets = client_secrets::get(&mut connection, home, client)
-            .await
-            .map_err(Error::from)?;
-        let secrets = secrets.map(|row| row.state).unwrap_or_default();
-        if !credential.is_trusted(&row.state, &secrets) {
+        if !identity
+            .credential
+            .is_trusted(&row.state, &rows.secrets.state)
+        {
             return Err(refused("the credential is not good"));
         }
         let revoked = self.parts.log.is_revoked(home, &identity.jti).await;
@@ -187,9 +120,50 @@ impl Application {
             return Err(refused("the token was revoked"));
         }
         let token = Timestamp::from_micros(identity.expires.saturating_mul(1_000_000));
-        let good_until = row.state.expires_at.map_or(token, |end| end.min(token));
-        let caller = Caller::client(identity, &admin_scopes(&row.state));
-        Ok((caller, good_until))
+        let (streams, versions) = (
+            [
+                StreamId::Tenant(home),
+                StreamId::Client(client),
+                StreamId::SecretRotation(client),
+            ],
+            [rows.tenant_version, row.version, rows.secrets.version],
+        );
+        let seen = Seen {
+            streams,
+            versions: streams.into_iter().zip(versions).collect(),
+            good_until: row.state.expires_at.map_or(token, |end| end.min(token)),
+        };
+        Ok(Caller::client(identity, &admin_scopes(&row.state)).seen_on(seen))
+    }
+
+    /// Whether the caller's token was revoked.
+    ///
+    /// # Errors
+    /// [`Error`]: it is not known.
+    pub(crate) async fn is_revoked(&self, caller: &Caller) -> Result<bool, Error> {
+        let Some(identity) = caller.identity() else {
+            return Ok(false);
+        };
+        let revoked = self.parts.log.is_revoked(identity.home, &identity.jti);
+        revoked.await.map_err(unknown)
+    }
+
+    /// Whether the caller is good still, where nothing that decides it has changed since it was found to be good.
+    /// Whether its token was revoked is not looked at.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: the clock is wrong.
+    pub(crate) fn is_as_seen(
+        &self,
+        identity: &Identity,
+        seen: &Seen,
+        stands: &Beside,
+    ) -> Result<bool, Error> {
+        let Some(recorded_at) = stands.recorded_at else {
+            return Ok(false);
+        };
+        let now = self.now_after(identity.home, recorded_at)?;
+        Ok(stands.versions == seen.versions && now < seen.good_until)
     }
 
     /// Looks again, in the transaction that is about to change something, whether the caller still
@@ -215,7 +189,7 @@ impl Application {
             return Ok(caller.clone());
         };
         match self.live_caller(on, identity.clone()).await {
-            Ok((now, _)) if caller.scopes().is_subset(now.scopes()) => Ok(now),
+            Ok(now) if caller.scopes().is_subset(now.scopes()) => Ok(now),
             Ok(_) | Err(BearerRefused::NotUsable(_)) => Err(Error::CallerEnded),
             Err(BearerRefused::Failed(error)) => Err(error),
         }

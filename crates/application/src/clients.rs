@@ -18,10 +18,11 @@ use chancery_domain::{
     },
 };
 use chancery_projections::{ClientFilter, Place, client_list, client_secrets, clients};
+use quick_cache::sync::Cache;
 
 use crate::{
     Application,
-    access::{Caller, Needs},
+    access::{Caller, Guarded, Needs},
     error::Error,
     execute::{ClientAnswer, Executed, Request},
     mint::IssuedSecret,
@@ -98,6 +99,29 @@ pub struct ClientCreated {
     pub secret: Option<IssuedSecret>,
     /// Whether a retry is answered.
     pub replayed: bool,
+}
+
+/// A client that was changed.
+pub struct ClientChanged {
+    /// The client.
+    pub client: ClientId,
+    /// What is known of it now.
+    pub row: Row<Client>,
+    /// Whether a retry is answered.
+    pub replayed: bool,
+}
+
+/// How many clients' tenants are remembered. Each takes some 60 bytes.
+const HOMES: usize = 10_000;
+
+/// Which tenant a client is of. It never becomes another's, and its id is never given again, so this may be
+/// remembered for ever; whether the client is there is another question.
+pub(crate) struct Homes(Cache<ClientId, TenantId>);
+
+impl Default for Homes {
+    fn default() -> Self {
+        Self(Cache::new(HOMES))
+    }
 }
 
 impl Application {
@@ -197,7 +221,7 @@ impl Application {
         caller: &Caller,
         change: ClientChange,
         request: &Request,
-    ) -> Result<(ClientId, bool), Error> {
+    ) -> Result<ClientChanged, Error> {
         let client = change.client;
         let tenant = self.tenant_of(caller, client).await?;
         caller.require(Needs::TenantAdmin, tenant)?;
@@ -223,7 +247,39 @@ impl Application {
             auth_method: change.auth_method,
             keys: self.client_keys(change.jwks.as_ref())?,
         };
-        self.execute_for(caller, command, &request, client).await
+        self.execute_for_client(caller, command, &request, client)
+            .await
+    }
+
+    /// Carries a command out that changes a client, or what belongs to it.
+    pub(crate) async fn execute_for_client<C: Guarded + 'static>(
+        &self,
+        caller: &Caller,
+        command: C,
+        request: &Request,
+        client: ClientId,
+    ) -> Result<ClientChanged, Error> {
+        let tenant = command.tenant();
+        caller.require(C::NEEDS, tenant)?;
+        let (replayed, saved) = if self.replayed::<ClientId>(caller, request).await?.is_some() {
+            (true, None)
+        } else {
+            match self.execute(caller, command, request, client).await? {
+                Executed::Done(_, done) => (false, done.saved.client(client)),
+                Executed::Replayed(_) => (true, None),
+            }
+        };
+        let row = match saved {
+            Some(row) => row,
+            None => clients::get(&self.parts.store, tenant, client)
+                .await?
+                .ok_or(Error::NotFound { what: "client" })?,
+        };
+        Ok(ClientChanged {
+            client,
+            row,
+            replayed,
+        })
     }
 
     /// Ends a client's key at once and for good.
@@ -238,7 +294,7 @@ impl Application {
         reason: Reason,
         compromised: bool,
         request: &Request,
-    ) -> Result<(ClientId, bool), Error> {
+    ) -> Result<ClientChanged, Error> {
         let tenant = self.tenant_of(caller, client).await?;
         let command = RevokeClientKey {
             tenant,
@@ -247,7 +303,8 @@ impl Application {
             reason,
             compromised,
         };
-        self.execute_for(caller, command, request, client).await
+        self.execute_for_client(caller, command, request, client)
+            .await
     }
 
     /// Keys as they come in, each with an id in case that it is new.
@@ -280,9 +337,9 @@ impl Application {
         client: ClientId,
         reason: Reason,
         request: &Request,
-    ) -> Result<(ClientId, bool), Error> {
+    ) -> Result<ClientChanged, Error> {
         let tenant = self.tenant_of(caller, client).await?;
-        self.execute_for(
+        self.execute_for_client(
             caller,
             DisableClient {
                 tenant,
@@ -304,9 +361,9 @@ impl Application {
         caller: &Caller,
         client: ClientId,
         request: &Request,
-    ) -> Result<(ClientId, bool), Error> {
+    ) -> Result<ClientChanged, Error> {
         let tenant = self.tenant_of(caller, client).await?;
-        self.execute_for(caller, EnableClient { tenant, client }, request, client)
+        self.execute_for_client(caller, EnableClient { tenant, client }, request, client)
             .await
     }
 
@@ -320,9 +377,9 @@ impl Application {
         client: ClientId,
         reason: Reason,
         request: &Request,
-    ) -> Result<(ClientId, bool), Error> {
+    ) -> Result<ClientChanged, Error> {
         let tenant = self.tenant_of(caller, client).await?;
-        self.execute_for(
+        self.execute_for_client(
             caller,
             DeleteClient {
                 tenant,
@@ -402,7 +459,14 @@ impl Application {
         caller: &Caller,
         client: ClientId,
     ) -> Result<TenantId, Error> {
-        match clients::platform_tenant_of(&self.parts.store, client).await? {
+        let tenant = match self.homes.0.get(&client) {
+            Some(tenant) => Some(tenant),
+            None => clients::platform_tenant_of(&self.parts.store, client).await?,
+        };
+        if let Some(tenant) = tenant {
+            self.homes.0.insert(client, tenant);
+        }
+        match tenant {
             Some(tenant) if caller.sees(tenant) => Ok(tenant),
             _ => Err(Error::NotFound { what: "client" }),
         }

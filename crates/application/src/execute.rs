@@ -11,6 +11,7 @@ use chancery_domain::{
     tenant::{TenantEvent, TenantRefusal},
 };
 use chancery_event_store::{Numbers, Provenance, Remembered, StoreError, Tx, UniqueRule, Versions};
+use chancery_projections::Saved;
 use chancery_telemetry::{TraceContext, stage};
 use serde::{Serialize, de::DeserializeOwned};
 use tracing::Instrument as _;
@@ -20,6 +21,7 @@ use crate::{
     access::{Caller, Guarded, guard_escalation},
     error::Error,
     expected::Expected,
+    group::Job,
     operators,
     policy_preview::guard_breaks,
     sessions::{Ended, end_sessions},
@@ -98,6 +100,8 @@ pub(crate) struct Done {
     pub(crate) recorded: Vec<Recorded>,
     /// What was read, as it is after the change.
     pub(crate) after: ReadSet,
+    /// The rows that were saved.
+    pub(crate) saved: Saved,
 }
 
 /// One attempt's way to the transaction.
@@ -159,14 +163,14 @@ impl Application {
         A: Serialize + DeserializeOwned + Send + 'static,
     {
         caller.require(C::NEEDS, command.tenant())?;
-        let work = Work {
+        let work = Arc::new(Work {
             application: self.clone(),
             caller: caller.clone(),
             refuses_breaks: command.refuses_breaks(),
             command: Arc::new(command),
             request: request.clone(),
             answer: serde_json::to_string(&answer)?,
-        };
+        });
         let work = work.run().instrument(stage!("change"));
         let working = match TraceContext::current() {
             Some(trace) => self.tasks.spawn(trace.scope(work)),
@@ -195,7 +199,14 @@ impl Application {
     }
 }
 
-struct Work {
+/// What was decided, and on what.
+pub(crate) struct Decided {
+    pub(crate) read: ReadSet,
+    pub(crate) change: ChangeSet,
+    now: Timestamp,
+}
+
+pub(crate) struct Work {
     application: Application,
     caller: Caller,
     command: Arc<dyn Command>,
@@ -206,81 +217,127 @@ struct Work {
 }
 
 impl Work {
-    async fn run(self) -> Result<Outcome, Error> {
+    async fn run(self: Arc<Self>) -> Result<Outcome, Error> {
         match self.attempt(Attempt::Optimistic).await? {
             Outcome::Overtaken => self.attempt(Attempt::Locked).await,
             outcome => Ok(outcome),
         }
     }
 
-    async fn attempt(&self, attempt: Attempt) -> Result<Outcome, Error> {
+    async fn attempt(self: &Arc<Self>, attempt: Attempt) -> Result<Outcome, Error> {
         let parts = &self.application.parts;
         let tenant = self.command.tenant();
         let streams = self.command.reads();
         let now = parts.clock.now();
         parts.clock.trusted()?;
 
-        let (mut tx, read, change) = match attempt {
+        let (tx, decided) = match attempt {
             Attempt::Optimistic => {
                 let load = parts.store.load(tenant, &streams);
                 let read = load.instrument(stage!("load")).await?;
-                let change = self.decide(&read, now)?;
-                (parts.store.begin().await?, read, change)
+                (None, self.decide(read, now)?)
             }
             Attempt::Locked => {
                 let mut tx = parts.store.begin().await?;
                 let numbers = tx.take_numbers(tenant, 0, now).await?;
                 self.application.now_after(tenant, numbers.recorded_at())?;
                 let read = tx.load(tenant, &streams).await?;
-                let change = self.decide(&read, now)?;
-                (tx, read, change)
+                (Some(tx), self.decide(read, now)?)
             }
         };
-        if change.is_empty() && self.request.remember.is_none() {
+        if decided.change.is_empty() && self.request.remember.is_none() {
             return Ok(Outcome::Committed(Done {
                 recorded: Vec::new(),
-                after: read,
+                after: decided.read,
+                saved: Saved::default(),
             }));
         }
-        let write = self.write(&mut tx, tenant, &read, &change, now);
-        let (recorded, ended) = match write.instrument(stage!("write")).await {
-            Ok(written) => written,
-            Err(WriteError::Overtaken) => return Ok(Outcome::Overtaken),
-            Err(WriteError::AlreadyRemembered) => return Ok(Outcome::AlreadyRemembered),
-            Err(WriteError::Failed(error)) => return Err(error),
+        let decided = Arc::new(decided);
+        let job = Job::new(self, &decided);
+        let written = match tx {
+            Some(tx) => job.write_and_commit(tx).await,
+            None => self.application.change_together(job).await,
         };
-        tx.commit().instrument(stage!("commit")).await?;
+        match written {
+            Ok(written) => Ok(self.committed(&decided, written).await),
+            Err(WriteError::Overtaken) => Ok(Outcome::Overtaken),
+            Err(WriteError::AlreadyRemembered) => Ok(Outcome::AlreadyRemembered),
+            Err(WriteError::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Tells of what is committed.
+    async fn committed(&self, decided: &Decided, written: Written) -> Outcome {
+        let application = &self.application;
+        let Written {
+            recorded,
+            ended,
+            saved,
+        } = written;
         for (why, sessions) in &ended {
-            self.application.note_ends(sessions, *why).await;
+            application.note_ends(sessions, *why).await;
         }
         if let Some(last) = recorded.last() {
-            self.application.heads.announce(tenant, last.tenant_seq);
-            self.application.unsealed.notify_one();
+            application.heads.announce(last.tenant, last.tenant_seq);
+            application.unsealed.notify_one();
             if recorded.first().is_some_and(|first| first.tenant_seq == 1) {
-                self.application.begin_sealing(tenant).await;
+                application.begin_sealing(last.tenant).await;
             }
         }
-        let after = read.after(&change);
-        Ok(Outcome::Committed(Done { recorded, after }))
+        Outcome::Committed(Done {
+            recorded,
+            after: decided.read.after(&decided.change),
+            saved,
+        })
     }
 
-    fn decide(&self, read: &ReadSet, now: Timestamp) -> Result<ChangeSet, Error> {
+    fn decide(&self, read: ReadSet, now: Timestamp) -> Result<Decided, Error> {
         if let Some(expected) = self.request.expected {
-            expected.among(read)?;
+            expected.among(&read)?;
         }
-        let change = stage!("decide").in_scope(|| self.command.decide(read, now))?;
-        guard_escalation(&self.caller, read, &change)?;
-        Ok(change)
+        let change = stage!("decide").in_scope(|| self.command.decide(&read, now))?;
+        guard_escalation(&self.caller, &read, &change)?;
+        Ok(Decided { read, change, now })
     }
 
-    async fn write(
+    /// The tenant that it changes.
+    pub(crate) fn tenant(&self) -> TenantId {
+        self.command.tenant()
+    }
+
+    /// Whether the caller's token was revoked, which stands in another database.
+    ///
+    /// # Errors
+    /// [`Error::CallerEnded`].
+    pub(crate) async fn not_revoked(&self) -> Result<(), Error> {
+        if self.application.is_revoked(&self.caller).await? {
+            return Err(Error::CallerEnded);
+        }
+        Ok(())
+    }
+
+    /// Takes the tenant's next numbers, and with them its lock.
+    pub(crate) async fn take_numbers(
         &self,
         tx: &mut Tx,
-        tenant: TenantId,
-        read: &ReadSet,
-        change: &ChangeSet,
-        now: Timestamp,
+        decided: &Decided,
+    ) -> Result<Numbers, WriteError> {
+        let (tenant, count) = (self.command.tenant(), decided.change.events().len());
+        let numbers = tx.take_numbers(tenant, count, decided.now).await?;
+        // What was decided by a clock that is behind the roll stands on what has ended.
+        self.application.now_after(tenant, numbers.recorded_at())?;
+        Ok(numbers)
+    }
+
+    /// Writes everything but whether the caller's token was revoked. The caller commits.
+    pub(crate) async fn write(
+        &self,
+        tx: &mut Tx,
+        numbers: Numbers,
+        decided: &Decided,
     ) -> Result<Written, WriteError> {
+        let Decided { read, change, now } = decided;
+        let (tenant, now) = (numbers.tenant(), *now);
         let provenance = Provenance {
             actor: self.caller.actor().clone(),
             command_id: self
@@ -291,12 +348,9 @@ impl Work {
             trace_id: self.request.trace_id.clone(),
         };
         let ids = self.application.event_ids(change.events().len(), now);
-        let numbers = tx.take_numbers(tenant, change.events().len(), now).await?;
-        // What was decided by a clock that is behind the roll stands on what has ended.
-        self.application.now_after(tenant, numbers.recorded_at())?;
-        // Under the tenant's lock: whoever was disabled in this tenant before this commit is seen.
-        self.application.still_allowed(tx, &self.caller).await?;
-        let written = write_change(tx, numbers, read, change, &provenance, ids).await?;
+        let decided_on = self.compare(tx, tenant, read).await?;
+        let written = write_compared(tx, numbers, (read, change), decided_on, &provenance, ids);
+        let written = written.await?;
         operators::guard_last_operator(tx, tenant, read, change, now).await?;
         if self.refuses_breaks {
             for (_, event) in change.events() {
@@ -316,10 +370,45 @@ impl Work {
         }
         Ok(written)
     }
+
+    /// Compares what was read with what is there now, and with it whether the caller still is who it was: a request
+    /// may have taken long to come in, and somebody may have disabled its client meanwhile. Gives the versions.
+    async fn compare(
+        &self,
+        tx: &mut Tx,
+        tenant: TenantId,
+        read: &ReadSet,
+    ) -> Result<Versions, WriteError> {
+        let (application, caller) = (&self.application, &self.caller);
+        let (decided_on, streams) = (Versions::of(read), streams_of(read));
+        let (found, is_same) = match (caller.identity(), caller.seen()) {
+            (Some(identity), Some(seen)) => {
+                let theirs = (identity.home, seen.streams.as_slice());
+                let (found, beside) = tx.versions_beside(tenant, &streams, theirs).await?;
+                (found, application.is_as_seen(identity, seen, &beside)?)
+            }
+            _ => (tx.versions(tenant, &streams).await?, false),
+        };
+        if !is_same {
+            application.still_allowed(tx, caller).await?;
+        }
+        if found == decided_on {
+            Ok(decided_on)
+        } else {
+            Err(WriteError::Overtaken)
+        }
+    }
 }
 
-/// The entries of a change, and the sessions that it has ended.
-pub(crate) type Written = (Vec<Recorded>, Ended);
+/// What was written of a change.
+pub(crate) struct Written {
+    /// Its entries.
+    pub(crate) recorded: Vec<Recorded>,
+    /// The sessions that it has ended.
+    pub(crate) ended: Ended,
+    /// The rows that it has saved.
+    pub(crate) saved: Saved,
+}
 
 /// Why a change was not written.
 pub(crate) enum WriteError {
@@ -359,21 +448,34 @@ impl From<StoreError> for WriteError {
 pub(crate) async fn write_change(
     tx: &mut Tx,
     numbers: Numbers,
-    read: &ReadSet,
-    change: &ChangeSet,
+    (read, change): (&ReadSet, &ChangeSet),
+    provenance: &Provenance,
+    ids: Vec<EventId>,
+) -> Result<Written, WriteError> {
+    let decided_on = Versions::of(read);
+    if tx.versions(numbers.tenant(), &streams_of(read)).await? != decided_on {
+        return Err(WriteError::Overtaken);
+    }
+    write_compared(tx, numbers, (read, change), decided_on, provenance, ids).await
+}
+
+fn streams_of(read: &ReadSet) -> Vec<StreamId> {
+    read.streams().iter().map(|loaded| loaded.stream).collect()
+}
+
+async fn write_compared(
+    tx: &mut Tx,
+    numbers: Numbers,
+    (read, change): (&ReadSet, &ChangeSet),
+    decided_on: Versions,
     provenance: &Provenance,
     ids: Vec<EventId>,
 ) -> Result<Written, WriteError> {
     let tenant = numbers.tenant();
-    let decided_on = Versions::of(read);
-    let streams: Vec<_> = read.streams().iter().map(|loaded| loaded.stream).collect();
-    if tx.versions(tenant, &streams).await? != decided_on {
-        return Err(WriteError::Overtaken);
-    }
     let recorded = tx
         .append(numbers, change.events(), &decided_on, provenance, ids)
         .await?;
-    chancery_projections::save(tx, &recorded).await?;
+    let saved = chancery_projections::save(tx, &recorded).await?;
     tx.keep(tenant, change.vault()).await?;
     for secret in change.erased() {
         tx.erase(tenant, *secret).await?;
@@ -382,7 +484,11 @@ pub(crate) async fn write_change(
         tx.erase_key(tenant, *key).await?;
     }
     let ended = end_sessions(tx, tenant, (read, change)).await?;
-    Ok((recorded, ended))
+    Ok(Written {
+        recorded,
+        ended,
+        saved,
+    })
 }
 
 /// The ids that an answer names; what a retry gets again.

@@ -73,10 +73,12 @@ impl Application {
             head.seen();
             let check = self.live_caller(&self.parts.store, identity.clone()).await;
             let good_until = match check {
-                Ok((now, _)) if !caller.scopes().is_subset(now.scopes()) => {
+                Ok(now) if !caller.scopes().is_subset(now.scopes()) => {
                     return "a scope of the token is not granted any more";
                 }
-                Ok((_, good_until)) => good_until,
+                Ok(now) => now
+                    .seen()
+                    .map_or_else(|| self.now(), |seen| seen.good_until),
                 Err(BearerRefused::NotUsable(reason)) => return reason,
                 Err(BearerRefused::Failed(error)) => {
                     tracing::warn!(%error, "a caller could not be looked at again");

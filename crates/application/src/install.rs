@@ -186,7 +186,7 @@ impl Application {
         };
         let ids = self.event_ids(change.events().len(), now);
         let numbers = tx.take_numbers(tenant, change.events().len(), now).await?;
-        match write_change(&mut tx, numbers, &read, &change, &provenance, ids).await {
+        match write_change(&mut tx, numbers, (&read, &change), &provenance, ids).await {
             Ok(_) => {}
             Err(WriteError::Failed(error)) => return Err(error),
             Err(WriteError::Overtaken | WriteError::AlreadyRemembered) => {

@@ -7,6 +7,7 @@ mod activity_summary;
 mod advice;
 mod apis;
 mod authenticate;
+mod bearer;
 mod calendar;
 mod clients;
 mod difference;
@@ -15,6 +16,7 @@ mod execute;
 mod expected;
 mod find;
 mod follow;
+mod group;
 mod install;
 mod issuer;
 mod kept_check;
@@ -33,6 +35,7 @@ mod secrets;
 mod sessions;
 mod steward;
 mod tenants;
+mod together;
 
 use std::sync::Arc;
 
@@ -49,7 +52,7 @@ pub use chancery_token_log::{
     Activity, ActivityFilter, Count as ActivityCount, Kind as ActivityKind, LastUse,
     text_of_record, trace_of_record,
 };
-pub use clients::{ClientChange, ClientCreated, GrantInput, NewClient};
+pub use clients::{ClientChange, ClientChanged, ClientCreated, GrantInput, NewClient};
 pub use difference::DifferencePage;
 pub use error::Error;
 pub use execute::{InputDigest, Remember, Request};
@@ -121,17 +124,25 @@ pub struct Application {
     known: Arc<present::Known>,
     /// Told after each commit.
     unsealed: Arc<tokio::sync::Notify>,
+    changes: group::Changes,
+    tokens: Arc<bearer::Tokens>,
+    /// Clients whose tenant was looked up.
+    homes: Arc<clients::Homes>,
 }
 
 impl Application {
     /// The application on these parts.
     pub fn new(parts: Parts) -> Self {
+        let tasks = TaskTracker::new();
         Self {
             heads: Heads::new(parts.store.clone()),
+            changes: group::changes(tasks.clone(), parts.store.clone()),
             parts: Arc::new(parts),
-            tasks: TaskTracker::new(),
+            tasks,
             known: Arc::default(),
             unsealed: Arc::default(),
+            tokens: Arc::default(),
+            homes: Arc::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use chancery_domain::{
     secret_rotation::{DeferRetirement, ScheduleRotation},
 };
 
-use crate::{Application, access::Caller, error::Error, execute::Request};
+use crate::{Application, access::Caller, clients::ClientChanged, error::Error, execute::Request};
 
 impl Application {
     /// Says how often a client's secret is to be rotated; `every_seconds` of `None` ends that. With an
@@ -21,7 +21,7 @@ impl Application {
         overlap_seconds: Option<u32>,
         expected_version: Option<i64>,
         request: &Request,
-    ) -> Result<(ClientId, bool), Error> {
+    ) -> Result<ClientChanged, Error> {
         let command = ScheduleRotation {
             tenant: self.tenant_of(caller, client).await?,
             client,
@@ -30,7 +30,8 @@ impl Application {
         };
         let stream = StreamId::SecretRotation(client);
         let request = request.expecting(stream, expected_version);
-        self.execute_for(caller, command, &request, client).await
+        self.execute_for_client(caller, command, &request, client)
+            .await
     }
 
     /// Gives a retiring secret more time.
@@ -44,13 +45,14 @@ impl Application {
         secret: SecretId,
         until: Timestamp,
         request: &Request,
-    ) -> Result<(ClientId, bool), Error> {
+    ) -> Result<ClientChanged, Error> {
         let command = DeferRetirement {
             tenant: self.tenant_of(caller, client).await?,
             client,
             secret,
             until,
         };
-        self.execute_for(caller, command, request, client).await
+        self.execute_for_client(caller, command, request, client)
+            .await
     }
 }

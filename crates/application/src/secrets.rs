@@ -13,6 +13,7 @@ use crate::{
     Application,
     access::{Caller, Guarded, Needs},
     advice::of_no_use,
+    clients::ClientChanged,
     error::Error,
     execute::{ClientAnswer, Executed, Request},
     mint::IssuedSecret,
@@ -113,7 +114,7 @@ impl Application {
         reason: Reason,
         compromised: bool,
         request: &Request,
-    ) -> Result<(ClientId, bool), Error> {
+    ) -> Result<ClientChanged, Error> {
         let tenant = self.tenant_of(caller, client).await?;
         let command = RevokeSecret {
             tenant,
@@ -122,7 +123,8 @@ impl Application {
             reason,
             compromised,
         };
-        self.execute_for(caller, command, request, client).await
+        self.execute_for_client(caller, command, request, client)
+            .await
     }
 
     async fn issue<C: Guarded + 'static>(

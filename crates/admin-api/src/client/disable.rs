@@ -22,6 +22,6 @@ impl DisableClient {
             .application
             .disable_client(&session.caller, client, reason, &request)
             .await?;
-        ClientPayload::of(session, changed).await
+        Ok(ClientPayload::of(changed))
     }
 }

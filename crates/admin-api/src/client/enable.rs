@@ -22,6 +22,6 @@ impl EnableClient {
             .application
             .enable_client(&session.caller, client, &request)
             .await?;
-        ClientPayload::of(session, changed).await
+        Ok(ClientPayload::of(changed))
     }
 }

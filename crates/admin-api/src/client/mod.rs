@@ -16,11 +16,11 @@ pub(crate) mod update;
 use async_graphql::{ID, InputObject, SimpleObject};
 use chancery_domain::{ClientId, Faults, value::Reason};
 
-use chancery_application::CredentialRevoked;
+use chancery_application::{ClientChanged, CredentialRevoked};
 pub(crate) use filter::ClientFilter;
 pub(crate) use node::ClientNode;
 
-use crate::{error::Failure, input::Input, secret::LiveToken, session::Session};
+use crate::{input::Input, secret::LiveToken};
 
 /// What a change of a client came to.
 #[derive(SimpleObject)]
@@ -38,28 +38,27 @@ pub(crate) struct ClientPayload {
 
 impl ClientPayload {
     /// A secret or a key was revoked.
-    pub(crate) async fn of_revoked(
-        session: &Session,
-        revoked: CredentialRevoked,
-    ) -> Result<Self, Failure> {
-        let payload = Self::of(session, (revoked.client, revoked.replayed)).await?;
-        Ok(Self {
+    pub(crate) fn of_revoked(revoked: CredentialRevoked) -> Self {
+        Self {
             warnings: revoked.warnings,
             tokens: revoked.tokens.into_iter().map(LiveToken::of).collect(),
-            ..payload
-        })
+            ..Self::of(revoked.changed)
+        }
     }
 
-    pub(crate) async fn of(
-        session: &Session,
-        (client, replayed): (ClientId, bool),
-    ) -> Result<Self, Failure> {
-        Ok(Self {
-            client: ClientNode::read(session, client).await?,
+    /// Nothing is read here: what was changed is known.
+    pub(crate) fn of(changed: ClientChanged) -> Self {
+        let ClientChanged {
+            client,
+            row,
+            replayed,
+        } = changed;
+        Self {
+            client: ClientNode::new(client, row),
             replayed,
             warnings: Vec::new(),
             tokens: Vec::new(),
-        })
+        }
     }
 }
 

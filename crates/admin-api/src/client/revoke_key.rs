@@ -83,7 +83,7 @@ impl RevokeClientKey {
             .application
             .revoke_client_key_and_tell(caller, client, key, (reason, compromised), &request)
             .await?;
-        ClientPayload::of_revoked(session, revoked).await
+        Ok(ClientPayload::of_revoked(revoked))
     }
 }
 

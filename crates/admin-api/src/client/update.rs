@@ -132,7 +132,7 @@ impl UpdateClient {
             .application
             .update_client(&session.caller, change, &request)
             .await?;
-        ClientPayload::of(session, changed).await
+        Ok(ClientPayload::of(changed))
     }
 }
 

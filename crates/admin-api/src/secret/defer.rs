@@ -58,6 +58,6 @@ impl DeferSecretRetirement {
             .application
             .defer_retirement(&session.caller, client, secret, until, &request)
             .await?;
-        ClientPayload::of(session, deferred).await
+        Ok(ClientPayload::of(deferred))
     }
 }

@@ -82,7 +82,7 @@ impl RevokeClientSecret {
             .application
             .revoke_secret_and_tell(caller, client, secret, (reason, compromised), &request)
             .await?;
-        ClientPayload::of_revoked(session, revoked).await
+        Ok(ClientPayload::of_revoked(revoked))
     }
 }
 

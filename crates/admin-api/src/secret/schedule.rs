@@ -91,7 +91,7 @@ impl ScheduleSecretRotation {
         let scheduled = application
             .schedule_rotation(caller, client, every, overlap, expected_version, &request)
             .await?;
-        ClientPayload::of(session, scheduled).await
+        Ok(ClientPayload::of(scheduled))
     }
 }
 

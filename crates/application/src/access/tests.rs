@@ -2,7 +2,7 @@ use chancery_domain::{SecretId, Timestamp};
 
 use super::*;
 
-pub(super) const NOW: Timestamp = Timestamp::from_micros(1_780_000_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_780_000_000_000_000);
 
 fn tenant(number: u8) -> TenantId {
     TenantId::new(NOW, [number; 10])

@@ -7,6 +7,7 @@ use super::Verdict;
 use crate::{
     Application,
     access::{Caller, Needs},
+    clients::ClientChanged,
     error::Error,
     execute::Request,
 };
@@ -16,10 +17,8 @@ const LISTED: usize = 1_000;
 
 /// What revoking a credential came to.
 pub struct CredentialRevoked {
-    /// The client.
-    pub client: ClientId,
-    /// Whether it was revoked before, by the same command.
-    pub replayed: bool,
+    /// What it came to for the client.
+    pub changed: ClientChanged,
     /// What speaks against it: it was done all the same.
     pub warnings: Vec<String>,
     /// Of a compromised one: tokens that it obtained and that have not ended by themselves, at most a
@@ -67,13 +66,13 @@ impl Application {
         caller: &Caller,
         client: ClientId,
         (credential, compromised): (CredentialId, bool),
-        revoked: impl Future<Output = Result<(ClientId, bool), Error>>,
+        revoked: impl Future<Output = Result<ClientChanged, Error>>,
     ) -> Result<CredentialRevoked, Error> {
         let tenant = self.tenant_of(caller, client).await?;
         caller.require(Needs::TenantAdmin, tenant)?;
         // Afterwards it would not be among those that are accepted.
         let mut warnings = self.speaks_against(tenant, client, credential).await;
-        let (client, replayed) = revoked.await?;
+        let changed = revoked.await?;
         let mut tokens = Vec::new();
         if compromised {
             let (listed, unseen) = self.reached(tenant, credential).await;
@@ -81,8 +80,7 @@ impl Application {
             warnings.extend(unseen);
         }
         Ok(CredentialRevoked {
-            client,
-            replayed,
+            changed,
             warnings,
             tokens,
         })

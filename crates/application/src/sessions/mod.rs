@@ -310,7 +310,7 @@ impl Application {
             of_token: AdminScope::ALL.iter().copied().collect(),
         };
         let caller = match self.live_caller(store, identity).await {
-            Ok((caller, _)) => caller,
+            Ok(caller) => caller,
             Err(BearerRefused::NotUsable(_)) => return Ok(None),
             Err(BearerRefused::Failed(error)) => return Err(error),
         };

@@ -1,0 +1,252 @@
+//! Work that shares a way: whatever comes to a lane while something is under way there is done next, together.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::{sync::oneshot, time::Instant};
+use tokio_util::task::TaskTracker;
+
+/// How much is done together. Whoever waits, waits for all of it.
+const TOGETHER: usize = 32;
+
+/// How long one waits for their turn: no longer than for a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a job was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotDone {
+    /// Its turn did not come in time.
+    #[error("too many changes wait for the same tenant, or for the database; try again")]
+    Late,
+    /// Doing it, or what was done with it, has panicked: it is not known what became of it.
+    #[error("a change has panicked, or one that was made together with it")]
+    Lost,
+}
+
+/// A job, since when it waits, and who waits for its answer.
+struct Waits<J, A> {
+    job: J,
+    since: Instant,
+    answer: oneshot::Sender<Result<A, NotDone>>,
+}
+
+type Waiting<J, A> = Vec<Waits<J, A>>;
+
+type Do<J, A> = dyn Fn(Vec<J>) -> BoxFuture<'static, Vec<A>> + Send + Sync;
+
+/// Lanes, in each of which one group of jobs is done at a time, in the order in which they came. A lane that nobody
+/// is in takes no memory.
+pub(crate) struct Lanes<K, J, A> {
+    tasks: TaskTracker,
+    /// Those who wait in each lane where something is under way.
+    waiting: Mutex<HashMap<K, Waiting<J, A>>>,
+    /// Does some jobs and gives the answer to each, in their order.
+    each: Box<Do<J, A>>,
+}
+
+impl<K, J, A> Lanes<K, J, A>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    J: Send + 'static,
+    A: Send + 'static,
+{
+    pub(crate) fn new(
+        tasks: TaskTracker,
+        each: impl Fn(Vec<J>) -> BoxFuture<'static, Vec<A>> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            tasks,
+            waiting: Mutex::default(),
+            each: Box::new(each),
+        })
+    }
+
+    /// The answer to a job, once it was done in this lane.
+    pub(crate) async fn pass(self: &Arc<Self>, lane: K, job: J) -> Result<A, NotDone> {
+        let (answer, answered) = oneshot::channel();
+        let idle = {
+            let mut waiting = self.waiting();
+            let idle = !waiting.contains_key(&lane);
+            waiting.entry(lane.clone()).or_default().push(Waits {
+                job,
+                since: Instant::now(),
+                answer,
+            });
+            idle
+        };
+        if idle {
+            // A task of its own, since whoever came first may go away while others wait.
+            self.tasks.spawn(Arc::clone(self).drive(lane));
+        }
+        answered.await.unwrap_or(Err(NotDone::Lost))
+    }
+
+    /// Does what waits until nothing waits.
+    async fn drive(self: Arc<Self>, lane: K) {
+        while let Some(group) = self.next(&lane) {
+            let (mut jobs, mut answers) = (Vec::new(), Vec::new());
+            for Waits { job, since, answer } in group {
+                // Whoever has gone away needs no answer.
+                if since.elapsed() > PATIENCE {
+                    let _ = answer.send(Err(NotDone::Late));
+                } else {
+                    jobs.push(job);
+                    answers.push(answer);
+                }
+            }
+            if jobs.is_empty() {
+                continue;
+            }
+            // A panic must not leave everybody waiting who comes after.
+            let done = AssertUnwindSafe((self.each)(jobs)).catch_unwind().await;
+            for (answer, done) in answers.into_iter().zip(done.unwrap_or_default()) {
+                let _ = answer.send(Ok(done));
+            }
+        }
+    }
+
+    /// Those whose turn it is; none: the lane is left.
+    fn next(&self, lane: &K) -> Option<Waiting<J, A>> {
+        let mut waiting = self.waiting();
+        let in_lane = waiting.get_mut(lane)?;
+        if in_lane.is_empty() {
+            waiting.remove(lane);
+            return None;
+        }
+        let group = in_lane.len().min(TOGETHER);
+        Some(in_lane.drain(..group).collect())
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<K, Waiting<J, A>>> {
+        // Nothing in here is left half done by a panic.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{sync::Semaphore, task::JoinHandle};
+
+    use super::*;
+
+    /// Jobs are numbers; the answer is what was done together. 666 panics.
+    struct World {
+        lanes: Arc<Lanes<&'static str, u32, Vec<u32>>>,
+        permits: Arc<Semaphore>,
+        tasks: TaskTracker,
+    }
+
+    /// Each group waits for a permit.
+    fn world() -> World {
+        let (permits, tasks) = (Arc::new(Semaphore::new(0)), TaskTracker::new());
+        let gate = permits.clone();
+        let lanes = Lanes::new(tasks.clone(), move |jobs: Vec<u32>| {
+            let gate = gate.clone();
+            Box::pin(async move {
+                gate.acquire().await.unwrap().forget();
+                assert!(!jobs.contains(&666));
+                jobs.iter().map(|_| jobs.clone()).collect()
+            })
+        });
+        World {
+            lanes,
+            permits,
+            tasks,
+        }
+    }
+
+    impl World {
+        /// One who has come into the lane.
+        async fn come(
+            &self,
+            lane: &'static str,
+            job: u32,
+        ) -> JoinHandle<Result<Vec<u32>, NotDone>> {
+            let before = self.in_lane(lane);
+            let lanes = Arc::clone(&self.lanes);
+            let waits = tokio::spawn(async move { lanes.pass(lane, job).await });
+            // The first one's turn comes at once.
+            let expected = before.map_or(0, |waiting| waiting + 1);
+            while self.in_lane(lane) != Some(expected) {
+                tokio::task::yield_now().await;
+            }
+            waits
+        }
+
+        fn in_lane(&self, lane: &str) -> Option<usize> {
+            self.lanes.waiting().get(lane).map(Vec::len)
+        }
+    }
+
+    #[tokio::test]
+    async fn who_comes_while_something_is_done_is_done_next_and_together() {
+        let world = world();
+        let first = world.come("a", 1).await;
+        let late = [world.come("a", 2).await, world.come("a", 3).await];
+        let elsewhere = world.come("b", 4).await;
+        world.permits.add_permits(3);
+        assert_eq!(first.await.unwrap(), Ok(vec![1]));
+        for late in late {
+            assert_eq!(late.await.unwrap(), Ok(vec![2, 3]));
+        }
+        assert_eq!(elsewhere.await.unwrap(), Ok(vec![4]));
+        world.tasks.close();
+        world.tasks.wait().await;
+        assert_eq!((world.in_lane("a"), world.in_lane("b")), (None, None));
+    }
+
+    #[tokio::test]
+    async fn a_group_is_bounded() {
+        let world = world();
+        let mut waits = vec![world.come("a", 0).await];
+        for job in 1..=33 {
+            waits.push(world.come("a", job).await);
+        }
+        world.permits.add_permits(3);
+        let mut sizes = Vec::new();
+        for waits in waits {
+            sizes.push(waits.await.unwrap().unwrap().len());
+        }
+        assert_eq!(sizes, [vec![1], vec![TOGETHER; TOGETHER], vec![1]].concat());
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_told_to_those_whom_it_struck_and_stops_nobody_else() {
+        let world = world();
+        let struck = world.come("a", 666).await;
+        let next = world.come("a", 1).await;
+        world.permits.add_permits(2);
+        assert_eq!(struck.await.unwrap(), Err(NotDone::Lost));
+        assert_eq!(next.await.unwrap(), Ok(vec![1]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whose_turn_comes_too_late_is_told_so_and_nothing_is_done() {
+        let world = world();
+        let first = world.come("a", 1).await;
+        let late = world.come("a", 2).await;
+        tokio::time::advance(PATIENCE).await;
+        let in_time = world.come("a", 3).await;
+        tokio::time::advance(Duration::from_millis(1)).await;
+        world.permits.add_permits(2);
+        assert_eq!(first.await.unwrap(), Ok(vec![1]));
+        assert_eq!(late.await.unwrap(), Err(NotDone::Late));
+        assert_eq!(in_time.await.unwrap(), Ok(vec![3]));
+    }
+
+    #[tokio::test]
+    async fn who_came_first_may_go_away() {
+        let world = world();
+        let first = world.come("a", 1).await;
+        let second = world.come("a", 2).await;
+        first.abort();
+        world.permits.add_permits(2);
+        assert_eq!(second.await.unwrap(), Ok(vec![2]));
+    }
+}
