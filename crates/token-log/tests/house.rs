@@ -245,6 +245,19 @@ async fn on_postgres_there_is_a_partition_for_each_day_of_the_coming_week() {
     assert_eq!(world.jtis().await, ["late"]);
 }
 
+/// A row that is counted in a thousand times an hour stays where it stands, if no index holds what changes.
+#[tokio::test]
+async fn on_postgres_no_index_holds_a_count() {
+    let world = World::on(TestStore::postgres().await).await;
+    let sql = "SELECT c.relname || ': ' || a.attname
+                 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+                 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
+                WHERE i.indrelid IN ('token_log.credential_use'::regclass, 'token_log.client_days'::regclass)
+                  AND a.attname IN ('uses', 'last_at', 'last_address')";
+    let held = fetch_all!(&world.raw, (String,), sql).unwrap();
+    assert_eq!(held, [], "each count is a new entry in every index");
+}
+
 #[tokio::test]
 async fn on_postgres_a_long_reader_does_not_keep_tokens_waiting() {
     let world = World::on(TestStore::postgres().await).await;
