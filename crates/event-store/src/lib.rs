@@ -28,6 +28,8 @@ mod sessions;
 mod snapshot;
 mod sqlite;
 mod store;
+#[doc(hidden)]
+pub mod taken;
 mod throwaway;
 mod trial;
 mod tx;

@@ -131,9 +131,10 @@ macro_rules! __fetch {
             Ok($crate::Connection::Sqlite(mut held)) => {
                 $crate::sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
                     .persistent($kept)
-                    .$fetch(&mut *held)
+                    .fetch_all(&mut *held)
                     .await
                     .map_err($crate::StoreError::from)
+                    .and_then($crate::taken::$fetch)
             }
             Err(error) => Err(error),
         }

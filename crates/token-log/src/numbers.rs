@@ -10,7 +10,8 @@ const ROWS: i64 = 1_024;
 const TAKE: &str = "UPDATE activity_number SET next = next + $1 RETURNING next";
 
 /// Numbers that were taken from the file and are not used yet: so a batch need not write where it
-/// stopped. They ascend in the order in which this process writes.
+/// stopped. They ascend in the order in which this process writes. What a batch that failed has used is used up:
+/// it may be there after all.
 #[derive(Default)]
 pub(crate) struct Numbers {
     next: i64,
@@ -30,6 +31,7 @@ impl Numbers {
         }
         let taken = rows.max(ROWS) * NUMBERS;
         let mut connection = kept.connection().await?;
+        // They are this process's when the statement is committed, which is when it has come to its end.
         let (end,) = fetch_one!(&mut connection, (i64,), TAKE, taken)?;
         (self.next, self.end) = (end - taken, end);
         Ok(())

@@ -269,3 +269,33 @@ on_both_stores! {
         assert_eq!(all[0].client.as_deref(), Some("(masked)"));
     }
 }
+
+/// On SQLite numbers are set aside by a transaction of their own. Where that is not committed, nobody may use them:
+/// the next process would use them again. A constraint that is looked at when everything else is done
+/// fails at the same place as a disk that is full then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn numbers_that_could_not_be_set_aside_are_not_used() {
+    let world = World::on(TestStore::sqlite().await).await;
+    for statement in [
+        "CREATE TABLE others (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE faulty (id INTEGER REFERENCES others DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TRIGGER faulty AFTER UPDATE ON activity_number BEGIN INSERT INTO faulty VALUES (7); END",
+    ] {
+        world.run(statement).await;
+    }
+    let refused = world
+        .log
+        .record(operation(world.issued("lost"), None))
+        .await;
+    assert!(matches!(refused, Err(RecordError::Store(_))), "{refused:?}");
+    world.run("DROP TRIGGER faulty").await;
+
+    let other = world.another().await;
+    for number in 0..5 {
+        for (log, name) in [(&world.log, "one"), (&other, "two")] {
+            let issued = world.issued(&format!("{name}-{number}"));
+            assert_eq!(record(log, operation(issued, None)).await, Answer::Recorded);
+        }
+    }
+    assert_eq!(world.jtis().await.len(), 10);
+}
