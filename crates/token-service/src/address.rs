@@ -85,7 +85,8 @@ pub(crate) fn client_address(
         .iter()
         .rev()
         .flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
-    for hop in hops {
+    // An element with nothing in it says nothing (RFC 9110, section 5.6.1).
+    for hop in hops.filter(|hop| !hop.trim_ascii().is_empty()) {
         // Whoever forwards something unreadable is the last that is known.
         let Some(before) = hop_address(hop) else {
             break;
@@ -210,6 +211,12 @@ mod tests {
             ("10.0.0.1", &[b"203.0.113.9, unknown"], "10.0.0.1"),
             ("10.0.0.1", &[b"203.0.113.9, \xff, 10.0.0.2"], "10.0.0.2"),
             ("10.0.0.1", &[b""], "10.0.0.1"),
+            ("10.0.0.1", &[b"203.0.113.9,"], "203.0.113.9"),
+            (
+                "10.0.0.1",
+                &[b", 203.0.113.9, , 10.0.0.2,", b" "],
+                "203.0.113.9",
+            ),
             ("10.0.0.1", &[b"203.0.113.9:4711"], "203.0.113.9"),
             ("10.0.0.1", &[b"[2001:db8::1]:4711"], "2001:db8::1"),
             ("fd00::1", &[b"[2001:db8::1]"], "2001:db8::1"),

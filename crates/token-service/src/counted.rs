@@ -1,14 +1,22 @@
 //! What the endpoints count.
 
 use chancery_directory::Unavailable;
-use chancery_telemetry::{Counter, Family, Points, Table};
+use chancery_telemetry::{Counter, Family, Points, Repeated, Table};
 
 use crate::{endpoint::Served, error::Refusal};
+
+/// How many requests that are refused for one reason are told one by one in ten seconds. Whoever sends them may be
+/// anybody, and all of them are counted.
+const LINES: u32 = 20;
+
+/// The directory could not be read.
+const UNREAD: &str = "directory_unavailable";
 
 /// Decisions, by their outcome and its reason; and what passed although a limit was used up.
 pub(crate) struct Counted {
     decisions: Table<(&'static str, &'static str), Counter>,
     beyond: Table<&'static str, Counter>,
+    lines: Table<&'static str, Repeated>,
 }
 
 impl Default for Counted {
@@ -16,6 +24,7 @@ impl Default for Counted {
         Self {
             decisions: Table::new(Counter::default),
             beyond: Table::new(Counter::default),
+            lines: Table::new(|| Repeated::new(LINES)),
         }
     }
 }
@@ -36,6 +45,17 @@ impl Counted {
             },
         };
         self.decisions.at(&decided, |decided| *decided).one();
+    }
+
+    /// Whether the log says that a request was refused: then, how many were left out of it before for the same reason.
+    pub(crate) fn line(&self, refusal: &Refusal) -> Option<u64> {
+        let why = refusal.reason().unwrap_or_else(|| failure(refusal));
+        self.lines.at(&why, |why| *why).say()
+    }
+
+    /// The same of what was asked of the directory and could not be read.
+    pub(crate) fn line_of_directory(&self) -> Option<u64> {
+        self.lines.at(&UNREAD, |why| *why).say()
     }
 
     pub(crate) fn families(&self) -> Vec<Family> {
@@ -78,7 +98,7 @@ impl Counted {
 fn failure(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Unavailable(Unavailable::NoMasterKey { .. }) => "no_master_key",
-        Refusal::Unavailable(_) => "directory_unavailable",
+        Refusal::Unavailable(_) => UNREAD,
         Refusal::Hasher(_) => "hasher_unavailable",
         Refusal::Record(_) => "record_unavailable",
         Refusal::Overtaken => "overtaken",
@@ -86,5 +106,23 @@ fn failure(refusal: &Refusal) -> &'static str {
         Refusal::Clock(_) => "clock_wrong",
         Refusal::NoKey(_) => "no_signing_key",
         _ => "defect",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_do_not_decide_how_much_is_logged() {
+        let counted = Counted::default();
+        let said = |refusal: Refusal| {
+            let refused = (0..1_000).map(|_| counted.line(&refusal));
+            refused.flatten().count()
+        };
+        // However long a thousand of them take.
+        let few = usize::try_from(LINES).unwrap()..500;
+        assert!(few.contains(&said(Refusal::GrantType("x".to_owned()))));
+        assert!(few.contains(&said(Refusal::NoRefreshTokens)), "by reason");
     }
 }

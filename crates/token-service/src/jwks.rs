@@ -14,12 +14,12 @@ use http::{
 use crate::{
     TokenService,
     error::Problem,
-    metadata::{TenantSlug, published},
+    metadata::TenantSlug,
+    published::{MAX_AGE, Published, kept_for, published},
 };
 
-/// How long a verifier may keep the set, in seconds. A key is in it for longer than that before it signs, so
-/// who keeps it no longer never meets an unknown key; and a revoked one should be gone soon.
-const MAX_AGE: i64 = 300;
+// A key is in the set for longer than that before it signs, so who keeps it no longer never meets an unknown key;
+// and a revoked one should be gone soon.
 const _: () = assert!(MAX_AGE < LEAD_SECONDS, "a set is older than its lead");
 
 /// `GET {issuer}/oauth2/jwks`
@@ -28,8 +28,8 @@ pub(crate) async fn handle(
     slug: TenantSlug,
     headers: HeaderMap,
 ) -> Response {
-    let tenant = match published(&service, &slug).await {
-        Ok(tenant) => tenant,
+    let Published { tenant, good_for } = match published(&service, &slug).await {
+        Ok(published) => published,
         Err(problem) => return problem.into_response(),
     };
     let now = service.clock().now();
@@ -55,10 +55,8 @@ pub(crate) async fn handle(
         let kind = HeaderValue::from_static("application/jwk-set+json");
         ([(CONTENT_TYPE, kind)], set).into_response()
     };
-    let max_age = max_age(tenant.keys.next_switch(now), now);
-    if let Ok(cached) = HeaderValue::from_str(&format!("public, max-age={max_age}")) {
-        response.headers_mut().insert(CACHE_CONTROL, cached);
-    }
+    let cached = kept_for(max_age(tenant.keys.next_switch(now), now).min(good_for));
+    response.headers_mut().insert(CACHE_CONTROL, cached);
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(ETAG, tag);
     }

@@ -39,6 +39,7 @@ mod limits;
 mod metadata;
 mod openapi;
 mod parameters;
+mod published;
 mod quotas;
 mod reason;
 mod refresh;

@@ -8,22 +8,21 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chancery_crypto::AssertionAlgorithm;
-use chancery_directory::{Seen, TenantEntry};
+use chancery_directory::TenantEntry;
 use chancery_domain::{
     Timestamp,
     api::ApiState,
-    tenant::{SigningAlgorithm, TenantPolicy, TenantState, TokenAuthMethod},
+    tenant::{SigningAlgorithm, TenantPolicy, TokenAuthMethod},
     value::ClientKeyAlgorithm,
 };
-use chancery_telemetry::TraceContext;
-use http::{HeaderValue, header::CACHE_CONTROL, request::Parts};
+use http::{header::CACHE_CONTROL, request::Parts};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{TokenService, error::Problem};
-
-/// What is named here changes with the tenant's policy.
-const CACHED: &str = "public, max-age=300";
+use crate::{
+    TokenService,
+    published::{Published, kept_for, published},
+};
 
 /// The slug in the URL, whatever stands there; empty where it cannot be read.
 pub(crate) struct TenantSlug(pub(crate) String);
@@ -71,14 +70,10 @@ pub(crate) struct Metadata {
 /// `GET {issuer}/.well-known/openid-configuration`
 pub(crate) async fn handle(State(service): State<TokenService>, slug: TenantSlug) -> Response {
     match published(&service, &slug).await {
-        Ok(tenant) => {
+        Ok(Published { tenant, good_for }) => {
             let issuer = service.issuer(&tenant.tenant.slug);
             let document = document(&issuer, &tenant, service.clock().now());
-            (
-                [(CACHE_CONTROL, HeaderValue::from_static(CACHED))],
-                Json(document),
-            )
-                .into_response()
+            ([(CACHE_CONTROL, kept_for(good_for))], Json(document)).into_response()
         }
         Err(problem) => problem.into_response(),
     }
@@ -145,31 +140,13 @@ fn assertion_algorithms(policy: &TenantPolicy) -> Vec<&'static str> {
     algorithms
 }
 
-/// The tenant, if its metadata and keys are published: a suspended one keeps them, so that what it
-/// issued can still be read; a closed one does not, so that nobody goes on trusting it.
-pub(crate) async fn published(
-    service: &TokenService,
-    slug: &TenantSlug,
-) -> Result<Seen<TenantEntry>, Problem> {
-    match service.directory().tenant(&slug.0).await {
-        Ok(Some(tenant)) => match tenant.tenant.state {
-            TenantState::Active | TenantState::Suspended => Ok(tenant),
-            TenantState::Closed => Err(Problem::NO_TENANT),
-        },
-        Ok(None) => Err(Problem::NO_TENANT),
-        Err(error) => {
-            let trace = TraceContext::current();
-            let trace_id = trace.as_ref().map(TraceContext::trace_id);
-            tracing::error!(%error, trace_id, "the directory is unavailable");
-            Err(Problem::from(&error))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use chancery_directory::{Apis, Keys, Stamp};
-    use chancery_domain::{TenantId, tenant::Tenant};
+    use chancery_domain::{
+        TenantId,
+        tenant::{Tenant, TenantState},
+    };
     use serde_json::json;
 
     use super::*;

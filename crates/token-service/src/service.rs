@@ -21,6 +21,7 @@ use crate::{
     jwks,
     limits::Limits,
     metadata,
+    published::Confirmed,
 };
 
 /// How many tenants are looked up at a time for the sake of a note.
@@ -62,6 +63,7 @@ struct Parts {
     look_ups: Arc<Semaphore>,
     doubtful: Doubtful,
     counted: Counted,
+    confirmed: Confirmed,
 }
 
 impl TokenService {
@@ -93,6 +95,7 @@ impl TokenService {
             look_ups: Arc::new(Semaphore::new(LOOK_UPS)),
             doubtful: Doubtful::new(DOUBTFUL, DOUBT),
             counted: Counted::default(),
+            confirmed: Confirmed::default(),
         }))
     }
 
@@ -103,6 +106,10 @@ impl TokenService {
 
     pub(crate) fn counted(&self) -> &Counted {
         &self.0.counted
+    }
+
+    pub(crate) fn confirmed(&self) -> &Confirmed {
+        &self.0.confirmed
     }
 
     pub(crate) fn config(&self) -> &TokenServiceConfig {

@@ -66,7 +66,7 @@ impl Request<'_> {
         response
     }
 
-    /// One line for each decision.
+    /// One line for each decision; of those that are refused for one reason a few, and how many there were.
     pub(super) fn log(&self, outcome: &Result<Served, Refusal>, seen: &Seen) {
         let endpoint = self.endpoint.name();
         let slug = self.arrival.slug.as_str();
@@ -96,16 +96,19 @@ impl Request<'_> {
             }
             Err(refusal) => refusal,
         };
+        let Some(left_out) = self.service.counted().line(refusal) else {
+            return;
+        };
         let outcome = refusal.code().as_str();
         match refusal.code() {
             Code::ServerError => {
-                tracing::error!(endpoint, tenant, client, outcome, reason = %refusal, trace_id, "token");
+                tracing::error!(endpoint, tenant, client, outcome, reason = %refusal, trace_id, left_out, "token");
             }
             Code::TemporarilyUnavailable => {
-                tracing::warn!(endpoint, tenant, client, outcome, reason = %refusal, trace_id, "token");
+                tracing::warn!(endpoint, tenant, client, outcome, reason = %refusal, trace_id, left_out, "token");
             }
             _ => {
-                tracing::info!(endpoint, tenant, client, outcome, reason = %refusal, trace_id, "token");
+                tracing::info!(endpoint, tenant, client, outcome, reason = %refusal, trace_id, left_out, "token");
             }
         }
     }
