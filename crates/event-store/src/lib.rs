@@ -60,6 +60,7 @@ pub use sessions::{SESSIONS_LISTED, Session, SignInLink};
 pub use snapshot::Snapshot;
 pub use store::Store;
 pub use throwaway::ThrowawaySchema;
+pub use trial::Trial;
 pub use tx::Tx;
 pub use unique::{UNIQUE_RULES, UniqueRule};
 pub use vault::{InstallationKey, SealedKey, SealedSecret, VaultTable, Verifier, vault_rows};

@@ -55,12 +55,17 @@ impl Store {
         Ok(())
     }
 
-    /// Whether the store can be written: see [`Database::try_write`].
+    /// Whether the store can be written: see [`Database::try_write`]. Who waits for somebody else does not doubt it.
     ///
     /// # Errors
     /// [`StoreError`], why not.
     pub async fn try_write(&self) -> Result<(), StoreError> {
-        self.database.try_write().await
+        self.database.try_write().await.map(drop)
+    }
+
+    /// Why no connection can be had: see [`Database::why_unreachable`].
+    pub async fn why_unreachable(&self) -> Option<StoreError> {
+        self.database.why_unreachable().await
     }
 
     /// Waits for what is under way, then closes every connection. Later calls find the store

@@ -9,7 +9,9 @@
 )]
 
 mod activity;
+mod backoff;
 mod batch;
+mod condition;
 mod counted;
 mod counts;
 mod denials;
@@ -33,12 +35,14 @@ mod sqlite;
 mod sqlite_changes;
 mod summary;
 mod text;
+mod trial;
 mod usage;
 mod way;
 mod work;
 mod writer;
 
 pub use activity::{Activity, Entry, Kind};
+pub use condition::Unwritten;
 pub use filter::{ActivityFilter, text_of_record, trace_of_record};
 pub use log::{Durability, Submitted, TokenLog, TokenLogConfig};
 pub use operation::{Answer, Assertion, Operation, RecordError};

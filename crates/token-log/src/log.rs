@@ -19,7 +19,9 @@ use tokio::{
 
 use crate::{
     activity::Entry,
+    backoff::Backoff,
     batch::Target,
+    condition::Condition,
     counted::Counted,
     denials::Denials,
     look_up::LookUps,
@@ -27,7 +29,7 @@ use crate::{
     schema::Schema,
     segments::{compact::Compactor, due::Due},
     work::Work,
-    writer::{Message, Writer},
+    writer::{Lines, Message, Writer},
 };
 
 /// How many operations may wait.
@@ -127,6 +129,7 @@ struct Parts {
     clock: Arc<dyn Clock>,
     denials: Arc<Denials>,
     counted: Arc<Counted>,
+    condition: Arc<Condition>,
     durability: Durability,
     retention_days: u32,
 }
@@ -160,6 +163,7 @@ impl TokenLog {
             clock,
             denials: Arc::default(),
             counted: Arc::default(),
+            condition: Arc::default(),
             durability: config.durability,
             retention_days: config.retention_days,
         }));
@@ -170,6 +174,9 @@ impl TokenLog {
             denials: log.0.denials.clone(),
             clock: log.0.clock.clone(),
             counted: log.0.counted.clone(),
+            condition: log.0.condition.clone(),
+            backoff: Backoff::default(),
+            lines: Lines::default(),
             due: Due::new(due),
         };
         tokio::spawn(log.compactor().run(asked));
@@ -250,14 +257,6 @@ impl TokenLog {
         })
     }
 
-    /// Whether the log can be written: see [`Database::try_write`].
-    ///
-    /// # Errors
-    /// [`StoreError`], why not.
-    pub async fn try_write(&self) -> Result<(), StoreError> {
-        self.0.database.try_write().await
-    }
-
     /// How many records that nobody waited for were lost since the start.
     pub fn dropped(&self) -> u64 {
         self.0.counted.dropped.get()
@@ -312,6 +311,10 @@ impl TokenLog {
 
     pub(crate) fn database(&self) -> &Database {
         &self.0.database
+    }
+
+    pub(crate) fn condition(&self) -> &Condition {
+        &self.0.condition
     }
 
     pub(crate) fn look_ups(&self) -> &LookUps {

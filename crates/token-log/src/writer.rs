@@ -9,15 +9,18 @@ use std::{
 
 use chancery_domain::Clock;
 use chancery_event_store::StoreError;
+use chancery_telemetry::Repeated;
 use futures_util::FutureExt;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep},
 };
 
 use crate::{
     activity::Entry,
+    backoff::Backoff,
     batch::Target,
+    condition::Condition,
     counted::Counted,
     denials::Denials,
     operation::{Answer, Operation, RecordError},
@@ -47,7 +50,27 @@ pub(crate) struct Writer {
     pub(crate) denials: Arc<Denials>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) counted: Arc<Counted>,
+    pub(crate) condition: Arc<Condition>,
+    pub(crate) backoff: Backoff,
+    pub(crate) lines: Lines,
     pub(crate) due: Due,
+}
+
+/// What a store that fails makes the log say again and again.
+pub(crate) struct Lines {
+    batches: Repeated,
+    refused: Repeated,
+    lost: Repeated,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self {
+            batches: Repeated::new(1),
+            refused: Repeated::new(10),
+            lost: Repeated::new(10),
+        }
+    }
 }
 
 impl Writer {
@@ -112,7 +135,9 @@ impl Writer {
             let work = Work::of(Operation::of(entry));
             work.inspect_err(|error| {
                 self.counted.dropped.one();
-                tracing::warn!(%error, "a record of activity was lost");
+                if let Some(left_out) = self.lines.lost.say() {
+                    tracing::warn!(%error, left_out, "a record of activity was lost");
+                }
             })
             .ok()
         });
@@ -136,13 +161,19 @@ impl Writer {
                 (None, Ok(_)) => {}
                 (None, Err(error)) => {
                     self.counted.dropped.one();
-                    let kind = work.kind();
-                    tracing::warn!(%error, kind, "a record of activity was lost");
+                    if let Some(left_out) = self.lines.lost.say() {
+                        let kind = work.kind();
+                        tracing::warn!(%error, kind, left_out, "a record of activity was lost");
+                    }
                 }
             }
         }
         for (tenant, (records, at)) in written {
             self.due.wrote(tenant, records, at);
+        }
+        // Everybody has their answer; whoever asks now waits for it in the queue.
+        if let Some(pause) = self.backoff.due() {
+            sleep(pause).await;
         }
     }
 
@@ -150,17 +181,23 @@ impl Writer {
         match self.attempt(works).await {
             Ok(answers) => answers.into_iter().map(Ok).collect(),
             Err(error) if works.len() == 1 || !one_may_be_to_blame(&error) => {
-                tracing::warn!(%error, operations = works.len(), "a batch of activity was not written");
+                if let Some(left_out) = self.lines.batches.say() {
+                    tracing::warn!(%error, operations = works.len(), left_out, "a batch of activity was not written");
+                }
                 let refused = || Err(RecordError::Store(error.clone()));
                 std::iter::repeat_with(refused).take(works.len()).collect()
             }
             Err(error) => {
-                tracing::warn!(%error, operations = works.len(), "a batch of activity failed; its records are written one by one");
+                if let Some(left_out) = self.lines.batches.say() {
+                    tracing::warn!(%error, operations = works.len(), left_out, "a batch of activity failed; its records are written one by one");
+                }
                 let mut outcomes = Vec::with_capacity(works.len());
                 for work in works {
                     let outcome = self.attempt(&[*work]).await;
-                    if let Err(error) = &outcome {
-                        tracing::error!(%error, kind = work.kind(), "a record of activity was refused");
+                    if let Err(error) = &outcome
+                        && let Some(left_out) = self.lines.refused.say()
+                    {
+                        tracing::error!(%error, kind = work.kind(), left_out, "a record of activity was refused");
                     }
                     let first = |answers: Vec<_>| answers.first().copied();
                     outcomes.push(match outcome.map(first) {
@@ -177,6 +214,7 @@ impl Writer {
     /// A panic below is a defect of one batch and must not end the task on which every token waits.
     async fn attempt(&mut self, works: &[&Work]) -> Result<Vec<Answer>, StoreError> {
         let begun = Instant::now();
+        self.condition.begins(self.clock.now());
         let answers = AssertUnwindSafe(self.target.write(works))
             .catch_unwind()
             .await
@@ -185,11 +223,31 @@ impl Writer {
             self.target.give_back();
         }
         self.counted.wrote(works.len(), begun.elapsed());
+        self.learn(answers.as_ref().err());
         let answers = answers.inspect_err(|_| self.counted.failures.one())?;
         if answers.len() == works.len() {
             Ok(answers)
         } else {
             Err(unanswered())
+        }
+    }
+
+    /// What the outcome of a batch says of the store.
+    fn learn(&mut self, failed: Option<&StoreError>) {
+        let now = self.clock.now();
+        match failed {
+            None => {
+                self.condition.wrote(now);
+                if self.backoff.over() {
+                    let left_out = self.lines.batches.over();
+                    tracing::info!(left_out, "activity is written again");
+                }
+            }
+            Some(error) if one_may_be_to_blame(error) => self.condition.refused(),
+            Some(error) => {
+                self.condition.failed(now, error);
+                self.backoff.failed();
+            }
         }
     }
 }
