@@ -1,11 +1,13 @@
 //! What happens to a database that a server has to live with.
 
+use std::time::{Duration, Instant};
+
 use chancery_event_store::StoreLocation;
 use chancery_testkit::stores::TestStore;
 use serde_json::json;
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions};
 
-use crate::support::{Acme, GraphQl, Socket, World, run_sql};
+use crate::support::{Acme, GraphQl, Socket, World, run_sql, story};
 
 fn address(world: &World) -> &str {
     match world.store.database().location() {
@@ -153,4 +155,79 @@ async fn after_a_restore_into_a_younger_cluster_nothing_is_lost() {
         .await
         .unwrap();
     assert_eq!(exported.to, head as u64);
+}
+
+async fn ready(world: &World) -> (u16, String) {
+    let asked = world.http.get(format!("{}/readyz", world.url));
+    let answer = asked.send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+story! {
+    /// A node that can record no token is not ready, whatever its database says of itself, and is again with the first
+    /// token that it records.
+    async fn who_can_record_no_token_is_not_ready(world: World) {
+        let acme = world.acme().await;
+        let token = || world.token("acme", &acme.client, &acme.secret);
+        token().send().await.token();
+        assert_eq!(ready(&world).await.0, 200);
+        let held = world.hold_tokens().await;
+        let ask = async {
+            let answer = token().send().await;
+            (answer.status == 200, ready(&world).await.0)
+        };
+        let watch = async {
+            let since = Instant::now();
+            loop {
+                let (status, body) = ready(&world).await;
+                if status == 503 {
+                    assert!(body.contains("log of token requests"), "{body}");
+                    break;
+                }
+                assert!(since.elapsed() < Duration::from_secs(30), "it is ready, and can do nothing");
+                world.clock.advance(1);
+            }
+            drop(held);
+        };
+        let ((issued, ready), ()) = tokio::join!(ask, watch);
+        // Whoever was patient for long enough has the token.
+        assert!(issued, "the lock was gone in time");
+        assert_eq!(ready, 200);
+    }
+}
+
+async fn published(world: &World, document: &str) -> (u16, String) {
+    let asked = world.http.get(format!("{}{document}", world.url));
+    let answer = asked.send().await.unwrap();
+    let kept = answer.headers().get("cache-control").unwrap();
+    (answer.status().as_u16(), kept.to_str().unwrap().to_owned())
+}
+
+story! {
+    /// While the store is away, key sets and metadata are what a cache on the way would say, and for no longer; nothing
+    /// else is told from memory.
+    async fn keys_outlive_the_store_for_as_long_as_a_cache_would_keep_them(world: World) {
+        let acme = world.acme().await;
+        let documents = ["/t/acme/oauth2/jwks", "/.well-known/oauth-authorization-server/t/acme"];
+        for document in documents {
+            assert_eq!(published(&world, document).await, (200, "public, max-age=300".to_owned()));
+        }
+        world.platform.store.close().await;
+        for (later, kept) in [(0, 300), (100, 200), (199, 1)] {
+            world.clock.advance(later);
+            for document in documents {
+                let expected = (200, format!("public, max-age={kept}"));
+                assert_eq!(published(&world, document).await, expected, "{document}");
+            }
+        }
+        world.clock.advance(1);
+        for document in documents {
+            assert_eq!(published(&world, document).await, (503, "no-store".to_owned()));
+        }
+        let unseen = "/t/system/oauth2/jwks";
+        assert_eq!(published(&world, unseen).await.0, 503, "nobody asked for it before");
+        let asked = world.http.post(format!("{}/t/acme/oauth2/introspect", world.url));
+        let asked = asked.basic_auth(&acme.client, Some(&acme.secret)).form(&[("token", "x")]);
+        assert_eq!(asked.send().await.unwrap().status(), 503);
+    }
 }

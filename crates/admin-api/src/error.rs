@@ -1,10 +1,11 @@
 //! The one map from what can go wrong to what the wire says.
 
-use std::{error::Error as StdError, sync::Arc};
+use std::sync::Arc;
 
 use async_graphql::{ErrorExtensionValues, ServerError, Value};
 use chancery_application::{BrokenClient, Error, PolicyBreak, PolicyPreview};
 use chancery_domain::{Fault, Faults, value::ClientName};
+use chancery_telemetry::causes;
 use serde_json::json;
 
 use crate::{
@@ -267,17 +268,6 @@ pub(crate) fn log(error: &Error, trace_id: &str) {
         }
         _ => {}
     }
-}
-
-fn causes(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

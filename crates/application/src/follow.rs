@@ -81,7 +81,10 @@ impl Application {
                     .map_or_else(|| self.now(), |seen| seen.good_until),
                 Err(BearerRefused::NotUsable(reason)) => return reason,
                 Err(BearerRefused::Failed(error)) => {
-                    tracing::warn!(%error, "a caller could not be looked at again");
+                    tracing::warn!(
+                        error = chancery_telemetry::causes(&error),
+                        "a caller could not be looked at again"
+                    );
                     // Without the store there is nothing that it could be told. Ask again soon.
                     self.now()
                 }

@@ -91,7 +91,11 @@ impl Steward {
                         self.resting.remove(&work);
                     }
                     Err(error) => {
-                        tracing::warn!(?work, %error, "what time has done could not be recorded; it is tried again later");
+                        tracing::warn!(
+                            ?work,
+                            error = chancery_telemetry::causes(&error),
+                            "what time has done could not be recorded; it is tried again later"
+                        );
                         recorded.failed += 1;
                         let rest = rest.map_or(*REST.start(), |(rest, _)| rest * 4);
                         let rest = rest.min(*REST.end());

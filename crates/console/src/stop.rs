@@ -1,10 +1,11 @@
 //! Why a request is not answered as it was asked: one map from errors to pages.
 
-use std::{error::Error as StdError, sync::Arc};
+use std::sync::Arc;
 
 use axum::response::{IntoResponse, Redirect, Response};
 use chancery_application::Error;
 use chancery_domain::ClockFault;
+use chancery_telemetry::causes;
 use http::StatusCode;
 use maud::{Markup, html};
 
@@ -265,15 +266,4 @@ pub(crate) fn capitalised(text: &str) -> String {
         sentence.push('.');
     }
     sentence
-}
-
-fn causes(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }

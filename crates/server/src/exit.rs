@@ -46,10 +46,11 @@ impl Failure {
         };
         let message = &cause.message;
         match cause.code.as_deref() {
-            Some("3D000") => Self::input(format!(
+            // Both may pass: a password is rotated, a database is restored. So whoever starts it tries again.
+            Some("3D000") => Self::system(format!(
                 "PostgreSQL says: {message}; create it (createdb), or name another in database_url"
             )),
-            Some("28000" | "28P01") => Self::input(format!(
+            Some("28000" | "28P01") => Self::system(format!(
                 "PostgreSQL says: {message}; check user and password in database_url, or create the user (createuser)"
             )),
             _ => Self::system(format!(

@@ -19,17 +19,24 @@ use axum::{
 use chancery_application::{Application, Error};
 use chancery_domain::{TenantId, Timestamp};
 use chancery_event_store::{Backend, Newest, Store};
-use chancery_token_log::TokenLog;
+use chancery_telemetry::{Repeated, causes};
+use chancery_token_log::{TokenLog, Unwritten};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::problem::nothing_here;
+use crate::{problem::nothing_here, unreachable::Unreachable};
 
 /// How long the store may take to answer before the server calls itself not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often it is tried whether the store takes writes, however many ask.
 const BETWEEN_TRIALS: Duration = Duration::from_secs(5);
+
+/// How often while the log of token requests takes none: who is asked for no token has to find out in another way
+/// that it does again.
+const WHILE_UNWRITTEN: Duration = Duration::from_secs(1);
+
+const SILENT: &str = "not ready: the store does not answer";
 
 /// How many tenants an alarm counts.
 const ALARMS: u32 = 1_000;
@@ -45,11 +52,16 @@ struct Health {
     newest: Mutex<Option<(Instant, Option<Newest>)>>,
     /// How many rolls were not as they were sealed when somebody last asked.
     alarmed: AtomicUsize,
+    unreachable: Unreachable,
+    /// Why it is not ready, which anybody may ask as often as they like.
+    lines: Repeated,
 }
 
 /// `/healthz`: the process answers. `/readyz`: it can do its work.
 pub(crate) fn routes(store: Store, log: TokenLog, application: Application) -> Router {
     let health = Arc::new(Health {
+        unreachable: Unreachable::of(store.clone()),
+        lines: Repeated::new(1),
         store,
         log,
         application,
@@ -85,13 +97,28 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
     let (newest, stopped) = match tokio::time::timeout(PATIENCE, looked).await {
         Ok(Ok(looked)) => looked,
         Ok(Err(error)) => {
-            tracing::warn!(%error, "not ready: the store does not answer");
+            health.unreachable.say(SILENT, Some(&error));
             return not_ready("the store cannot be reached; the log says why");
         }
-        Err(_) => return not_ready("the store does not answer in time"),
+        Err(_) => {
+            health.unreachable.say(SILENT, None);
+            return not_ready("the store does not answer in time; the log says why");
+        }
     };
     if let Err(what) = health.takes_writes().await {
         return not_ready(what);
+    }
+    if let Err(error) = health.log.written() {
+        health.say(
+            &error,
+            "not ready: the log of token requests is not written",
+        );
+        return not_ready(match error {
+            Unwritten::Failed(_) => "the log of token requests takes no writes; the log says why",
+            Unwritten::Stands(_) => {
+                "nothing has been written to the log of token requests for some seconds, and something waits; see what holds a lock on it, and its disk"
+            }
+        });
     }
     let now = health.application.now();
     let future = newest.filter(|newest| now.is_behind(newest.most));
@@ -109,42 +136,55 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
 
 impl Health {
     /// Whether the store takes writes, and this node has the key to what is sealed there, as the last trial found
-    /// it. Whoever asks while one is under way waits for it.
+    /// it. Whoever asks while one is under way waits for it. What a trial finds of the log of token requests, that
+    /// log knows.
     async fn takes_writes(&self) -> Result<(), &'static str> {
+        let between = match self.log.written() {
+            Ok(()) => BETWEEN_TRIALS,
+            Err(_) => WHILE_UNWRITTEN,
+        };
         let mut trial = self.trial.lock().await;
         if let Some((at, found)) = &*trial
-            && at.elapsed() < BETWEEN_TRIALS
+            && at.elapsed() < between
         {
             return *found;
         }
-        let (store, log, key) = tokio::join!(
+        let (store, key, ()) = tokio::join!(
             self.store.try_write(),
+            tokio::time::timeout(PATIENCE, self.application.follow_master_key()),
             self.log.try_write(),
-            self.application.follow_master_key()
         );
-        let found = match (store, log, key) {
-            (Ok(()), Ok(()), Ok(None)) => Ok(()),
-            (Ok(()), Ok(()), Ok(Some(missing))) => {
+        let found = match (store, key) {
+            (Ok(()), Ok(Ok(None))) => Ok(()),
+            (Ok(()), Ok(Ok(Some(missing)))) => {
                 tracing::warn!(missing, "not ready: the master key is not configured here");
                 Err(
                     "the database is sealed under a master key that this node does not have; the log says which. Give it as master_key_file or master_key_previous_file and restart",
                 )
             }
-            (Ok(()), Ok(()), Err(error)) => {
-                tracing::warn!(%error, "not ready: it cannot be read under which master key the database is sealed");
+            (Ok(()), Ok(Err(error))) => {
+                let what =
+                    "not ready: it cannot be read under which master key the database is sealed";
+                self.unreachable.say(what, Some(&error));
                 Err("the store cannot be reached; the log says why")
             }
-            (Err(error), ..) => {
-                tracing::warn!(%error, "not ready: the store takes no writes");
-                Err("the store takes no writes; the log says why")
+            (Ok(()), Err(_)) => {
+                self.unreachable.say(SILENT, None);
+                Err("the store does not answer in time; the log says why")
             }
-            (_, Err(error), _) => {
-                tracing::warn!(%error, "not ready: the log of token requests takes no writes");
-                Err("the log of token requests takes no writes; the log says why")
+            (Err(error), _) => {
+                self.say(&error, "not ready: the store takes no writes");
+                Err("the store takes no writes; the log says why")
             }
         };
         *trial = Some((Instant::now(), found));
         found
+    }
+
+    fn say(&self, error: &(dyn std::error::Error + 'static), what: &'static str) {
+        if let Some(left_out) = self.lines.say() {
+            tracing::warn!(error = causes(error), left_out, "{what}");
+        }
     }
 
     /// When the rolls ended, seen every few seconds, however many ask.

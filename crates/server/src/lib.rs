@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod alone;
 pub mod app;
 mod clock;
 mod config;
@@ -21,6 +22,7 @@ mod sealing;
 mod start;
 mod telemetry;
 mod tls;
+mod unreachable;
 mod unread;
 
 mod commands {

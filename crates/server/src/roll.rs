@@ -10,6 +10,7 @@ use axum::{
 };
 use chancery_application::{Application, Error, SealedRoll};
 use chancery_domain::value::Slug;
+use chancery_telemetry::causes;
 
 use crate::problem::problem;
 
@@ -53,7 +54,7 @@ async fn answer(
         }
         Ok(None) => problem(StatusCode::NOT_FOUND, "there is no such tenant"),
         Err(Error::Unavailable(error)) => {
-            tracing::warn!(%error, "a checkpoint could not be read");
+            tracing::warn!(error = causes(&*error), "a checkpoint could not be read");
             let mut response = problem(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the server cannot do this now; try again in a moment",
@@ -62,21 +63,11 @@ async fn answer(
             response
         }
         Err(error) => {
-            tracing::error!(error = %chain(&error), "a checkpoint could not be given");
+            tracing::error!(error = causes(&error), "a checkpoint could not be given");
             problem(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "something went wrong inside the server; its log has the details",
             )
         }
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut at = error;
-    while let Some(source) = at.source() {
-        text = format!("{text}: {source}");
-        at = source;
-    }
-    text
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chancery_application::{Application, Patrol};
+use chancery_telemetry::causes;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// How often it looks for what is not sealed, whoever wrote it.
@@ -28,7 +29,7 @@ pub(crate) async fn run(application: Application) {
         tokio::select! {
             _ = sweeps.tick() => {
                 if let Err(error) = application.patrol(&mut patrol).await {
-                    tracing::warn!(%error, "sealed entries could not be looked at again; the next round tries again");
+                    tracing::warn!(error = causes(&error), "sealed entries could not be looked at again; the next round tries again");
                 }
                 if swept.is_multiple_of(REMIND) {
                     remind(&application).await;
@@ -47,7 +48,10 @@ async fn seal(application: &Application) {
             Ok(round) if round.more => {}
             Ok(_) => return,
             Err(error) => {
-                tracing::warn!(%error, "the rolls could not be sealed; the next round tries again");
+                tracing::warn!(
+                    error = causes(&error),
+                    "the rolls could not be sealed; the next round tries again"
+                );
                 return;
             }
         }
@@ -63,7 +67,10 @@ async fn remind(application: &Application) {
             }
         }
         Err(error) => {
-            tracing::warn!(%error, "it cannot be seen whether the sealing of a roll has stopped");
+            tracing::warn!(
+                error = causes(&error),
+                "it cannot be seen whether the sealing of a roll has stopped"
+            );
         }
     }
 }

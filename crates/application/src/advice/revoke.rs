@@ -96,7 +96,10 @@ impl Application {
         let advice = match self.advise(tenant, client).await {
             Ok(advice) => advice,
             Err(error) => {
-                tracing::warn!(%error, "whether a credential is in use could not be seen");
+                tracing::warn!(
+                    error = chancery_telemetry::causes(&error),
+                    "whether a credential is in use could not be seen"
+                );
                 return vec!["it could not be seen whether it was in use".to_owned()];
             }
         };
@@ -137,7 +140,10 @@ impl Application {
                 (tokens, more)
             }
             Err(error) => {
-                tracing::warn!(%error, "the tokens of a compromised credential could not be listed");
+                tracing::warn!(
+                    error = chancery_telemetry::causes(&error),
+                    "the tokens of a compromised credential could not be listed"
+                );
                 let said = "the tokens that it obtained could not be listed; see the activity log";
                 (Vec::new(), Some(said.to_owned()))
             }

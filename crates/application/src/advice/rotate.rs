@@ -16,7 +16,10 @@ impl Application {
         match self.advise(tenant, client).await {
             Ok(advice) => Before(Some(advice)),
             Err(error) => {
-                tracing::warn!(%error, "whether a client's secrets are in use could not be seen");
+                tracing::warn!(
+                    error = chancery_telemetry::causes(&error),
+                    "whether a client's secrets are in use could not be seen"
+                );
                 Before(None)
             }
         }

@@ -17,7 +17,7 @@ impl Application {
     /// Where that does not succeed, the sealer will.
     pub(crate) async fn begin_sealing(&self, tenant: TenantId) {
         if let Err(error) = self.seal_or_begin(tenant).await {
-            tracing::warn!(%tenant, %error, "the first seal of a roll could not be made yet; the sealer tries again");
+            tracing::warn!(%tenant, error = chancery_telemetry::causes(&error), "the first seal of a roll could not be made yet; the sealer tries again");
         }
     }
 

@@ -143,7 +143,7 @@ impl Application {
                     round.failed += 1;
                 }
                 Err(SealError::Failed(error)) => {
-                    tracing::warn!(%tenant, %error, "the roll could not be sealed; the next round tries again");
+                    tracing::warn!(%tenant, error = chancery_telemetry::causes(&error), "the roll could not be sealed; the next round tries again");
                     round.failed += 1;
                 }
             }

@@ -144,7 +144,7 @@ impl Application {
 
     async fn note_end(&self, ended: &Kept, entry: Entry<'_>) {
         if let Err(error) = self.note(entry).await {
-            tracing::error!(tenant = %ended.tenant, client = %ended.client, %error, "the end of a session of the console could not be recorded");
+            tracing::error!(tenant = %ended.tenant, client = %ended.client, error = chancery_telemetry::causes(&error), "the end of a session of the console could not be recorded");
         }
     }
 }

@@ -61,7 +61,7 @@ pub(crate) async fn download(within: Within) -> Result<Response, Stop> {
         watched.abort();
         if let Err(error) = exported {
             // What has gone out lacks its end: the reader sees a torn download, and no verifier takes it.
-            tracing::warn!(%error, tenant = %slug, "an export ended early");
+            tracing::warn!(error = chancery_telemetry::causes(&error), tenant = %slug, "an export ended early");
             let _ = pieces.send(Err(io::Error::other("the export ended early")));
         } else if let Err(error) = flushed {
             tracing::debug!(%error, tenant = %slug, "nobody waits for the export any more");

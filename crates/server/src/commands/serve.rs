@@ -1,6 +1,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use chancery_application::{Application, Steward};
+use chancery_telemetry::causes;
 use chancery_token_log::TokenLog;
 use tokio::{
     net::TcpListener,
@@ -10,6 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    alone::alone,
     clock::{self, SystemClock},
     config::Config,
     connections::{self, Door},
@@ -55,6 +57,7 @@ pub(crate) async fn run(
             _ = tokio::signal::ctrl_c() => {}
         }
     };
+    let _alone = alone(&config)?;
     let clock = Arc::new(SystemClock::new());
     let process = Process::Server { clock_is_right };
     let platform = start::platform(&config, process, &clock).await?;
@@ -148,7 +151,10 @@ async fn keep_house(application: Application) {
             Ok(0) => {}
             Ok(count) => tracing::debug!(count, "old commands were forgotten"),
             Err(error) => {
-                tracing::warn!(%error, "old commands could not be deleted; the next try is in an hour");
+                tracing::warn!(
+                    error = causes(&error),
+                    "old commands could not be deleted; the next try is in an hour"
+                );
             }
         }
     }
@@ -181,7 +187,10 @@ async fn record_due(application: Application, lags: Arc<Lags>) {
             // It was told once, and is in the metrics.
             Err(_) if application.clock_trusted().is_err() => {}
             Err(error) => {
-                tracing::warn!(%error, "what is due could not be read; the next try is in ten seconds");
+                tracing::warn!(
+                    error = causes(&error),
+                    "what is due could not be read; the next try is in ten seconds"
+                );
             }
         }
     }

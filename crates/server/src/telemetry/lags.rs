@@ -14,6 +14,8 @@ use chancery_event_store::Store;
 use chancery_telemetry::{Counter, Family};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::unreachable::Unreachable;
+
 /// How often it is looked. Whoever collects gets what was seen last, so asking often costs nothing.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -47,11 +49,15 @@ impl Lags {
     ) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let unreachable = Unreachable::of(store.clone());
         loop {
             looks.tick().await;
             if let Err(error) = self.look(&application, &store, clock.now()).await {
                 self.failures.one();
-                tracing::debug!(%error, "it cannot be seen how far sealing and the steward are");
+                unreachable.say(
+                    "it cannot be seen how far sealing and the steward are",
+                    Some(&error),
+                );
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use chancery_telemetry::{Distribution, Family, Labels, Points};
+use chancery_telemetry::{Distribution, Family, Labels, Points, Repeated, causes};
 use opentelemetry_proto::{
     tonic::{
         collector::{
@@ -216,6 +216,7 @@ pub(super) struct SpanSender {
     pub(super) collector: Collector,
     pub(super) runtime: Handle,
     pub(super) resource: ResourceAttributesWithSchema,
+    pub(super) lost: Repeated,
 }
 
 impl fmt::Debug for SpanSender {
@@ -226,6 +227,7 @@ impl fmt::Debug for SpanSender {
 
 impl SpanExporter for SpanSender {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let spans = batch.len();
         let request = ExportTraceServiceRequest {
             resource_spans: group_spans_by_resource_and_scope(batch, &self.resource),
         };
@@ -233,10 +235,12 @@ impl SpanExporter for SpanSender {
         let work = async move { collector.send("v1/traces", request.encode_to_vec()).await };
         let error = match self.runtime.spawn(work).await {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
+            Ok(Err(error)) => causes(&error),
+            Err(error) => causes(&error),
         };
-        tracing::warn!(error, "spans were lost");
+        if let Some(left_out) = self.lost.say() {
+            tracing::warn!(error, spans, left_out, "spans were lost");
+        }
         Err(OTelSdkError::InternalFailure(error))
     }
 

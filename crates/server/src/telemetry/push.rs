@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chancery_domain::Clock;
+use chancery_telemetry::causes;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +41,10 @@ pub(crate) async fn push(
             // Once is enough to know.
             Err(error) if arrives => {
                 arrives = false;
-                tracing::warn!(%error, "metrics could not be sent; they will be, with all that was counted, when the collector is back");
+                tracing::warn!(
+                    error = causes(&error),
+                    "metrics could not be sent; they will be, with all that was counted, when the collector is back"
+                );
             }
             Err(_) => {}
         }

@@ -1,7 +1,7 @@
 //! Spans: what one is of a request, and how spans leave the process.
 
 use chancery_crypto::Entropy;
-use chancery_telemetry::{TraceContext, spans::TARGET};
+use chancery_telemetry::{Repeated, TraceContext, spans::TARGET};
 use opentelemetry::{
     Context, KeyValue,
     trace::{
@@ -42,6 +42,7 @@ impl Spans {
             collector,
             runtime,
             resource: (&resource).into(),
+            lost: Repeated::new(1),
         };
         let provider = SdkTracerProvider::builder()
             .with_resource(resource)

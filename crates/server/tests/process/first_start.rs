@@ -57,3 +57,17 @@ on_both_stores! {
         assert_eq!(stderr.trim().lines().count(), 1, "{stderr}");
     }
 }
+
+/// Limits would count double, and neither would know of the other.
+#[test]
+fn one_sqlite_database_is_for_one_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &[]);
+    let mut second = chancery(directory.path());
+    second.args(["serve", "--listen", "127.0.0.1:0"]);
+    let (status, _, told) = output(second);
+    assert_eq!(status, 3, "{told}");
+    assert!(told.contains("another server serves"), "{told}");
+    assert_eq!(server.terminate(), 0);
+    assert_eq!(Server::start(directory.path(), &[]).terminate(), 0);
+}

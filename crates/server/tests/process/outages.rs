@@ -292,7 +292,8 @@ async fn a_database_that_is_away_for_30_seconds_is_said_to_be_and_found_again() 
     let issued = load.stop().await;
     assert_eq!(server.terminate(), 0);
     let log = server.log();
-    assert!(log.contains("store"), "the log says why");
+    let names = format!("no connection to 127.0.0.1:{}/", proxy.port);
+    assert!(log.contains(&names), "the log says why");
     assert!(!log.contains("panicked"), "{log}");
     let recorded = recorded(directory.path(), &arguments).await;
     for jti in &issued {
