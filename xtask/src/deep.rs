@@ -16,6 +16,10 @@ struct Deep {
 
 const ALL: &[Deep] = &[
     Deep {
+        name: "alerts",
+        run: programs::alerts,
+    },
+    Deep {
         name: "sdk-peer",
         run: programs::sdk_peer,
     },

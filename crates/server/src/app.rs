@@ -16,6 +16,7 @@ use tower::ServiceExt as _;
 use crate::{
     host,
     late::{InTime, Late},
+    places::Places,
     problem::last_problem,
 };
 
@@ -31,18 +32,31 @@ struct Parts {
     /// The layer around the routes.
     http: Arc<Http>,
     router: Router,
+    /// For how many connections at once.
+    places: Arc<Places>,
 }
 
 impl App {
     /// Everything that is routed, each request with its trace, its measure and its span; with `tokens`, the
     /// endpoints of clients before it, which are among the routes too.
-    pub(crate) fn new(tokens: Option<TokenService>, http: Arc<Http>, router: Router) -> Self {
+    pub(crate) fn new(
+        tokens: Option<TokenService>,
+        http: Arc<Http>,
+        router: Router,
+        places: Arc<Places>,
+    ) -> Self {
         let router = router.layer(InTime).layer(layer(http.clone()));
         Self(Arc::new(Parts {
             tokens,
             http,
             router,
+            places,
         }))
+    }
+
+    /// The places of its connections.
+    pub(crate) fn places(&self) -> &Arc<Places> {
+        &self.0.places
     }
 
     /// Every route.
@@ -65,9 +79,15 @@ impl App {
             tokens,
             http,
             router,
+            ..
         } = &*self.0;
         if !host::is_clear(request.version(), request.headers()) {
-            let begun = http.begin(request.method(), request.headers(), NO_ROUTE);
+            let begun = http.begin(
+                request.method(),
+                request.headers(),
+                NO_ROUTE,
+                Some(peer.ip()),
+            );
             return http.answer(begun, NO_ROUTE, async { no_host() }).await;
         }
         if let Some(tokens) = tokens
@@ -75,7 +95,7 @@ impl App {
         {
             let (head, body) = request.into_parts();
             let (method, headers, route) = (head.method, head.headers, asked.route());
-            let begun = http.begin(&method, &headers, route);
+            let begun = http.begin(&method, &headers, route, Some(peer.ip()));
             // In a box, since whoever passes it on copies it, and keeps room for what was copied.
             let answering = Box::pin(asked.answer(tokens, peer, begun.trace(), headers, body));
             return http.answer(begun, route, late.or(answering)).await;
@@ -111,7 +131,7 @@ mod tests {
     #[test]
     fn what_answers_a_request_is_small() {
         let http = Arc::new(Http::untraced(Box::new(|| [7; 24])));
-        let app = App::new(None, http, Router::new());
+        let app = App::new(None, http, Router::new(), Places::new(1));
         let peer = ([127, 0, 0, 1], 1).into();
         let answering = app.answer(Request::new(Body::empty()), Late::default(), peer);
         assert!(

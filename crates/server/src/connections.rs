@@ -1,8 +1,10 @@
 //! Connections: how long a request may take to come in, how large its head may be, and how they end.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::response::Response;
+use axum::body::Body;
+use chancery_telemetry::Repeated;
+use http::{Response, StatusCode};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
@@ -17,8 +19,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     app::App,
+    held::Held,
     late::Late,
     patient::{Patience, Patient},
+    places::{MadeRoom, Place, Sitting, UnderWay},
     plain,
     unread::Impatient,
 };
@@ -34,6 +38,8 @@ pub(crate) const BODY: Patience = Patience {
 const LARGEST_HEAD: usize = 16 * 1024;
 /// How long to wait when the system has no file descriptor left for another connection.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+/// Said now and then: whoever connects decides how often it happens.
+static REFUSED: Repeated = Repeated::new(1);
 /// How long an answer may wait for its peer to read some of it.
 const UNREAD: Duration = Duration::from_secs(30);
 /// How long requests that are under way may take once the server was told to stop.
@@ -49,33 +55,52 @@ pub struct Door {
     pub tls: Option<watch::Receiver<Arc<ServerConfig>>>,
 }
 
-/// Serves until it is told to stop, then lets what is under way finish.
-pub async fn serve(doors: Vec<Door>, stop: impl Future<Output = ()>) {
-    let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
+/// How everything ends.
+#[derive(Clone, Default)]
+struct End {
+    /// Nobody new is let in, and what is under way finishes.
+    stopping: CancellationToken,
+    /// Nothing goes on.
+    cut: CancellationToken,
+}
+
+/// Serves until it is told to stop, then lets what is under way finish: for some time, or until it is told to
+/// `cut` it.
+pub async fn serve(
+    doors: Vec<Door>,
+    stop: impl Future<Output = ()>,
+    cut: impl Future<Output = ()>,
+) {
+    let (connections, end) = (TaskTracker::new(), End::default());
     let mut accepting = JoinSet::new();
     for door in doors {
-        accepting.spawn(accept(door, connections.clone(), stopping.clone()));
+        accepting.spawn(accept(door, connections.clone(), end.clone()));
     }
     stop.await;
     tracing::info!("stopping: requests that are under way may finish");
-    stopping.cancel();
+    end.stopping.cancel();
     accepting.join_all().await;
     connections.close();
-    if tokio::time::timeout(DRAIN, connections.wait())
-        .await
-        .is_err()
-    {
-        tracing::warn!("some connections did not end in time and are cut");
+    let all_ended = tokio::select! {
+        () = connections.wait() => true,
+        () = tokio::time::sleep(DRAIN) => false,
+        () = cut => false,
+    };
+    if !all_ended {
+        let left = connections.len();
+        tracing::warn!(left, "some connections did not end in time and are cut");
+        end.cut.cancel();
+        connections.wait().await;
     }
 }
 
 /// Takes connections until it is told to stop.
-async fn accept(door: Door, connections: TaskTracker, stopping: CancellationToken) {
+async fn accept(door: Door, connections: TaskTracker, end: End) {
     let Door { listener, app, tls } = door;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stopping.cancelled() => return,
+            () = end.stopping.cancelled() => return,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -84,24 +109,46 @@ async fn accept(door: Door, connections: TaskTracker, stopping: CancellationToke
                 continue;
             }
         };
+        // Whoever comes next waits in the system's queue.
+        let place = tokio::select! {
+            place = app.places().take() => place,
+            () = end.stopping.cancelled() => return,
+        };
         // Small answers must not wait for more to be said.
         let _ = stream.set_nodelay(true);
-        let (app, stopping) = (app.clone(), stopping.clone());
+        let (app, end) = (app.clone(), end.clone());
         let acceptor = tls
             .as_ref()
             .map(|tls| TlsAcceptor::from(tls.borrow().clone()));
         connections.spawn(async move {
-            let Some(acceptor) = acceptor else {
-                return talk(stream, peer, app, stopping).await;
-            };
-            // Whoever is slow to agree on a key holds a connection as one who is slow to ask.
-            match tokio::time::timeout(HEAD, secured(&acceptor, stream, peer)).await {
-                Ok(Ok(Some(stream))) => talk(stream, peer, app, stopping).await,
-                Ok(Ok(None)) => {}
-                Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
-                Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+            let (cut, sitting) = (end.cut.clone(), place.sitting());
+            tokio::select! {
+                () = talk_by(acceptor, stream, place, peer, app, end.stopping) => {}
+                () = sitting.has_to_leave() => tracing::debug!(%peer, "an idle connection made room for another"),
+                () = cut.cancelled() => {}
             }
         });
+    }
+}
+
+/// Answers the requests of one connection, by TLS where that is spoken here.
+async fn talk_by(
+    acceptor: Option<TlsAcceptor>,
+    stream: TcpStream,
+    place: Place,
+    peer: SocketAddr,
+    app: App,
+    stopping: CancellationToken,
+) {
+    let Some(acceptor) = acceptor else {
+        return talk(stream, place, peer, app, stopping).await;
+    };
+    // Whoever is slow to agree on a key holds a connection as one who is slow to ask.
+    match tokio::time::timeout(HEAD, secured(&acceptor, stream, peer)).await {
+        Ok(Ok(Some(stream))) => talk(stream, place, peer, app, stopping).await,
+        Ok(Ok(None)) => {}
+        Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
+        Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
     }
 }
 
@@ -119,16 +166,18 @@ async fn secured(
 }
 
 /// Answers the requests of one connection.
-async fn talk<S>(stream: S, peer: SocketAddr, app: App, stopping: CancellationToken)
+async fn talk<S>(stream: S, place: Place, peer: SocketAddr, app: App, stopping: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request| answer(app.clone(), request, peer));
+    let sitting = place.sitting();
+    let service = service_fn(move |request| answer(app.clone(), request, peer, sitting.clone()));
+    let stream = Impatient::new(stream, UNREAD, place);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(Impatient::new(stream, UNREAD)), service)
+        .serve_connection(TokioIo::new(stream), service)
         // What becomes a WebSocket is no connection of HTTP any more: who serves it closes it.
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
@@ -148,10 +197,16 @@ async fn answer(
     app: App,
     request: Request<Incoming>,
     peer: SocketAddr,
-) -> Result<Response, Infallible> {
+    sitting: Sitting,
+) -> Result<Response<Held<Body, UnderWay>>, MadeRoom> {
+    let mut under_way = sitting.begin()?;
     let late = Late::default();
     let request = request.map(|body| Patient::new(body, BODY, late.clone()));
-    Ok(app.answer(request, late, peer).await)
+    let response = app.answer(request, late, peer).await;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        under_way.goes_on();
+    }
+    Ok(response.map(|body| Held::new(body, under_way)))
 }
 
 /// What one peer did wrong is its own affair; a lack of descriptors passes when others end.
@@ -163,7 +218,9 @@ async fn refused(error: &io::Error) {
     ) {
         return;
     }
-    tracing::error!(%error, "a connection could not be accepted");
+    if let Some(left_out) = REFUSED.say() {
+        tracing::error!(%error, left_out, "a connection could not be accepted");
+    }
     tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
 }
 
@@ -183,6 +240,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::places::Places;
 
     /// What is answered to this head and a body of which one byte comes each second, and when; and the
     /// statuses that were counted.
@@ -192,10 +250,13 @@ mod tests {
             Err(error) => error.to_string(),
         };
         let http = Arc::new(Http::untraced(Box::new(|| [7; 24])));
-        let app = App::new(None, http.clone(), Router::new().route("/", post(read)));
+        let places = Places::new(1);
+        let routes = Router::new().route("/", post(read));
+        let app = App::new(None, http.clone(), routes, places.clone());
         let (client, server) = duplex(1024);
         let peer = ([127, 0, 0, 1], 1).into();
-        let talk = tokio::spawn(talk(server, peer, app, CancellationToken::new()));
+        let place = places.take().await;
+        let talk = tokio::spawn(talk(server, place, peer, app, CancellationToken::new()));
         let (mut answers, mut asks) = split(client);
         let begun = Instant::now();
         asks.write_all(head.as_bytes()).await.unwrap();
@@ -232,10 +293,13 @@ mod tests {
     async fn large() -> (DuplexStream, JoinHandle<()>, Instant) {
         let http = Arc::new(Http::untraced(Box::new(|| [7; 24])));
         let large = get(async || vec![b'x'; 20_000]);
-        let app = App::new(None, http, Router::new().route("/", large));
+        let places = Places::new(1);
+        let routes = Router::new().route("/", large);
+        let app = App::new(None, http, routes, places.clone());
         let (mut client, server) = duplex(1024);
         let peer = ([127, 0, 0, 1], 1).into();
-        let talk = tokio::spawn(talk(server, peer, app, CancellationToken::new()));
+        let place = places.take().await;
+        let talk = tokio::spawn(talk(server, place, peer, app, CancellationToken::new()));
         let asked = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
         client.write_all(asked).await.unwrap();
         (client, talk, Instant::now())

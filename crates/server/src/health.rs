@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -22,7 +22,10 @@ use chancery_event_store::{Backend, Newest, Store};
 use chancery_telemetry::{Repeated, causes};
 use chancery_token_log::{TokenLog, Unwritten};
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::{
+    sync::Mutex,
+    time::{MissedTickBehavior, interval},
+};
 
 use crate::{problem::nothing_here, unreachable::Unreachable};
 
@@ -41,8 +44,11 @@ const SILENT: &str = "not ready: the store does not answer";
 /// How many tenants an alarm counts.
 const ALARMS: u32 = 1_000;
 
+/// How often the server looks by itself, whoever asks.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// What readiness looks at.
-struct Health {
+pub(crate) struct Health {
     store: Store,
     log: TokenLog,
     application: Application,
@@ -55,20 +61,12 @@ struct Health {
     unreachable: Unreachable,
     /// Why it is not ready, which anybody may ask as often as they like.
     lines: Repeated,
+    /// What was found last.
+    ready: AtomicBool,
 }
 
 /// `/healthz`: the process answers. `/readyz`: it can do its work.
-pub(crate) fn routes(store: Store, log: TokenLog, application: Application) -> Router {
-    let health = Arc::new(Health {
-        unreachable: Unreachable::of(store.clone()),
-        lines: Repeated::new(1),
-        store,
-        log,
-        application,
-        trial: Mutex::new(None),
-        newest: Mutex::new(None),
-        alarmed: AtomicUsize::new(0),
-    });
+pub(crate) fn routes(health: Arc<Health>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/readyz", get(ready).with_state(health))
@@ -85,6 +83,14 @@ pub(crate) async fn front(headers: HeaderMap) -> Response {
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
+    let answer = looked(&health).await;
+    health
+        .ready
+        .store(answer.0 == StatusCode::OK, Ordering::Relaxed);
+    answer
+}
+
+async fn looked(health: &Health) -> (StatusCode, Json<Value>) {
     if let Err(fault) = health.application.clock_trusted() {
         return not_ready(&fault.to_string());
     }
@@ -135,6 +141,35 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
 }
 
 impl Health {
+    pub(crate) fn of(store: Store, log: TokenLog, application: Application) -> Arc<Self> {
+        Arc::new(Self {
+            unreachable: Unreachable::of(store.clone()),
+            lines: Repeated::new(1),
+            store,
+            log,
+            application,
+            trial: Mutex::new(None),
+            newest: Mutex::new(None),
+            alarmed: AtomicUsize::new(0),
+            ready: AtomicBool::new(false),
+        })
+    }
+
+    /// Looks every few seconds, for ever, so that who collects the metrics hears of it where nobody asks.
+    pub(crate) async fn watch(self: Arc<Self>) {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            let _ = ready(State(self.clone())).await;
+        }
+    }
+
+    /// Whether the server could do its work when it was looked last.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
     /// Whether the store takes writes, and this node has the key to what is sealed there, as the last trial found
     /// it. Whoever asks while one is under way waits for it. What a trial finds of the log of token requests, that
     /// log knows.

@@ -5,14 +5,17 @@ pub mod app;
 mod clock;
 mod config;
 pub mod connections;
+mod descriptors;
 mod docs;
 mod exit;
 mod health;
+mod held;
 mod host;
 mod late;
 mod logging;
 mod openapi;
 mod patient;
+mod places;
 mod plain;
 pub mod platform;
 mod problem;
@@ -24,6 +27,7 @@ mod telemetry;
 mod tls;
 mod unreachable;
 mod unread;
+mod validity;
 
 mod commands {
     //! One file for each subcommand.
@@ -34,10 +38,12 @@ mod commands {
     pub(crate) mod migrate;
     pub(crate) mod operator;
     pub(crate) mod projections;
+    pub(crate) mod ready;
     pub(crate) mod serve;
+    mod signals;
 }
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -95,6 +101,9 @@ enum Command {
     /// Compare the read models with the roll, or rebuild them from it
     #[command(subcommand)]
     Projections(commands::projections::ProjectionsCommand),
+    /// Ask the server of this configuration whether it can do its work, as a health check
+    #[command(after_help = "Example: chancery ready && echo served")]
+    Ready,
     /// Print the effective configuration, each value with where it came from
     #[command(after_help = "Example: chancery config --json")]
     Config {
@@ -112,6 +121,9 @@ pub fn main() -> ExitCode {
         Err(failure) => failure.report(),
     }
 }
+
+/// How long what is still under way may take when everything is done.
+const LEFT: Duration = Duration::from_secs(1);
 
 /// Where all of it runs. What the database answers comes from outside the threads that work, and dozens of
 /// requests may wait for it: it is looked for more often than by default, which is after 61 tasks of about 20
@@ -159,21 +171,21 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         .as_ref()
         .map(|collector| telemetry::spans(collector.clone(), ratio, runtime.handle().clone()));
     logging::start(&config.log, spans.as_ref()).map_err(Failure::input)?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match &cli.command {
             Command::Serve { clock_is_right } => {
-                let served = commands::serve::run(config, collector, *clock_is_right).await;
-                if let Some(spans) = spans {
-                    spans.close().await;
-                }
-                served
+                commands::serve::run(config, collector, spans, *clock_is_right).await
             }
             Command::Migrate => commands::migrate::run(&config).await,
             Command::Operator(command) => commands::operator::run(&config, command).await,
             Command::Audit(command) => commands::audit::run(&config, command).await,
             Command::Keys(command) => commands::keys::run(&config, command).await,
+            Command::Ready => commands::ready::run(&config).await,
             Command::Projections(command) => commands::projections::run(&config, command).await,
             Command::Config { .. } | Command::Demo => Ok(()),
         }
-    })
+    });
+    // Nothing is waited for that does not end by itself, such as a name that is looked up.
+    runtime.shutdown_timeout(LEFT);
+    done
 }

@@ -1,7 +1,13 @@
 //! The whole server but its socket: what the binary serves, and what tests serve in their own
 //! process with a clock of their own.
 
-use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use axum::{
     Extension, Router,
@@ -27,7 +33,10 @@ use chancery_token_service::{
 
 use crate::{
     app::App,
-    docs, health,
+    descriptors::{self, Shares},
+    docs,
+    health::{self, Health},
+    places::Places,
     problem::{nothing_here, wrong_method},
     roll,
     telemetry::{self, Sources},
@@ -104,6 +113,8 @@ pub struct Platform {
     pub(crate) clock: Arc<dyn Clock>,
     /// Where everything is kept.
     pub store: Store,
+    /// How the files that may be open are shared out.
+    pub(crate) shares: Shares,
     sockets: Sockets,
     /// Where token traffic is kept.
     pub log: TokenLog,
@@ -223,13 +234,12 @@ impl Platform {
                 settings.clock.clone(),
                 settings.entropy.clone(),
             );
-            let names: Arc<dyn Entropy> = Arc::new(Stock::new(settings.entropy));
-            let http = Arc::new(Http::new(
-                Box::new(move || names.bytes()),
-                telemetry::of_request,
-            ));
+            let http = http(settings.entropy, proxies.clone());
+            let rooms = Rooms::of(&store, &log, settings.admin_url.is_some());
+            let health = Health::of(store.clone(), log.clone(), application.clone());
             let sources = Arc::new(Sources {
                 began: Instant::now(),
+                started: settings.clock.now(),
                 http: http.clone(),
                 token_service: token_service.clone(),
                 directory,
@@ -237,10 +247,13 @@ impl Platform {
                 log: log.clone(),
                 store: store.clone(),
                 lags: Arc::default(),
+                places: rooms.listened(),
+                certificate: OnceLock::new(),
+                health: health.clone(),
                 clock: settings.clock.clone(),
             });
             let sockets = Sockets::default();
-            let health = health::routes(store.clone(), log.clone(), application.clone());
+            let health = health::routes(health.clone());
             let complete = |router: Router| {
                 router
                     .merge(health.clone())
@@ -249,7 +262,9 @@ impl Platform {
             };
             // For clients, and for operators.
             let clients = || Some(token_service.clone());
-            let app = |clients, routes| App::new(clients, http.clone(), complete(routes));
+            let app = |clients, routes, places: &Arc<Places>| {
+                App::new(clients, http.clone(), complete(routes), places.clone())
+            };
             let tokens = chancery_token_service::router(token_service.clone());
             let public = tokens
                 .clone()
@@ -260,23 +275,22 @@ impl Platform {
                 sockets.clone(),
                 settings.admin_api,
             )
-            .merge(chancery_console::router(
-                application.clone(),
-                chancery_console::Tokens {
-                    signing_in: tokens.clone().layer(Extension(SignIn)),
-                    tried: tokens,
-                },
-            ))
+            .merge(console(application.clone(), tokens))
             .route("/", get(health::front).fallback(nothing_here))
             .merge(telemetry::routes(sources.clone()))
             .layer(middleware::from_fn_with_state(proxies, say_from_where));
             return Ok(Self {
                 application,
-                app: app(clients(), public.clone().merge(internal.clone())),
+                app: app(
+                    clients(),
+                    public.clone().merge(internal.clone()),
+                    &rooms.public,
+                ),
                 apart: Apart {
-                    public: app(clients(), public),
-                    internal: app(None, internal),
+                    public: app(clients(), public, &rooms.public),
+                    internal: app(None, internal, &rooms.internal),
                 },
+                shares: rooms.shares,
                 sources,
                 clock: settings.clock,
                 store,
@@ -307,6 +321,58 @@ async fn say_from_where(
         request.extensions_mut().insert(ClientAddress(address));
     }
     next.run(request).await
+}
+
+/// The console, which asks for tokens as clients do.
+fn console(application: Application, tokens: Router) -> Router {
+    let tokens = chancery_console::Tokens {
+        signing_in: tokens.clone().layer(Extension(SignIn)),
+        tried: tokens,
+    };
+    chancery_console::router(application, tokens)
+}
+
+/// The layer around the routes; who is believed where a request comes from decides about its trace, too.
+fn http(entropy: Arc<dyn Entropy>, proxies: TrustedProxies) -> Arc<Http> {
+    let names: Arc<dyn Entropy> = Arc::new(Stock::new(entropy));
+    let http = Http::new(Box::new(move || names.bytes()), telemetry::of_request);
+    Arc::new(http.believing(move |peer| proxies.trust(peer)))
+}
+
+/// The places of each address.
+struct Rooms {
+    shares: Shares,
+    public: Arc<Places>,
+    internal: Arc<Places>,
+    /// Whether operators have an address of their own.
+    apart: bool,
+}
+
+impl Rooms {
+    /// Beside what these stores need.
+    fn of(store: &Store, log: &TokenLog, apart: bool) -> Self {
+        let pools = store.connections().into_iter().chain(log.connections());
+        let most = pools
+            .map(|pool| usize::try_from(pool.max).unwrap_or(usize::MAX))
+            .fold(0, usize::saturating_add);
+        let shares = Shares::of(descriptors::limit(), most);
+        let internal = shares.internal(apart);
+        Self {
+            shares,
+            public: Places::new(shares.connections - internal),
+            internal: Places::new(internal),
+            apart,
+        }
+    }
+
+    /// Those that are listened at, by their settings.
+    fn listened(&self) -> Vec<(&'static str, Arc<Places>)> {
+        let internal = self.apart.then_some(("internal_listen", &self.internal));
+        std::iter::once(("listen", &self.public))
+            .chain(internal)
+            .map(|(address, places)| (address, places.clone()))
+            .collect()
+    }
 }
 
 /// One hash at a time for each core.

@@ -1,16 +1,25 @@
 //! TLS: the certificate and its key, read again when their files change.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
+use chancery_domain::{Clock, Timestamp};
 use rustls::{ServerConfig, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     time::{MissedTickBehavior, interval},
 };
 use zeroize::Zeroizing;
 
-use crate::config::TlsConfig;
+use crate::{config::TlsConfig, validity::not_after};
 
 /// How often the files are looked at. They are read and not watched: behind links that are exchanged, as
 /// Kubernetes mounts secrets, nothing tells that they have changed.
@@ -34,6 +43,8 @@ pub(crate) enum TlsError {
         key: PathBuf,
         error: rustls::Error,
     },
+    #[error("the certificate in {} has ended at {ended}, and the one that is served has not", cert.display())]
+    Ended { cert: PathBuf, ended: Timestamp },
 }
 
 /// What connections are encrypted with: always the last files that were good.
@@ -41,6 +52,35 @@ pub(crate) struct Tls {
     files: TlsConfig,
     read: Read,
     current: watch::Sender<Arc<ServerConfig>>,
+    certificate: Arc<Certificate>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What is told of the certificate that is served.
+pub(crate) struct Certificate {
+    /// When it ends, in microseconds since 1970; 0 where that cannot be read.
+    not_after: AtomicI64,
+    refused: AtomicBool,
+}
+
+impl Certificate {
+    fn of(not_after: Option<Timestamp>) -> Self {
+        Self {
+            not_after: AtomicI64::new(not_after.map_or(0, Timestamp::micros)),
+            refused: AtomicBool::new(false),
+        }
+    }
+
+    /// When it ends.
+    pub(crate) fn not_after(&self) -> Option<Timestamp> {
+        let micros = self.not_after.load(Ordering::Relaxed);
+        (micros > 0).then(|| Timestamp::from_micros(micros))
+    }
+
+    /// Whether its files hold something that is not served.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
 }
 
 /// The bytes of both files.
@@ -52,14 +92,22 @@ struct Read {
 
 impl Tls {
     /// Reads the files.
-    pub(crate) fn open(files: &TlsConfig) -> Result<Self, TlsError> {
+    pub(crate) fn open(files: &TlsConfig, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
         let read = Read::of(files)?;
-        let config = read.config(files)?;
+        let (config, ends) = read.config(files)?;
+        tell_of_end(ends, clock.now());
         Ok(Self {
             files: files.clone(),
             read,
             current: watch::Sender::new(Arc::new(config)),
+            certificate: Arc::new(Certificate::of(ends)),
+            clock,
         })
+    }
+
+    /// What is told of what is served.
+    pub(crate) fn certificate(&self) -> Arc<Certificate> {
+        self.certificate.clone()
     }
 
     /// What to encrypt new connections with; it changes with the files.
@@ -67,16 +115,23 @@ impl Tls {
         self.current.subscribe()
     }
 
-    /// Looks at the files for ever.
-    pub(crate) async fn watch(mut self) {
+    /// Looks at the files for ever, and at once when it is told that they may have changed.
+    pub(crate) async fn watch(mut self, told: Arc<Notify>) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // What was said last, so that it is said once.
         let mut said = None;
         loop {
-            looks.tick().await;
-            match self.look() {
-                Ok(false) => {}
+            tokio::select! {
+                _ = looks.tick() => {}
+                () = told.notified() => {}
+            }
+            let looked = self.look();
+            self.certificate
+                .refused
+                .store(looked.is_err(), Ordering::Relaxed);
+            match looked {
+                Ok(false) => said = None,
                 Ok(true) => {
                     said = None;
                     tracing::info!(
@@ -101,10 +156,29 @@ impl Tls {
         if read == self.read {
             return Ok(false);
         }
-        let config = read.config(&self.files)?;
+        let (config, ends) = read.config(&self.files)?;
+        let now = self.clock.now();
+        // One that has ended serves nobody; but where both have, the operator's choice is the newer.
+        if let Some(ended) = ends.filter(|ends| *ends < now)
+            && self.certificate.not_after().is_none_or(|ends| ends >= now)
+        {
+            let cert = self.files.cert.clone();
+            return Err(TlsError::Ended { cert, ended });
+        }
+        tell_of_end(ends, now);
         self.current.send_replace(Arc::new(config));
+        self.certificate
+            .not_after
+            .store(ends.map_or(0, Timestamp::micros), Ordering::Relaxed);
         self.read = read;
         Ok(true)
+    }
+}
+
+/// Clients refuse what has ended, and see no more of it than that.
+fn tell_of_end(ends: Option<Timestamp>, now: Timestamp) {
+    if let Some(ended) = ends.filter(|ends| *ends < now) {
+        tracing::warn!(%ended, "the TLS certificate has ended: clients will refuse it");
     }
 }
 
@@ -122,13 +196,15 @@ impl Read {
         })
     }
 
-    fn config(&self, files: &TlsConfig) -> Result<ServerConfig, TlsError> {
+    /// What is served with them, and when that ends.
+    fn config(&self, files: &TlsConfig) -> Result<(ServerConfig, Option<Timestamp>), TlsError> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&self.cert)
             .collect::<Result<_, _>>()
             .map_err(|_| TlsError::NoCertificate(files.cert.clone()))?;
-        if chain.is_empty() {
+        let Some(first) = chain.first() else {
             return Err(TlsError::NoCertificate(files.cert.clone()));
-        }
+        };
+        let ends = not_after(first);
         let key = PrivateKeyDer::from_pem_slice(&self.key)
             .map_err(|_| TlsError::NoKey(files.key.clone()))?;
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -141,6 +217,6 @@ impl Read {
             error,
         })?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(config)
+        Ok((config, ends))
     }
 }

@@ -12,6 +12,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use crate::places::Place;
+
 /// A stream whose writing fails where the peer takes nothing for so long. Whoever asks for much and reads nothing
 /// would else hold a connection, and what waits to be sent, for as long as they like. A timer is set only while
 /// something cannot be written: most answers fit into the system's buffer.
@@ -19,14 +21,17 @@ pub(crate) struct Impatient<S> {
     stream: S,
     patience: Duration,
     wait: Option<Pin<Box<Sleep>>>,
+    /// It goes with the stream, which may outlive the HTTP that was spoken there.
+    _place: Place,
 }
 
 impl<S> Impatient<S> {
-    pub(crate) fn new(stream: S, patience: Duration) -> Self {
+    pub(crate) fn new(stream: S, patience: Duration, place: Place) -> Self {
         Self {
             stream,
             patience,
             wait: None,
+            _place: place,
         }
     }
 

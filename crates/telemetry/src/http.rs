@@ -2,6 +2,7 @@
 
 use std::{
     hash::Hash,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use axum::{
-    extract::{MatchedPath, Request},
+    extract::{ConnectInfo, MatchedPath, Request},
     response::Response,
 };
 use http::{HeaderMap, Method, StatusCode};
@@ -30,10 +31,14 @@ pub type Draw = Box<dyn Fn() -> [u8; 24] + Send + Sync>;
 /// Makes the span of a request whose method and route are these; it is called within the trace.
 pub type MakeSpan = fn(&TraceContext, &'static str, &str) -> Span;
 
+/// Whether a peer decides if its traces are sent.
+type Believes = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
+
 /// What the layer draws from and counts in.
 pub struct Http {
     draw: Draw,
     span: MakeSpan,
+    believes: Believes,
     durations: Table<Answered<Arc<str>>, Histogram>,
 }
 
@@ -75,6 +80,7 @@ impl Http {
         Self {
             draw,
             span,
+            believes: Box::new(|_| false),
             durations: Table::new(Histogram::of_durations),
         }
     }
@@ -84,11 +90,28 @@ impl Http {
         Self::new(draw, |_, _, _| Span::none())
     }
 
-    /// Begins to answer a request of this method, with these headers, whose route has this name.
-    pub fn begin(&self, method: &Method, headers: &HeaderMap, route: &str) -> Begun {
+    /// The same; peers for whose address this holds decide if their traces are sent. Of all others the id is
+    /// taken and the flag is not: else any stranger could have everything sent.
+    #[must_use]
+    pub fn believing(mut self, believes: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+        self.believes = Box::new(believes);
+        self
+    }
+
+    /// Begins to answer a request of this method that this peer sends with these headers, whose route has this
+    /// name.
+    pub fn begin(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        route: &str,
+        peer: Option<IpAddr>,
+    ) -> Begun {
         let at = Instant::now();
-        let trace = TraceContext::from_headers(headers)
-            .unwrap_or_else(|| TraceContext::begin((self.draw)()));
+        let trace = match TraceContext::from_headers(headers) {
+            Some(trace) => trace.of_caller(peer.is_some_and(|peer| (self.believes)(peer))),
+            None => TraceContext::begin((self.draw)()),
+        };
         let method = word(method);
         Begun {
             at,
@@ -214,7 +237,11 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         let route = request.extensions().get::<MatchedPath>().cloned();
         let name = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-        let begun = self.http.begin(request.method(), request.headers(), name);
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map(|ConnectInfo(peer)| peer.ip());
+        let begun = self
+            .http
+            .begin(request.method(), request.headers(), name, peer);
         let trace = begun.trace;
         request.extensions_mut().insert(trace);
         let answering = trace.within(|| self.inner.call(request));

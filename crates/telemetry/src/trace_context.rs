@@ -18,6 +18,8 @@ pub struct TraceContext {
     text: [u8; 55],
     /// Whether it came with the request.
     remote: bool,
+    /// Whether its caller decides if it is sent.
+    believed: bool,
 }
 
 impl TraceContext {
@@ -54,7 +56,11 @@ impl TraceContext {
         }
         let mut text: [u8; 55] = text.as_bytes().get(..55)?.try_into().ok()?;
         text[..2].copy_from_slice(b"00");
-        Some(Self { text, remote: true })
+        Some(Self {
+            text,
+            remote: true,
+            believed: true,
+        })
     }
 
     /// A trace that begins here, of these random bytes.
@@ -72,6 +78,7 @@ impl TraceContext {
         Self {
             text,
             remote: false,
+            believed: true,
         }
     }
 
@@ -83,6 +90,17 @@ impl TraceContext {
     /// The caller's span and its flags, where the trace came with the request.
     pub fn parent(&self) -> Option<(&str, &str)> {
         self.remote.then(|| (self.part(36, 52), self.part(53, 55)))
+    }
+
+    /// The same trace; whether it is sent is decided here unless its caller is `believed`.
+    #[must_use]
+    pub fn of_caller(self, believed: bool) -> Self {
+        Self { believed, ..self }
+    }
+
+    /// Whether the flags of [`parent`](Self::parent) count.
+    pub fn is_believed(&self) -> bool {
+        self.believed
     }
 
     fn part(&self, from: usize, to: usize) -> &str {

@@ -55,7 +55,8 @@ impl TrustedProxies {
         client_address(peer, headers, self)
     }
 
-    fn trust(&self, address: IpAddr) -> bool {
+    /// Whether whoever asks from this address is such a proxy.
+    pub fn trust(&self, address: IpAddr) -> bool {
         (self.0)(address)
     }
 }

@@ -19,10 +19,32 @@ pub(crate) struct Counted {
     lines: Table<&'static str, Repeated>,
 }
 
+/// What is told from the start, at 0: whoever compares two moments does not see the first of what was not there
+/// before, and what is compared with nothing is nothing.
+const FROM_THE_START: [(&str, &str); 13] = [
+    ("issued", "none"),
+    ("introspected", "none"),
+    ("revoked", "none"),
+    ("denied", "wrong_secret"),
+    ("failed", "no_master_key"),
+    ("failed", "directory_unavailable"),
+    ("failed", "hasher_unavailable"),
+    ("failed", "record_unavailable"),
+    ("failed", "overtaken"),
+    ("failed", "clock_behind"),
+    ("failed", "clock_wrong"),
+    ("failed", "no_signing_key"),
+    ("failed", "defect"),
+];
+
 impl Default for Counted {
     fn default() -> Self {
+        let decisions = Table::new(Counter::default);
+        for decided in FROM_THE_START {
+            decisions.at(&decided, |decided| *decided);
+        }
         Self {
-            decisions: Table::new(Counter::default),
+            decisions,
             beyond: Table::new(Counter::default),
             lines: Table::new(|| Repeated::new(LINES)),
         }

@@ -42,7 +42,7 @@ fn served(listener: TcpListener, platform: &Platform) -> impl Future<Output = ()
         app: platform.app.clone(),
         tls: None,
     };
-    serve(vec![door], std::future::pending())
+    serve(vec![door], std::future::pending(), std::future::pending())
 }
 
 impl World {

@@ -3,7 +3,7 @@
 
 use std::process::{Command, Stdio};
 
-use super::tools::{go, npm, python};
+use super::tools::{go, npm, promtool, python};
 use crate::error::Error;
 use crate::interrupts::Interrupts;
 use crate::run::{cargo, run};
@@ -18,6 +18,16 @@ const PYPI: &[&str] = &[
     "requests==2.34.2",
     "schemathesis==4.32.5",
 ];
+
+/// The alerts fed with series: what fires and what does not.
+pub(super) fn alerts(interrupts: &Interrupts) -> Result<bool, Error> {
+    let mut rules = promtool()?;
+    rules.args(["check", "rules", "deploy/alerts.yaml"]);
+    let mut fed = promtool()?;
+    fed.args(["test", "rules", "deploy/alerts.test.yaml"]);
+    Ok(run(&mut rules, interrupts, |_| ())?.success()
+        & run(&mut fed, interrupts, |_| ())?.success())
+}
 
 /// The SDK against the npm package `oidc-provider`, another vendor's authorization server.
 pub(super) fn sdk_peer(interrupts: &Interrupts) -> Result<bool, Error> {

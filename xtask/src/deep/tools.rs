@@ -71,6 +71,16 @@ pub(super) fn go() -> Result<PathBuf, Error> {
     Ok(sources)
 }
 
+/// Prometheus' own tool.
+pub(super) fn promtool() -> Result<Command, Error> {
+    needs(
+        "promtool",
+        "--version",
+        "install Prometheus 2.42 or later (Debian: apt-get install prometheus)",
+    )?;
+    Ok(Command::new("promtool"))
+}
+
 fn installed(
     by: &str,
     install: &mut Command,

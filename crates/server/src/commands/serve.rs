@@ -5,21 +5,23 @@ use chancery_telemetry::causes;
 use chancery_token_log::TokenLog;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
-    time::MissedTickBehavior,
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior, sleep, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
+use super::signals::Signals;
 use crate::{
     alone::alone,
     clock::{self, SystemClock},
     config::Config,
     connections::{self, Door},
+    descriptors,
     exit::Failure,
     platform::Platform,
     sealing,
     start::{self, Process},
-    telemetry::{Collector, Lags, push},
+    telemetry::{Collector, Lags, Spans, push},
     tls::Tls,
 };
 
@@ -29,12 +31,33 @@ const HOUSE_KEEPING: Duration = Duration::from_hours(1);
 /// How often the steward looks for what is due. Nothing waits for it.
 const STEWARD: Duration = Duration::from_secs(10);
 
+/// When everything has ended once it was told to stop: whoever stops it, as systemd or Docker by the files in
+/// `deploy`, kills it after thirty seconds.
+const END: Duration = Duration::from_secs(27);
+
+/// How long the store may take to close once it was told to stop a second time.
+const HURRY: Duration = Duration::from_secs(2);
+
+/// How long a collector is waited for in the end.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(
     config: Config,
     collector: Option<Collector>,
+    spans: Option<Spans>,
     clock_is_right: bool,
 ) -> Result<(), Failure> {
+    // From here on a stop that is asked for is a clean one, also before anybody can be served.
+    let signals = Signals::listen().map_err(Failure::system)?;
+    for (key, variable) in config.overridden() {
+        tracing::warn!(
+            key,
+            variable,
+            "a setting of the file does not count: the environment has another"
+        );
+    }
+    let files = descriptors::raise();
     // The ports come first: when one is taken, nothing has been made yet.
     let listener = listen(config.listen, "--listen").await?;
     let address = listener.local_addr().map_err(Failure::system)?;
@@ -46,21 +69,21 @@ pub(crate) async fn run(
     if let Some(internal) = &internal {
         config.internal_listen = Some(internal.local_addr().map_err(Failure::system)?);
     }
-    let tls = config.tls.as_ref().map(Tls::open).transpose();
+    let clock = Arc::new(SystemClock::new());
+    let tls = config.tls.as_ref();
+    let tls = tls.map(|files| Tls::open(files, clock.clone())).transpose();
     let tls = tls.map_err(Failure::input)?;
 
-    // From here on a stop that is asked for is a clean one, also before anybody can be served.
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::system)?;
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+    let _alone = alone(&config)?;
+    let process = Process::Server { clock_is_right };
+    let platform = tokio::select! {
+        platform = start::platform(&config, process, &clock) => platform?,
+        () = signals.stop() => {
+            tracing::info!("stopped before it had started");
+            return Ok(());
         }
     };
-    let _alone = alone(&config)?;
-    let clock = Arc::new(SystemClock::new());
-    let process = Process::Server { clock_is_right };
-    let platform = start::platform(&config, process, &clock).await?;
+    tell_of_files(files, &platform);
     let seen = start::clock_seen(&config, &platform.store);
     let watching = tokio::spawn(clock::watch(clock, platform.store.clone(), seen));
     let keeping = tokio::spawn(keep_house(platform.application.clone()));
@@ -73,6 +96,7 @@ pub(crate) async fn run(
         platform.store.clone(),
         platform.clock.clone(),
     ));
+    let health = tokio::spawn(platform.sources.health.clone().watch());
     let pushing = CancellationToken::new();
     let pushed = collector.map(|collector| {
         let (sources, clock) = (platform.sources.clone(), platform.clock.clone());
@@ -92,24 +116,91 @@ pub(crate) async fn run(
         tracing::info!(address = %internal, "metrics, the admin API and the console are at this address alone");
     }
     let doors = doors(&platform, listener, internal, &config, tls.as_ref());
-    let certificates = tls.map(|tls| tokio::spawn(tls.watch()));
-    connections::serve(doors, stop).await;
+    if let Some(tls) = &tls {
+        let _ = platform.sources.certificate.set(tls.certificate());
+    }
+    let certificates = tls.map(|tls| tokio::spawn(tls.watch(signals.look())));
+    let mut told = Instant::now();
+    let stop = async {
+        signals.stop().await;
+        told = Instant::now();
+    };
+    connections::serve(doors, stop, signals.hurry()).await;
     if let Some(certificates) = certificates {
         certificates.abort();
     }
-    lags.abort();
-    pushing.cancel();
-    if let Some(pushed) = pushed {
-        let _ = pushed.await;
+    for work in [
+        lags,
+        health,
+        watching,
+        keeping,
+        looking_after,
+        steward,
+        sealing,
+    ] {
+        work.abort();
     }
-    watching.abort();
-    keeping.abort();
-    looking_after.abort();
-    steward.abort();
-    sealing.abort();
-    platform.close().await;
+    pushing.cancel();
+    tokio::join!(
+        close(platform, told + END, &signals),
+        say_goodbye(pushed, spans)
+    );
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Lets go of the store, when what waits for the disk is written: until this moment, or a little longer than it is
+/// told to hurry.
+async fn close(platform: Platform, until: Instant, signals: &Signals) {
+    let hurried = async {
+        signals.hurry().await;
+        sleep(HURRY).await;
+    };
+    let closed = tokio::select! {
+        closed = timeout_at(until, platform.close()) => closed.is_ok(),
+        () = hurried => false,
+    };
+    if !closed {
+        tracing::error!(
+            "the store could not be closed in time; what was answered is durable, and records that nobody waited for may be lost"
+        );
+    }
+}
+
+/// Sends what was counted last, and the last spans.
+async fn say_goodbye(pushed: Option<JoinHandle<()>>, spans: Option<Spans>) {
+    let pushed = async {
+        if let Some(mut pushed) = pushed
+            && timeout(GOODBYE, &mut pushed).await.is_err()
+        {
+            pushed.abort();
+            tracing::warn!("the last metrics could not be sent: the collector does not answer");
+        }
+    };
+    let sent = async {
+        if let Some(spans) = spans {
+            spans.close().await;
+        }
+    };
+    tokio::join!(pushed, sent);
+}
+
+/// Says how many files may be open, and what is done with them.
+fn tell_of_files(files: usize, platform: &Platform) {
+    let connections = platform.shares.connections;
+    if platform.shares.is_enough {
+        tracing::info!(
+            files,
+            connections,
+            "so many files may be open, and so many of them be connections from outside"
+        );
+    } else {
+        tracing::warn!(
+            files,
+            connections,
+            "too few files may be open for the store and for connections from outside; allow more (LimitNOFILE, ulimits)"
+        );
+    }
 }
 
 /// What is served where.

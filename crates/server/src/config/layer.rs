@@ -41,6 +41,11 @@ impl Layer {
         }
     }
 
+    /// The keys that it has values for.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'static str> {
+        self.values.iter().map(|(key, _)| *key)
+    }
+
     pub(super) fn flags<'a>(set: impl Iterator<Item = (&'static str, &'a str)>) -> Self {
         let values = set.map(|(key, value)| (key, Value::from(value))).collect();
         Self {

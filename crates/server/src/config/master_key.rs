@@ -1,7 +1,8 @@
 //! The master key: where it is kept, and its first making.
 
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -92,6 +93,9 @@ pub(crate) enum KeySourceError {
         /// The key that it held.
         expected: MasterKeyId,
     },
+    /// What nothing was ever sealed in.
+    #[error("{} is no SQLite database: correct database_url, or move the file away to begin a new one", .0.display())]
+    NoDatabase(PathBuf),
     /// A database without its key. A new one would not open it.
     #[error(
         "the database {} was sealed with a master key, and {} is gone: put that file back, or set \
@@ -197,6 +201,9 @@ fn read_or_generate(
         found => return found,
     }
     if let Some(database) = database {
+        if !is_sqlite(&database) {
+            return Err(KeySourceError::NoDatabase(database));
+        }
         return Err(KeySourceError::Lost {
             database,
             key_file: path.to_owned(),
@@ -239,6 +246,16 @@ fn existing(database: &DatabaseUrl) -> Option<PathBuf> {
             written.then(|| path.clone())
         }
         DatabaseUrl::Postgres(_) => None,
+    }
+}
+
+/// Whether the file begins as a database of SQLite does. What cannot be read is for whoever opens it to tell.
+fn is_sqlite(path: &Path) -> bool {
+    const HEADER: &[u8; 16] = b"SQLite format 3\0";
+    let mut begin = [0; HEADER.len()];
+    match File::open(path).and_then(|mut file| file.read_exact(&mut begin)) {
+        Ok(()) => begin == *HEADER,
+        Err(error) => error.kind() != io::ErrorKind::UnexpectedEof,
     }
 }
 

@@ -85,6 +85,8 @@ pub(crate) struct Config {
     pub(crate) telemetry: TelemetryConfig,
     /// How the server logs.
     pub(crate) log: LogConfig,
+    /// Keys of the file that variables of the environment go over.
+    overridden: Vec<&'static str>,
     origins: BTreeMap<&'static str, Origin>,
 }
 
@@ -156,6 +158,13 @@ impl Config {
 
     fn origin(&self, key: &str) -> &Origin {
         self.origins.get(key).unwrap_or(&Origin::Default)
+    }
+
+    /// Keys of the file that do not count, each with the variable that goes over it: an image or a unit sets some
+    /// that whoever wrote the file may not know of.
+    pub(crate) fn overridden(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let keys = self.overridden.iter();
+        keys.map(|key| (*key, keys::variable(key)))
     }
 
     /// Whether nobody has said where the server is reached.

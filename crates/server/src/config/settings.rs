@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use figment::Figment;
-use figment::value::Value;
+use figment::value::{Num, Value};
 
 use super::error::Problem;
 use super::keys::{self, KEYS};
@@ -26,13 +26,21 @@ impl Config {
         E: IntoIterator<Item = (OsString, OsString)>,
     {
         let mut figment = Figment::from(defaults(inputs.terminal));
+        let environment = environment::read(inputs.environment)?;
+        let mut overridden = Vec::new();
         if let Some(file) = file::read(inputs.flags.config.as_deref(), &inputs.directory)? {
+            overridden.extend(
+                file.keys()
+                    .filter(|key| environment.keys().any(|k| k == *key)),
+            );
             figment = figment.merge(file);
         }
         figment = figment
-            .merge(environment::read(inputs.environment)?)
+            .merge(environment)
             .merge(Layer::flags(inputs.flags.set()));
-        Settings(figment).typed()
+        let mut config = Settings(figment).typed()?;
+        config.overridden = overridden;
+        Ok(config)
     }
 }
 
@@ -95,12 +103,13 @@ impl Settings {
             tls,
             telemetry: TelemetryConfig {
                 otlp_endpoint: self.optional(keys::TELEMETRY_OTLP_ENDPOINT, str::parse)?,
-                sampling: self.parsed(keys::TELEMETRY_SAMPLING, str::parse)?,
+                sampling: self.number(keys::TELEMETRY_SAMPLING)?,
             },
             log: LogConfig {
                 format: self.parsed(keys::LOG_FORMAT, str::parse)?,
                 level: self.parsed(keys::LOG_LEVEL, str::parse)?,
             },
+            overridden: Vec::new(),
             origins: self.origins(),
         })
     }
@@ -179,24 +188,20 @@ impl Settings {
             .map_err(|error| self.invalid(key, error))
     }
 
-    /// A whole number, which a file may have without quotes.
+    /// A number, which a file may have without quotes.
     fn number<T>(&self, key: &'static str) -> Result<T, ConfigError>
     where
         T: FromStr,
         Problem: From<T::Err>,
     {
-        match self
-            .0
-            .find_value(key)
-            .ok()
-            .and_then(|value| value.to_u128())
-        {
-            Some(number) => number
-                .to_string()
-                .parse()
-                .map_err(|error: T::Err| self.invalid(key, error)),
-            None => self.parsed(key, str::parse),
-        }
+        let number = match self.0.find_value(key).ok().and_then(|value| value.to_num()) {
+            Some(Num::I64(number)) => number.to_string(),
+            Some(Num::F64(number)) => number.to_string(),
+            _ => return self.parsed(key, str::parse),
+        };
+        number
+            .parse()
+            .map_err(|error: T::Err| self.invalid(key, error))
     }
 
     /// Yes or no, which a file may have without quotes.

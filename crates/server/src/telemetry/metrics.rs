@@ -1,21 +1,27 @@
 //! Everything that is counted, collected.
 
-use std::{borrow::Cow, sync::Arc, time::Instant};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 use chancery_crypto::SecretHasher;
 use chancery_directory::Directory;
-use chancery_domain::Clock;
+use chancery_domain::{Clock, Timestamp};
 use chancery_event_store::{Connections, Store};
 use chancery_telemetry::{Family, Labels, Points, http::Http};
 use chancery_token_log::TokenLog;
 use chancery_token_service::TokenService;
 
 use super::{Lags, prometheus};
+use crate::{health::Health, places::Places, tls::Certificate};
 
 /// The parts of a server that count.
 pub(crate) struct Sources {
     pub(crate) began: Instant,
+    pub(crate) started: Timestamp,
     pub(crate) http: Arc<Http>,
     pub(crate) token_service: TokenService,
     pub(crate) directory: Arc<Directory>,
@@ -23,6 +29,11 @@ pub(crate) struct Sources {
     pub(crate) log: TokenLog,
     pub(crate) store: Store,
     pub(crate) lags: Arc<Lags>,
+    /// Of each address that is listened at.
+    pub(crate) places: Vec<(&'static str, Arc<Places>)>,
+    /// Of the TLS that is served, if any is.
+    pub(crate) certificate: OnceLock<Arc<Certificate>>,
+    pub(crate) health: Arc<Health>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -36,6 +47,8 @@ impl Sources {
         families.extend(self.directory.families());
         families.extend(self.log.families());
         families.extend(self.lags.families(self.began));
+        families.extend(places(&self.places));
+        families.extend(certificate(self.certificate.get()));
         families.extend(connections(&[
             ("roll", self.store.connections()),
             ("token_log", self.log.connections()),
@@ -43,6 +56,10 @@ impl Sources {
         families
     }
 
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact up to 2^53 microseconds, which is the year 2255"
+    )]
     fn process(&self) -> Vec<Family> {
         let version: Labels = vec![("service.version", env!("CARGO_PKG_VERSION").into())];
         let mut families = vec![
@@ -53,10 +70,22 @@ impl Sources {
                 points: Points::Gauges(vec![(version, 1.0)]),
             },
             Family::gauge(
+                "process.start_time",
+                "s",
+                "When the process started, in seconds since 1970.",
+                self.started.micros() as f64 / 1e6,
+            ),
+            Family::gauge(
                 "process.uptime",
                 "s",
                 "How long the process has been running.",
                 self.began.elapsed().as_secs_f64(),
+            ),
+            Family::gauge(
+                "chancery.ready",
+                "{node}",
+                "1 where this node can do its work, as it found itself a few seconds ago; else /readyz says why.",
+                f64::from(u8::from(self.health.is_ready())),
             ),
             Family::gauge(
                 "chancery.clock.wrong",
@@ -84,6 +113,69 @@ pub(crate) fn routes(sources: Arc<Sources>) -> Router {
         (kind, prometheus::text(&sources.collect())).into_response()
     };
     Router::new().route("/metrics", get(metrics).with_state(sources))
+}
+
+/// Without TLS there is no end to tell of.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "exact up to 2^53 seconds, which is beyond the year 9999"
+)]
+fn certificate(certificate: Option<&Arc<Certificate>>) -> [Family; 2] {
+    let ends = certificate.and_then(|certificate| certificate.not_after());
+    let refused = certificate.is_some_and(|certificate| certificate.is_refused());
+    [
+        Family {
+            name: "chancery.tls.certificate.not_after",
+            unit: "s",
+            help: "When the certificate that is served ends, in seconds since 1970.",
+            points: Points::Gauges(
+                ends.map(|ends| (Labels::new(), ends.seconds() as f64))
+                    .into_iter()
+                    .collect(),
+            ),
+        },
+        Family::gauge(
+            "chancery.tls.reload_failed",
+            "{certificate}",
+            "1 where the certificate's files hold something that is not served.",
+            f64::from(u8::from(refused)),
+        ),
+    ]
+}
+
+/// The connections from outside.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "there are far fewer than 2^52 connections"
+)]
+fn places(addresses: &[(&'static str, Arc<Places>)]) -> [Family; 3] {
+    let labelled = |of: fn(&Places) -> f64| -> Vec<(Labels, f64)> {
+        let point = |(address, places): &(&'static str, Arc<Places>)| {
+            (vec![("chancery.address", (*address).into())], of(places))
+        };
+        addresses.iter().map(point).collect()
+    };
+    let given_up = addresses.iter().map(|(_, places)| places.given_up()).sum();
+    [
+        Family {
+            name: "chancery.connections.open",
+            unit: "{connection}",
+            help: "Connections from outside, by the setting that names the address they came to.",
+            points: Points::Gauges(labelled(|places| places.open() as f64)),
+        },
+        Family {
+            name: "chancery.connections.max",
+            unit: "{connection}",
+            help: "How many there may be: the files that may be open, less what the stores need.",
+            points: Points::Gauges(labelled(|places| places.bound() as f64)),
+        },
+        Family::sum(
+            "chancery.connections.given_up",
+            "{connection}",
+            "Idle connections that were closed because others came and every place was taken.",
+            given_up,
+        ),
+    ]
 }
 
 #[expect(

@@ -8,6 +8,7 @@ mod metrics;
 mod otlp;
 mod prometheus;
 mod push;
+mod sampling;
 mod spans;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! Spans: what one is of a request, and how spans leave the process.
 
+use std::{sync::Arc, time::Duration};
+
 use chancery_crypto::Entropy;
 use chancery_telemetry::{Repeated, TraceContext, spans::TARGET};
 use opentelemetry::{
@@ -10,27 +12,34 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::{
     Resource,
-    trace::{IdGenerator, Sampler, SdkTracerProvider},
+    trace::{IdGenerator, SdkTracerProvider},
 };
 use tokio::runtime::Handle;
 use tracing::{Span, Subscriber, level_filters::LevelFilter};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 
-use super::otlp::{Collector, SCOPE, SpanSender};
+use super::{
+    otlp::{Collector, SCOPE, SpanSender},
+    sampling::{Sampling, Unbelieved},
+};
+
+/// How long the last spans may take to be sent.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// The spans of this process, on their way to a collector.
 #[derive(Clone, Debug)]
 pub(crate) struct Spans(SdkTracerProvider);
 
 impl Spans {
-    /// Spans of the traces that callers follow, and of this part of the traces that begin here.
+    /// Spans of the traces that believed callers follow, and of this part of all others.
     pub(crate) fn new(
         collector: Collector,
         ratio: f64,
         runtime: Handle,
         entropy: impl Entropy + 'static,
     ) -> Self {
+        let entropy: Arc<dyn Entropy> = Arc::new(entropy);
         let attributes: Vec<_> = collector
             .attributes()
             .map(|(key, value)| KeyValue::new(key, value.to_owned()))
@@ -46,10 +55,8 @@ impl Spans {
         };
         let provider = SdkTracerProvider::builder()
             .with_resource(resource)
-            .with_id_generator(Ids(Box::new(entropy)))
-            .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(
-                ratio,
-            ))))
+            .with_sampler(Sampling::of(ratio, entropy.clone()))
+            .with_id_generator(Ids(entropy))
             .with_batch_exporter(sender)
             .build();
         Self(provider)
@@ -68,9 +75,10 @@ impl Spans {
             .with_filter(Targets::new().with_target(TARGET, LevelFilter::TRACE))
     }
 
-    /// Sends what has not been sent. It waits for the collector, so not for long.
+    /// Sends what has not been sent. It waits for the collector, and not for long.
     pub(crate) async fn close(self) {
-        let closed = tokio::task::spawn_blocking(move || self.0.shutdown()).await;
+        let close = move || self.0.shutdown_with_timeout(GOODBYE);
+        let closed = tokio::task::spawn_blocking(close).await;
         if let Ok(Err(error)) = closed {
             tracing::warn!(%error, "the last spans could not be sent");
         }
@@ -78,7 +86,7 @@ impl Spans {
 }
 
 /// Ids of spans; a trace's id is that of its request, which the roll and the activity log know too.
-struct Ids(Box<dyn Entropy>);
+struct Ids(Arc<dyn Entropy>);
 
 impl std::fmt::Debug for Ids {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -124,8 +132,12 @@ pub(crate) fn of_request(trace: &TraceContext, method: &'static str, route: &str
     }
     span.record("otel.name", format!("{method} {route}"));
     if let Some(parent) = parent(trace) {
+        let mut context = Context::new();
+        if !trace.is_believed() {
+            context = context.with_value(Unbelieved);
+        }
         // It fails where there is no exporter, and then there is nothing to be a child of.
-        let _ = span.set_parent(Context::new().with_remote_span_context(parent));
+        let _ = span.set_parent(context.with_remote_span_context(parent));
     }
     span
 }

@@ -14,6 +14,7 @@ mod crash;
 mod demo;
 mod drain;
 mod export;
+mod files;
 mod first_start;
 mod forwarded;
 mod guide;

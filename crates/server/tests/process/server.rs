@@ -127,6 +127,11 @@ impl Server {
     /// The same, so that a write beyond the size that its files may have fails, as on a full disk, and does
     /// not end it: see [`Server::may_write`].
     pub(crate) fn start_on_a_small_disk(directory: &Path) -> Self {
+        Self::start_after("trap '' XFSZ", directory, &[])
+    }
+
+    /// The same, after a shell has done this in its process.
+    pub(crate) fn start_after(prepared: &str, directory: &Path, arguments: &[String]) -> Self {
         let binary = chancery(directory);
         let mut shell = Command::new("/bin/sh");
         shell.current_dir(directory).env_clear();
@@ -135,9 +140,9 @@ impl Server {
                 .get_envs()
                 .filter_map(|(name, value)| Some((name, value?))),
         );
-        shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);
+        shell.args(["-c", &format!("{prepared}; exec \"$0\" \"$@\"")]);
         shell.arg(binary.get_program());
-        Self::start_by(shell, directory, &[])
+        Self::start_by(shell, directory, arguments)
     }
 
     fn start_by(mut command: Command, directory: &Path, arguments: &[String]) -> Self {
@@ -270,8 +275,12 @@ impl Server {
     }
 
     pub(crate) fn tell_to_stop(&self) {
+        self.signal("-TERM");
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.lock().unwrap().id().to_string();
-        let told = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        let told = Command::new("kill").args([signal, &id]).status().unwrap();
         assert!(told.success());
     }
 

@@ -162,7 +162,9 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 async fn a_collector_gets_the_spans_of_a_request_and_no_secret() {
     let (collector, url) = Collector::start().await;
     let directory = tempfile::tempdir().unwrap();
-    let config = format!("[telemetry]\notlp_endpoint = \"{url}/otlp\"\nsampling = \"1\"\n");
+    let config = format!(
+        "trusted_proxies = [\"127.0.0.1\"]\n[telemetry]\notlp_endpoint = \"{url}/otlp\"\nsampling = \"1\"\n"
+    );
     fs::write(directory.path().join("chancery.toml"), config).unwrap();
     let server = Server::start(directory.path(), &[]);
     let text = |name: &str| server.operator[name].as_str().unwrap().to_owned();
@@ -278,6 +280,52 @@ async fn a_collector_that_is_away_harms_nobody() {
     assert!(server.log().contains("metrics could not be sent"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_does_not_decide_what_is_sent() {
+    let (collector, url) = Collector::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let config = format!(
+        "trusted_proxies = [\"127.0.0.2\"]\n[telemetry]\notlp_endpoint = \"{url}/otlp\"\nsampling = \"0\"\n"
+    );
+    fs::write(directory.path().join("chancery.toml"), config).unwrap();
+    let server = Server::start(directory.path(), &[]);
+    let ask = async |from: [u8; 4], path: &str, trace: &str| {
+        let http = reqwest::Client::builder().local_address(std::net::IpAddr::from(from));
+        let request = http.build().unwrap().get(format!("{}{path}", server.url));
+        let sent = format!("00-{trace}-00f067aa0ba902b7-01");
+        let answer = request.header("traceparent", &sent).send().await.unwrap();
+        assert_eq!(answer.headers()["traceparent"], sent);
+    };
+    // An endpoint that is told before the routes, one of the routes, and none.
+    for path in ["/t/system/oauth2/jwks", "/healthz", "/nowhere"] {
+        ask([127, 0, 0, 1], path, "22222222222222222222222222222222").await;
+        ask([127, 0, 0, 2], path, TRACE).await;
+    }
+    assert_eq!(server.terminate(), 0);
+    let spans = collector.spans();
+    let of_strangers = spans
+        .iter()
+        .filter(|span| hex(&span.trace_id).starts_with("2222"));
+    assert_eq!(of_strangers.count(), 0);
+    let parents: Vec<_> = spans.iter().map(|span| hex(&span.parent_span_id)).collect();
+    let followed = parents
+        .iter()
+        .filter(|parent| *parent == "00f067aa0ba902b7");
+    assert_eq!(followed.count(), 3, "{spans:#?}");
+}
+
+/// What labels are compared with in a query, as it is told.
+fn compared(query: &str) -> impl Iterator<Item = String> {
+    let pairs = query.split(['{', ',', '}']).map(str::trim);
+    let told = pairs.filter_map(|pair| {
+        let (label, value) = pair.split_once("=\"")?;
+        let value = value.strip_suffix('"')?;
+        Some(format!("{}=\"{value}\"", label.trim_end_matches('!')))
+    });
+    // What Prometheus adds by itself, and what a dashboard asks its reader for.
+    told.filter(|pair| !pair.starts_with("job=") && !pair.contains('$'))
+}
+
 /// The words of a query that begin like a name of ours.
 fn names(query: &str) -> impl Iterator<Item = &str> {
     let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
@@ -329,6 +377,9 @@ async fn the_dashboard_and_the_alerts_name_only_what_is_exported() {
     for query in &asked {
         for name in names(query) {
             assert!(exported.contains(name), "`{name}` is not exported: {query}");
+        }
+        for label in compared(query) {
+            assert!(text.contains(&label), "`{label}` is not exported: {query}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertificateParams, CertifiedKey, KeyPair, date_time_ymd, generate_simple_self_signed};
 use reqwest::Certificate;
 use serde_json::Value;
 
@@ -13,6 +13,15 @@ fn certified() -> (String, String) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     (cert.pem(), signing_key.serialize_pem())
+}
+
+/// The same, which has ended.
+fn ended() -> (String, String) {
+    let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2021, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
 
 /// A client that trusts this certificate, and keeps no connection.
@@ -70,11 +79,63 @@ async fn a_certificate_is_exchanged_without_a_restart_and_a_bad_one_is_not_taken
     let old = trusting(&first.0).get(format!("{}/healthz", server.url));
     assert!(old.send().await.is_err());
 
+    // A health check trusts nobody's certificate, since it has none to trust.
+    let ready = || {
+        let mut ready = chancery(directory.path());
+        let address = server.address.strip_prefix("http://").unwrap();
+        ready.args(["ready", "--listen", address]);
+        output(ready)
+    };
+    assert_eq!(ready(), (0, "ready\n".to_owned(), String::new()));
     assert_eq!(server.terminate(), 0);
+    let (status, _, told) = ready();
+    assert_eq!(status, 3, "{told}");
+    assert!(told.contains("/readyz does not answer"), "{told}");
     let log = server.log();
     let told = |text: &str| log.lines().filter(|line| line.contains(text)).count();
     assert_eq!(told("the new TLS certificate cannot be used"), 1, "{log}");
     assert_eq!(told("the TLS certificate has changed"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_has_ended_takes_the_place_of_none_that_has_not_and_it_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first, ended) = (certified(), ended());
+    configure(directory.path(), "");
+    put(directory.path(), &first.0, &first.1);
+    let server = Server::start(directory.path(), &[]);
+    let told = async || {
+        let asked = trusting(&first.0).get(format!("{}/metrics", server.url));
+        asked.send().await.unwrap().text().await.unwrap()
+    };
+    let metrics = told().await;
+    // The year 4096.
+    assert!(
+        metrics.contains("\nchancery_tls_certificate_not_after_seconds 67090118400\n"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("\nchancery_tls_reload_failed 0\n"),
+        "{metrics}"
+    );
+    put(directory.path(), &ended.0, &ended.1);
+    server.logs("has ended at 2021-01-01T00:00:00.000000Z, and the one that is served has not");
+    assert!(served(&server.url, &first.0).await);
+    assert!(told().await.contains("\nchancery_tls_reload_failed 1\n"));
+    put(directory.path(), &first.0, &first.1);
+    // Whoever knows that files have changed says so.
+    server.signal("-HUP");
+    server.logs("SIGHUP: the TLS files are looked at");
+    while !told().await.contains("\nchancery_tls_reload_failed 0\n") {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.terminate(), 0);
+
+    // With no other there is nothing better to serve.
+    put(directory.path(), &ended.0, &ended.1);
+    let server = Server::start(directory.path(), &[]);
+    server.logs("the TLS certificate has ended: clients will refuse it");
+    assert_eq!(server.terminate(), 0);
 }
 
 #[test]

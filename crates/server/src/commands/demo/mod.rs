@@ -89,9 +89,10 @@ async fn tell(location: &StoreLocation, directory: &std::path::Path) -> Result<(
         app: platform.app.clone(),
         tls: None,
     };
-    let server = tokio::spawn(serve(vec![door], async move {
+    let told_to_stop = async move {
         let _ = stopped.await;
-    }));
+    };
+    let server = tokio::spawn(serve(vec![door], told_to_stop, std::future::pending()));
     let operator = std::fs::read(&credential)
         .and_then(|json| serde_json::from_slice(&json).map_err(io::Error::from));
     let told = match operator {

@@ -61,10 +61,18 @@ fn many_first_starts_at_once_agree_on_one_key() {
 #[test]
 fn a_database_without_its_key_is_not_given_a_new_one() {
     let (scene, data) = in_directory();
-    fs::write(data.join("chancery.db"), "not empty").unwrap();
-    let error = open(&scene, 1).unwrap_err();
-    assert!(matches!(error, KeySourceError::Lost { .. }), "{error}");
-    assert!(!data.join("master.key").exists());
+    for (database, is_one) in [
+        ("SQLite format 3\0 and more", true),
+        ("something else, and as long", false),
+        ("short", false),
+    ] {
+        fs::write(data.join("chancery.db"), database).unwrap();
+        let error = open(&scene, 1).unwrap_err();
+        let lost = matches!(error, KeySourceError::Lost { .. });
+        let other = matches!(error, KeySourceError::NoDatabase(_));
+        assert_eq!((lost, other), (is_one, !is_one), "{error}");
+        assert!(!data.join("master.key").exists());
+    }
     fs::write(data.join("chancery.db"), "").unwrap();
     open(&scene, 1).unwrap();
 }

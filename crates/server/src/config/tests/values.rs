@@ -47,6 +47,42 @@ fn a_wrong_value_names_its_key_and_source() {
 }
 
 #[test]
+fn numbers_of_a_file_need_no_quotes() {
+    let config = scene()
+        .file("telemetry.sampling = 0.5\nactivity.retention_days = 30\n")
+        .config();
+    assert_eq!(config.telemetry.sampling.to_string(), "0.5");
+    assert_eq!(config.activity.retention.to_string(), "30");
+    let whole = scene().file("telemetry.sampling = 1\n").config();
+    assert_eq!(whole.telemetry.sampling.to_string(), "1");
+    for (file, key) in [
+        ("activity.retention_days = 0", "activity.retention_days"),
+        ("activity.retention_days = 1.5", "activity.retention_days"),
+        ("activity.retention_days = -1", "activity.retention_days"),
+        ("telemetry.sampling = 2", "telemetry.sampling"),
+        ("telemetry.sampling = nan", "telemetry.sampling"),
+    ] {
+        let refusal = scene().file(file).refusal();
+        assert!(
+            refusal.starts_with(&format!("`{key}` (file chancery.toml): ")),
+            "{refusal}"
+        );
+        assert!(!refusal.contains("quotes"), "{refusal}");
+    }
+}
+
+#[test]
+fn what_the_environment_goes_over_in_the_file_is_known() {
+    let config = scene()
+        .file("listen = '127.0.0.1:9090'\nlog.level = 'warn'\n")
+        .env("CHANCERY_LISTEN", "127.0.0.1:8080")
+        .env("CHANCERY_DATA_DIR", "/data")
+        .config();
+    let overridden: Vec<_> = config.overridden().collect();
+    assert_eq!(overridden, [("listen", "CHANCERY_LISTEN".to_owned())]);
+}
+
+#[test]
 fn an_empty_value_is_refused() {
     for key in keys::KEYS
         .iter()
