@@ -459,13 +459,15 @@ impl Application {
         caller: &Caller,
         client: ClientId,
     ) -> Result<TenantId, Error> {
-        let tenant = match self.homes.0.get(&client) {
-            Some(tenant) => Some(tenant),
-            None => clients::platform_tenant_of(&self.parts.store, client).await?,
+        let tenant = if let Some(tenant) = self.homes.0.get(&client) {
+            Some(tenant)
+        } else {
+            let tenant = clients::platform_tenant_of(&self.parts.store, client).await?;
+            if let Some(tenant) = tenant {
+                self.homes.0.insert(client, tenant);
+            }
+            tenant
         };
-        if let Some(tenant) = tenant {
-            self.homes.0.insert(client, tenant);
-        }
         match tenant {
             Some(tenant) if caller.sees(tenant) => Ok(tenant),
             _ => Err(Error::NotFound { what: "client" }),

@@ -1,6 +1,9 @@
 //! The change path: authorise, load, decide, append, fold, remember, commit.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use chancery_crypto::sha256;
 use chancery_domain::{
@@ -398,6 +401,33 @@ impl Work {
             Err(WriteError::Overtaken)
         }
     }
+}
+
+/// Looks once more at the callers that are of another tenant than the one that they change, whose lock therefore does
+/// not hold them: the changes that were written since may have taken long.
+pub(crate) async fn still_there(tx: &mut Tx, works: &[&Work]) -> Result<(), WriteError> {
+    let mut found = HashMap::new();
+    for work in works {
+        let (application, tenant) = (&work.application, work.tenant());
+        let Some((identity, seen)) = work.caller.identity().zip(work.caller.seen()) else {
+            continue;
+        };
+        if identity.home == tenant {
+            continue;
+        }
+        let stands = match found.entry((identity.home, identity.client)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let theirs = (identity.home, seen.streams.as_slice());
+                let (_, beside) = tx.versions_beside(tenant, &[], theirs).await?;
+                unknown.insert(beside)
+            }
+        };
+        if !application.is_as_seen(identity, seen, stands)? {
+            application.still_allowed(tx, &work.caller).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What was written of a change.

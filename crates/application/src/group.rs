@@ -7,14 +7,15 @@ use chancery_domain::{StreamId, TenantId};
 use chancery_event_store::{Backend, Store, StoreError, Tx};
 use chancery_telemetry::{TraceContext, stage};
 use futures_util::future::{BoxFuture, try_join_all};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, Span};
 
 use crate::{
     Application,
     error::Error,
-    execute::{Decided, Work, WriteError, Written},
-    together::{Lanes, NotDone},
+    execute::{Decided, Work, WriteError, Written, still_there},
+    together::{Lanes, NotDone, PATIENCE},
 };
 
 /// A tenant, where its lock is what changes wait for; on SQLite there is one writer for all.
@@ -48,8 +49,8 @@ impl Application {
         };
         match self.changes.pass(lane, job).await {
             Ok(written) => written,
-            Err(NotDone::Late) => Err(Error::Unavailable(Box::new(NotDone::Late)).into()),
             Err(NotDone::Lost) => Err(Error::Internal(Box::new(NotDone::Lost)).into()),
+            Err(why) => Err(unavailable(why)),
         }
     }
 }
@@ -80,16 +81,21 @@ async fn written(store: &Store, jobs: &[&Job]) -> Vec<Result<Written, WriteError
     if jobs.len() > 1 {
         match written_together(store, jobs).await {
             Ok(written) => return written.into_iter().map(Ok).collect(),
-            Err(Shared::ByAll(error)) => return failed(error, jobs.len()),
+            Err(Failed::All(error)) => return failed(error, jobs.len()),
             // It may be one alone that cannot be made. Nothing of the others has happened.
-            Err(Shared::ByOne) => {}
+            Err(Failed::One) => {}
         }
     }
     let mut answers = Vec::with_capacity(jobs.len());
+    let begun = Instant::now();
     for job in jobs {
+        // Each would wait as long for the same, and those who come after them too.
+        if begun.elapsed() >= PATIENCE {
+            answers.push(Err(unavailable(NotDone::Late)));
+            continue;
+        }
         match store.begin().await {
             Ok(tx) => answers.push(job.write_and_commit(tx).await),
-            // Each would wait as long for the same.
             Err(error) => {
                 answers.extend(failed(error, jobs.len() - answers.len()));
                 break;
@@ -99,55 +105,79 @@ async fn written(store: &Store, jobs: &[&Job]) -> Vec<Result<Written, WriteError
     answers
 }
 
+fn unavailable(why: NotDone) -> WriteError {
+    Error::Unavailable(Box::new(why)).into()
+}
+
 fn failed(error: StoreError, many: usize) -> Vec<Result<Written, WriteError>> {
     let each = std::iter::repeat_n(error, many);
     each.map(|error| Err(WriteError::from(error))).collect()
 }
 
 /// Why changes were not made together.
-enum Shared {
+#[derive(Debug)]
+enum Failed {
     /// What holds for all of them.
-    ByAll(StoreError),
+    All(StoreError),
     /// What may hold for one of them.
-    ByOne,
+    One,
 }
 
-impl From<StoreError> for Shared {
+impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Self {
-        Self::ByAll(error)
+        Self::All(error)
     }
 }
 
-impl From<WriteError> for Shared {
+impl From<WriteError> for Failed {
     fn from(error: WriteError) -> Self {
         let WriteError::Failed(Error::Unavailable(cause)) = error else {
-            return Self::ByOne;
+            return Self::One;
         };
         // A clock that is behind the roll of one tenant is no fault of the store.
         match cause.downcast::<StoreError>() {
-            Ok(error) => Self::ByAll(*error),
-            Err(_) => Self::ByOne,
+            Ok(error) if holds_for_all(&error) => Self::All(*error),
+            _ => Self::One,
         }
     }
 }
 
-async fn written_together(store: &Store, jobs: &[&Job]) -> Result<Vec<Written>, Shared> {
-    let Some((first, rest)) = jobs.split_first() else {
-        return Ok(Vec::new());
+/// Whether the store is away or cannot write at all. What it says of one statement (that it took too long, or too much
+/// memory, or was chosen to end a deadlock) may be the statement's own.
+fn holds_for_all(error: &StoreError) -> bool {
+    let StoreError::Unavailable(cause) = error else {
+        return false;
     };
-    let mut tx = store.begin().await?;
-    let mut written = vec![first.write(&mut tx).await?];
-    // With the lock held. All ask with one query.
-    let revoked = try_join_all(jobs.iter().map(|job| job.work.not_revoked()));
-    let others = async {
-        for job in rest {
-            written.push(job.write(&mut tx).await?);
+    match cause.code.as_deref() {
+        // The connection is lost, or there is none.
+        None => true,
+        // SQLSTATE: connection, shutdown, system, full disk. It has five characters, and a code of SQLite fewer.
+        Some(code) if code.len() == 5 => ["08", "57P", "58", "53100"]
+            .iter()
+            .any(|all| code.starts_with(all)),
+        // SQLite: busy, locked, read-only, input and output, full, not to be opened.
+        Some(code) => {
+            let code = code.parse().map_or(0, |code: i32| code & 0xff);
+            [5, 6, 8, 10, 13, 14].contains(&code)
         }
-        Ok(())
-    };
-    let (revoked, others): (_, Result<(), Shared>) = tokio::join!(revoked, others);
-    revoked.map_err(WriteError::from)?;
-    others?;
+    }
+}
+
+async fn written_together(store: &Store, jobs: &[&Job]) -> Result<Vec<Written>, Failed> {
+    let mut tx = store.begin().await?;
+    let mut written = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        written.push(job.write(&mut tx).await?);
+    }
+    // What the lock does not hold is asked last, since the others have taken their time: who is of another tenant, and
+    // whose token was revoked, for which all ask with one query.
+    if store.backend() == Backend::Postgres {
+        let works: Vec<_> = jobs.iter().map(|job| &*job.work).collect();
+        still_there(&mut tx, &works).await?;
+    }
+    let revoked = try_join_all(jobs.iter().map(|job| job.work.not_revoked()));
+    // Whether it is so may be asked by one alone.
+    revoked.await.map_err(|_| Failed::One)?;
     let commits: Vec<_> = jobs.iter().map(|job| job.stage_of_commit()).collect();
     tx.commit().await?;
     drop(commits);
@@ -216,5 +246,37 @@ impl Job {
 
     fn stage_of_commit(&self) -> Span {
         self.span.in_scope(|| stage!("commit"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_event_store::Cause;
+
+    use super::*;
+
+    #[test]
+    fn one_that_fails_for_its_own_sake_is_tried_alone() {
+        let unavailable = |code: Option<&str>| {
+            let (code, message) = (code.map(ToOwned::to_owned), String::new());
+            StoreError::Unavailable(Cause { code, message })
+        };
+        let of_all =
+            |error: StoreError| matches!(Failed::from(WriteError::from(error)), Failed::All(_));
+        for code in ["08006", "57P01", "58030", "53100", "5", "13", "778"] {
+            assert!(of_all(unavailable(Some(code))), "{code}");
+        }
+        assert!(of_all(unavailable(None)));
+        // A statement of its own took too long, or too much; it lost a deadlock.
+        for code in ["57014", "53200", "40P01", "9"] {
+            assert!(!of_all(unavailable(Some(code))), "{code}");
+        }
+        assert!(!of_all(StoreError::MasterKeyLeft {
+            found: "a".into(),
+            current: "b".into()
+        }));
+        let late = Error::Unavailable(Box::new(NotDone::Late));
+        assert!(matches!(Failed::from(WriteError::from(late)), Failed::One));
+        assert!(matches!(Failed::from(WriteError::Overtaken), Failed::One));
     }
 }

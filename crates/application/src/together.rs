@@ -4,19 +4,29 @@ use std::{
     collections::HashMap,
     hash::Hash,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{sync::oneshot, time::timeout};
 use tokio_util::task::TaskTracker;
 
 /// How much is done together. Whoever waits, waits for all of it.
 const TOGETHER: usize = 32;
 
 /// How long one waits for their turn: no longer than for a connection.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a group may take, which is longer than the store takes to give up. A connection that says nothing any more
+/// would else stop its lane for good.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How many wait in a lane: more than are done within the time that they wait.
+const WAITING: usize = 4_096;
 
 /// Why a job was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,15 +34,18 @@ pub(crate) enum NotDone {
     /// Its turn did not come in time.
     #[error("too many changes wait for the same tenant, or for the database; try again")]
     Late,
+    /// It has taken too long: it is not known what became of it.
+    #[error("a change has taken too long; send it again with the same commandId")]
+    Unknown,
     /// Doing it, or what was done with it, has panicked: it is not known what became of it.
     #[error("a change has panicked, or one that was made together with it")]
     Lost,
 }
 
-/// A job, since when it waits, and who waits for its answer.
+/// A job, and who waits for its answer.
 struct Waits<J, A> {
+    number: u64,
     job: J,
-    since: Instant,
     answer: oneshot::Sender<Result<A, NotDone>>,
 }
 
@@ -44,6 +57,7 @@ type Do<J, A> = dyn Fn(Vec<J>) -> BoxFuture<'static, Vec<A>> + Send + Sync;
 /// is in takes no memory.
 pub(crate) struct Lanes<K, J, A> {
     tasks: TaskTracker,
+    next: AtomicU64,
     /// Those who wait in each lane where something is under way.
     waiting: Mutex<HashMap<K, Waiting<J, A>>>,
     /// Does some jobs and gives the answer to each, in their order.
@@ -62,6 +76,7 @@ where
     ) -> Arc<Self> {
         Arc::new(Self {
             tasks,
+            next: AtomicU64::new(0),
             waiting: Mutex::default(),
             each: Box::new(each),
         })
@@ -69,44 +84,70 @@ where
 
     /// The answer to a job, once it was done in this lane.
     pub(crate) async fn pass(self: &Arc<Self>, lane: K, job: J) -> Result<A, NotDone> {
-        let (answer, answered) = oneshot::channel();
+        let (answer, mut answered) = oneshot::channel();
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
         let idle = {
             let mut waiting = self.waiting();
             let idle = !waiting.contains_key(&lane);
-            waiting.entry(lane.clone()).or_default().push(Waits {
+            let in_lane = waiting.entry(lane.clone()).or_default();
+            if in_lane.len() >= WAITING {
+                return Err(NotDone::Late);
+            }
+            in_lane.push(Waits {
+                number,
                 job,
-                since: Instant::now(),
                 answer,
             });
             idle
         };
         if idle {
             // A task of its own, since whoever came first may go away while others wait.
-            self.tasks.spawn(Arc::clone(self).drive(lane));
+            self.tasks.spawn(Arc::clone(self).drive(lane.clone()));
         }
-        answered.await.unwrap_or(Err(NotDone::Lost))
+        match timeout(PATIENCE, &mut answered).await {
+            Ok(answer) => answer.unwrap_or(Err(NotDone::Lost)),
+            Err(_) if self.leaves(&lane, number) => Err(NotDone::Late),
+            // It is being done, which has a limit of its own.
+            Err(_) => answered.await.unwrap_or(Err(NotDone::Lost)),
+        }
+    }
+
+    /// Takes a job out of its lane, if its turn has not come.
+    fn leaves(&self, lane: &K, number: u64) -> bool {
+        let mut waiting = self.waiting();
+        let Some(in_lane) = waiting.get_mut(lane) else {
+            return false;
+        };
+        let place = in_lane.iter().position(|waits| waits.number == number);
+        place.map(|place| in_lane.remove(place)).is_some()
     }
 
     /// Does what waits until nothing waits.
     async fn drive(self: Arc<Self>, lane: K) {
         while let Some(group) = self.next(&lane) {
-            let (mut jobs, mut answers) = (Vec::new(), Vec::new());
-            for Waits { job, since, answer } in group {
-                // Whoever has gone away needs no answer.
-                if since.elapsed() > PATIENCE {
-                    let _ = answer.send(Err(NotDone::Late));
-                } else {
-                    jobs.push(job);
-                    answers.push(answer);
+            let (jobs, answers): (Vec<_>, Vec<_>) = group
+                .into_iter()
+                .map(|waits| (waits.job, waits.answer))
+                .unzip();
+            // Neither a panic nor what never ends must leave everybody waiting who comes after.
+            let done = AssertUnwindSafe((self.each)(jobs)).catch_unwind();
+            // Whoever has gone away needs no answer.
+            match timeout(LIMIT, done).await {
+                Ok(Ok(done)) => {
+                    for (answer, done) in answers.into_iter().zip(done) {
+                        let _ = answer.send(Ok(done));
+                    }
                 }
-            }
-            if jobs.is_empty() {
-                continue;
-            }
-            // A panic must not leave everybody waiting who comes after.
-            let done = AssertUnwindSafe((self.each)(jobs)).catch_unwind().await;
-            for (answer, done) in answers.into_iter().zip(done.unwrap_or_default()) {
-                let _ = answer.send(Ok(done));
+                Ok(Err(_)) => drop(answers),
+                Err(_) => {
+                    tracing::error!(
+                        changes = answers.len(),
+                        "changes have taken too long and are given up"
+                    );
+                    for answer in answers {
+                        let _ = answer.send(Err(NotDone::Unknown));
+                    }
+                }
             }
         }
     }
@@ -227,17 +268,50 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whose_turn_comes_too_late_is_told_so_and_nothing_is_done() {
+    async fn whose_turn_does_not_come_in_time_is_told_so_and_nothing_is_done() {
         let world = world();
+        let begun = tokio::time::Instant::now();
         let first = world.come("a", 1).await;
         let late = world.come("a", 2).await;
-        tokio::time::advance(PATIENCE).await;
+        assert_eq!(late.await.unwrap(), Err(NotDone::Late));
+        assert_eq!(begun.elapsed(), PATIENCE);
         let in_time = world.come("a", 3).await;
-        tokio::time::advance(Duration::from_millis(1)).await;
         world.permits.add_permits(2);
         assert_eq!(first.await.unwrap(), Ok(vec![1]));
-        assert_eq!(late.await.unwrap(), Err(NotDone::Late));
         assert_eq!(in_time.await.unwrap(), Ok(vec![3]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_never_ends_is_given_up_and_stops_nobody_else() {
+        let world = world();
+        let begun = tokio::time::Instant::now();
+        let mute = world.come("a", 1).await;
+        assert_eq!(mute.await.unwrap(), Err(NotDone::Unknown));
+        assert_eq!(begun.elapsed(), LIMIT);
+        let next = world.come("a", 2).await;
+        world.permits.add_permits(1);
+        assert_eq!(next.await.unwrap(), Ok(vec![2]));
+    }
+
+    #[tokio::test]
+    async fn a_lane_is_bounded() {
+        let world = world();
+        let first = world.come("a", 0).await;
+        let waiting: Vec<_> = (1_000..5_096)
+            .map(|job| {
+                let lanes = Arc::clone(&world.lanes);
+                tokio::spawn(async move { lanes.pass("a", job).await })
+            })
+            .collect();
+        while world.in_lane("a") != Some(WAITING) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(world.lanes.pass("a", 9).await, Err(NotDone::Late));
+        world.permits.add_permits(1 + WAITING.div_ceil(TOGETHER));
+        assert!(first.await.unwrap().is_ok());
+        for waits in waiting {
+            assert!(waits.await.unwrap().is_ok());
+        }
     }
 
     #[tokio::test]
