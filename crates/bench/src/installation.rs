@@ -2,6 +2,7 @@
 //! stopped and started again.
 
 use std::{
+    fs::{File, read_dir},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
@@ -85,9 +86,9 @@ impl Installation {
                 &url,
                 &["VACUUM ANALYZE".to_owned(), "CHECKPOINT".to_owned()],
             ),
-            StoreLocation::Sqlite(file) => std::fs::File::open(&file)
-                .and_then(|file| file.sync_all())
-                .map_err(Error::io("write the database")),
+            StoreLocation::Sqlite(_) => {
+                sync(self.directory()).map_err(Error::io("write the database"))
+            }
         }
     }
 
@@ -117,6 +118,17 @@ impl Installation {
         }
         command
     }
+}
+
+/// Has every file of a directory written to the disk.
+fn sync(directory: &Path) -> std::io::Result<()> {
+    for entry in read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    Ok(())
 }
 
 /// A new database on the server of this URL.

@@ -27,6 +27,11 @@ const LIMITS: &str =
 pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
      SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '15s'";
 
+/// Nobody waits until it is durable, which it is a little later, with whatever is written then.
+pub(crate) const BEGIN_LOSABLE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+     SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '15s'; \
+     SET LOCAL synchronous_commit = off";
+
 /// As long as it takes: a migration may rewrite tables, a rebuild many rows.
 pub(crate) const BEGIN_LONG: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
      SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";

@@ -49,6 +49,15 @@ impl Database {
         })
     }
 
+    /// Begins one that a server may lose that crashes within moments, as a whole, although it said that it was
+    /// committed: for what is done again then, since all that it was made of is still there. On SQLite none is lost.
+    pub async fn begin_losable(&self) -> Result<Tx, StoreError> {
+        Ok(match &self.pools {
+            Pools::Postgres(pool) => Tx::Postgres(pool.begin_with(postgres::BEGIN_LOSABLE).await?),
+            Pools::Sqlite { .. } => return self.begin().await,
+        })
+    }
+
     /// Begins one without a limit of time: see [`Store::begin_long`].
     pub async fn begin_long(&self) -> Result<Tx, StoreError> {
         Ok(match &self.pools {

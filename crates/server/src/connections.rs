@@ -1,18 +1,19 @@
 //! Connections: how long a request may take to come in, how large its head may be, and how they end.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::body::Body;
 use chancery_telemetry::Repeated;
 use http::{Response, StatusCode};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinSet,
+    time::{MissedTickBehavior, interval},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -22,13 +23,15 @@ use crate::{
     held::Held,
     late::Late,
     patient::{Patience, Patient},
-    places::{MadeRoom, Place, Sitting, UnderWay},
+    places::{MadeRoom, Place, Places, Seated, UnderWay, Word},
     plain,
     unread::Impatient,
 };
 
 /// How long the head of a request may take; an idle connection is closed after it too.
 const HEAD: Duration = Duration::from_secs(15);
+/// How often it is looked for those who take longer.
+const SWEEP: Duration = Duration::from_secs(1);
 /// How long a body may pause, and how long the whole of it may take.
 pub(crate) const BODY: Patience = Patience {
     pause: Duration::from_secs(10),
@@ -55,15 +58,6 @@ pub struct Door {
     pub tls: Option<watch::Receiver<Arc<ServerConfig>>>,
 }
 
-/// How everything ends.
-#[derive(Clone, Default)]
-struct End {
-    /// Nobody new is let in, and what is under way finishes.
-    stopping: CancellationToken,
-    /// Nothing goes on.
-    cut: CancellationToken,
-}
-
 /// Serves until it is told to stop, then lets what is under way finish: for some time, or until it is told to
 /// `cut` it.
 pub async fn serve(
@@ -71,14 +65,17 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     cut: impl Future<Output = ()>,
 ) {
-    let (connections, end) = (TaskTracker::new(), End::default());
+    let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
+    let places: Vec<Arc<Places>> = doors.iter().map(|door| door.app.places().clone()).collect();
+    let tell = |word| places.iter().for_each(|places| places.tell(word));
     let mut accepting = JoinSet::new();
     for door in doors {
-        accepting.spawn(accept(door, connections.clone(), end.clone()));
+        accepting.spawn(accept(door, connections.clone(), stopping.clone()));
     }
     stop.await;
     tracing::info!("stopping: requests that are under way may finish");
-    end.stopping.cancel();
+    stopping.cancel();
+    tell(Word::Finish);
     accepting.join_all().await;
     connections.close();
     let all_ended = tokio::select! {
@@ -89,18 +86,24 @@ pub async fn serve(
     if !all_ended {
         let left = connections.len();
         tracing::warn!(left, "some connections did not end in time and are cut");
-        end.cut.cancel();
+        tell(Word::Leave);
         connections.wait().await;
     }
 }
 
 /// Takes connections until it is told to stop.
-async fn accept(door: Door, connections: TaskTracker, end: End) {
+async fn accept(door: Door, connections: TaskTracker, stopping: CancellationToken) {
     let Door { listener, app, tls } = door;
+    let mut sweep = interval(SWEEP);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = end.stopping.cancelled() => return,
+            _ = sweep.tick() => {
+                app.places().sweep(HEAD);
+                continue;
+            }
+            () = stopping.cancelled() => return,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -112,20 +115,19 @@ async fn accept(door: Door, connections: TaskTracker, end: End) {
         // Whoever comes next waits in the system's queue.
         let place = tokio::select! {
             place = app.places().take() => place,
-            () = end.stopping.cancelled() => return,
+            () = stopping.cancelled() => return,
         };
         // Small answers must not wait for more to be said.
         let _ = stream.set_nodelay(true);
-        let (app, end) = (app.clone(), end.clone());
+        let app = app.clone();
         let acceptor = tls
             .as_ref()
             .map(|tls| TlsAcceptor::from(tls.borrow().clone()));
         connections.spawn(async move {
-            let (cut, sitting) = (end.cut.clone(), place.sitting());
-            tokio::select! {
-                () = talk_by(acceptor, stream, place, peer, app, end.stopping) => {}
-                () = sitting.has_to_leave() => tracing::debug!(%peer, "an idle connection made room for another"),
-                () = cut.cancelled() => {}
+            let seat = place.seat().clone();
+            let talk = talk_by(acceptor, stream, place, peer, app);
+            if seat.until_told_to_leave(talk).await.is_none() {
+                tracing::debug!(%peer, "a connection was closed: it was idle, or the server stops");
             }
         });
     }
@@ -138,14 +140,13 @@ async fn talk_by(
     place: Place,
     peer: SocketAddr,
     app: App,
-    stopping: CancellationToken,
 ) {
     let Some(acceptor) = acceptor else {
-        return talk(stream, place, peer, app, stopping).await;
+        return talk(stream, place, peer, app).await;
     };
     // Whoever is slow to agree on a key holds a connection as one who is slow to ask.
     match tokio::time::timeout(HEAD, secured(&acceptor, stream, peer)).await {
-        Ok(Ok(Some(stream))) => talk(stream, place, peer, app, stopping).await,
+        Ok(Ok(Some(stream))) => talk(stream, place, peer, app).await,
         Ok(Ok(None)) => {}
         Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
@@ -165,30 +166,32 @@ async fn secured(
     acceptor.accept(stream).await.map(Some)
 }
 
-/// Answers the requests of one connection.
-async fn talk<S>(stream: S, place: Place, peer: SocketAddr, app: App, stopping: CancellationToken)
+/// Answers the requests of one connection. It listens to nobody by itself: whoever polls it is woken by what it is
+/// told.
+async fn talk<S>(stream: S, place: Place, peer: SocketAddr, app: App)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let sitting = place.sitting();
-    let service = service_fn(move |request| answer(app.clone(), request, peer, sitting.clone()));
+    let (seat, requests) = (place.seat().clone(), place.seat().clone());
+    let service = service_fn(move |request| answer(app.clone(), request, peer, requests.clone()));
     let stream = Impatient::new(stream, UNREAD, place);
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        // How long a head may take is seen by its place, for which no request needs a timer.
+        .header_read_timeout(None)
         .max_buf_size(LARGEST_HEAD)
         .serve_connection(TokioIo::new(stream), service)
         // What becomes a WebSocket is no connection of HTTP any more: who serves it closes it.
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopping.cancelled() => {
+    let mut finishing = false;
+    let ended = poll_fn(|cx| {
+        if !finishing && seat.told() == Word::Finish {
+            finishing = true;
             connection.as_mut().graceful_shutdown();
-            connection.await
         }
-    };
-    if let Err(error) = ended {
+        connection.as_mut().poll(cx)
+    });
+    if let Err(error) = ended.await {
         tracing::debug!(%error, %peer, "a connection ended early");
     }
 }
@@ -197,9 +200,9 @@ async fn answer(
     app: App,
     request: Request<Incoming>,
     peer: SocketAddr,
-    sitting: Sitting,
+    seat: Seated,
 ) -> Result<Response<Held<Body, UnderWay>>, MadeRoom> {
-    let mut under_way = sitting.begin()?;
+    let mut under_way = seat.begin()?;
     let late = Late::default();
     let request = request.map(|body| Patient::new(body, BODY, late.clone()));
     let response = app.answer(request, late, peer).await;
@@ -240,7 +243,6 @@ mod tests {
     };
 
     use super::*;
-    use crate::places::Places;
 
     /// What is answered to this head and a body of which one byte comes each second, and when; and the
     /// statuses that were counted.
@@ -256,7 +258,7 @@ mod tests {
         let (client, server) = duplex(1024);
         let peer = ([127, 0, 0, 1], 1).into();
         let place = places.take().await;
-        let talk = tokio::spawn(talk(server, place, peer, app, CancellationToken::new()));
+        let talk = tokio::spawn(talk(server, place, peer, app));
         let (mut answers, mut asks) = split(client);
         let begun = Instant::now();
         asks.write_all(head.as_bytes()).await.unwrap();
@@ -299,7 +301,7 @@ mod tests {
         let (mut client, server) = duplex(1024);
         let peer = ([127, 0, 0, 1], 1).into();
         let place = places.take().await;
-        let talk = tokio::spawn(talk(server, place, peer, app, CancellationToken::new()));
+        let talk = tokio::spawn(talk(server, place, peer, app));
         let asked = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
         client.write_all(asked).await.unwrap();
         (client, talk, Instant::now())

@@ -6,6 +6,12 @@
 //! not touched, and one whose idle connection is closed connects anew, as after any pause of fifteen seconds.
 //! Turning newcomers away instead would leave the places to whoever took them first. Nobody goes who has just come
 //! or has just been answered: else those who come fast enough would drive out clients before they have asked.
+//!
+//! Whoever is idle for too long goes even where there is room; and a server that stops tells everybody to finish. What
+//! a connection is told it finds in its seat whenever it wakes: that costs a look, where a timer and a channel for each
+//! request, or for each connection, would cost locks that all of them share.
+
+mod seat;
 
 use std::{
     collections::HashMap,
@@ -18,9 +24,13 @@ use std::{
 
 use chancery_telemetry::Counter;
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
 };
+
+use self::seat::Seat;
+
+pub(crate) use self::seat::{Seated, UnderWay, Word};
 
 /// How long to wait for somebody to end, where nobody is idle, before it is looked again.
 const LOOK: Duration = Duration::from_millis(20);
@@ -30,45 +40,31 @@ const GRACE: Duration = Duration::from_millis(250);
 /// than the newcomer.
 const PART: usize = 64;
 
-/// A request is under way, or the connection has become something else than HTTP.
-const BUSY: u64 = 0;
-/// It has to make room.
-const GIVEN_UP: u64 = u64::MAX;
-
 /// The places of one address.
 pub(crate) struct Places {
     bound: usize,
     free: Arc<Semaphore>,
-    taken: Mutex<HashMap<u64, Arc<Seat>>>,
+    taken: Mutex<Taken>,
     next: AtomicU64,
     began: Instant,
     given_up: Counter,
 }
 
-/// What is known of one connection.
-struct Seat {
-    /// [`BUSY`], [`GIVEN_UP`], or since when it is idle, in microseconds.
-    state: AtomicU64,
-    leave: Notify,
+/// Who is there.
+#[derive(Default)]
+struct Taken {
+    seats: HashMap<u64, Arc<Seat>>,
+    /// What everybody is told, and whoever comes.
+    told: Word,
 }
 
 /// A place, until it is dropped.
 pub(crate) struct Place {
     number: u64,
-    seat: Arc<Seat>,
+    seat: Seated,
     places: Arc<Places>,
     _permit: OwnedSemaphorePermit,
 }
-
-/// The part of a place that requests need.
-#[derive(Clone)]
-pub(crate) struct Sitting {
-    seat: Arc<Seat>,
-    began: Instant,
-}
-
-/// A request under way; when it is dropped the connection is idle.
-pub(crate) struct UnderWay(Option<Sitting>);
 
 /// The connection was idle for longest and has to make room.
 #[derive(Debug, thiserror::Error)]
@@ -106,14 +102,14 @@ impl Places {
 
     fn seat(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Place {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let seat = Arc::new(Seat {
-            state: AtomicU64::new(idle_since(self.began.elapsed())),
-            leave: Notify::new(),
-        });
-        self.taken().insert(number, seat.clone());
+        let seat = Arc::new(Seat::idle_since(self.began.elapsed()));
+        let mut taken = self.taken();
+        seat.tell(taken.told);
+        taken.seats.insert(number, seat.clone());
+        drop(taken);
         Place {
             number,
-            seat,
+            seat: Seated::new(seat, self.began),
             places: self.clone(),
             _permit: permit,
         }
@@ -123,29 +119,43 @@ impl Places {
         let Some(before) = self.began.elapsed().checked_sub(GRACE) else {
             return;
         };
-        let (before, taken) = (idle_since(before), self.taken());
-        let idle = taken.values().filter_map(|seat| {
-            let state = seat.state.load(Ordering::Acquire);
-            (state != BUSY && state <= before).then_some((state, seat))
-        });
+        let taken = self.taken();
+        let idle = taken.seats.values();
+        let idle = idle.filter_map(|seat| Some((seat.idle_before(before)?, seat)));
         let mut idle: Vec<_> = idle.collect();
         let wanted = (self.bound / PART).clamp(1, idle.len().max(1));
         if wanted < idle.len() {
             idle.select_nth_unstable_by_key(wanted, |(since, _)| *since);
         }
         for (since, seat) in idle.into_iter().take(wanted) {
-            let left =
-                seat.state
-                    .compare_exchange(since, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire);
-            // Else a request has come in meanwhile.
-            if left.is_ok() {
-                seat.leave.notify_one();
+            if seat.give_up(since) {
                 self.given_up.one();
             }
         }
     }
 
-    fn taken(&self) -> MutexGuard<'_, HashMap<u64, Arc<Seat>>> {
+    /// Whoever has been idle for so long goes. Where an answer waits to be read, it is not for this to say how long.
+    pub(crate) fn sweep(&self, patience: Duration) {
+        let Some(before) = self.began.elapsed().checked_sub(patience) else {
+            return;
+        };
+        for seat in self.taken().seats.values().filter(|seat| !seat.is_unread()) {
+            if let Some(since) = seat.idle_before(before) {
+                seat.give_up(since);
+            }
+        }
+    }
+
+    /// Tells everybody, and whoever comes.
+    pub(crate) fn tell(&self, word: Word) {
+        let mut taken = self.taken();
+        taken.told = taken.told.max(word);
+        for seat in taken.seats.values() {
+            seat.tell(word);
+        }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -166,77 +176,40 @@ impl Places {
 }
 
 impl Place {
-    /// For its requests.
-    pub(crate) fn sitting(&self) -> Sitting {
-        Sitting {
-            seat: self.seat.clone(),
-            began: self.places.began,
-        }
+    /// For its connection and its requests.
+    pub(crate) fn seat(&self) -> &Seated {
+        &self.seat
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.places.taken().remove(&self.number);
+        self.places.taken().seats.remove(&self.number);
     }
-}
-
-impl Sitting {
-    /// Until it has to make room, which is never while a request is under way.
-    pub(crate) async fn has_to_leave(&self) {
-        self.seat.leave.notified().await;
-    }
-
-    /// A request is here.
-    pub(crate) fn begin(&self) -> Result<UnderWay, MadeRoom> {
-        let begun = self
-            .seat
-            .state
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
-                (state != GIVEN_UP).then_some(BUSY)
-            });
-        match begun {
-            Ok(_) => Ok(UnderWay(Some(self.clone()))),
-            Err(_) => Err(MadeRoom),
-        }
-    }
-}
-
-impl UnderWay {
-    /// The connection is something else from now on, and is never idle.
-    pub(crate) fn goes_on(&mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        if let Some(Sitting { seat, began }) = &self.0 {
-            // Nobody but this request changes what is busy.
-            seat.state
-                .store(idle_since(began.elapsed()), Ordering::Release);
-        }
-    }
-}
-
-/// A moment, by how long after the beginning it was, as a state: at least 1, since 0 is no time.
-fn idle_since(moment: Duration) -> u64 {
-    u64::try_from(moment.as_micros())
-        .unwrap_or(GIVEN_UP - 1)
-        .clamp(1, GIVEN_UP - 1)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use tokio::time::{advance, sleep};
 
     use super::*;
 
+    /// Ends when it has to leave.
+    async fn left(place: &Place) {
+        assert!(
+            place
+                .seat()
+                .until_told_to_leave(pending::<()>())
+                .await
+                .is_none()
+        );
+    }
+
     /// Whether it has to leave now.
     async fn leaves(place: &Place) -> bool {
-        timeout(Duration::ZERO, place.sitting().has_to_leave())
-            .await
-            .is_ok()
+        timeout(Duration::ZERO, left(place)).await.is_ok()
     }
 
     #[tokio::test(start_paused = true)]
@@ -249,14 +222,14 @@ mod tests {
         }
         // The first two have asked; the second is idle again, for less long than the third.
         advance(Duration::from_secs(1)).await;
-        let _under_way = taken[0].sitting().begin().unwrap();
-        drop(taken[1].sitting().begin().unwrap());
+        let _under_way = taken[0].seat().begin().unwrap();
+        drop(taken[1].seat().begin().unwrap());
         let newcomer = tokio::spawn({
             let places = places.clone();
             async move { places.take().await }
         });
-        taken[2].sitting().has_to_leave().await;
-        assert!(taken[2].sitting().begin().is_err());
+        left(&taken[2]).await;
+        assert!(taken[2].seat().begin().is_err());
         assert_eq!(
             (leaves(&taken[0]).await, leaves(&taken[1]).await),
             (false, false)
@@ -270,8 +243,8 @@ mod tests {
     async fn nobody_who_is_asking_makes_room() {
         let places = Places::new(2);
         let (one, two) = (places.take().await, places.take().await);
-        let under_way = one.sitting().begin().unwrap();
-        let mut upgraded = two.sitting().begin().unwrap();
+        let under_way = one.seat().begin().unwrap();
+        let mut upgraded = two.seat().begin().unwrap();
         upgraded.goes_on();
         drop(upgraded);
         assert!(
@@ -283,7 +256,7 @@ mod tests {
         // Its answer is sent: now it is idle.
         drop(under_way);
         let leaving = async {
-            one.sitting().has_to_leave().await;
+            left(&one).await;
             drop(one);
         };
         let (_newcomer, ()) = tokio::join!(places.take(), leaving);
@@ -296,7 +269,7 @@ mod tests {
         let came = Instant::now();
         let place = places.take().await;
         let leaving = async {
-            place.sitting().has_to_leave().await;
+            left(&place).await;
             drop(place);
         };
         let (_newcomer, ()) = tokio::join!(places.take(), leaving);
@@ -314,6 +287,60 @@ mod tests {
         }
         sleep(LOOK).await;
         assert_eq!((places.open(), places.given_up()), (0, 0));
-        assert!(places.taken().is_empty());
+        assert!(places.taken().seats.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_idle_for_too_long_goes_and_nobody_else() {
+        let patience = Duration::from_secs(15);
+        let places = Places::new(4);
+        let (silent, asking) = (places.take().await, places.take().await);
+        let (asked, reading) = (places.take().await, places.take().await);
+        let _under_way = asking.seat().begin().unwrap();
+        reading.seat().unread(true);
+        advance(patience).await;
+        drop(asked.seat().begin().unwrap());
+        advance(Duration::from_millis(1)).await;
+        places.sweep(patience);
+        for (place, goes) in [
+            (&silent, true),
+            (&asking, false),
+            (&asked, false),
+            (&reading, false),
+        ] {
+            assert_eq!(leaves(place).await, goes);
+        }
+        assert!(silent.seat().begin().is_err());
+        // What waited is read: from now on it is idle.
+        reading.seat().unread(false);
+        places.sweep(patience);
+        assert!(!leaves(&reading).await);
+        advance(patience).await;
+        places.sweep(patience);
+        assert!(leaves(&reading).await && leaves(&asked).await && !leaves(&asking).await);
+        assert_eq!(places.given_up(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn everybody_is_told_and_whoever_comes_later() {
+        let places = Places::new(2);
+        let before = places.take().await;
+        let waits = tokio::spawn({
+            let seat = before.seat().clone();
+            async move { seat.until_told_to_leave(pending::<()>()).await }
+        });
+        tokio::task::yield_now().await;
+        places.tell(Word::Finish);
+        let after = places.take().await;
+        for place in [&before, &after] {
+            assert_eq!(place.seat().told(), Word::Finish);
+            assert!(!leaves(place).await);
+        }
+        places.tell(Word::Leave);
+        places.tell(Word::Finish);
+        assert_eq!(waits.await.unwrap(), None);
+        assert!(leaves(&before).await && leaves(&after).await);
+        drop((before, after));
+        assert!(leaves(&places.take().await).await);
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Impatient<S> {
     patience: Duration,
     wait: Option<Pin<Box<Sleep>>>,
     /// It goes with the stream, which may outlive the HTTP that was spoken there.
-    _place: Place,
+    place: Place,
 }
 
 impl<S> Impatient<S> {
@@ -31,7 +31,7 @@ impl<S> Impatient<S> {
             stream,
             patience,
             wait: None,
-            _place: place,
+            place,
         }
     }
 
@@ -42,11 +42,16 @@ impl<S> Impatient<S> {
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.wait = None;
+            if self.wait.take().is_some() {
+                self.place.seat().unread(false);
+            }
             return written;
         }
         let patience = self.patience;
-        let wait = self.wait.get_or_insert_with(|| Box::pin(sleep(patience)));
+        let wait = self.wait.get_or_insert_with(|| {
+            self.place.seat().unread(true);
+            Box::pin(sleep(patience))
+        });
         ready!(wait.as_mut().poll(cx));
         let unread = "what was sent was not read in time";
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, unread)))

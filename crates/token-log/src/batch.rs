@@ -10,7 +10,7 @@ use crate::{
     operation::Answer,
     postgres::{self, Statements},
     schema::Schema,
-    segments::{NUMBERS, body::Batch, hour_of},
+    segments::{NUMBERS, body::Batch, compact, hour_of},
     sqlite,
     work::Work,
 };
@@ -59,17 +59,40 @@ impl Target {
     }
 
     /// Writes what may be written, in one transaction, and answers each operation in their order.
-    pub(crate) async fn write(&mut self, works: &[&Work]) -> Result<Vec<Answer>, StoreError> {
+    pub(crate) async fn write(&mut self, works: &[&Work]) -> Result<Outcome, StoreError> {
         let kept = &mut self.kept;
-        let answers = match &mut self.store {
+        let outcome = match &mut self.store {
             OfStore::Postgres { statements } => postgres::write(kept, statements, works).await?,
             OfStore::Sqlite { database, numbers } => {
                 sqlite::write(database, kept, numbers, works).await?
             }
         };
         kept.rest();
-        Ok(answers)
+        Ok(outcome)
     }
+
+    /// Puts a segment in the place of its parts, where nobody but the writer can write. Gives whether nobody else
+    /// was first.
+    pub(crate) async fn replace(&mut self, made: &compact::Made) -> Result<bool, StoreError> {
+        let replaced = compact::put(&mut self.kept, made).await?;
+        self.kept.rest();
+        Ok(replaced)
+    }
+}
+
+/// What became of a batch.
+pub(crate) struct Outcome {
+    /// To each operation, in their order.
+    pub(crate) answers: Vec<Answer>,
+    /// Which rows were written for operations that are a line and nothing else, as far as their numbers are known.
+    pub(crate) rows: Vec<Row>,
+}
+
+/// A fresh row.
+pub(crate) struct Row {
+    pub(crate) position: i64,
+    /// Whose lines it has, by their places in the batch, in their order.
+    pub(crate) members: Vec<usize>,
 }
 
 /// How many lines a group has, about, where many ask.
@@ -83,6 +106,8 @@ pub(crate) struct Group<Body = String> {
     pub(crate) last_at: i64,
     pub(crate) records: i64,
     pub(crate) body: Body,
+    /// Whose lines they are, by their places in the batch.
+    pub(crate) members: Vec<usize>,
 }
 
 impl Group<Batch<'_>> {
@@ -94,14 +119,17 @@ impl Group<Batch<'_>> {
             first_at: self.first_at,
             last_at: self.last_at,
             records: self.records,
+            members: self.members,
         })
     }
 }
 
-/// The groups of these works, as far as they are lines.
-pub(crate) fn groups<'a>(works: impl Iterator<Item = &'a Work>) -> Result<Vec<Group>, StoreError> {
+/// The groups of these works, as far as they are lines; each with its place in the batch.
+pub(crate) fn groups<'a>(
+    works: impl Iterator<Item = (usize, &'a Work)>,
+) -> Result<Vec<Group>, StoreError> {
     let mut groups: Vec<Group<Batch<'_>>> = Vec::new();
-    for work in works {
+    for (place, work) in works {
         let Some(line) = work.line() else { continue };
         let (tenant, seen, at) = (work.tenant(), work.seen(), work.at().micros());
         // There are as many as tenants in the batch: nearly always one, and it is the last.
@@ -116,9 +144,12 @@ pub(crate) fn groups<'a>(works: impl Iterator<Item = &'a Work>) -> Result<Vec<Gr
             group.last_at = group.last_at.max(at);
             group.records += 1;
             group.body.push(line)?;
+            group.members.push(place);
         } else {
             let mut body = Batch::of(USUAL);
             body.push(line)?;
+            let mut members = Vec::with_capacity(USUAL);
+            members.push(place);
             groups.push(Group {
                 tenant,
                 seen,
@@ -126,6 +157,7 @@ pub(crate) fn groups<'a>(works: impl Iterator<Item = &'a Work>) -> Result<Vec<Gr
                 last_at: at,
                 records: 1,
                 body,
+                members,
             });
         }
     }

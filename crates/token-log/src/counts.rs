@@ -105,7 +105,7 @@ impl TokenLog {
         let unfolded = Uses::unfolded(&mut snapshot, schema, tenant).await?;
         let tenant = tenant.to_string();
         let (folded,) = fetch_one!(&mut snapshot, (i64,), &sql, tenant, credential, hour)?;
-        let of = (credential.to_owned(), hour)..=(credential.to_owned(), i64::MAX);
+        let of = (credential.into(), hour)..=(credential.into(), i64::MAX);
         let unfolded = unfolded.0.range(of).map(|(_, used)| used.count);
         Ok(folded + unfolded.sum::<i64>())
     }

@@ -306,6 +306,7 @@ impl TokenLog {
             database: self.0.database.clone(),
             schema: self.schema().to_owned(),
             clock: self.0.clock.clone(),
+            writer: self.0.queue.downgrade(),
         }
     }
 

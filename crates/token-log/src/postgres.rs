@@ -5,7 +5,7 @@ use chancery_event_store::{Connection, Kept, StoreError};
 use sqlx::Postgres;
 
 use crate::{
-    batch::{self, Group, Heads},
+    batch::{self, Group, Heads, Outcome},
     operation::{Answer, Operation},
     refresh::Change,
     segments::{HOUR, body::Written},
@@ -202,9 +202,11 @@ fn arrays<'a>(
 /// The heads are read by the statement's own snapshot: what is recorded stands on no older view.
 fn statement(schema: &str, needs: Needs) -> String {
     let (grouped, names) = arrays(2, GROUPS.iter());
-    let grouped = format!(
-        "SELECT o.tenant_id, o.first_at, o.last_at, o.records, o.body
-      FROM unnest({grouped}) AS o ({names}) WHERE {FRESH}"
+    let numbered = format!(
+        "
+numbered AS MATERIALIZED (
+    SELECT o.*, nextval('{schema}.activity_position') AS position
+      FROM unnest({grouped}) WITH ORDINALITY AS o ({names}, ord) WHERE {FRESH}),"
     );
     let (operations, own, won, rotating) = if needs == Needs::Groups {
         let nobody = || "NULL::bigint[]".to_owned();
@@ -214,11 +216,12 @@ fn statement(schema: &str, needs: Needs) -> String {
     };
     format!(
         "WITH head AS MATERIALIZED (
-    SELECT tenant_id, head, recorded_at FROM tenant_log WHERE tenant_id = ANY($1)),{operations}
+    SELECT tenant_id, head, recorded_at FROM tenant_log WHERE tenant_id = ANY($1)),{numbered}{operations}
 together AS (
-    INSERT INTO {schema}.activity_fresh (tenant_id, first_at, last_at, records, body)
-    {grouped}{own})
-SELECT h.tenant_id, h.head, h.recorded_at, {won}, {rotating}
+    INSERT INTO {schema}.activity_fresh (position, tenant_id, first_at, last_at, records, body)
+    SELECT position, tenant_id, first_at, last_at, records, body FROM numbered{own})
+SELECT h.tenant_id, h.head, h.recorded_at, {won}, {rotating},
+       (SELECT array_agg(position ORDER BY ord) FROM numbered)
   FROM (VALUES (1)) AS always LEFT JOIN head h ON true"
     )
 }
@@ -264,18 +267,20 @@ logged AS (
     let own = format!(
         "
     UNION ALL
-    SELECT tenant_id, min(at), max(at), count(*), '[' || string_agg(line, ',' ORDER BY ord) || ']'
-      FROM op WHERE line IS NOT NULL GROUP BY tenant_id, at / {HOUR}"
+    SELECT nextval('{schema}.activity_position'), * FROM (
+        SELECT tenant_id, min(at), max(at), count(*), '[' || string_agg(line, ',' ORDER BY ord) || ']'
+          FROM op WHERE line IS NOT NULL GROUP BY tenant_id, at / {HOUR}) AS own"
     );
     (operations, own, won.to_owned(), rotating.to_owned())
 }
 
-/// A head, and beside each the numbers of the operations that won their claim, and of those that could
-/// use their refresh token.
+/// A head, and beside each the numbers of the operations that won their claim, of those that could use their refresh
+/// token, and of the rows that were written for groups, in the order of these.
 type Row = (
     Option<String>,
     Option<i64>,
     Option<i64>,
+    Option<Vec<i64>>,
     Option<Vec<i64>>,
     Option<Vec<i64>>,
 );
@@ -285,10 +290,10 @@ pub(crate) async fn write(
     kept: &mut Kept,
     statements: &Statements,
     works: &[&Work],
-) -> Result<Vec<Answer>, StoreError> {
+) -> Result<Outcome, StoreError> {
     let needs = Needs::of(works);
-    let lines = works.iter().filter(|work| work.whole().is_none());
-    let groups = batch::groups(lines.copied())?;
+    let lines = works.iter().copied().enumerate();
+    let groups = batch::groups(lines.filter(|(_, work)| work.whole().is_none()))?;
     let wholes: Vec<_> = works.iter().filter_map(|work| work.whole()).collect();
     let tenants = batch::tenants(works);
     let tenants = tenants.iter().map(ToString::to_string).collect();
@@ -303,9 +308,9 @@ pub(crate) async fn write(
     };
     let mut rows: Vec<Row> = query.fetch_all(&mut *held).await?;
 
-    let (won, rotating) = rows
+    let (won, rotating, numbers) = rows
         .first_mut()
-        .map(|row| (row.3.take(), row.4.take()))
+        .map(|row| (row.3.take(), row.4.take(), row.5.take()))
         .unwrap_or_default();
     let (won, rotating) = (won.unwrap_or_default(), rotating.unwrap_or_default());
     let heads: Heads = rows
@@ -313,8 +318,8 @@ pub(crate) async fn write(
         .filter_map(|(tenant, head, at, ..)| Some((tenant?, head?, at?)))
         .collect();
     let mut number = 0;
-    Ok(works
-        .iter()
+    let answers = works.iter();
+    let answers = answers
         .map(|work| {
             number += i64::from(work.whole().is_some());
             if let Some(moved) = heads.refuse(work) {
@@ -329,7 +334,32 @@ pub(crate) async fn write(
                 Answer::Recorded
             }
         })
-        .collect())
+        .collect();
+    let rows = written(works, groups, &heads, numbers.unwrap_or_default());
+    Ok(Outcome { answers, rows })
+}
+
+/// The rows of those groups that were written, where each has a number.
+fn written(
+    works: &[&Work],
+    groups: Vec<Group>,
+    heads: &Heads,
+    numbers: Vec<i64>,
+) -> Vec<batch::Row> {
+    let is_refused = |group: &Group| {
+        let one = group.members.first().and_then(|place| works.get(*place));
+        one.is_none_or(|one| heads.refuse(one).is_some())
+    };
+    let groups: Vec<_> = groups.into_iter().filter(|it| !is_refused(it)).collect();
+    if groups.len() != numbers.len() {
+        return Vec::new();
+    }
+    let rows = numbers.into_iter().zip(groups);
+    rows.map(|(position, group)| batch::Row {
+        position,
+        members: group.members,
+    })
+    .collect()
 }
 
 type Query<'q> = sqlx::query::QueryAs<'q, Postgres, Row, sqlx::postgres::PgArguments>;

@@ -12,6 +12,7 @@ const STEPS: &[Migration] = migrations!("token_log/":
     5 = "0005_inline",
     6 = "0006_client_days",
     7 = "0007_words",
+    8 = "0008_put_together",
 );
 
 /// The schema that the tables are in, as it stands before their names.

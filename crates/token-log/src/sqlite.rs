@@ -10,7 +10,7 @@ use sqlx::SqliteConnection;
 
 use crate::{
     activity::Entry,
-    batch::{self, Group, Heads},
+    batch::{self, Group, Heads, Outcome, Row},
     numbers::Numbers,
     operation::Answer,
     sqlite_changes::take_places,
@@ -44,16 +44,17 @@ pub(crate) async fn write(
     kept: &mut Kept,
     numbers: &mut Numbers,
     works: &[&Work],
-) -> Result<Vec<Answer>, StoreError> {
+) -> Result<Outcome, StoreError> {
     // No batch has more rows than operations; they may be tried twice.
     numbers.make_room(kept, 2 * works.len()).await?;
     if works.iter().all(|work| work.whole().is_none()) {
-        let groups = batch::groups(works.iter().copied())?;
+        let groups = batch::groups(works.iter().copied().enumerate())?;
         let Connection::Sqlite(mut held) = kept.connection().await? else {
             return Err(StoreError::Misuse("this is not SQLite".to_owned()));
         };
-        if insert(&mut held, numbers, groups, true).await? {
-            return Ok(vec![Answer::Recorded; works.len()]);
+        if let Some(rows) = insert(&mut held, numbers, groups, true).await? {
+            let answers = vec![Answer::Recorded; works.len()];
+            return Ok(Outcome { answers, rows });
         }
     }
     // There is one connection that writes, and the transaction needs it.
@@ -66,7 +67,7 @@ async fn write_each(
     database: &Database,
     numbers: &mut Numbers,
     works: &[&Work],
-) -> Result<Vec<Answer>, StoreError> {
+) -> Result<Outcome, StoreError> {
     let mut tx = database.begin().await?;
     let heads = read_heads(&mut tx, works).await?;
     let mut answers: Vec<_> = works
@@ -75,7 +76,8 @@ async fn write_each(
         .collect();
     if !answers.contains(&Answer::Recorded) {
         tx.rollback().await?;
-        return Ok(answers);
+        let rows = Vec::new();
+        return Ok(Outcome { answers, rows });
     }
     let wanting: Vec<_> = works
         .iter()
@@ -85,35 +87,39 @@ async fn write_each(
         .collect();
     take_places(&mut tx, wanting.into_iter(), &mut answers).await?;
     let recorded = || {
-        let answered = works.iter().zip(&answers);
-        answered.filter_map(|(work, answer)| (*answer == Answer::Recorded).then_some(*work))
+        let answered = works.iter().zip(&answers).enumerate();
+        answered.filter_map(|(place, (work, answer))| {
+            (*answer == Answer::Recorded).then_some((place, *work))
+        })
     };
-    let rows = recorded()
-        .filter_map(Work::whole)
+    let rare = recorded()
+        .filter_map(|(_, work)| work.whole())
         .filter(|whole| whole.line.is_none())
         .map(|whole| Ok(row(numbers.take()?, &whole.operation.entry)))
         .collect::<Result<Vec<_>, StoreError>>()?;
     let groups = batch::groups(recorded())?;
-    if let Tx::Sqlite(tx) = &mut tx {
-        insert(tx, numbers, groups, false).await?;
-    }
-    if !rows.is_empty() {
-        execute!(&mut tx, ROWS, json(&rows)?)?;
+    let Tx::Sqlite(own) = &mut tx else {
+        return Err(StoreError::Misuse("this is not SQLite".to_owned()));
+    };
+    let rows = insert(own, numbers, groups, false).await?;
+    if !rare.is_empty() {
+        execute!(&mut tx, ROWS, json(&rare)?)?;
     }
     tx.commit().await?;
-    Ok(answers)
+    let rows = rows.unwrap_or_default();
+    Ok(Outcome { answers, rows })
 }
 
-/// Inserts all of them with one statement; where `checked`, only if what was seen is so. Gives whether they
+/// Inserts all of them with one statement; where `checked`, only if what was seen is so. Gives the rows, if they
 /// are inserted.
 async fn insert(
     connection: &mut SqliteConnection,
     numbers: &mut Numbers,
     groups: Vec<Group>,
     checked: bool,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Vec<Row>>, StoreError> {
     let Some(last) = groups.len().checked_sub(1) else {
-        return Ok(true);
+        return Ok(Some(Vec::new()));
     };
     let mut sql =
         "INSERT INTO activity_fresh (tenant_id, position, first_at, last_at, records, body) \
@@ -141,17 +147,24 @@ async fn insert(
         .bind(json(&seen)?)
         .bind(i64::try_from(seen.len()).unwrap_or(i64::MAX));
     let asked = groups.len();
+    let mut rows = Vec::with_capacity(asked);
     for group in groups {
+        let position = numbers.take()?;
+        rows.push(Row {
+            position,
+            members: group.members,
+        });
         query = query
             .bind(group.tenant.to_string())
-            .bind(numbers.take()?)
+            .bind(position)
             .bind(group.first_at)
             .bind(group.last_at)
             .bind(group.records)
             .bind(group.body);
     }
     let inserted = query.execute(connection).await?.rows_affected();
-    Ok(usize::try_from(inserted).is_ok_and(|inserted| inserted == asked))
+    let all = usize::try_from(inserted).is_ok_and(|inserted| inserted == asked);
+    Ok(all.then_some(rows))
 }
 
 async fn read_heads(tx: &mut Tx, works: &[&Work]) -> Result<Heads, StoreError> {

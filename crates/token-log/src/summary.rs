@@ -243,7 +243,7 @@ impl TokenLog {
         let unfolded = Uses::unfolded(&mut snapshot, schema, tenant).await?;
         let recent = unfolded.0.iter().filter(|((_, of), _)| *of >= hour);
         let recent: Vec<_> = recent
-            .map(|(_, used)| (used.client.as_str(), used.count))
+            .map(|(_, used)| (&*used.client, used.count))
             .collect();
         let recent = serde_json::to_string(&recent)
             .map_err(|error| StoreError::Misuse(format!("a count is no JSON: {error}")))?;

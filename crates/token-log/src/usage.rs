@@ -75,7 +75,7 @@ impl TokenLog {
             };
             let at = Timestamp::from_micros(last.last_at);
             if found.get(id).is_none_or(|folded| folded.at <= at) {
-                let address = last.last_address.clone();
+                let address = last.last_address.as_deref().map(ToOwned::to_owned);
                 found.insert(id.clone(), LastUse { at, address });
             }
         }

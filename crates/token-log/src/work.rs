@@ -87,6 +87,14 @@ impl Work {
         }
     }
 
+    /// The same, of what is nothing else.
+    pub(crate) fn into_line(self) -> Option<Written> {
+        match self {
+            Self::Line { line, .. } => Some(line),
+            Self::Whole(_) => None,
+        }
+    }
+
     pub(crate) fn whole(&self) -> Option<&Whole> {
         match self {
             Self::Line { .. } => None,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chancery_domain::Clock;
+use chancery_domain::{Clock, TenantId, Timestamp};
 use chancery_event_store::StoreError;
 use chancery_telemetry::Repeated;
 use futures_util::FutureExt;
@@ -19,13 +19,13 @@ use tokio::{
 use crate::{
     activity::Entry,
     backoff::Backoff,
-    batch::Target,
+    batch::{Outcome, Row, Target},
     condition::Condition,
     counted::Counted,
     denials::Denials,
     operation::{Answer, Operation, RecordError},
     pace::Pace,
-    segments::due::Due,
+    segments::{body::Written, compact::Made, due::Due},
     work::Work,
 };
 
@@ -39,11 +39,32 @@ const COUNTED: Duration = Duration::from_secs(10);
 pub(crate) enum Message {
     /// To be written, and answered where somebody waits.
     Write(Work, Option<Answering>),
+    /// A segment to be put in the place of its parts, where nobody else can write; and whether it was.
+    Replace(Box<Made>, oneshot::Sender<Result<bool, StoreError>>),
     /// To be answered when everything before it is written.
     Drain(oneshot::Sender<()>),
 }
 
 pub(crate) type Answering = oneshot::Sender<Result<Answer, RecordError>>;
+
+/// What was recorded in a segment.
+struct Line {
+    tenant: TenantId,
+    at: Timestamp,
+    /// As it was written, where it is nothing else than a line.
+    written: Option<Written>,
+}
+
+impl Line {
+    fn of(work: Work) -> Option<Self> {
+        work.line()?;
+        Some(Self {
+            tenant: work.tenant(),
+            at: work.at(),
+            written: work.into_line(),
+        })
+    }
+}
 
 pub(crate) struct Writer {
     pub(crate) target: Target,
@@ -109,10 +130,11 @@ impl Writer {
 
     async fn take(&mut self, messages: &mut Vec<Message>) {
         let mut batch = Vec::with_capacity(messages.len());
-        let mut drains = Vec::new();
+        let (mut drains, mut replacing) = (Vec::new(), Vec::new());
         for message in messages.drain(..) {
             match message {
                 Message::Write(work, answering) => batch.push((work, answering)),
+                Message::Replace(made, done) => replacing.push((made, done)),
                 Message::Drain(done) => drains.push(done),
             }
         }
@@ -120,6 +142,10 @@ impl Writer {
             batch.extend(self.unasked(self.denials.all()));
         }
         self.write(batch).await;
+        for (made, done) in replacing {
+            // Whoever asked and has gone away finds it done, or does it again.
+            let _ = done.send(self.replace(&made).await);
+        }
         if !drains.is_empty() {
             // Whoever wants to close the database does not find a connection in use.
             self.target.give_back();
@@ -149,12 +175,10 @@ impl Writer {
             return;
         }
         let works: Vec<_> = batch.iter().map(|(work, _)| work).collect();
-        let outcomes = self.outcomes(&works).await;
-        let mut written: HashMap<_, (i64, _)> = HashMap::new();
+        let (outcomes, rows) = self.outcomes(&works).await;
+        let mut lines: Vec<_> = Vec::with_capacity(batch.len());
         for ((work, answering), outcome) in batch.into_iter().zip(outcomes) {
-            if outcome == Ok(Answer::Recorded) && work.line().is_some() {
-                written.entry(work.tenant()).or_insert((0, work.at())).0 += 1;
-            }
+            let recorded = outcome == Ok(Answer::Recorded);
             match (answering, outcome) {
                 // Whoever has gone away meanwhile issues nothing.
                 (Some(answering), outcome) => drop(answering.send(outcome)),
@@ -167,19 +191,60 @@ impl Writer {
                     }
                 }
             }
+            lines.push(Line::of(work).filter(|_| recorded));
         }
-        for (tenant, (records, at)) in written {
-            self.due.wrote(tenant, records, at);
-        }
+        self.tell_due(rows, lines);
         // Everybody has their answer; whoever asks now waits for it in the queue.
         if let Some(pause) = self.backoff.due() {
             sleep(pause).await;
         }
     }
 
-    async fn outcomes(&mut self, works: &[&Work]) -> Vec<Result<Answer, RecordError>> {
-        match self.attempt(works).await {
-            Ok(answers) => answers.into_iter().map(Ok).collect(),
+    /// Says what was written: first what stands in rows whose numbers are known, then the rest.
+    fn tell_due(&mut self, rows: Vec<Row>, mut lines: Vec<Option<Line>>) {
+        for Row { position, members } in rows {
+            let mut of = members
+                .iter()
+                .filter_map(|place| lines.get_mut(*place)?.take())
+                .peekable();
+            let Some((tenant, at)) = of.peek().map(|line| (line.tenant, line.at)) else {
+                continue;
+            };
+            let written: Vec<_> = of.filter_map(|line| line.written).collect();
+            if written.len() == members.len() {
+                self.due.wrote_row(tenant, position, at, written);
+            }
+        }
+        let mut rest: HashMap<_, (i64, _)> = HashMap::new();
+        for line in lines.into_iter().flatten() {
+            rest.entry(line.tenant).or_insert((0, line.at)).0 += 1;
+        }
+        for (tenant, (records, at)) in rest {
+            self.due.wrote(tenant, records, at);
+        }
+    }
+
+    async fn replace(&mut self, made: &Made) -> Result<bool, StoreError> {
+        let replaced = AssertUnwindSafe(self.target.replace(made))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| {
+                Err(StoreError::Misuse(
+                    "replacing a segment panicked".to_owned(),
+                ))
+            });
+        if replaced.is_err() {
+            self.target.give_back();
+        }
+        replaced
+    }
+
+    /// What became of each, and which rows were written, as far as that is known.
+    async fn outcomes(&mut self, works: &[&Work]) -> (Vec<Result<Answer, RecordError>>, Vec<Row>) {
+        let outcomes = match self.attempt(works).await {
+            Ok(Outcome { answers, rows }) => {
+                return (answers.into_iter().map(Ok).collect(), rows);
+            }
             Err(error) if works.len() == 1 || !one_may_be_to_blame(&error) => {
                 if let Some(left_out) = self.lines.batches.say() {
                     tracing::warn!(%error, operations = works.len(), left_out, "a batch of activity was not written");
@@ -193,7 +258,7 @@ impl Writer {
                 }
                 let mut outcomes = Vec::with_capacity(works.len());
                 for work in works {
-                    let outcome = self.attempt(&[*work]).await;
+                    let outcome = self.attempt(&[*work]).await.map(|it| it.answers);
                     if let Err(error) = &outcome
                         && let Some(left_out) = self.lines.refused.say()
                     {
@@ -208,25 +273,26 @@ impl Writer {
                 }
                 outcomes
             }
-        }
+        };
+        (outcomes, Vec::new())
     }
 
     /// A panic below is a defect of one batch and must not end the task on which every token waits.
-    async fn attempt(&mut self, works: &[&Work]) -> Result<Vec<Answer>, StoreError> {
+    async fn attempt(&mut self, works: &[&Work]) -> Result<Outcome, StoreError> {
         let begun = Instant::now();
         self.condition.begins(self.clock.now());
-        let answers = AssertUnwindSafe(self.target.write(works))
+        let outcome = AssertUnwindSafe(self.target.write(works))
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(StoreError::Misuse("writing a batch panicked".to_owned())));
-        if answers.is_err() {
+        if outcome.is_err() {
             self.target.give_back();
         }
         self.counted.wrote(works.len(), begun.elapsed());
-        self.learn(answers.as_ref().err());
-        let answers = answers.inspect_err(|_| self.counted.failures.one())?;
-        if answers.len() == works.len() {
-            Ok(answers)
+        self.learn(outcome.as_ref().err());
+        let outcome = outcome.inspect_err(|_| self.counted.failures.one())?;
+        if outcome.answers.len() == works.len() {
+            Ok(outcome)
         } else {
             Err(unanswered())
         }

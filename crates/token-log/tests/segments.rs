@@ -364,6 +364,31 @@ async fn walk_back(
     }
 }
 
+/// Records that many were issued, with these numbers as their ids.
+async fn write(world: &World, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        // More do not wait at once.
+        if number % 2_000 == 0 {
+            world.log.drain().await;
+        }
+        world.log.queue(world.issued(&number.to_string())).unwrap();
+    }
+    world.log.drain().await;
+}
+
+/// Waits until there is a segment.
+async fn put_together_by_itself(world: &World) {
+    let table = world.table("activity_segments");
+    let sql = format!("SELECT COUNT(*) FROM {table}");
+    let made = async {
+        while fetch_one!(&world.raw, (i64,), &sql).unwrap().0 == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let made = tokio::time::timeout(Duration::from_secs(20), made);
+    made.await.unwrap();
+}
+
 on_both_stores! {
     async fn each_record_is_read_once_and_each_use_counted_once_whatever_is_put_together_when(store: TestStore) {
         let world = World::on(store).await;
@@ -450,19 +475,47 @@ on_both_stores! {
 
     async fn what_is_enough_is_put_together_by_itself(store: TestStore) {
         let world = World::on(store).await;
-        for number in 0..1_100 {
-            world.log.queue(world.issued(&number.to_string())).unwrap();
-        }
-        world.log.drain().await;
+        write(&world, 0..4_200).await;
+        put_together_by_itself(&world).await;
+        assert_eq!(world.all(tenant(1)).await.len(), 4_200);
+        // Each is about full.
         let table = world.table("activity_segments");
-        let sql = format!("SELECT COUNT(*) FROM {table}");
-        let made = async {
-            while fetch_one!(&world.raw, (i64,), &sql).unwrap().0 == 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), made).await.unwrap();
-        assert_eq!(world.all(tenant(1)).await.len(), 1_100);
+        let records = format!("SELECT records FROM {table} ORDER BY position");
+        let records = fetch_all!(&world.raw, (i64,), &records).unwrap();
+        let (last, full) = records.split_last().unwrap();
+        assert!(full.len() > 1 && last.0 > 0, "{records:?}");
+        assert!(full.iter().all(|(records,)| (1_024..2_048).contains(records)), "{records:?}");
+    }
+
+    async fn what_this_node_wrote_is_put_together_without_being_read(store: TestStore) {
+        let world = World::on(store).await;
+        write(&world, 0..4_000).await;
+        // Who reads it finds nothing.
+        let table = world.table("activity_fresh");
+        world.run(&format!("UPDATE {table} SET body = '[]'")).await;
+        write(&world, 4_000..4_200).await;
+        put_together_by_itself(&world).await;
+        let expected: Vec<_> = (0..4_200).map(|number| number.to_string()).collect();
+        assert_eq!(world.jtis().await, expected);
+        // What came after that is counted with what comes next.
+        world.log.compact(tenant(1)).await.unwrap();
+        let uses: i64 = counted(&world, tenant(1)).await.values().map(|(uses, _)| uses).sum();
+        assert_eq!(uses, 4_200);
+    }
+
+    async fn what_this_node_wrote_and_another_put_together_is_there_once(store: TestStore) {
+        let world = World::on(store).await;
+        let other = world.another().await;
+        write(&world, 0..4_000).await;
+        let made = other.compact(tenant(1)).await.unwrap();
+        assert!(made > 0);
+        // Now this node wants to, of what is no longer there.
+        write(&world, 4_000..4_200).await;
+        world.log.compact(tenant(1)).await.unwrap();
+        let expected: Vec<_> = (0..4_200).map(|number| number.to_string()).collect();
+        assert_eq!(world.jtis().await, expected);
+        let uses: i64 = counted(&world, tenant(1)).await.values().map(|(uses, _)| uses).sum();
+        assert_eq!(uses, 4_200);
     }
 
     async fn small_segments_of_an_hour_grow_together(store: TestStore) {

@@ -99,6 +99,8 @@ impl Measuring<'_> {
         let begin = Instant::now();
         let events = runtime.block_on(self.sealed(&operator))?;
         let sealing = begin.elapsed();
+        // What was sealed just now is a lot, and would be written while tokens wait for the disk.
+        self.installation.settle()?;
         let tokens = self.tokens(&server)?;
         let changes = if self.options.has(Part::Changes) {
             Some(self.changes(&server, &operator)?)

@@ -6,11 +6,11 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use chancery_domain::Timestamp;
 use chancery_event_store::StoreError;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     activity::Entry,
@@ -26,8 +26,12 @@ const AMONG: usize = 208;
 /// How many members a line has: the moment, the words, and before the address when the token ends.
 const MEMBERS: usize = Word::ALL.len() + 2;
 
+/// Where the numbers stand among them.
+const AT: usize = 0;
+const EXPIRES_AT: usize = 7;
+
 /// Whose members are as good as never another record's too: numbers, and what is drawn for each.
-const ITS_OWN: [usize; 4] = [0, 6, 7, 11];
+const ITS_OWN: [usize; 4] = [AT, 6, EXPIRES_AT, 11];
 
 /// A record's line by itself, with where each member of it ends.
 #[derive(Clone, Debug)]
@@ -59,13 +63,41 @@ impl Written {
         &self.line
     }
 
+    /// What it says, as far as that was looked at already when it was written.
+    pub(crate) fn read(&self) -> Result<Line<'_>, StoreError> {
+        let mut line = Line {
+            at: 0,
+            expires_at: None,
+            words: [const { None }; Word::ALL.len()],
+        };
+        let mut words = line.words.iter_mut();
+        for (place, json) in self.json().enumerate() {
+            match place {
+                AT => line.at = value(json)?,
+                EXPIRES_AT => line.expires_at = value(json)?,
+                _ => {
+                    let word = words.next().ok_or_else(no_json)?;
+                    *word = match json.strip_prefix('"').and_then(|it| it.strip_suffix('"')) {
+                        Some(plain) if !plain.contains('\\') => Some(Cow::Borrowed(plain)),
+                        _ => value::<Option<String>>(json)?.map(Cow::Owned),
+                    };
+                }
+            }
+        }
+        Ok(line)
+    }
+
     fn members(&self) -> impl Iterator<Item = Member<'_>> {
+        self.json().map(Member::Json)
+    }
+
+    fn json(&self) -> impl Iterator<Item = &str> {
         let mut begin = 1;
         self.ends.iter().map(move |end| {
             let end = *end as usize;
             let member = self.line.get(begin..end).unwrap_or_default();
             begin = end + 1;
-            Member::Json(member)
+            member
         })
     }
 }
@@ -112,6 +144,10 @@ impl<'a> Member<'a> {
         }
         Ok(())
     }
+}
+
+fn value<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, StoreError> {
+    serde_json::from_str(json).map_err(|_| no_json())
 }
 
 fn write(text: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<(), StoreError> {

@@ -81,6 +81,11 @@ proptest! {
         let segment = again(&text);
         prop_assert_eq!(&lines_of(&segment), &alone);
         prop_assert_eq!(again(&segment), segment);
+        // Who wrote it need not read a body.
+        for (line, alone) in lines.iter().zip(&alone) {
+            let read = line.read().unwrap();
+            prop_assert_eq!(&encode(std::iter::once(&read)).unwrap(), alone);
+        }
         // A line by itself is one of a body too.
         for alone in alone {
             prop_assert_eq!(again(&alone), alone);

@@ -1,0 +1,248 @@
+//! Segments made of their parts, and what was used in those that are fresh.
+
+use std::collections::BTreeMap;
+
+use chancery_domain::TenantId;
+use chancery_event_store::StoreError;
+
+use super::FULL;
+use crate::segments::{
+    DAY,
+    bloom::{self, Mark},
+    body::{self, Written},
+    due::Kept,
+    line::Line,
+    unfolded::Uses,
+};
+
+/// What is put together at once.
+pub(super) struct Parts {
+    pub(super) fresh: Vec<Part>,
+    pub(super) segments: Vec<Part>,
+}
+
+/// A row that goes: fresh, or a smaller segment of the same hour.
+pub(super) struct Part {
+    pub(super) position: i64,
+    pub(super) records: i64,
+    /// What its records have as their numbers, as JSON. None: they follow the first.
+    runs: Option<String>,
+    lines: Lines,
+}
+
+enum Lines {
+    /// As they were read.
+    Body(String),
+    /// As this node wrote them.
+    Kept(Kept),
+}
+
+/// A row as it is read: its number, its records, its runs, its body.
+pub(super) type Row = (i64, i64, Option<String>, String);
+
+impl From<Row> for Part {
+    fn from((position, records, runs, body): Row) -> Self {
+        Self {
+            position,
+            records,
+            runs,
+            lines: Lines::Body(body),
+        }
+    }
+}
+
+impl From<Kept> for Part {
+    fn from(kept: Kept) -> Self {
+        Self {
+            position: kept.position,
+            records: i64::try_from(kept.lines.len()).unwrap_or(i64::MAX),
+            runs: None,
+            lines: Lines::Kept(kept),
+        }
+    }
+}
+
+impl Part {
+    /// Whether its uses are not counted yet.
+    fn is_fresh(&self) -> bool {
+        self.runs.is_none()
+    }
+
+    fn lines(&self) -> Result<Vec<Line<'_>>, StoreError> {
+        match &self.lines {
+            Lines::Body(body) => body::decode(body),
+            Lines::Kept(kept) => kept.lines.iter().map(Written::read).collect(),
+        }
+    }
+
+    /// Its runs: the number of a record, and how many there are that follow it.
+    fn runs(&self, records: i64) -> Result<Vec<(i64, i64)>, StoreError> {
+        match &self.runs {
+            Some(runs) => serde_json::from_str(runs).map_err(|error| {
+                StoreError::Corrupt(format!("a segment of activity has no runs: {error}"))
+            }),
+            None => Ok(vec![(self.position, records)]),
+        }
+    }
+}
+
+/// Segments, what goes for them, and what was used in their fresh parts.
+pub(crate) struct Made {
+    pub(super) tenant: TenantId,
+    pub(super) segments: Vec<Segment>,
+    /// When their day begins: an hour is of one day.
+    pub(super) day: i64,
+    /// Rows of `credential_use`, as JSON.
+    pub(super) uses: String,
+    /// How often each client was used, as JSON in the order of the clients.
+    pub(super) by_client: String,
+}
+
+pub(super) struct Segment {
+    /// Which rows go for it: the numbers of fresh ones, and of segments with how many records each has.
+    pub(super) fresh: Vec<i64>,
+    pub(super) smaller: Vec<(i64, i64)>,
+    pub(super) position: i64,
+    pub(super) last_position: i64,
+    pub(super) first_at: i64,
+    pub(super) last_at: i64,
+    pub(super) records: i64,
+    pub(super) expires_at: i64,
+    pub(super) rare: i64,
+    pub(super) summary: Vec<u8>,
+    pub(super) runs: String,
+    pub(super) body: String,
+}
+
+impl Made {
+    /// Puts the parts together, as many as make a full segment at a time.
+    pub(super) fn of(tenant: TenantId, parts: &Parts) -> Result<Self, StoreError> {
+        let parts = parts.segments.iter().chain(&parts.fresh);
+        let parts = parts.map(|part| Ok((part, part.lines()?)));
+        let parts = parts.collect::<Result<Vec<_>, StoreError>>()?;
+        let mut uses = Uses::default();
+        for (part, lines) in &parts {
+            if part.is_fresh() {
+                for line in lines {
+                    uses.count(line);
+                }
+            }
+        }
+        let segments = full(&parts).map(Segment::of);
+        let segments = segments.collect::<Result<Vec<_>, _>>()?;
+        let first_at = segments.first().map_or(0, |segment| segment.first_at);
+        Ok(Self {
+            tenant,
+            segments,
+            day: first_at.div_euclid(DAY) * DAY,
+            uses: json(&rows(&uses))?,
+            by_client: json(&by_client(&uses))?,
+        })
+    }
+}
+
+type Read<'a> = (&'a Part, Vec<Line<'a>>);
+
+/// The parts of one segment after the other: as many as are full, and all about alike.
+fn full<'p, 'a>(mut parts: &'p [Read<'a>]) -> impl Iterator<Item = &'p [Read<'a>]> {
+    let all: i64 = parts.iter().map(|(part, _)| part.records).sum();
+    let each = all / (all / FULL).max(1);
+    std::iter::from_fn(move || {
+        let mut records = 0;
+        let enough = parts.iter().position(|(part, _)| {
+            records += part.records;
+            records >= each
+        });
+        let (these, rest) = parts.split_at(enough.map_or(parts.len(), |last| last + 1));
+        parts = rest;
+        (!these.is_empty()).then_some(these)
+    })
+}
+
+impl Segment {
+    fn of(parts: &[Read<'_>]) -> Result<Self, StoreError> {
+        let lines: Vec<_> = parts.iter().flat_map(|(_, lines)| lines).collect();
+        let of = |fresh: bool| {
+            parts
+                .iter()
+                .map(|it| it.0)
+                .filter(move |it| it.is_fresh() == fresh)
+        };
+        let mut made = Self {
+            fresh: of(true).map(|part| part.position).collect(),
+            smaller: of(false)
+                .map(|part| (part.position, part.records))
+                .collect(),
+            position: i64::MAX,
+            last_position: 0,
+            first_at: i64::MAX,
+            last_at: i64::MIN,
+            records: i64::try_from(lines.len()).unwrap_or(i64::MAX),
+            expires_at: 0,
+            rare: 0,
+            summary: Vec::new(),
+            runs: String::new(),
+            body: body::encode(lines.iter().copied())?,
+        };
+        let mut marks = Vec::with_capacity(3 * lines.len());
+        for line in lines {
+            made.first_at = made.first_at.min(line.at);
+            made.last_at = made.last_at.max(line.at);
+            made.expires_at = made.expires_at.max(line.expires_at.unwrap_or_default());
+            made.rare += i64::from(line.is_rare()?);
+            marks.extend(marks_of(line));
+        }
+        marks.sort_unstable();
+        marks.dedup();
+        made.summary = bloom::build(&marks);
+        let mut runs = Vec::with_capacity(parts.len());
+        for (part, lines) in parts {
+            runs.extend(part.runs(i64::try_from(lines.len()).unwrap_or(i64::MAX))?);
+        }
+        for (first, records) in &runs {
+            made.position = made.position.min(*first);
+            made.last_position = made.last_position.max(first + records - 1);
+        }
+        made.runs = json(&runs)?;
+        Ok(made)
+    }
+}
+
+fn marks_of(line: &Line<'_>) -> impl Iterator<Item = u64> {
+    let of = [
+        (Mark::Client, line.client()),
+        (Mark::Credential, line.credential()),
+        (Mark::Trace, line.trace_id()),
+    ];
+    of.into_iter()
+        .filter_map(|(mark, text)| Some(bloom::hash(mark, text?)))
+}
+
+/// Rows of `credential_use`, in the order of their keys.
+fn rows<'a>(uses: &'a Uses<'_>) -> Vec<impl serde::Serialize + 'a> {
+    let rows = uses.0.iter().map(|((credential, hour), it)| {
+        (
+            credential,
+            hour,
+            &it.client,
+            it.count,
+            it.last_at,
+            &it.last_address,
+        )
+    });
+    rows.collect()
+}
+
+/// How often each client was used.
+fn by_client<'a>(uses: &'a Uses<'_>) -> Vec<(&'a str, i64)> {
+    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+    for used in uses.0.values() {
+        *counts.entry(&used.client).or_default() += used.count;
+    }
+    counts.into_iter().collect()
+}
+
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::Misuse(format!("what is put together is no JSON: {error}")))
+}

@@ -1,0 +1,178 @@
+//! Segments take the place of their parts, with one statement.
+
+use std::fmt::Write as _;
+
+use chancery_event_store::{Backend, Cause, Connection, Kept, StoreError, Tx};
+use tokio::sync::oneshot;
+
+use super::{
+    Compactor,
+    made::{Made, json},
+};
+use crate::writer::Message;
+
+/// What stands where another node was first. On SQLite it is said by a trigger.
+const BY_ANOTHER: &str = "put together by another";
+
+impl Compactor {
+    /// Whether this was the one that did it. A segment keeps the least number of its parts, so another may
+    /// stand where this one read an older. That one holds more, for records are only ever added: so a segment
+    /// is known by its number and how many records it has, and where fewer rows are there than were read,
+    /// nothing is done.
+    pub(super) async fn replace(&self, made: Made) -> Result<bool, StoreError> {
+        match self.database.backend() {
+            Backend::Postgres => self.replace_beside(&made).await,
+            Backend::Sqlite => self.ask_the_writer(made).await,
+        }
+    }
+
+    /// On a connection beside the one that writes batches.
+    ///
+    /// A server that crashes within moments may lose it, and then as a whole: the parts are there, and are put
+    /// together again. So nobody waits for its log to be written.
+    ///
+    /// Uses are counted in the order of their keys, so that two nodes cannot wait for each other.
+    async fn replace_beside(&self, made: &Made) -> Result<bool, StoreError> {
+        let sql = POSTGRES.replace("{schema}", &self.schema);
+        let segments = &made.segments;
+        let fresh: Vec<_> = segments.iter().flat_map(|it| &it.fresh).copied().collect();
+        let smaller = segments.iter().flat_map(|it| &it.smaller).copied();
+        let (smaller, smaller_records): (Vec<_>, Vec<_>) = smaller.unzip();
+        let parts = fresh.len() + smaller.len();
+        let mut tx = self.database.begin_losable().await?;
+        let Tx::Postgres(own) = &mut tx else {
+            return Err(StoreError::Misuse("this is not PostgreSQL".to_owned()));
+        };
+        macro_rules! column {
+            ($of:ident => $value:expr) => {
+                segments.iter().map(|$of| $value).collect::<Vec<_>>()
+            };
+        }
+        let query = sqlx::query(&sql)
+            .bind(made.tenant.to_string())
+            .bind(fresh)
+            .bind(smaller)
+            .bind(smaller_records)
+            .bind(i64::try_from(parts).unwrap_or(i64::MAX))
+            .bind(made.uses.as_str())
+            .bind(made.day)
+            .bind(made.by_client.as_str())
+            .bind(column!(it => it.position))
+            .bind(column!(it => it.last_position))
+            .bind(column!(it => it.first_at))
+            .bind(column!(it => it.last_at))
+            .bind(column!(it => it.records))
+            .bind(column!(it => it.expires_at))
+            .bind(column!(it => it.rare))
+            .bind(column!(it => it.summary.as_slice()))
+            .bind(column!(it => it.runs.as_str()))
+            .bind(column!(it => it.body.as_str()));
+        let inserted = query.execute(&mut **own).await?.rows_affected();
+        if inserted == 0 {
+            tx.rollback().await?;
+            return Ok(false);
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// On SQLite there is one connection that writes, and who has it writes batches: to take it from them and give
+    /// it back would be more ways between threads than the work.
+    async fn ask_the_writer(&self, made: Made) -> Result<bool, StoreError> {
+        let (done, replaced) = oneshot::channel();
+        let closed = || {
+            StoreError::Unavailable(Cause {
+                code: None,
+                message: "the log is closed".to_owned(),
+            })
+        };
+        let writer = self.writer.upgrade().ok_or_else(closed)?;
+        let asked = writer.send(Message::Replace(Box::new(made), done)).await;
+        drop(writer);
+        asked.map_err(|_| closed())?;
+        replaced.await.map_err(|_| closed())?
+    }
+}
+
+/// Puts the segments there, on the connection of the writer on SQLite: an insert of a row for each, of which a trigger
+/// makes the rest (migration 8). Gives whether this was the one that did it.
+pub(crate) async fn put(kept: &mut Kept, made: &Made) -> Result<bool, StoreError> {
+    const COLUMNS: usize = 16;
+    let mut sql = "INSERT INTO activity_put_together (position, last_position, tenant_id, first_at, last_at, records,
+            expires_at, rare, summary, runs, body, fresh, segments, uses, day, by_client) VALUES "
+        .to_owned();
+    for row in 0..made.segments.len() {
+        let places: [_; COLUMNS] =
+            std::array::from_fn(|place| format!("${}", row * COLUMNS + place + 1));
+        let before = if row == 0 { "" } else { ", " };
+        // Writing to a string cannot fail.
+        let _ = write!(sql, "{before}({})", places.join(", "));
+    }
+    let mut query = sqlx::query(&sql);
+    for (row, segment) in made.segments.iter().enumerate() {
+        // All uses are counted with the first.
+        let (uses, by_client) = match row {
+            0 => (made.uses.as_str(), made.by_client.as_str()),
+            _ => ("[]", "[]"),
+        };
+        query = query
+            .bind(segment.position)
+            .bind(segment.last_position)
+            .bind(made.tenant.to_string())
+            .bind(segment.first_at)
+            .bind(segment.last_at)
+            .bind(segment.records)
+            .bind(segment.expires_at)
+            .bind(segment.rare)
+            .bind(segment.summary.as_slice())
+            .bind(segment.runs.as_str())
+            .bind(segment.body.as_str())
+            .bind(json(&segment.fresh)?)
+            .bind(json(&segment.smaller)?)
+            .bind(uses)
+            .bind(made.day)
+            .bind(by_client);
+    }
+    let Connection::Sqlite(mut held) = kept.connection().await? else {
+        return Err(StoreError::Misuse("this is not SQLite".to_owned()));
+    };
+    match query.execute(&mut *held).await {
+        Ok(_) => Ok(true),
+        Err(sqlx::Error::Database(fault)) if fault.message() == BY_ANOTHER => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where one of the parts is not there, nothing is found, and what was deleted is rolled back.
+const POSTGRES: &str = "
+WITH fresh AS (
+    DELETE FROM {schema}.activity_fresh WHERE tenant_id = $1 AND position = ANY($2) RETURNING 1),
+smaller AS (
+    DELETE FROM {schema}.activity_segments s USING unnest($3::bigint[], $4::bigint[]) AS o (position, records)
+     WHERE s.tenant_id = $1 AND s.position = o.position AND s.records = o.records RETURNING 1),
+found AS MATERIALIZED (
+    SELECT 1 WHERE (SELECT count(*) FROM fresh) + (SELECT count(*) FROM smaller) = $5),
+used AS (
+    INSERT INTO {schema}.credential_use AS known
+           (tenant_id, credential_id, hour, client_id, uses, last_at, last_address)
+    SELECT $1, value->>0, CAST(value->>1 AS BIGINT), value->>2, CAST(value->>3 AS BIGINT),
+           CAST(value->>4 AS BIGINT), value->>5
+      FROM json_array_elements($6::json) AS used (value) WHERE EXISTS (SELECT FROM found)
+        ON CONFLICT (tenant_id, credential_id, hour) DO UPDATE SET
+           uses = known.uses + excluded.uses,
+           last_address = CASE WHEN known.last_at > excluded.last_at
+                               THEN known.last_address ELSE excluded.last_address END,
+           last_at = CASE WHEN known.last_at > excluded.last_at
+                          THEN known.last_at ELSE excluded.last_at END),
+days AS (
+    INSERT INTO {schema}.client_days AS known (tenant_id, begins_at, client_id, uses)
+    SELECT $1, $7, value->>0, CAST(value->>1 AS BIGINT)
+      FROM json_array_elements($8::json) AS used (value) WHERE EXISTS (SELECT FROM found)
+        ON CONFLICT (tenant_id, begins_at, client_id) DO UPDATE SET uses = known.uses + excluded.uses)
+INSERT INTO {schema}.activity_segments (position, last_position, tenant_id, first_at, last_at,
+       records, expires_at, rare, summary, runs, body)
+SELECT position, last_position, $1, first_at, last_at, records, expires_at, rare, summary, runs, body
+  FROM unnest($9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
+              $16::bytea[], $17::text[], $18::text[])
+       AS made (position, last_position, first_at, last_at, records, expires_at, rare, summary, runs, body)
+ WHERE EXISTS (SELECT FROM found)";
