@@ -27,12 +27,14 @@ pub(crate) enum Served {
 
 impl IntoResponse for Served {
     fn into_response(self) -> Response {
-        let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-        match self {
-            Self::Issued(issued) => (no_store, issued).into_response(),
-            Self::Introspected(found) => (no_store, Json(found)).into_response(),
-            Self::Revoked => no_store.into_response(),
-        }
+        let mut response = match self {
+            Self::Issued(issued) => issued.into_response(),
+            Self::Introspected(found) => Json(found).into_response(),
+            Self::Revoked => Response::default(),
+        };
+        let no_store = HeaderValue::from_static("no-store");
+        response.headers_mut().insert(CACHE_CONTROL, no_store);
+        response
     }
 }
 
