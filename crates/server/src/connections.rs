@@ -229,6 +229,8 @@ async fn refused(error: &io::Error) {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use axum::{
         Router,
         extract::rejection::BytesRejection,
@@ -337,5 +339,55 @@ mod tests {
         let (answer, _, counted) = dripped(head).await;
         assert!(answer.ends_with("20 bytes"), "{answer}");
         assert_eq!(counted, ["200"]);
+    }
+
+    /// A server on a port of its own, which nobody stops.
+    async fn served() -> SocketAddr {
+        let http = Arc::new(Http::untraced(Box::new(|| [7; 24])));
+        let routes = Router::new().route("/", get(async || "here"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let door = Door {
+            listener,
+            app: App::new(None, http, routes, Places::new(8)),
+            tls: None,
+        };
+        tokio::spawn(serve(vec![door], pending(), pending()));
+        address
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_says_half_a_head_or_nothing_has_to_leave_in_time() {
+        let address = served().await;
+        for said in ["", "GET / HTTP/1.1\r\nhost"] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let begun = Instant::now();
+            stream.write_all(said.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert_eq!(answer, "");
+            let took = begun.elapsed();
+            assert!(HEAD <= took && took <= HEAD + 3 * SWEEP, "{took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_asks_now_and_then_stays() {
+        let mut stream = TcpStream::connect(served().await).await.unwrap();
+        for _ in 0..4 {
+            let asked = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+            stream.write_all(asked).await.unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"here") {
+                assert!(stream.read_buf(&mut answer).await.unwrap() > 0);
+            }
+            sleep(HEAD - 2 * SWEEP).await;
+        }
+        let begun = Instant::now();
+        assert_eq!(
+            stream.read_u8().await.unwrap_err().kind(),
+            io::ErrorKind::UnexpectedEof
+        );
+        assert!(begun.elapsed() <= 5 * SWEEP, "{:?}", begun.elapsed());
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::{
     segments::{
         HOUR,
-        due::{Asked, Kept},
+        due::{Asked, Remembered},
         hour_of,
     },
     writer::Message,
@@ -46,9 +46,9 @@ pub(crate) struct Compactor {
 impl Compactor {
     /// Runs until nobody can ask any more.
     pub(crate) async fn run(self, mut asked: mpsc::Receiver<Asked>) {
-        while let Some(Asked { tenant, kept }) = asked.recv().await {
-            let outcome = match kept {
-                Some(kept) => self.put_kept(tenant, kept).await,
+        while let Some(Asked { tenant, remembered }) = asked.recv().await {
+            let outcome = match remembered {
+                Some(remembered) => self.put_remembered(tenant, remembered).await,
                 None => self.compact(tenant, false).await.map(drop),
             };
             if let Err(error) = outcome {
@@ -57,12 +57,16 @@ impl Compactor {
         }
     }
 
-    /// Puts together rows of an hour of which this node has kept what it wrote.
-    async fn put_kept(&self, tenant: TenantId, kept: Vec<Kept>) -> Result<(), StoreError> {
-        let Some(hour) = kept.first().map(|row| row.hour) else {
+    /// Puts together rows of an hour of which this node has remembered what it wrote.
+    async fn put_remembered(
+        &self,
+        tenant: TenantId,
+        remembered: Vec<Remembered>,
+    ) -> Result<(), StoreError> {
+        let Some(hour) = remembered.first().map(|row| row.hour) else {
             return Ok(());
         };
-        let fresh: Vec<Part> = kept.into_iter().map(Into::into).collect();
+        let fresh: Vec<Part> = remembered.into_iter().map(Into::into).collect();
         let records = fresh.iter().map(|part| part.records).sum();
         let segments = self.segments(tenant, hour, records).await?;
         if self.put(tenant, Parts { fresh, segments }).await? == 0 {

@@ -11,11 +11,11 @@ use crate::segments::{
     hour_of,
 };
 
-/// How many lines are kept in memory, of all tenants, until they are put together: some twenty MiB.
-const KEPT: usize = 32 * 1_024;
+/// How many lines are remembered, of all tenants, until they are put together: some twenty MiB.
+const REMEMBERED: usize = 32 * 1_024;
 
-/// A fresh row of which this node has kept what it wrote: who puts it together need not read it.
-pub(crate) struct Kept {
+/// A fresh row of which this node has remembered what it wrote: who puts it together need not read it.
+pub(crate) struct Remembered {
     pub(crate) position: i64,
     /// When its hour begins.
     pub(crate) hour: i64,
@@ -27,7 +27,7 @@ pub(crate) struct Kept {
 pub(crate) struct Asked {
     pub(crate) tenant: TenantId,
     /// All that was written since the last time. None: it is read.
-    pub(crate) kept: Option<Vec<Kept>>,
+    pub(crate) remembered: Option<Vec<Remembered>>,
 }
 
 /// What was written of a tenant since it was put together.
@@ -35,8 +35,8 @@ struct Since {
     hour: i64,
     records: i64,
     batches: usize,
-    /// None: not all of it was kept.
-    kept: Option<Vec<Kept>>,
+    /// None: not all of it was remembered.
+    remembered: Option<Vec<Remembered>>,
 }
 
 /// Asks for what is due. What is left when this ends is found by the next
@@ -51,7 +51,7 @@ impl Due {
     pub(crate) fn new(compactor: mpsc::Sender<Asked>) -> Self {
         Self {
             written: HashMap::new(),
-            room: Arc::new(Semaphore::new(KEPT)),
+            room: Arc::new(Semaphore::new(REMEMBERED)),
             compactor,
         }
     }
@@ -71,41 +71,43 @@ impl Due {
     ) {
         let hour = hour_of(at.micros());
         let records = i64::try_from(lines.len()).unwrap_or(i64::MAX);
-        let kept = self.room_for(lines.len()).map(|room| Kept {
+        let remembered = self.room_for(lines.len()).map(|room| Remembered {
             position,
             hour,
             lines,
             _room: room,
         });
-        self.add(tenant, records, hour, kept);
+        self.add(tenant, records, hour, remembered);
     }
 
-    fn add(&mut self, tenant: TenantId, records: i64, hour: i64, row: Option<Kept>) {
+    fn add(&mut self, tenant: TenantId, records: i64, hour: i64, row: Option<Remembered>) {
         let this = self.written.entry(tenant).or_insert_with(|| Since {
             hour,
             records: 0,
             batches: 0,
-            kept: Some(Vec::new()),
+            remembered: Some(Vec::new()),
         });
         this.records += records;
         this.batches += 1;
-        match (&mut this.kept, row) {
+        match (&mut this.remembered, row) {
             // No segment reaches from one hour into the next.
-            (Some(kept), Some(row)) if this.hour == hour => kept.push(row),
-            (kept, _) => *kept = None,
+            (Some(remembered), Some(row)) if this.hour == hour => remembered.push(row),
+            (remembered, _) => *remembered = None,
         }
         if this.records >= ENOUGH || this.batches >= ROWS {
             self.ask(tenant);
         }
     }
 
-    /// Room for so many lines more. Where there is none, what was kept of all tenants is let go, and read again when
+    /// Room for so many lines more. Where there is none, what was remembered of all tenants is let go, and read again when
     /// its time comes: those who write much come first, and soon keep theirs again.
     fn room_for(&mut self, lines: usize) -> Option<OwnedSemaphorePermit> {
         let lines = u32::try_from(lines).ok()?;
         let room = || self.room.clone().try_acquire_many_owned(lines).ok();
         room().or_else(|| {
-            self.written.values_mut().for_each(|this| this.kept = None);
+            self.written
+                .values_mut()
+                .for_each(|this| this.remembered = None);
             room()
         })
     }
@@ -126,9 +128,9 @@ impl Due {
     /// Where too much is asked for already, this one comes with its next batch.
     fn ask(&mut self, tenant: TenantId) {
         if let Ok(place) = self.compactor.try_reserve()
-            && let Some(Since { kept, .. }) = self.written.remove(&tenant)
+            && let Some(Since { remembered, .. }) = self.written.remove(&tenant)
         {
-            place.send(Asked { tenant, kept });
+            place.send(Asked { tenant, remembered });
         }
     }
 }
@@ -158,10 +160,11 @@ mod tests {
         (Due::new(compactor), asked)
     }
 
-    /// The numbers of the rows that were kept, of whoever is asked for next.
+    /// The numbers of the rows that were remembered, of whoever is asked for next.
     fn next(asked: &mut mpsc::Receiver<Asked>) -> (TenantId, Option<Vec<i64>>) {
-        let Asked { tenant, kept } = asked.try_recv().unwrap();
-        let positions = kept.map(|kept| kept.iter().map(|row| row.position).collect());
+        let Asked { tenant, remembered } = asked.try_recv().unwrap();
+        let positions =
+            remembered.map(|remembered| remembered.iter().map(|row| row.position).collect());
         (tenant, positions)
     }
 
@@ -192,22 +195,28 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let (mut due, mut asked) = due();
-        let many = u8::try_from(KEPT / 4_000).unwrap();
+        let many = u8::try_from(REMEMBERED / 4_000).unwrap();
         for number in 0..many {
             due.wrote_row(tenant(number), 1, at(0), lines(4_000));
         }
         // There is no room for this one: that of the others is let go.
         due.wrote_row(tenant(many), 2, at(0), lines(4_000));
-        assert_eq!(due.room.available_permits(), KEPT - 4_000);
+        assert_eq!(due.room.available_permits(), REMEMBERED - 4_000);
         due.wrote_row(tenant(many), 3, at(0), lines(96));
         due.wrote_row(tenant(0), 4, at(0), lines(96));
-        let Asked { tenant: who, kept } = asked.try_recv().unwrap();
-        assert_eq!((who, kept.as_ref().map(Vec::len)), (tenant(many), Some(2)));
+        let Asked {
+            tenant: who,
+            remembered,
+        } = asked.try_recv().unwrap();
+        assert_eq!(
+            (who, remembered.as_ref().map(Vec::len)),
+            (tenant(many), Some(2))
+        );
         assert_eq!(next(&mut asked), (tenant(0), None));
         // It is in memory until it is put together.
-        assert_eq!(due.room.available_permits(), KEPT - 4_096);
-        drop(kept);
-        assert_eq!(due.room.available_permits(), KEPT);
+        assert_eq!(due.room.available_permits(), REMEMBERED - 4_096);
+        drop(remembered);
+        assert_eq!(due.room.available_permits(), REMEMBERED);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::segments::{
     DAY,
     bloom::{self, Mark},
     body::{self, Written},
-    due::Kept,
+    due::Remembered,
     line::Line,
     unfolded::Uses,
 };
@@ -34,7 +34,7 @@ enum Lines {
     /// As they were read.
     Body(String),
     /// As this node wrote them.
-    Kept(Kept),
+    Remembered(Remembered),
 }
 
 /// A row as it is read: its number, its records, its runs, its body.
@@ -51,13 +51,13 @@ impl From<Row> for Part {
     }
 }
 
-impl From<Kept> for Part {
-    fn from(kept: Kept) -> Self {
+impl From<Remembered> for Part {
+    fn from(remembered: Remembered) -> Self {
         Self {
-            position: kept.position,
-            records: i64::try_from(kept.lines.len()).unwrap_or(i64::MAX),
+            position: remembered.position,
+            records: i64::try_from(remembered.lines.len()).unwrap_or(i64::MAX),
             runs: None,
-            lines: Lines::Kept(kept),
+            lines: Lines::Remembered(remembered),
         }
     }
 }
@@ -71,7 +71,7 @@ impl Part {
     fn lines(&self) -> Result<Vec<Line<'_>>, StoreError> {
         match &self.lines {
             Lines::Body(body) => body::decode(body),
-            Lines::Kept(kept) => kept.lines.iter().map(Written::read).collect(),
+            Lines::Remembered(remembered) => remembered.lines.iter().map(Written::read).collect(),
         }
     }
 
