@@ -42,6 +42,7 @@ mod rotation;
 mod sdk;
 mod sealing;
 mod secrets_life;
+mod shared_commits;
 mod signing_keys;
 mod steward;
 mod store_faults;

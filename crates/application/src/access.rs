@@ -2,20 +2,20 @@
 
 mod escalation;
 mod needs;
+mod still;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use chancery_domain::{
-    Actor, ClientId, CredentialId, StreamId, TenantId, Timestamp, access::AdminScope,
-    client::Client,
+    Actor, ClientId, CredentialId, KeyId, TenantId, access::AdminScope, client::Client,
 };
-use chancery_event_store::Versions;
 
 pub(crate) use escalation::{admin_scopes, guard_escalation};
 pub(crate) use needs::Guarded;
 pub use needs::Needs;
+pub(crate) use still::{Seen, streams_of};
 
 use crate::error::Error;
 
@@ -33,18 +33,6 @@ pub struct Caller {
     address: Option<IpAddr>,
     /// What that they are good was seen on.
     seen: Option<Arc<Seen>>,
-}
-
-/// On what a caller was found to be good: as long as these streams have not moved and the moment has not
-/// come, it still is.
-#[derive(Debug)]
-pub(crate) struct Seen {
-    /// The streams of the caller's own tenant that decide it.
-    pub(crate) streams: [StreamId; 3],
-    /// Their versions.
-    pub(crate) versions: Versions,
-    /// When it ends by itself.
-    pub(crate) good_until: Timestamp,
 }
 
 /// From where a request comes, as far as it is to be believed: an extension of each request, by whoever
@@ -65,6 +53,8 @@ pub(crate) struct Identity {
     pub(crate) credential: CredentialId,
     /// The token's own id.
     pub(crate) jti: String,
+    /// The key of its tenant that signed the token; none for a session of the console, which has no token.
+    pub(crate) key: Option<KeyId>,
     /// When the token ends, in Unix seconds.
     pub(crate) expires: i64,
     /// The admin scopes of the token.

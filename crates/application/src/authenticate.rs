@@ -5,9 +5,10 @@ use chancery_domain::{
     StreamId, Timestamp,
     access::AdminScope,
     client::ClientState,
+    key_ring::SigningKey,
     value::{ADMIN_API, ScopeSet},
 };
-use chancery_event_store::{Beside, Reads, Tx};
+use chancery_event_store::{Reads, Tx};
 use chancery_projections::callers::{self, CallerRows};
 use chancery_token_log::RecordError;
 
@@ -59,7 +60,7 @@ impl Application {
         let keys = rows.key_ring().map_err(Error::from)?;
         let keys = keys.ok_or(refused("no keys"))?;
         let now = self.now().seconds();
-        let claims = self.tokens.verified(token, &claimed.iss, &keys, now)?;
+        let (claims, key) = self.tokens.verified(token, &claimed.iss, &keys, now)?;
         if claims.tenant_id != rows.tenant.to_string()
             || claims.sub != claims.client_id
             || claims.client_id != claimed.client_id
@@ -76,14 +77,15 @@ impl Application {
                 .parse()
                 .map_err(|_| refused("no credential"))?,
             jti: claims.jti.clone(),
+            key: Some(key),
             expires: claims.exp,
             of_token: AdminScope::among(&scopes),
         };
         self.judged(identity, rows).await
     }
 
-    /// The client as a caller, if it, its tenant, its credential and its token are good at this
-    /// moment.
+    /// The client as a caller, if it, its tenant, its credential, its token and the key that signed it are good at
+    /// this moment.
     pub(crate) async fn live_caller(
         &self,
         on: impl Reads<'_>,
@@ -92,6 +94,12 @@ impl Application {
         let rows = callers::of_tenant(on, identity.home, identity.client).await;
         let rows = rows.map_err(Error::from)?;
         let rows = rows.ok_or(BearerRefused::NotUsable("unknown tenant"))?;
+        if let Some(key) = &identity.key {
+            let keys = rows.key_ring().map_err(Error::from)?.unwrap_or_default();
+            if keys.keys.get(key).is_none_or(SigningKey::is_revoked) {
+                return Err(BearerRefused::NotUsable("the key is revoked"));
+            }
+        }
         self.judged(identity, rows).await
     }
 
@@ -99,6 +107,7 @@ impl Application {
         let refused = BearerRefused::NotUsable;
         let Identity { home, client, .. } = identity;
         let now = self.now_after(home, rows.recorded_at)?;
+        let keys = rows.key_ring_version();
         if identity.expires <= now.seconds() {
             return Err(refused("the token has expired"));
         }
@@ -125,8 +134,9 @@ impl Application {
                 StreamId::Tenant(home),
                 StreamId::Client(client),
                 StreamId::SecretRotation(client),
+                StreamId::KeyRing(home),
             ],
-            [rows.tenant_version, row.version, rows.secrets.version],
+            [rows.tenant_version, row.version, rows.secrets.version, keys],
         );
         let seen = Seen {
             streams,
@@ -146,24 +156,6 @@ impl Application {
         };
         let revoked = self.parts.log.is_revoked(identity.home, &identity.jti);
         revoked.await.map_err(unknown)
-    }
-
-    /// Whether the caller is good still, where nothing that decides it has changed since it was found to be good.
-    /// Whether its token was revoked is not looked at.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`]: the clock is wrong.
-    pub(crate) fn is_as_seen(
-        &self,
-        identity: &Identity,
-        seen: &Seen,
-        stands: &Beside,
-    ) -> Result<bool, Error> {
-        let Some(recorded_at) = stands.recorded_at else {
-            return Ok(false);
-        };
-        let now = self.now_after(identity.home, recorded_at)?;
-        Ok(stands.versions == seen.versions && now < seen.good_until)
     }
 
     /// Looks again, in the transaction that is about to change something, whether the caller still

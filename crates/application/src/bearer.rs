@@ -64,7 +64,7 @@ impl Default for Tokens {
 
 impl Tokens {
     /// The claims of a token of this issuer for the admin API, if one of these keys signed it and is not revoked, and
-    /// the token has begun and not ended.
+    /// the token has begun and not ended; and which key that is.
     ///
     /// # Errors
     /// [`BearerRefused`].
@@ -74,20 +74,20 @@ impl Tokens {
         issuer: &str,
         keys: &KeyRing,
         now: i64,
-    ) -> Result<Claims, BearerRefused> {
+    ) -> Result<(Claims, KeyId), BearerRefused> {
         let digest = sha256(token.as_bytes());
         if let Some(known) = self.0.get(&digest) {
             let key = keys.keys.get(&known.kid);
             let is_good = key.is_some_and(|key| !key.is_revoked() && key.public_jwk == known.key);
             let begins = known.claims.nbf.unwrap_or(now);
             if is_good && known.issuer == issuer && (begins..known.claims.exp).contains(&now) {
-                return Ok(known.claims.clone());
+                return Ok((known.claims.clone(), known.kid));
             }
         }
         let verified = verify(token, issuer, keys, now)?;
-        let claims = verified.claims.clone();
+        let good = (verified.claims.clone(), verified.kid);
         self.0.insert(digest, Arc::new(verified));
-        Ok(claims)
+        Ok(good)
     }
 }
 
@@ -177,10 +177,13 @@ mod tests {
     impl World {
         fn ask(&self, ring: &KeyRing, now: i64) -> Result<Claims, &'static str> {
             let verified = self.tokens.verified(&self.token, ISSUER, ring, now);
-            verified.map_err(|refused| match refused {
-                BearerRefused::NotUsable(why) => why,
-                BearerRefused::Failed(error) => panic!("{error}"),
-            })
+            let verified = verified.inspect(|(_, kid)| assert_eq!(*kid, self.kid));
+            verified
+                .map(|(claims, _)| claims)
+                .map_err(|refused| match refused {
+                    BearerRefused::NotUsable(why) => why,
+                    BearerRefused::Failed(error) => panic!("{error}"),
+                })
         }
     }
 

@@ -1,19 +1,13 @@
 //! The change path: authorise, load, decide, append, fold, remember, commit.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use chancery_crypto::sha256;
 use chancery_domain::{
-    ChangeSet, Command, CommandId, Event, EventId, ReadSet, Recorded, StreamId, TenantId,
-    Timestamp,
-    api::ApiRefusal,
+    ChangeSet, Command, CommandId, EventId, ReadSet, Recorded, StreamId, TenantId, Timestamp,
     id::ClientId,
-    tenant::{TenantEvent, TenantRefusal},
 };
-use chancery_event_store::{Numbers, Provenance, Remembered, StoreError, Tx, UniqueRule, Versions};
+use chancery_event_store::{Provenance, Remembered};
 use chancery_projections::Saved;
 use chancery_telemetry::{TraceContext, stage};
 use serde::{Serialize, de::DeserializeOwned};
@@ -25,9 +19,7 @@ use crate::{
     error::Error,
     expected::Expected,
     group::Job,
-    operators,
-    policy_preview::guard_breaks,
-    sessions::{Ended, end_sessions},
+    write::{WriteError, Written},
 };
 
 /// The digest of what a command was asked: SHA-256 of the verb and its input.
@@ -206,7 +198,7 @@ impl Application {
 pub(crate) struct Decided {
     pub(crate) read: ReadSet,
     pub(crate) change: ChangeSet,
-    now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 pub(crate) struct Work {
@@ -263,7 +255,7 @@ impl Work {
         };
         match written {
             Ok(written) => Ok(self.committed(&decided, written).await),
-            Err(WriteError::Overtaken) => Ok(Outcome::Overtaken),
+            Err(WriteError::Overtaken | WriteError::Busy) => Ok(Outcome::Overtaken),
             Err(WriteError::AlreadyRemembered) => Ok(Outcome::AlreadyRemembered),
             Err(WriteError::Failed(error)) => Err(error),
         }
@@ -308,6 +300,19 @@ impl Work {
         self.command.tenant()
     }
 
+    pub(crate) fn application(&self) -> &Application {
+        &self.application
+    }
+
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Whether a policy that breaks something is to be refused.
+    pub(crate) fn refuses_breaks(&self) -> bool {
+        self.refuses_breaks
+    }
+
     /// Whether the caller's token was revoked, which stands in another database.
     ///
     /// # Errors
@@ -319,206 +324,25 @@ impl Work {
         Ok(())
     }
 
-    /// Takes the tenant's next numbers, and with them its lock.
-    pub(crate) async fn take_numbers(
-        &self,
-        tx: &mut Tx,
-        decided: &Decided,
-    ) -> Result<Numbers, WriteError> {
-        let (tenant, count) = (self.command.tenant(), decided.change.events().len());
-        let numbers = tx.take_numbers(tenant, count, decided.now).await?;
-        // What was decided by a clock that is behind the roll stands on what has ended.
-        self.application.now_after(tenant, numbers.recorded_at())?;
-        Ok(numbers)
-    }
-
-    /// Writes everything but whether the caller's token was revoked. The caller commits.
-    pub(crate) async fn write(
-        &self,
-        tx: &mut Tx,
-        numbers: Numbers,
-        decided: &Decided,
-    ) -> Result<Written, WriteError> {
-        let Decided { read, change, now } = decided;
-        let (tenant, now) = (numbers.tenant(), *now);
-        let provenance = Provenance {
+    /// Where the change comes from, for its entries.
+    pub(crate) fn provenance(&self) -> Provenance {
+        let remember = self.request.remember.as_ref();
+        Provenance {
             actor: self.caller.actor().clone(),
-            command_id: self
-                .request
-                .remember
-                .as_ref()
-                .map(|remember| remember.command_id),
+            command_id: remember.map(|remember| remember.command_id),
             trace_id: self.request.trace_id.clone(),
+        }
+    }
+
+    /// What is to be remembered of it, if anything.
+    pub(crate) fn remembered(&self) -> Option<(CommandId, Remembered)> {
+        let remember = self.request.remember.as_ref()?;
+        let remembered = Remembered {
+            input_digest: remember.digest.0.to_vec(),
+            result: self.answer.clone(),
         };
-        let ids = self.application.event_ids(change.events().len(), now);
-        let decided_on = self.compare(tx, tenant, read).await?;
-        let written = write_compared(tx, numbers, (read, change), decided_on, &provenance, ids);
-        let written = written.await?;
-        operators::guard_last_operator(tx, tenant, read, change, now).await?;
-        if self.refuses_breaks {
-            for (_, event) in change.events() {
-                if let Event::Tenant(TenantEvent::TenantPolicyChanged { policy }) = event {
-                    let before = read.tenant(tenant).map_err(Error::from)?;
-                    guard_breaks(tx, tenant, before, policy, now).await?;
-                }
-            }
-        }
-        if let Some(remember) = &self.request.remember {
-            let remembered = Remembered {
-                input_digest: remember.digest.0.to_vec(),
-                result: self.answer.clone(),
-            };
-            tx.remember(self.caller.actor(), remember.command_id, &remembered, now)
-                .await?;
-        }
-        Ok(written)
+        Some((remember.command_id, remembered))
     }
-
-    /// Compares what was read with what is there now, and with it whether the caller still is who it was: a request
-    /// may have taken long to come in, and somebody may have disabled its client meanwhile. Gives the versions.
-    async fn compare(
-        &self,
-        tx: &mut Tx,
-        tenant: TenantId,
-        read: &ReadSet,
-    ) -> Result<Versions, WriteError> {
-        let (application, caller) = (&self.application, &self.caller);
-        let (decided_on, streams) = (Versions::of(read), streams_of(read));
-        let (found, is_same) = match (caller.identity(), caller.seen()) {
-            (Some(identity), Some(seen)) => {
-                let theirs = (identity.home, seen.streams.as_slice());
-                let (found, beside) = tx.versions_beside(tenant, &streams, theirs).await?;
-                (found, application.is_as_seen(identity, seen, &beside)?)
-            }
-            _ => (tx.versions(tenant, &streams).await?, false),
-        };
-        if !is_same {
-            application.still_allowed(tx, caller).await?;
-        }
-        if found == decided_on {
-            Ok(decided_on)
-        } else {
-            Err(WriteError::Overtaken)
-        }
-    }
-}
-
-/// Looks once more at the callers that are of another tenant than the one that they change, whose lock therefore does
-/// not hold them: the changes that were written since may have taken long.
-pub(crate) async fn still_there(tx: &mut Tx, works: &[&Work]) -> Result<(), WriteError> {
-    let mut found = HashMap::new();
-    for work in works {
-        let (application, tenant) = (&work.application, work.tenant());
-        let Some((identity, seen)) = work.caller.identity().zip(work.caller.seen()) else {
-            continue;
-        };
-        if identity.home == tenant {
-            continue;
-        }
-        let stands = match found.entry((identity.home, identity.client)) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => {
-                let theirs = (identity.home, seen.streams.as_slice());
-                let (_, beside) = tx.versions_beside(tenant, &[], theirs).await?;
-                unknown.insert(beside)
-            }
-        };
-        if !application.is_as_seen(identity, seen, stands)? {
-            application.still_allowed(tx, &work.caller).await?;
-        }
-    }
-    Ok(())
-}
-
-/// What was written of a change.
-pub(crate) struct Written {
-    /// Its entries.
-    pub(crate) recorded: Vec<Recorded>,
-    /// The sessions that it has ended.
-    pub(crate) ended: Ended,
-    /// The rows that it has saved.
-    pub(crate) saved: Saved,
-}
-
-/// Why a change was not written.
-pub(crate) enum WriteError {
-    /// A stream had moved since it was read.
-    Overtaken,
-    /// The command id is taken.
-    AlreadyRemembered,
-    /// Anything else.
-    Failed(Error),
-}
-
-impl From<Error> for WriteError {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<StoreError> for WriteError {
-    fn from(error: StoreError) -> Self {
-        let StoreError::Unique { rule } = error else {
-            return Self::Failed(error.into());
-        };
-        match rule {
-            UniqueRule::TenantSlug => Self::Failed(Error::Refused(TenantRefusal::SlugTaken.into())),
-            UniqueRule::ApiIdentifier => {
-                Self::Failed(Error::Refused(ApiRefusal::IdentifierTaken.into()))
-            }
-            UniqueRule::Command => Self::AlreadyRemembered,
-            UniqueRule::StreamVersion => Self::Overtaken,
-            _ => Self::Failed(error.into()),
-        }
-    }
-}
-
-/// Compares what was read with what is there now, under the lock that came with the numbers, and
-/// writes events, read-model rows and vault rows. The caller commits.
-pub(crate) async fn write_change(
-    tx: &mut Tx,
-    numbers: Numbers,
-    (read, change): (&ReadSet, &ChangeSet),
-    provenance: &Provenance,
-    ids: Vec<EventId>,
-) -> Result<Written, WriteError> {
-    let decided_on = Versions::of(read);
-    if tx.versions(numbers.tenant(), &streams_of(read)).await? != decided_on {
-        return Err(WriteError::Overtaken);
-    }
-    write_compared(tx, numbers, (read, change), decided_on, provenance, ids).await
-}
-
-fn streams_of(read: &ReadSet) -> Vec<StreamId> {
-    read.streams().iter().map(|loaded| loaded.stream).collect()
-}
-
-async fn write_compared(
-    tx: &mut Tx,
-    numbers: Numbers,
-    (read, change): (&ReadSet, &ChangeSet),
-    decided_on: Versions,
-    provenance: &Provenance,
-    ids: Vec<EventId>,
-) -> Result<Written, WriteError> {
-    let tenant = numbers.tenant();
-    let recorded = tx
-        .append(numbers, change.events(), &decided_on, provenance, ids)
-        .await?;
-    let saved = chancery_projections::save(tx, &recorded).await?;
-    tx.keep(tenant, change.vault()).await?;
-    for secret in change.erased() {
-        tx.erase(tenant, *secret).await?;
-    }
-    for key in change.erased_keys() {
-        tx.erase_key(tenant, *key).await?;
-    }
-    let ended = end_sessions(tx, tenant, (read, change)).await?;
-    Ok(Written {
-        recorded,
-        ended,
-        saved,
-    })
 }
 
 /// The ids that an answer names; what a retry gets again.

@@ -20,8 +20,8 @@ use chancery_event_store::{
 use crate::{
     Application,
     error::Error,
-    execute::{WriteError, write_change},
     operators::OperatorCredential,
+    write::{WriteError, write_first},
 };
 
 /// The row of the key that client secrets are bound with.
@@ -186,12 +186,10 @@ impl Application {
         };
         let ids = self.event_ids(change.events().len(), now);
         let numbers = tx.take_numbers(tenant, change.events().len(), now).await?;
-        match write_change(&mut tx, numbers, (&read, &change), &provenance, ids).await {
-            Ok(_) => {}
+        match write_first(&mut tx, numbers, (&read, &change), &provenance, ids).await {
+            Ok(()) => {}
             Err(WriteError::Failed(error)) => return Err(error),
-            Err(WriteError::Overtaken | WriteError::AlreadyRemembered) => {
-                return Err(Error::Conflict);
-            }
+            Err(_) => return Err(Error::Conflict),
         }
         let credential = OperatorCredential::new(self, &Slug::system(), client, plaintext);
         keep(&credential).map_err(|error| Error::Internal(Box::new(error)))?;

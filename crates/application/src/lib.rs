@@ -33,9 +33,11 @@ mod rotation;
 mod sealing;
 mod secrets;
 mod sessions;
+mod settle;
 mod steward;
 mod tenants;
 mod together;
+mod write;
 
 use std::sync::Arc;
 

@@ -12,8 +12,8 @@ use crate::{
     Application,
     access::{Caller, Needs},
     error::Error,
-    execute::WriteError,
     operators,
+    write::WriteError,
 };
 
 /// How many clients a refusal names for each rule.

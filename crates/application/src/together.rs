@@ -11,8 +11,12 @@ use std::{
     time::Duration,
 };
 
+use chancery_telemetry::{Family, Histogram};
 use futures_util::{FutureExt, future::BoxFuture};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 use tokio_util::task::TaskTracker;
 
 /// How much is done together. Whoever waits, waits for all of it.
@@ -45,6 +49,7 @@ pub(crate) enum NotDone {
 /// A job, and who waits for its answer.
 struct Waits<J, A> {
     number: u64,
+    since: Instant,
     job: J,
     answer: oneshot::Sender<Result<A, NotDone>>,
 }
@@ -62,6 +67,10 @@ pub(crate) struct Lanes<K, J, A> {
     waiting: Mutex<HashMap<K, Waiting<J, A>>>,
     /// Does some jobs and gives the answer to each, in their order.
     each: Box<Do<J, A>>,
+    /// From when a job came until its turn came.
+    waits: Histogram,
+    /// How many jobs were done together.
+    sizes: Histogram,
 }
 
 impl<K, J, A> Lanes<K, J, A>
@@ -79,6 +88,8 @@ where
             next: AtomicU64::new(0),
             waiting: Mutex::default(),
             each: Box::new(each),
+            waits: Histogram::of_durations(),
+            sizes: Histogram::of_sizes(),
         })
     }
 
@@ -95,6 +106,7 @@ where
             }
             in_lane.push(Waits {
                 number,
+                since: Instant::now(),
                 job,
                 answer,
             });
@@ -161,7 +173,41 @@ where
             return None;
         }
         let group = in_lane.len().min(TOGETHER);
-        Some(in_lane.drain(..group).collect())
+        let group: Waiting<J, A> = in_lane.drain(..group).collect();
+        for waits in &group {
+            self.waits.took(waits.since.elapsed());
+        }
+        self.sizes.size(group.len());
+        Some(group)
+    }
+
+    /// What is counted.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "far fewer than 2^52 wait at a time"
+    )]
+    pub(crate) fn families(&self) -> Vec<Family> {
+        let waiting: usize = self.waiting().values().map(Vec::len).sum();
+        vec![
+            Family::gauge(
+                "chancery.change.queue",
+                "{change}",
+                "Changes that wait for their turn: for others of the same tenant, or for the database.",
+                waiting as f64,
+            ),
+            Family::histogram(
+                "chancery.change.wait.duration",
+                "s",
+                "How long changes waited for their turn.",
+                self.waits.distribution(),
+            ),
+            Family::histogram(
+                "chancery.change.group.size",
+                "{change}",
+                "How many changes were made together.",
+                self.sizes.distribution(),
+            ),
+        ]
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<K, Waiting<J, A>>> {

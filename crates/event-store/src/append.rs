@@ -15,6 +15,20 @@ pub struct Provenance {
     pub trace_id: Option<String>,
 }
 
+/// The events of one change, as they go into a roll.
+pub struct Append<'a> {
+    /// Numbers of the roll, as many as there are events.
+    pub numbers: Numbers,
+    /// The events, in this order.
+    pub events: &'a [(StreamId, Event)],
+    /// The versions that the change was decided on.
+    pub read: Versions,
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// An id for each event.
+    pub ids: Vec<EventId>,
+}
+
 impl Tx {
     /// Writes the events of one change into the roll whose numbers were taken, in this order, each at
     /// the end of its stream: after the version that `read` has of it. There must be as many events as
@@ -31,6 +45,30 @@ impl Tx {
         ids: impl IntoIterator<Item = EventId, IntoIter: Send> + Send,
     ) -> Result<Vec<Recorded>, StoreError> {
         let entries = number(&numbers, events, read, provenance, ids)?;
+        self.write(entries).await
+    }
+
+    /// [`Tx::append`] for several changes at once, which may be of several tenants. None of them may change a stream
+    /// that another one changes. The entries are those of one change after those of the other.
+    pub async fn append_all(
+        &mut self,
+        changes: Vec<Append<'_>>,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        let mut entries = Vec::new();
+        for change in changes {
+            let Append {
+                numbers,
+                events,
+                read,
+                provenance,
+                ids,
+            } = change;
+            entries.extend(number(&numbers, events, &read, &provenance, ids)?);
+        }
+        self.write(entries).await
+    }
+
+    async fn write(&mut self, entries: Vec<Recorded>) -> Result<Vec<Recorded>, StoreError> {
         if entries.is_empty() {
             return Ok(entries);
         }

@@ -3,7 +3,7 @@
 
 use chancery_domain::{Actor, CommandId, Timestamp};
 
-use crate::{error::StoreError, execute, fetch_optional, store::Store, tx::Tx};
+use crate::{error::StoreError, execute, fetch_optional, store::Store, tx::Tx, unique::UniqueRule};
 
 /// For how long a command is remembered, in days.
 const REMEMBERED_DAYS: i64 = 7;
@@ -44,7 +44,7 @@ impl Store {
 
 impl Tx {
     /// Remembers a command with what it changes, in the place of one that is forgotten by now.
-    /// [`UniqueRule::Command`](crate::UniqueRule::Command): it is remembered already.
+    /// [`UniqueRule::Command`]: it is remembered already. Then nothing has happened, and the transaction goes on.
     pub async fn remember(
         &mut self,
         caller: &Actor,
@@ -52,22 +52,23 @@ impl Tx {
         remembered: &Remembered,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        execute!(
+        let rows = execute!(
             self,
-            "DELETE FROM commands WHERE caller_id = $1 AND command_id = $2 AND at <= $3",
-            caller.to_string(),
-            command.to_string(),
-            forgotten(now)
-        )?;
-        execute!(
-            self,
-            "INSERT INTO commands (caller_id, command_id, input_digest, result, at) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO commands (caller_id, command_id, input_digest, result, at) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (caller_id, command_id) DO UPDATE
+                SET input_digest = excluded.input_digest, result = excluded.result, at = excluded.at
+              WHERE commands.at <= $6",
             caller.to_string(),
             command.to_string(),
             &*remembered.input_digest,
             &*remembered.result,
-            now.micros()
+            now.micros(),
+            forgotten(now)
         )?;
+        if rows == 0 {
+            let rule = UniqueRule::Command;
+            return Err(StoreError::Unique { rule });
+        }
         Ok(())
     }
 

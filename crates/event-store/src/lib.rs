@@ -37,7 +37,7 @@ mod unique;
 mod vault;
 mod versions;
 
-pub use append::Provenance;
+pub use append::{Append, Provenance};
 pub use commands::Remembered;
 pub use config::{Backend, StoreConfig, StoreLocation};
 pub use database::{Connections, Database};
@@ -50,7 +50,7 @@ pub use heads::{Heads, LOOK_AGAIN, Watch};
 pub use kept::Kept;
 pub use migrate::{Migration, Migrations, SchemaStatus, migrations};
 pub use moments::Newest;
-pub use numbers::Numbers;
+pub use numbers::{Numbers, Wanted};
 pub use query::{Connection, Held, Reads, Source};
 pub use reseal::{Sealing, Sealings};
 pub use rows::{Cell, Insert};
@@ -64,7 +64,7 @@ pub use trial::Trial;
 pub use tx::Tx;
 pub use unique::{UNIQUE_RULES, UniqueRule};
 pub use vault::{InstallationKey, SealedKey, SealedSecret, VaultTable, Verifier, vault_rows};
-pub use versions::{Beside, Versions};
+pub use versions::{Stands, Versions};
 
 /// For the macros, and for `#[derive(FromRow)]` on the rows that they return.
 pub use sqlx;

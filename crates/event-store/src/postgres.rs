@@ -119,29 +119,29 @@ async fn check(options: &PgConnectOptions) -> Result<(), StoreError> {
 const INSERT: &str = "
     INSERT INTO events (tenant_id, recorded_at, actor_type, actor_id, command_id, trace_id, tenant_seq,
                         event_id, aggregate_type, aggregate_id, sequence, event_type, event_version, payload)
-    SELECT $1, $2, $3, $4, $5, $6, e.tenant_seq,
+    SELECT e.tenant_id, e.recorded_at, e.actor_type, e.actor_id, e.command_id, e.trace_id, e.tenant_seq,
            e.event_id, e.aggregate_type, e.aggregate_id, e.sequence, e.event_type, e.event_version, e.payload::json
-      FROM UNNEST($7::bigint[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::text[],
-                  $14::text[])
-           AS e(tenant_seq, event_id, aggregate_type, aggregate_id, sequence, event_type, event_version, payload)
+      FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
+                  $9::text[], $10::text[], $11::bigint[], $12::text[], $13::text[], $14::text[])
+           AS e(tenant_id, recorded_at, actor_type, actor_id, command_id, trace_id, tenant_seq,
+                event_id, aggregate_type, aggregate_id, sequence, event_type, event_version, payload)
      ORDER BY e.tenant_seq";
 
-/// One statement for any number of events of one change.
+/// One statement for any number of events.
 pub(crate) async fn insert(
     tx: &mut Transaction<'static, Postgres>,
     entries: &[Recorded],
 ) -> Result<(), StoreError> {
-    let Some(first) = entries.first() else {
-        return Ok(());
-    };
     let connection: &mut PgConnection = tx;
     sqlx::query(INSERT)
-        .bind(first.tenant.to_string())
-        .bind(first.recorded_at.micros())
-        .bind(first.actor.kind())
-        .bind(first.actor.id())
-        .bind(first.command_id.map(|id| id.to_string()))
-        .bind(first.trace_id.as_deref())
+        .bind(column(entries, |entry| entry.tenant.to_string()))
+        .bind(column(entries, |entry| entry.recorded_at.micros()))
+        .bind(column(entries, |entry| entry.actor.kind()))
+        .bind(column(entries, |entry| entry.actor.id()))
+        .bind(column(entries, |entry| {
+            entry.command_id.map(|id| id.to_string())
+        }))
+        .bind(column(entries, |entry| entry.trace_id.clone()))
         .bind(column(entries, |entry| entry.tenant_seq))
         .bind(column(entries, |entry| entry.id.to_string()))
         .bind(column(entries, |entry| {

@@ -1,7 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_domain::{ReadSet, StreamId, TenantId, Timestamp};
-use sqlx::{Database, Encode, Type, query::QueryAs};
+use sqlx::{Database, Encode, Postgres, Sqlite, Type, query::QueryAs};
 
 use crate::{
     error::StoreError,
@@ -46,38 +46,45 @@ impl Tx {
     }
 }
 
-/// What stands in another tenant while a change is made in this one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beside {
-    /// The versions of its streams.
-    pub versions: Versions,
-    /// When its last entry was recorded; `None`: there is no such tenant.
-    pub recorded_at: Option<Timestamp>,
+/// What stands in several tenants at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stands {
+    versions: BTreeMap<(TenantId, StreamId), i64>,
+    recorded_at: BTreeMap<TenantId, Timestamp>,
+}
+
+impl Stands {
+    /// The versions of these streams of the tenant, which were asked for.
+    pub fn versions(&self, tenant: TenantId, streams: &[StreamId]) -> Versions {
+        let version = |stream: &StreamId| {
+            let version = self.versions.get(&(tenant, *stream)).copied();
+            (*stream, version.unwrap_or_default())
+        };
+        streams.iter().map(version).collect()
+    }
+
+    /// When the last entry of a tenant was recorded of which streams were asked for; `None`: there is no such tenant.
+    pub fn recorded_at(&self, tenant: TenantId) -> Option<Timestamp> {
+        self.recorded_at.get(&tenant).copied()
+    }
 }
 
 impl Tx {
-    /// [`Tx::versions`], and in the same round trip what stands in another tenant, or in the same one.
-    pub async fn versions_beside(
+    /// [`Tx::versions`] of streams of several tenants in one round trip.
+    pub async fn stands(
         &mut self,
-        tenant: TenantId,
-        streams: &[StreamId],
-        (other, theirs): (TenantId, &[StreamId]),
-    ) -> Result<(Versions, Beside), StoreError> {
-        let ours = streams.iter().map(|stream| (tenant, *stream));
-        let asked: Vec<_> = ours
-            .chain(theirs.iter().map(|stream| (other, *stream)))
-            .collect();
-        let (found, recorded_at) = numbers(self, &asked, other).await?;
-        let (ours, of_theirs) = found.split_at_checked(streams.len()).unwrap_or_default();
-        let of = |streams: &[StreamId], found: &[i64]| {
-            let each = streams.iter().copied();
-            each.zip(found.iter().copied()).collect()
-        };
-        let beside = Beside {
-            versions: of(theirs, of_theirs),
-            recorded_at: recorded_at.map(Timestamp::from_micros),
-        };
-        Ok((of(streams, ours), beside))
+        asked: &BTreeSet<(TenantId, StreamId)>,
+    ) -> Result<Stands, StoreError> {
+        let asked: Vec<_> = asked.iter().copied().collect();
+        let found = numbers(self, &asked).await?;
+        let mut stands = Stands::default();
+        for (place, (version, recorded_at)) in asked.into_iter().zip(found) {
+            if let Some(recorded_at) = recorded_at.map(Timestamp::from_micros) {
+                stands.recorded_at.insert(place.0, recorded_at);
+            }
+            stands.versions.insert(place, version);
+        }
+        Ok(stands)
     }
 }
 
@@ -87,69 +94,101 @@ pub(crate) async fn versions<'a>(
     tenant: TenantId,
     streams: &[StreamId],
 ) -> Result<Versions, StoreError> {
-    if streams.is_empty() {
-        return Ok(Versions::default());
-    }
     let asked: Vec<_> = streams.iter().map(|stream| (tenant, *stream)).collect();
-    let (found, _) = numbers(on, &asked, tenant).await?;
-    Ok(streams.iter().copied().zip(found).collect())
+    let found = numbers(on, &asked).await?.into_iter();
+    Ok(streams
+        .iter()
+        .copied()
+        .zip(found.map(|(number, _)| number))
+        .collect())
 }
 
-/// The number of the last event of each of these streams, in their order; 0 where there is none, or the stream is
-/// another tenant's. And when the last entry of a tenant was recorded. Both stores name the columns of a `VALUES`
-/// list alike.
+/// Of each stream that is `asked` for: the number of its last event, and when the last entry of its tenant was recorded.
+macro_rules! numbers {
+    ($tenant:literal, $kind:literal, $id:literal, $asked:literal) => {
+        concat!(
+            "SELECT (SELECT e.sequence FROM events e
+                      WHERE e.aggregate_type = ",
+            $kind,
+            " AND e.aggregate_id = ",
+            $id,
+            " AND e.tenant_id = ",
+            $tenant,
+            "
+                      ORDER BY e.sequence DESC LIMIT 1),
+                    (SELECT l.recorded_at FROM tenant_log l WHERE l.tenant_id = ",
+            $tenant,
+            ")
+               FROM ",
+            $asked
+        )
+    };
+}
+
+/// One text for any number of streams, which is prepared once.
+const NUMBERS_POSTGRES: &str = numbers!(
+    "asked.tenant_id",
+    "asked.kind",
+    "asked.id",
+    "UNNEST($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS asked(tenant_id, kind, id, place) ORDER BY asked.place"
+);
+
+/// The streams follow as values; SQLite names their columns so.
+const NUMBERS_SQLITE: &str = numbers!(
+    "asked.column2",
+    "asked.column3",
+    "asked.column4",
+    "(VALUES "
+);
+
+/// How many streams a text of SQLite is kept prepared for: what one change asks for.
+const WORTH_KEEPING: usize = 8;
+
+/// The number of the last event of each of these streams, in their order, 0 where there is none or the stream is
+/// another tenant's; and when the last entry of its tenant was recorded.
 async fn numbers<'a>(
     on: impl Reads<'a>,
     asked: &[(TenantId, StreamId)],
-    roll: TenantId,
-) -> Result<(Vec<i64>, Option<i64>), StoreError> {
-    let places: Vec<_> = (0..asked.len())
-        .map(|n| format!("({n}, ${}, ${}, ${})", 3 * n + 2, 3 * n + 3, 3 * n + 4))
-        .collect();
-    let sql = format!(
-        "SELECT asked.column1, (
-             SELECT e.sequence FROM events e
-              WHERE e.aggregate_type = asked.column3 AND e.aggregate_id = asked.column4 AND e.tenant_id = asked.column2
-              ORDER BY e.sequence DESC LIMIT 1),
-             (SELECT recorded_at FROM tenant_log WHERE tenant_id = $1)
-           FROM (VALUES {}) AS asked",
-        places.join(", ")
-    );
-    let rows: Vec<(i32, Option<i64>, Option<i64>)> = match on.source().connection().await? {
+) -> Result<Vec<(i64, Option<i64>)>, StoreError> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(Option<i64>, Option<i64>)> = match on.source().connection().await? {
         Connection::Postgres(mut held) => {
-            let query = bind_each(sqlx::query_as(&sql).bind(roll.to_string()), asked);
+            let column = |of: fn(&(TenantId, StreamId)) -> String| asked.iter().map(of).collect();
+            let (tenants, kinds, ids): (Vec<_>, Vec<_>, Vec<_>) = (
+                column(|(tenant, _)| tenant.to_string()),
+                column(|(_, stream)| stream.aggregate_type().to_string()),
+                column(|(_, stream)| stream.aggregate_id()),
+            );
+            let query = sqlx::query_as::<Postgres, _>(NUMBERS_POSTGRES);
+            let query = query.bind(tenants).bind(kinds).bind(ids);
             query.fetch_all(&mut *held).await?
         }
         Connection::Sqlite(mut held) => {
-            let query = bind_each(sqlx::query_as(&sql).bind(roll.to_string()), asked);
+            let place = |n| format!("({n}, ${}, ${}, ${})", 3 * n + 1, 3 * n + 2, 3 * n + 3);
+            let places: Vec<_> = (0..asked.len()).map(place).collect();
+            let sql = format!(
+                "{NUMBERS_SQLITE}{}) AS asked ORDER BY asked.column1",
+                places.join(", ")
+            );
+            let query = asked.iter().fold(
+                sqlx::query_as::<Sqlite, _>(&sql),
+                |query, (tenant, stream)| {
+                    query
+                        .bind(tenant.to_string())
+                        .bind(stream.aggregate_type().as_str())
+                        .bind(stream.aggregate_id())
+                },
+            );
+            let query = query.persistent(asked.len() <= WORTH_KEEPING);
             query.fetch_all(&mut *held).await?
         }
     };
-    let recorded_at = rows.first().and_then(|(_, _, recorded_at)| *recorded_at);
-    let mut found = vec![0; asked.len()];
-    for (place, number, _) in rows {
-        let place = usize::try_from(place).ok();
-        if let Some(found) = place.and_then(|place| found.get_mut(place)) {
-            *found = number.unwrap_or_default();
-        }
-    }
-    Ok((found, recorded_at))
-}
-
-fn bind_each<'q, DB, Row>(
-    query: QueryAs<'q, DB, Row, DB::Arguments<'q>>,
-    asked: &[(TenantId, StreamId)],
-) -> QueryAs<'q, DB, Row, DB::Arguments<'q>>
-where
-    DB: Database,
-    String: Encode<'q, DB> + Type<DB>,
-{
-    asked.iter().fold(query, |query, (tenant, stream)| {
-        query
-            .bind(tenant.to_string())
-            .bind(stream.aggregate_type().to_string())
-            .bind(stream.aggregate_id())
-    })
+    let found = rows
+        .into_iter()
+        .map(|(number, recorded_at)| (number.unwrap_or_default(), recorded_at));
+    Ok(found.collect())
 }
 
 /// `($2, $3), ($4, $5)` and so on, for this many streams; `$1` is the tenant.

@@ -5,10 +5,10 @@ mod common;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use chancery_domain::StreamId;
+use chancery_domain::{StreamId, Timestamp};
 use chancery_event_store::{
-    Backend, Connection, Database, Kept, Store, StoreConfig, StoreError, Tx, UniqueRule, Versions,
-    execute, fetch_one,
+    Append, Backend, Connection, Database, Kept, Store, StoreConfig, StoreError, Tx, UniqueRule,
+    Versions, execute, fetch_one,
 };
 use chancery_testkit::{on_both_stores, stores::TestStore};
 use common::{
@@ -92,7 +92,94 @@ async fn until_somebody_waits(store: &Store) {
     }
 }
 
+/// Takes numbers of all three tenants, as far as they are free, and writes an event of each. Gives how many.
+async fn write_what_is_free(store: &Store, now: Timestamp) -> Result<usize, StoreError> {
+    let wanted = (1..=3).map(|number| (tenant(number), (1, now))).collect();
+    let mut tx = store.begin().await?;
+    let taken = tx.take_free_numbers(&wanted).await?;
+    let streams = (1..=3).map(|number| (tenant(number), StreamId::Client(client(number))));
+    let streams: BTreeSet<_> = streams
+        .filter(|(tenant, _)| taken.contains_key(tenant))
+        .collect();
+    let stands = tx.stands(&streams).await?;
+    let events: Vec<_> = streams
+        .iter()
+        .map(|(_, stream)| [(*stream, disabled("busy"))])
+        .collect();
+    let changes = streams.iter().zip(taken.into_values()).zip(&events);
+    let changes = changes.map(|(((tenant, stream), numbers), events)| Append {
+        numbers,
+        events,
+        read: stands.versions(*tenant, &[*stream]),
+        provenance: by_steward(),
+        ids: ids().take(1).collect(),
+    });
+    let written = tx.append_all(changes.collect()).await?.len();
+    tx.commit().await?;
+    Ok(written)
+}
+
 on_both_stores! {
+    /// Many who take the numbers of several tenants at once, whichever are free: no number is given twice or left out.
+    async fn free_numbers_are_dense_however_many_take_them(store: TestStore) {
+        for number in 1..=3 {
+            append(&store, tenant(number), &[(StreamId::Client(client(number)), client_created())], NOW).await.unwrap();
+        }
+        let mut writers = JoinSet::new();
+        for writer in 0..8 {
+            let store = store.clone();
+            writers.spawn(async move {
+                let mut written = 0;
+                for turn in 0..10 {
+                    let now = NOW.plus_seconds((writer * turn) % 7);
+                    written += write_what_is_free(&store, now).await.unwrap();
+                }
+                written
+            });
+        }
+        let written: usize = writers.join_all().await.into_iter().sum();
+        let mut entries = 0;
+        for number in 1..=3 {
+            let roll = roll(&store, tenant(number)).await;
+            assert_dense(&roll);
+            entries += roll.len() - 1;
+        }
+        assert!(written == entries && written > 0, "{written} {entries}");
+    }
+
+    async fn whose_lock_is_held_is_left_out(store: TestStore) {
+        for number in 1..=3 {
+            append(&store, tenant(number), &[(StreamId::Client(client(number)), client_created())], NOW).await.unwrap();
+        }
+        let held = match store.backend() {
+            Backend::Postgres => {
+                let mut tx = store.begin().await.unwrap();
+                tx.take_numbers(tenant(2), 0, NOW).await.unwrap();
+                Some(tx)
+            }
+            Backend::Sqlite => None,
+        };
+        let later = NOW.plus_seconds(9);
+        let wanted = [(tenant(1), (3, later)), (tenant(2), (1, NOW)), (tenant(3), (0, NOW))].into();
+        let mut tx = store.begin().await.unwrap();
+        let mut taken = timeout(PATIENCE, tx.take_free_numbers(&wanted)).await.unwrap().unwrap();
+        assert_eq!(taken.contains_key(&tenant(2)), held.is_none());
+        let none = taken.remove(&tenant(3)).unwrap();
+        assert_eq!((none.first(), none.count(), none.recorded_at()), (2, 0, NOW));
+        let mut rest = taken.remove(&tenant(1)).unwrap();
+        let first = rest.split(1);
+        assert_eq!((first.first(), first.count(), first.recorded_at()), (2, 1, later));
+        assert_eq!((rest.first(), rest.count(), rest.recorded_at()), (3, 2, later));
+        assert_eq!(rest.split(9).count(), 2);
+        tx.rollback().await.unwrap();
+        // A roll that is not there yet is made by whoever waits for its lock.
+        if store.backend() == Backend::Postgres {
+            let mut tx = store.begin().await.unwrap();
+            let taken = tx.take_free_numbers(&[(tenant(4), (1, NOW))].into()).await.unwrap();
+            assert!(taken.is_empty());
+        }
+    }
+
     async fn fifty_writers_on_one_aggregate(store: TestStore) {
         let stream = StreamId::Client(client(1));
         append(&store, tenant(1), &[(stream, client_created())], NOW).await.unwrap();

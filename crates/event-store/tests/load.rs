@@ -98,19 +98,21 @@ on_both_stores! {
         assert_eq!(roll(&store, tenant(2)).await.len(), 1);
     }
 
-    async fn versions_come_with_those_of_another_tenant(store: TestStore) {
+    async fn what_stands_in_several_tenants_is_told_at_once(store: TestStore) {
         let (ours, theirs) = (StreamId::Client(client(1)), StreamId::Client(client(2)));
         append(&store, tenant(1), &[(ours, client_created()), (ours, disabled("leak"))], NOW).await.unwrap();
         append(&store, tenant(2), &[(theirs, client_created())], NOW.plus_seconds(5)).await.unwrap();
         let mut tx = store.begin().await.unwrap();
         // What is asked for in the wrong tenant is not there; what is asked for in both is told for both.
-        let (found, beside) = tx.versions_beside(tenant(1), &[theirs, ours], (tenant(2), &[ours, theirs])).await.unwrap();
-        assert_eq!([theirs, ours].map(|stream| found.get(stream)), [0, 2]);
-        assert_eq!([ours, theirs].map(|stream| beside.versions.get(stream)), [0, 1]);
-        assert_eq!(beside.recorded_at, Some(NOW.plus_seconds(5)));
-        let (found, beside) = tx.versions_beside(tenant(1), &[], (tenant(3), &[theirs])).await.unwrap();
-        assert_eq!(found, chancery_event_store::Versions::default());
-        assert_eq!((beside.versions.get(theirs), beside.recorded_at), (0, None));
+        let streams = [theirs, ours];
+        let asked = [1, 2, 3].into_iter().flat_map(|number| streams.map(|stream| (tenant(number), stream)));
+        let stands = tx.stands(&asked.collect()).await.unwrap();
+        for (number, versions, recorded_at) in [(1, [0, 2], Some(NOW)), (2, [1, 0], Some(NOW.plus_seconds(5))), (3, [0, 0], None)] {
+            let found = stands.versions(tenant(number), &streams);
+            assert_eq!(streams.map(|stream| found.get(stream)), versions);
+            assert_eq!(stands.recorded_at(tenant(number)), recorded_at);
+        }
+        assert_eq!(tx.stands(&[].into()).await.unwrap(), chancery_event_store::Stands::default());
         tx.rollback().await.unwrap();
     }
 

@@ -291,6 +291,7 @@ impl Of {
 
 /// What follows from a state, and what followed from the one before.
 pub(crate) struct Moved {
+    pub(crate) tenant: TenantId,
     pub(crate) of: Of,
     pub(crate) before: Vec<Due>,
     pub(crate) after: Vec<Due>,
@@ -300,11 +301,12 @@ pub(crate) struct Moved {
 /// first.
 pub(crate) async fn save(
     tx: &mut Tx,
-    tenant: TenantId,
     moved: impl IntoIterator<Item = Moved>,
 ) -> Result<(), StoreError> {
     let mut rows = Vec::new();
-    for Moved { of, before, after } in moved {
+    for change in moved {
+        let (tenant, of) = (change.tenant, change.of);
+        let (before, after) = (change.before, change.after);
         let owner = of.text();
         for due in &before {
             if after.iter().any(|kept| kept.what == due.what) {

@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use chancery_domain::{Fold, Invalid, Row, Timestamp};
+use chancery_domain::{Fold, Invalid, Row, TenantId, Timestamp};
 use chancery_event_store::{Backend, StoreError};
 
 /// What every read model's row has.
@@ -72,6 +72,33 @@ pub(crate) fn for_many(backend: Backend, sql: &str) -> String {
 pub(crate) fn json_list<I: ToString>(ids: &[I]) -> String {
     let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
     serde_json::Value::from(ids).to_string()
+}
+
+/// A query for many rows of several tenants, each by its tenant and id, that are bound as [`places_list`]. On SQLite
+/// the list is walked and each row looked up, which it would else do the other way round.
+pub(crate) fn for_places(backend: Backend, columns: &str, table: &str, id: &str) -> String {
+    let (list, tenant, place) = match backend {
+        Backend::Postgres => (
+            "json_array_elements($1::text::json) AS asked(place) JOIN",
+            "asked.place ->> 0",
+            "asked.place ->> 1",
+        ),
+        Backend::Sqlite => (
+            "json_each($1) AS asked CROSS JOIN",
+            "json_extract(asked.value, '$[0]')",
+            "json_extract(asked.value, '$[1]')",
+        ),
+    };
+    format!(
+        "SELECT {columns} FROM {list} {table} ON {table}.{id} = {place} AND {table}.tenant_id = {tenant}"
+    )
+}
+
+/// Places as one parameter.
+pub(crate) fn places_list<I: ToString>(places: &[(TenantId, I)]) -> String {
+    let pair =
+        |(tenant, id): &(TenantId, I)| serde_json::json!([tenant.to_string(), id.to_string()]);
+    serde_json::Value::from(places.iter().map(pair).collect::<Vec<_>>()).to_string()
 }
 
 /// The query for a read model's rows: `select!("api_id", "apis", "WHERE api_id = $1")`.

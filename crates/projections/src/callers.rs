@@ -32,7 +32,7 @@ pub struct CallerRows {
     pub client: Option<Versioned<Client>>,
     /// The client's secrets.
     pub secrets: Versioned<SecretRotation>,
-    keys: Option<String>,
+    keys: Option<Versioned<String>>,
 }
 
 impl CallerRows {
@@ -41,15 +41,20 @@ impl CallerRows {
     /// # Errors
     /// [`StoreError::Corrupt`].
     pub fn key_ring(&self) -> Result<Option<KeyRing>, StoreError> {
-        let read = |body: &String| read(self.tenant, body);
+        let read = |keys: &Versioned<String>| read(self.tenant, &keys.state);
         self.keys.as_ref().map(read).transpose()
+    }
+
+    /// The number of the last event of the tenant's signing keys; 0 where it has none.
+    pub fn key_ring_version(&self) -> i64 {
+        self.keys.as_ref().map_or(0, |keys| keys.version)
     }
 }
 
 macro_rules! found {
     ($by:literal) => {
         concat!(
-            "SELECT t.tenant_id, t.version, t.state, l.recorded_at, k.body AS keys,
+            "SELECT t.tenant_id, t.version, t.state, l.recorded_at, k.version AS keys_version, k.body AS keys,
                     c.version AS client_version, c.body AS client,
                     s.version AS secrets_version, s.body AS secrets
                FROM tenants t
@@ -102,6 +107,7 @@ struct Found {
     version: i64,
     state: String,
     recorded_at: i64,
+    keys_version: Option<i64>,
     keys: Option<String>,
     client_version: Option<i64>,
     client: Option<String>,
@@ -125,7 +131,8 @@ impl Found {
                 version: 0,
                 state: SecretRotation::default(),
             }),
-            keys: self.keys,
+            keys: (self.keys_version.zip(self.keys))
+                .map(|(version, state)| Versioned { version, state }),
         })
     }
 }

@@ -103,25 +103,23 @@ pub async fn of_tenants(
     Ok(counts)
 }
 
-/// Counts rows that were of one kind, or not there, as ones of another.
+/// Counts rows of tenants that were of one kind, or not there, as ones of another.
 pub(crate) async fn moved(
     tx: &mut Tx,
-    tenant: TenantId,
-    moves: impl IntoIterator<Item = (Option<Kind>, Kind)>,
+    moves: impl IntoIterator<Item = (TenantId, (Option<Kind>, Kind))>,
 ) -> Result<(), StoreError> {
-    let mut sums: BTreeMap<Kind, i64> = BTreeMap::new();
-    for (from, to) in moves {
+    let mut sums: BTreeMap<(TenantId, Kind), i64> = BTreeMap::new();
+    for (tenant, (from, to)) in moves {
         if let Some(from) = from {
-            *sums.entry(from).or_default() -= 1;
+            *sums.entry((tenant, from)).or_default() -= 1;
         }
-        *sums.entry(to).or_default() += 1;
+        *sums.entry((tenant, to)).or_default() += 1;
     }
     sums.retain(|_, sum| *sum != 0);
-    let rows = sums.iter().map(|(kind, sum)| {
-        let kind = Cell::text(kind.as_str());
+    let rows = sums.iter().map(|((tenant, kind), sum)| {
         vec![
             Cell::text(tenant.to_string()),
-            kind,
+            Cell::text(kind.as_str()),
             Cell::Integer(Some(*sum)),
         ]
     });
@@ -130,7 +128,7 @@ pub(crate) async fn moved(
         ..Insert::into(RowCounts::TABLE, &["tenant_id", "kind", "count"])
     };
     tx.insert(&insert, rows.collect()).await?;
-    for (kind, _) in sums.iter().filter(|(_, sum)| **sum < 0) {
+    for ((tenant, kind), _) in sums.iter().filter(|(_, sum)| **sum < 0) {
         // What there is none of has no row, as after a rebuild.
         execute!(
             tx,

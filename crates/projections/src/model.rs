@@ -8,7 +8,7 @@ pub(crate) use chancery_event_store::Cell;
 use chancery_event_store::{Backend, Insert, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 use crate::{
-    body::{BodyRow, body, for_many, json_list, pairs},
+    body::{BodyRow, body, for_many, for_places, json_list, pairs, places_list},
     fold::TenantRows,
 };
 
@@ -60,28 +60,25 @@ pub(crate) fn cells<M: Model>(id: M::Id, row: &Row<M::State>) -> Vec<Cell> {
         .collect()
 }
 
-/// Those of these rows that are there.
+/// Those of these rows that are there, each by its tenant and id.
 pub(crate) async fn rows<M: Model>(
     tx: &mut Tx,
-    tenant: TenantId,
-    ids: &[M::Id],
+    places: &[(TenantId, M::Id)],
 ) -> Result<BTreeMap<M::Id, Row<M::State>>, StoreError> {
-    let select = format!(
-        "SELECT {id} AS id, tenant_id, version, created_at, changed_at, body FROM {} WHERE tenant_id = $2 AND {id}",
-        M::TABLE,
-        id = M::ID
-    );
-    let tenant = tenant.to_string();
-    let found = match ids {
+    let (table, id) = (M::TABLE, M::ID);
+    let columns =
+        format!("{table}.{id} AS id, {table}.tenant_id, version, created_at, changed_at, body");
+    let found = match places {
         [] => Vec::new(),
-        [id] => {
-            let sql = format!("{select} = $1");
-            let found = fetch_optional!(&mut *tx, BodyRow, &sql, id.to_string(), tenant)?;
+        [(tenant, one)] => {
+            let sql = format!("SELECT {columns} FROM {table} WHERE tenant_id = $2 AND {id} = $1");
+            let (one, tenant) = (one.to_string(), tenant.to_string());
+            let found = fetch_optional!(&mut *tx, BodyRow, &sql, one, tenant)?;
             found.into_iter().collect()
         }
-        ids => {
-            let sql = for_many(backend(tx), &format!("{select} IN {{ids}}"));
-            fetch_all!(&mut *tx, BodyRow, &sql, json_list(ids), tenant)?
+        places => {
+            let sql = for_places(backend(tx), &columns, table, id);
+            fetch_all!(&mut *tx, BodyRow, &sql, places_list(places))?
         }
     };
     Ok(pairs(found)?.into_iter().collect())

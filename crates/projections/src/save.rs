@@ -31,18 +31,31 @@ impl Saved {
         let mut saved = self.clients.into_iter();
         saved.find_map(|(id, row)| (id == client).then_some(row))
     }
+
+    /// What was saved because of these entries, where changes were saved together.
+    #[must_use]
+    pub fn split(&mut self, entries: &[Recorded]) -> Self {
+        let concerns = |id: ClientId| {
+            let stream = StreamId::Client(id);
+            entries.iter().any(|entry| entry.stream == stream)
+        };
+        let all = std::mem::take(&mut self.clients);
+        let (clients, rest) = all.into_iter().partition(|(id, _)| concerns(*id));
+        self.clients = rest;
+        Self { clients }
+    }
 }
 
-/// Folds new entries of the log into their rows, in the transaction that wrote the entries. What each table gets
-/// goes into it together, so that the change of a thousand clients takes few more statements than that of one.
+/// Folds new entries of rolls into their rows, in the transaction that wrote the entries. What each table gets
+/// goes into it together, so that the change of a thousand clients takes few more statements than that of one, and
+/// changes of several tenants as few.
 ///
 /// # Errors
 /// [`StoreError`], a unique rule of a read model among them.
 pub async fn save(tx: &mut Tx, entries: &[Recorded]) -> Result<Saved, StoreError> {
-    // Those of one append are of one tenant.
-    let Some(tenant) = entries.first().map(|entry| entry.tenant) else {
+    if entries.is_empty() {
         return Ok(Saved::default());
-    };
+    }
     let (mut tenants, mut key_rings) = (BTreeMap::new(), BTreeMap::new());
     let (mut apis, mut clients, mut secrets) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for entry in entries {
@@ -54,18 +67,18 @@ pub async fn save(tx: &mut Tx, entries: &[Recorded]) -> Result<Saved, StoreError
             StreamId::SecretRotation(id) => put(&mut secrets, id, entry),
         }
     }
-    let tenants = changed::<Tenants>(tx, tenant, tenants).await?;
-    let key_rings = changed::<KeyRings>(tx, tenant, key_rings).await?;
-    let apis = changed::<Apis>(tx, tenant, apis).await?;
-    let clients = changed::<Clients>(tx, tenant, clients).await?;
-    let secrets = changed::<ClientSecrets>(tx, tenant, secrets).await?;
+    let tenants = changed::<Tenants>(tx, tenants).await?;
+    let key_rings = changed::<KeyRings>(tx, key_rings).await?;
+    let apis = changed::<Apis>(tx, apis).await?;
+    let clients = changed::<Clients>(tx, clients).await?;
+    let secrets = changed::<ClientSecrets>(tx, secrets).await?;
 
     for change in &tenants {
         tenant_list::save_terms(tx, change.id, change.before.as_ref(), &change.after).await?;
     }
-    let of_apis = apis.iter().map(|change| change.by(Kind::of_api));
-    let of_clients = clients.iter().map(|change| change.by(Kind::of_client));
-    counts::moved(tx, tenant, of_apis.chain(of_clients)).await?;
+    let of_apis = (apis.iter()).map(|change| (change.tenant(), change.by(Kind::of_api)));
+    let of_clients = (clients.iter()).map(|change| (change.tenant(), change.by(Kind::of_client)));
+    counts::moved(tx, of_apis.chain(of_clients)).await?;
     client_grants::save(tx, &clients).await?;
     for change in &clients {
         if let Some(before) = &change.before {
@@ -76,7 +89,7 @@ pub async fn save(tx: &mut Tx, entries: &[Recorded]) -> Result<Saved, StoreError
     let of_clients = moved(&clients, Of::Client, Client::agenda);
     let of_secrets = moved(&secrets, Of::Client, SecretRotation::agenda);
     let moved = of_rings.chain(of_clients).chain(of_secrets);
-    agenda::save(tx, tenant, moved).await?;
+    agenda::save(tx, moved).await?;
     for change in &tenants {
         agenda::close(tx, &change.after).await?;
     }
@@ -94,6 +107,10 @@ pub(crate) struct Changed<M: Model> {
 }
 
 impl<M: Model> Changed<M> {
+    fn tenant(&self) -> TenantId {
+        self.after.tenant
+    }
+
     /// What it was, and what it is.
     fn by<T>(&self, of: impl Fn(&Row<M::State>) -> T) -> (Option<T>, T) {
         (self.before.as_ref().map(&of), of(&self.after))
@@ -109,6 +126,7 @@ fn moved<M: Model>(
     changed.iter().map(move |change| {
         let (before, after) = change.by(|row| agenda(&row.state));
         Moved {
+            tenant: change.tenant(),
             of: of(change.id),
             before: before.unwrap_or_default(),
             after,
@@ -123,15 +141,15 @@ fn put<'a, I: Ord>(streams: &mut BTreeMap<I, Vec<&'a Recorded>>, id: I, entry: &
 /// Folds the entries of these streams into their rows, and saves those.
 async fn changed<M: Model>(
     tx: &mut Tx,
-    tenant: TenantId,
     streams: BTreeMap<M::Id, Vec<&Recorded>>,
 ) -> Result<Vec<Changed<M>>, StoreError> {
     // A stream that begins now has no row, which need not be looked for.
     let begun = streams
         .iter()
         .filter(|(_, entries)| entries.iter().all(|entry| entry.sequence > 1));
-    let begun: Vec<_> = begun.map(|(id, _)| *id).collect();
-    let mut rows = model::rows::<M>(tx, tenant, &begun).await?;
+    let place = |(id, entries): (&M::Id, &Vec<&Recorded>)| Some((entries.first()?.tenant, *id));
+    let begun: Vec<_> = begun.filter_map(place).collect();
+    let mut rows = model::rows::<M>(tx, &begun).await?;
     let folded = streams.into_iter().filter_map(|(id, entries)| {
         let before = rows.remove(&id);
         let after = entries.into_iter().fold(before.clone(), Row::project)?;

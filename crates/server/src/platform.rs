@@ -241,6 +241,7 @@ impl Platform {
                 began: Instant::now(),
                 started: settings.clock.now(),
                 http: http.clone(),
+                application: application.clone(),
                 token_service: token_service.clone(),
                 directory,
                 hasher,

@@ -6,6 +6,8 @@ use super::World;
 pub(crate) struct GraphQl<'a> {
     world: &'a World,
     token: String,
+    /// The node that is asked.
+    node: String,
 }
 
 /// What GraphQL answered to one operation.
@@ -19,7 +21,17 @@ pub(crate) struct Answer {
 
 impl<'a> GraphQl<'a> {
     pub(crate) fn new(world: &'a World, token: String) -> Self {
-        Self { world, token }
+        let node = world.url.clone();
+        Self { world, token, node }
+    }
+
+    /// The same, of another node.
+    pub(crate) fn at(&self, node: &str) -> Self {
+        Self {
+            world: self.world,
+            token: self.token.clone(),
+            node: node.to_owned(),
+        }
     }
 
     /// The token.
@@ -52,7 +64,7 @@ impl<'a> GraphQl<'a> {
         let response = self
             .world
             .http
-            .post(format!("{}/graphql", self.world.url))
+            .post(format!("{}/graphql", self.node))
             .bearer_auth(&self.token)
             .json(&json!({"query": query, "variables": variables}))
             .send()

@@ -20,6 +20,7 @@ pub(super) fn caller(of_system: bool, scopes: &[AdminScope]) -> Caller {
         client: client(),
         jti: "jti".to_owned(),
         credential: SecretId::new(NOW, [8; 10]).into(),
+        key: None,
         expires: 0,
         of_token: scopes.clone(),
     };

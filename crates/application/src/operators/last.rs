@@ -13,7 +13,7 @@ use chancery_domain::{
 use chancery_event_store::{Connection, Reads, StoreError, Tx};
 use chancery_projections::{client_secrets, clients, tenants};
 
-use crate::{access::admin_scopes, error::Error, execute::WriteError};
+use crate::{access::admin_scopes, error::Error, write::WriteError};
 
 /// The rule's name.
 pub(crate) const LAST_OPERATOR: &str = "LAST_OPERATOR";
@@ -129,6 +129,16 @@ pub(crate) async fn lasting(
     Ok(operators.lasting(now).next().is_some())
 }
 
+/// Whether a change touches an administrator of the platform that the others may not do without, or what holds for all.
+pub(crate) fn concerns_operators(read: &ReadSet, change: &ChangeSet, now: Timestamp) -> bool {
+    change.events().iter().any(|(stream, event)| match *stream {
+        StreamId::Client(client) | StreamId::SecretRotation(client) => read
+            .client(client)
+            .is_ok_and(|client| is_lasting_admin(client, now)),
+        stream => changes_policy_of_system(read, stream, event),
+    })
+}
+
 /// Refuses what would leave nobody. Runs under the lock of the operators' tenant, so two changes at
 /// once cannot each leave the other one.
 pub(crate) async fn guard_last_operator(
@@ -138,13 +148,7 @@ pub(crate) async fn guard_last_operator(
     change: &ChangeSet,
     now: Timestamp,
 ) -> Result<(), WriteError> {
-    let concerns_one = change.events().iter().any(|(stream, event)| match *stream {
-        StreamId::Client(client) | StreamId::SecretRotation(client) => read
-            .client(client)
-            .is_ok_and(|client| is_lasting_admin(client, now)),
-        stream => changes_policy_of_system(read, stream, event),
-    });
-    if !concerns_one {
+    if !concerns_operators(read, change, now) {
         return Ok(());
     }
     // The rows are already those after the change.

@@ -12,7 +12,9 @@ use chancery_domain::{
     value::{ADMIN_API, ApiIdentifier, ClientName, CustomClaims, ScopeSet, Slug},
 };
 use chancery_projections::{ClientFilter, apis};
-pub(crate) use last::{LAST_OPERATOR, changes_policy_of_system, guard_last_operator, lasting};
+pub(crate) use last::{
+    LAST_OPERATOR, changes_policy_of_system, concerns_operators, guard_last_operator, lasting,
+};
 use serde::Serialize;
 
 use crate::{

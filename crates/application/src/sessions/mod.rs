@@ -304,6 +304,7 @@ impl Application {
             of_system: tenant.state.slug.is_system(),
             client: kept.client,
             credential: kept.credential,
+            key: None,
             expires: kept.ends_at.seconds(),
             // No token's: a session is ended by itself.
             jti: format!("console {}", kept.id),

@@ -87,17 +87,8 @@ impl Verb {
         let new = ClientId::new(now(), entropy.bytes());
         Ok(match self {
             Self::Update => Box::new(UpdateClient {
-                tenant,
-                client: known()?,
-                name: Patch::Keep,
                 description: Patch::Set(Description::parse(text).map_err(Error::wrong)?),
-                metadata: None,
-                expiry: Patch::Keep,
-                custom_claims: None,
-                serves: None,
-                grants: None,
-                auth_method: None,
-                keys: None,
+                ..UpdateClient::keeping(tenant, known()?)
             }),
             Self::CreateWithKey => {
                 let jwks = ClientJwks::parse("jwks", jwks.clone(), &mut Faults::default())

@@ -184,17 +184,8 @@ impl Seeder {
 
     fn describe(&self, one: &mut Described, text: &str) -> Result<ChangeSet, Error> {
         let command = UpdateClient {
-            tenant: self.tenant,
-            client: one.client,
-            name: Patch::Keep,
             description: Patch::Set(Description::parse(text).map_err(Error::wrong)?),
-            metadata: None,
-            expiry: Patch::Keep,
-            custom_claims: None,
-            serves: None,
-            grants: None,
-            auth_method: None,
-            keys: None,
+            ..UpdateClient::keeping(self.tenant, one.client)
         };
         let change = command.decide(&one.read, now()).map_err(Error::wrong)?;
         one.read = one.read.after(&change);

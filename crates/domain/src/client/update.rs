@@ -40,6 +40,25 @@ pub struct UpdateClient {
     pub keys: Option<Vec<NewClientKey>>,
 }
 
+impl UpdateClient {
+    /// An update that leaves everything of this client as it is.
+    pub fn keeping(tenant: TenantId, client: ClientId) -> Self {
+        Self {
+            tenant,
+            client,
+            name: Patch::Keep,
+            description: Patch::Keep,
+            metadata: None,
+            expiry: Patch::Keep,
+            custom_claims: None,
+            serves: None,
+            grants: None,
+            auth_method: None,
+            keys: None,
+        }
+    }
+}
+
 impl Command for UpdateClient {
     fn tenant(&self) -> TenantId {
         self.tenant

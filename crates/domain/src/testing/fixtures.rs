@@ -17,7 +17,7 @@ use crate::{
     tenant::{AuthMethod, CreateTenant, Install, SigningAlgorithm, TenantEvent, TenantPolicy},
     time::Timestamp,
     value::{
-        ApiIdentifier, ApiName, ClientJwk, ClientName, CustomClaims, DisplayName, Patch, PublicJwk,
+        ApiIdentifier, ApiName, ClientJwk, ClientName, CustomClaims, DisplayName, PublicJwk,
         Reason, RoleName, ScopeSet, Slug,
     },
 };
@@ -249,19 +249,7 @@ pub(crate) fn with_keys() -> History {
 
 /// An update of the client Billing that changes nothing.
 pub(crate) fn nothing_new() -> UpdateClient {
-    UpdateClient {
-        tenant: ACME,
-        client: BILLING,
-        name: Patch::Keep,
-        description: Patch::Keep,
-        metadata: None,
-        expiry: Patch::Keep,
-        custom_claims: None,
-        serves: None,
-        grants: None,
-        auth_method: None,
-        keys: None,
-    }
+    UpdateClient::keeping(ACME, BILLING)
 }
 
 pub(crate) fn installation() -> Install {

@@ -79,17 +79,8 @@ fn of_a_client() -> Commands {
     let (tenant, client, secret) = (ACME, BILLING, new_secret(2));
     commands![
         UpdateClient {
-            tenant,
-            client,
-            name: Patch::Keep,
-            description: Patch::Keep,
-            metadata: None,
-            expiry: Patch::Keep,
-            custom_claims: None,
-            serves: None,
-            grants: None,
             auth_method: Some(AuthMethod::ClientSecret),
-            keys: None,
+            ..UpdateClient::keeping(tenant, client)
         },
         RevokeClientKey {
             tenant,

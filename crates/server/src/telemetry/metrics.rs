@@ -7,6 +7,7 @@ use std::{
 };
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use chancery_application::Application;
 use chancery_crypto::SecretHasher;
 use chancery_directory::Directory;
 use chancery_domain::{Clock, Timestamp};
@@ -23,6 +24,7 @@ pub(crate) struct Sources {
     pub(crate) began: Instant,
     pub(crate) started: Timestamp,
     pub(crate) http: Arc<Http>,
+    pub(crate) application: Application,
     pub(crate) token_service: TokenService,
     pub(crate) directory: Arc<Directory>,
     pub(crate) hasher: SecretHasher,
@@ -42,6 +44,7 @@ impl Sources {
     pub(crate) fn collect(&self) -> Vec<Family> {
         let mut families = self.process();
         families.extend(self.http.families());
+        families.extend(self.application.families());
         families.extend(self.token_service.families());
         families.extend(self.hasher.families());
         families.extend(self.directory.families());
