@@ -21,7 +21,7 @@ const GROUPS: &str = "chancery_change_group_size_count";
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let since = Instant::now();
     while !is_so().await {
-        assert!(since.elapsed() < Duration::from_secs(60), "not {what}");
+        assert!(since.elapsed() < Duration::from_mins(1), "not {what}");
         tokio::task::yield_now().await;
     }
 }
@@ -263,7 +263,7 @@ story! {
         let ((go, may_go), (revoked, is_revoked)) = (oneshot::channel(), oneshot::channel());
         let revoke = async {
             operator.mutation("revokeSigningKey", "replayed", input).await.data();
-            revoked.send(()).unwrap();
+            let _ = revoked.send(());
         };
         let change = async {
             may_go.await.unwrap();
@@ -272,17 +272,14 @@ story! {
         let conduct = async {
             until_turns(&world, turns + turns_of_one(&world)).await;
             go.send(()).unwrap();
-            match also_held {
-                Some(also_held) => {
-                    until_turns(&world, turns + 2 * turns_of_one(&world)).await;
-                    held.rollback().await.unwrap();
-                    is_revoked.await.unwrap();
-                    also_held.rollback().await.unwrap();
-                }
-                None => {
-                    until_queued(&world, 1).await;
-                    held.rollback().await.unwrap();
-                }
+            if let Some(also_held) = also_held {
+                until_turns(&world, turns + 2 * turns_of_one(&world)).await;
+                held.rollback().await.unwrap();
+                is_revoked.await.unwrap();
+                also_held.rollback().await.unwrap();
+            } else {
+                until_queued(&world, 1).await;
+                held.rollback().await.unwrap();
             }
         };
         let ((), answer, ()) = tokio::join!(revoke, change, conduct);
