@@ -66,12 +66,12 @@ impl Default for HashParameters {
 /// An Argon2id hash as a PHC string: algorithm, costs, salt and output. It is kept in the vault and
 /// nowhere else; `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Verifier(String);
+pub struct Verifier(Box<str>);
 
 impl Verifier {
     /// A verifier as it was stored. Whether it can be read shows when it is used.
     pub fn from_stored(phc: String) -> Self {
-        Self(phc)
+        Self(phc.into())
     }
 
     /// The PHC string, to be stored.
@@ -158,7 +158,7 @@ impl SecretHasher {
             .await?;
         // Salt, output and costs are in range, so only memory can have been missing.
         let hash = hash.map_err(|_| HasherError::Failed)?;
-        Ok(Verifier(hash.to_string()))
+        Ok(Verifier(hash.to_string().into()))
     }
 
     /// Whether the presented text is the secret that the verifier was made of. The costs are those

@@ -8,7 +8,8 @@ use chancery_telemetry::{Family, Labels, Points};
 use quick_cache::sync::Cache;
 
 use crate::{
-    entry::{ClientEntry, TenantEntry},
+    client_entry::ClientEntry,
+    entry::TenantEntry,
     fill::Fill,
     line::{Line, Lines, Place},
     seen::Seen,
@@ -121,7 +122,7 @@ impl Directory {
         });
         Self {
             stamps,
-            fill: Fill { store, sealer },
+            fill: Fill::new(store, sealer),
             slugs: Cache::new(capacity.tenants),
             lines: Lines::new(capacity.tenants),
             tenants: Stamped::new(capacity.tenants),
@@ -223,7 +224,7 @@ impl Directory {
     /// tenant.
     async fn reach(&self, tenant: TenantId) -> Result<Option<(Arc<Line>, Place)>, StoreError> {
         match self.stamps.get(tenant).await? {
-            Some(stamp) => self.lines.reach(&self.fill.store, tenant, stamp).await,
+            Some(stamp) => self.lines.reach(self.fill.store(), tenant, stamp).await,
             None => Ok(None),
         }
     }
@@ -238,7 +239,7 @@ impl Directory {
         if let Some(id) = self.slugs.get(slug) {
             return Ok(Some(id));
         }
-        let Some((id, _)) = tenants::by_slug(&self.fill.store, slug).await? else {
+        let Some((id, _)) = tenants::by_slug(self.fill.store(), slug).await? else {
             return Ok(None);
         };
         self.slugs.insert(slug.clone(), id);
@@ -271,7 +272,7 @@ impl Directory {
         };
         let holds = |place| line.client_unchanged(client, place);
         let fill = async |_| {
-            let entry = self.fill.client(tenant, client, at.stamp).await?;
+            let entry = self.fill.client(tenant, client).await?;
             Ok::<_, Unavailable>((entry, self.still(tenant, at.stamp).await?))
         };
         let (place, entry) = self.clients.fill(&key, holds, at, fill).await?;
@@ -348,7 +349,7 @@ impl Directory {
 impl std::fmt::Debug for Directory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Directory")
-            .field("store", &self.fill.store)
+            .field("store", self.fill.store())
             .finish_non_exhaustive()
     }
 }

@@ -1,21 +1,17 @@
-//! What the directory keeps: a tenant and a client as a token decision needs them.
+//! What the directory keeps of a tenant, as a token decision needs it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chancery_crypto::{AssertionKey, JwkSet, PublicJwk, SigningKey, Verifier};
+use chancery_crypto::{JwkSet, PublicJwk, SigningKey};
 use chancery_domain::{
-    ApiId, ClientId, CredentialId, KeyId, SecretId, TenantId, Timestamp,
+    ApiId, KeyId, TenantId, Timestamp,
     api::Api,
-    client::Client,
     key_ring::Algorithms,
-    secret_rotation::SecretRotation,
     tenant::{SigningAlgorithm, Tenant},
     value::ApiIdentifier,
 };
 use chancery_event_store::Stamp;
-
-use crate::worked_out::WorkedOut;
 
 /// A tenant, with everything that all its clients share.
 ///
@@ -142,25 +138,4 @@ impl Keys {
             .chain(self.algorithms.next_switch(now))
             .min()
     }
-}
-
-/// A client and its credentials.
-#[derive(Debug)]
-pub struct ClientEntry {
-    /// The client.
-    pub id: ClientId,
-    /// The state of the tenant's roll when it was filled, read before the rest.
-    pub stamp: Stamp,
-    /// When the newest of the entries that this is made of was recorded.
-    pub newest: Timestamp,
-    /// Its standing, grants and claims.
-    pub client: Client,
-    /// The dates and states of its secrets.
-    pub secrets: SecretRotation,
-    /// What its secrets are matched against, where it sends them as they are.
-    pub verifiers: BTreeMap<SecretId, Verifier>,
-    /// What its assertions are verified with: its live keys, or its secrets where they key assertions.
-    pub assertion_keys: BTreeMap<CredentialId, AssertionKey>,
-    /// What was worked out from it.
-    pub worked_out: WorkedOut,
 }

@@ -7,7 +7,7 @@ use chancery_crypto::{
     Verifier,
 };
 use chancery_domain::{
-    ClientId, CredentialId, KeyId, Row, SecretId, TenantId, Timestamp,
+    ClientId, KeyId, Row, SecretId, TenantId, Timestamp,
     client::{Client, ClientKey},
     key_ring::{KeyRing, SigningKey as RingKey},
     tenant::{AuthMethod, SigningAlgorithm},
@@ -16,20 +16,38 @@ use chancery_event_store::{SealedSecret, Stamp, Store, Verifier as StoredVerifie
 use chancery_projections::{apis, client_secrets, clients, key_rings, tenants};
 
 use crate::{
+    alike::Alike,
+    client_entry::{ClientEntry, Grants, Proofs},
     directory::Unavailable,
-    entry::{ClientEntry, Keys, PublishedKey, Signer, TenantEntry},
-    worked_out::WorkedOut,
+    entry::{Keys, PublishedKey, Signer, TenantEntry},
 };
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// How many kinds of grants are looked for among those of new entries.
+const GRANTS: usize = 1_024;
+
 /// Where entries come from.
 pub(crate) struct Fill {
-    pub(crate) store: Store,
-    pub(crate) sealer: Arc<Sealer>,
+    store: Store,
+    sealer: Arc<Sealer>,
+    /// What clients are granted, each once.
+    grants: Alike<Grants>,
 }
 
 impl Fill {
+    pub(crate) fn new(store: Store, sealer: Arc<Sealer>) -> Self {
+        Self {
+            store,
+            sealer,
+            grants: Alike::new(GRANTS),
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// A tenant's entry. `stamp` was read before.
     pub(crate) async fn tenant(
         &self,
@@ -139,39 +157,25 @@ impl Fill {
         )?)
     }
 
-    /// A client's entry. `stamp` was read before.
+    /// A client's entry.
     pub(crate) async fn client(
         &self,
         tenant: TenantId,
         id: ClientId,
-        stamp: Stamp,
     ) -> Result<Option<Arc<ClientEntry>>, Unavailable> {
         let Some(client) = clients::get(&self.store, tenant, id).await? else {
             return Ok(None);
         };
         let secrets = client_secrets::get(&self.store, tenant, id).await?;
-        let secrets = secrets.as_ref();
-        let (verifiers, assertion_keys) = match client.state.auth_method {
-            AuthMethod::ClientSecret => (self.verifiers(tenant, id).await?, BTreeMap::new()),
-            AuthMethod::ClientSecretJwt => (BTreeMap::new(), self.hmac_keys(tenant, id).await?),
-            AuthMethod::PrivateKeyJwt => (BTreeMap::new(), public_keys(tenant, &client.state)?),
-        };
-        let newest = secrets.map_or(client.changed_at, |secrets| {
-            secrets.changed_at.max(client.changed_at)
-        });
-        tracing::debug!(%tenant, client = %id, head = stamp.head, "directory: client filled");
-        Ok(Some(Arc::new(ClientEntry {
-            id,
-            stamp,
-            newest,
-            client: client.state,
-            secrets: secrets
-                .map(|secrets| secrets.state.clone())
-                .unwrap_or_default(),
-            verifiers,
-            assertion_keys,
-            worked_out: WorkedOut::default(),
-        })))
+        let mut proofs = Proofs::default();
+        match client.state.auth_method {
+            AuthMethod::ClientSecret => proofs.verifiers = self.verifiers(tenant, id).await?,
+            AuthMethod::ClientSecretJwt => proofs.secrets = self.hmac_keys(tenant, id).await?,
+            AuthMethod::PrivateKeyJwt => proofs.keys = public_keys(tenant, &client.state)?,
+        }
+        tracing::debug!(%tenant, client = %id, "directory: client filled");
+        let entry = ClientEntry::of(id, client, secrets, proofs, &self.grants);
+        Ok(Some(Arc::new(entry)))
     }
 
     async fn verifiers(
@@ -190,7 +194,7 @@ impl Fill {
         &self,
         tenant: TenantId,
         client: ClientId,
-    ) -> Result<BTreeMap<CredentialId, AssertionKey>, Unavailable> {
+    ) -> Result<BTreeMap<SecretId, AssertionKey>, Unavailable> {
         let unusable = |cause: BoxError| Unavailable::key(tenant, cause);
         let rows = self.store.sealed_secrets(tenant, client).await?;
         let key = |row: SealedSecret| {
@@ -201,7 +205,7 @@ impl Fill {
             let context = SealContext::client_secret(tenant, row.secret);
             let opened = self.sealer.open(&context, &sealed)?;
             let key = AssertionKey::from_secret(std::str::from_utf8(&opened)?);
-            Ok((row.secret.into(), key))
+            Ok((row.secret, key))
         };
         rows.into_iter()
             .map(key)
@@ -214,11 +218,11 @@ impl Fill {
 fn public_keys(
     tenant: TenantId,
     client: &Client,
-) -> Result<BTreeMap<CredentialId, AssertionKey>, Unavailable> {
+) -> Result<BTreeMap<KeyId, AssertionKey>, Unavailable> {
     let key = |(id, key): (KeyId, &ClientKey)| {
         let (algorithm, public) = (key.jwk.algorithm(), key.jwk.public());
         let key = AssertionKey::from_jwk(algorithm.as_str(), public.members())?;
-        Ok::<_, UnusableKey>((id.into(), key))
+        Ok::<_, UnusableKey>((id, key))
     };
     client
         .live_keys()

@@ -9,18 +9,24 @@
     )
 )]
 
+mod alike;
+mod client_entry;
 mod directory;
 mod entry;
 mod fill;
 mod line;
 mod seen;
+mod sorted;
 mod stamped;
 mod verified;
 mod worked_out;
 
+pub use alike::Alike;
+pub use client_entry::{ClientEntry, Grants, KeyEntry, SecretEntry};
 pub use directory::{Capacity, Directory, Unavailable};
-pub use entry::{Apis, ClientEntry, Keys, PublishedKey, TenantEntry};
+pub use entry::{Apis, Keys, PublishedKey, TenantEntry};
 pub use seen::Seen;
+pub use sorted::Sorted;
 pub use worked_out::WorkedOut;
 
 /// Which state of a tenant's roll an entry is of.

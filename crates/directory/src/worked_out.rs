@@ -6,10 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use crate::{
-    entry::{ClientEntry, TenantEntry},
-    seen::Seen,
-};
+use crate::{client_entry::ClientEntry, entry::TenantEntry, seen::Seen};
 
 /// A place in a client's entry for one thing that was worked out from it and from its tenant's entry. It
 /// is gone with the entry, and nothing for another reading of the tenant.

@@ -30,6 +30,11 @@ async fn look(directory: &Directory, client: &Known) -> (Seen<TenantEntry>, Seen
     (tenant, client)
 }
 
+fn has_verifier(client: &ClientEntry, known: &Known) -> bool {
+    let secret = client.secrets.get(&known.secret_id);
+    secret.is_some_and(|secret| secret.verifier.is_some())
+}
+
 /// How many tenants and clients were read.
 fn fills(directory: &Directory) -> (u64, u64) {
     let families = directory.families();
@@ -65,7 +70,7 @@ on_both_stores! {
             newest = world.rotated(&newest, 0).await;
             all().await;
             let entry = look(&directory, &newest).await.1;
-            assert!(entry.verifiers.contains_key(&newest.secret_id));
+            assert!(has_verifier(&entry, &newest));
         }
         assert_eq!(fills(&directory), (1, 30));
     }
@@ -84,13 +89,13 @@ on_both_stores! {
         let unaware = directory.tenant_seen("acme").await.unwrap().unwrap();
         assert_eq!(unaware.stamp, before.stamp);
         let stale = directory.client(&unaware, one.id).await.unwrap().unwrap();
-        assert_eq!((stale.stamp, stale.client.standing), (before.stamp, Standing::Enabled));
+        assert_eq!((stale.stamp, stale.standing), (before.stamp, Standing::Enabled));
         // Whoever looks takes the others along.
         let (now, _) = look(&directory, &other).await;
         let aware = directory.tenant_seen("acme").await.unwrap().unwrap();
         assert!(aware.stamp == now.stamp && now.stamp != before.stamp);
         let disabled = directory.client(&aware, one.id).await.unwrap().unwrap();
-        assert_eq!((disabled.stamp, disabled.client.standing), (now.stamp, Standing::Disabled));
+        assert_eq!((disabled.stamp, disabled.standing), (now.stamp, Standing::Disabled));
         // The view of before goes with an entry of before, or of after; never with one that is older.
         let held = directory.client(&unaware, other.id).await.unwrap().unwrap();
         assert_eq!(held.stamp, before.stamp);
@@ -134,10 +139,10 @@ on_both_stores! {
         let key = tenant.keys.signing(SigningAlgorithm::Es256, tenant.newest).unwrap();
         assert_eq!(&tenant.keys.set(world.clock.now()).keys, std::slice::from_ref(key.public_jwk()));
 
-        assert_eq!(client.client.grants[&orders].identifier, identifier);
-        let secret = &client.secrets.secrets[&known.secret_id];
-        assert_eq!(secret.state(world.clock.now()), SecretState::Active);
-        let verifier = &client.verifiers[&known.secret_id];
+        assert_eq!(client.grants.get(&orders).unwrap().identifier, identifier);
+        let secret = client.secrets.get(&known.secret_id).unwrap();
+        assert_eq!(secret.validity.state(world.clock.now()), SecretState::Active);
+        let verifier = secret.verifier.as_ref().unwrap();
         let (hasher, id) = (&world.hasher, known.secret_id);
         assert_eq!(directory.verify_secret(hasher, id, &known.secret, verifier).await, Ok(true));
         assert_eq!(directory.verify_secret(hasher, id, "chs_", verifier).await, Ok(false));
@@ -181,16 +186,17 @@ on_both_stores! {
         let next = world.rotated(&known, 60).await;
         for node in &nodes {
             let client = look(node, &known).await.1;
-            assert!(client.verifiers.contains_key(&next.secret_id));
+            assert!(has_verifier(&client, &next));
         }
         world.revoke(&known).await;
         for node in &nodes {
-            let secret = look(node, &known).await.1.secrets.secrets[&known.secret_id].clone();
-            assert_eq!(secret.state(world.clock.now()), SecretState::Revoked);
+            let (_, client) = look(node, &known).await;
+            let secret = client.secrets.get(&known.secret_id).unwrap();
+            assert_eq!(secret.validity.state(world.clock.now()), SecretState::Revoked);
         }
         world.disable(&known).await;
         for node in &nodes {
-            assert_eq!(look(node, &known).await.1.client.standing, Standing::Disabled);
+            assert_eq!(look(node, &known).await.1.standing, Standing::Disabled);
         }
         world.suspend(acme).await;
         for node in &nodes {
@@ -262,7 +268,7 @@ on_both_stores! {
             newest = world.rotated(&newest, 0).await;
             for node in &nodes {
                 let client = look(node, &known).await.1;
-                assert!(client.verifiers.contains_key(&newest.secret_id));
+                assert!(has_verifier(&client, &newest));
             }
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     client::{Client, KeyEnd},
     id::{KeyId, SecretId},
-    secret_rotation::{Revocation, SecretRotation},
+    secret_rotation::SecretRotation,
     value::Invalid,
 };
 
@@ -28,11 +28,11 @@ impl CredentialId {
             Self::Secret(id) => secrets
                 .secrets
                 .get(&id)
-                .is_some_and(|secret| secret.revoked != Some(Revocation::Compromised)),
+                .is_some_and(|secret| secret.validity().is_trusted()),
             Self::Key(id) => client
                 .keys
                 .get(&id)
-                .is_some_and(|key| key.ended != Some(KeyEnd::Compromised)),
+                .is_some_and(|key| !key.ended.is_some_and(KeyEnd::reaches_tokens)),
         }
     }
 }

@@ -6,18 +6,16 @@ use std::{
 };
 
 use chancery_domain::{
-    ClientId, CredentialId, TenantId, Timestamp,
+    CredentialId, TenantId, Timestamp,
     value::{ApiIdentifier, CustomClaims, RoleName, ScopeSet},
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
-/// The claims of a token that its moment and its credential do not change.
+/// The claims of a token that its moment and its client do not change, but for those that are configured for the client.
 #[derive(Serialize)]
 pub(crate) struct Lasting<'a> {
     pub(crate) iss: &'a str,
-    pub(crate) sub: ClientId,
-    pub(crate) client_id: ClientId,
     pub(crate) tenant_id: TenantId,
     pub(crate) aud: Audience<'a>,
     pub(crate) scope: &'a str,
@@ -32,7 +30,9 @@ pub(crate) struct Lasting<'a> {
 
 /// The claims of one token alone.
 #[derive(Serialize)]
-pub(crate) struct Momentary {
+pub(crate) struct Momentary<'a> {
+    pub(crate) sub: &'a str,
+    pub(crate) client_id: &'a str,
     pub(crate) iat: i64,
     pub(crate) nbf: i64,
     pub(crate) exp: i64,
@@ -40,9 +40,9 @@ pub(crate) struct Momentary {
     pub(crate) credential_id: CredentialId,
 }
 
-impl Momentary {
+impl Momentary<'_> {
     /// How many bytes it has, and a few more.
-    const BYTES: usize = 192;
+    const BYTES: usize = 288;
 
     /// The claims set: the members of both, these after those of the JSON object [`Lasting`].
     pub(crate) fn beside(&self, lasting: &[u8]) -> serde_json::Result<Vec<u8>> {
@@ -136,7 +136,7 @@ pub(crate) fn expiry(iat: i64, seconds: u32, client_ends: Option<Timestamp>) -> 
 
 #[cfg(test)]
 mod tests {
-    use chancery_domain::SecretId;
+    use chancery_domain::{ClientId, SecretId};
     use serde_json::json;
 
     use super::*;
@@ -163,8 +163,6 @@ mod tests {
         let of_apis: CustomClaims = serde_json::from_value(of_apis).unwrap();
         let lasting = Lasting {
             iss: "https://auth.example/t/acme",
-            sub: ClientId::from_bytes([1; 16]),
-            client_id: ClientId::from_bytes([1; 16]),
             tenant_id: TenantId::from_bytes([2; 16]),
             aud: Audience(&audiences),
             scope: &scopes.to_string(),
@@ -184,7 +182,10 @@ mod tests {
                     .collect(),
             },
         };
+        let client = ClientId::from_bytes([1; 16]).to_string();
         let momentary = Momentary {
+            sub: &client,
+            client_id: &client,
             iat: NOW.seconds(),
             nbf: NOW.seconds(),
             exp: NOW.seconds() + 60,

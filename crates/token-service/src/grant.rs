@@ -29,7 +29,7 @@ pub(crate) fn admit(proof: &Proof, method: TokenAuthMethod, now: Timestamp) -> R
         return Err(Refusal::ClockBehind);
     }
     client_auth::accepted(client, proof.credential, now)?;
-    client_auth::admit(&tenant.tenant, &client.client, method, now)?;
+    client_auth::admit(&tenant.tenant, client, method, now)?;
     Ok(())
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn decide<'a>(
 ) -> Result<Decision<'a>, Refusal> {
     let (tenant, client) = (&proof.tenant, &proof.client);
     let issuer = || service.issuer(&tenant.tenant.slug);
-    let granted = Granted::of(proof, issuer, parameters, bound, now)?;
+    let granted = Granted::of(proof, service.granted(), issuer, parameters, bound, now)?;
     let key = tenant
         .keys
         .signing(granted.algorithm, now)
@@ -64,7 +64,7 @@ pub(crate) fn decide<'a>(
         proof,
         key,
         iat,
-        exp: expiry(iat, granted.seconds, client.client.expires_at),
+        exp: expiry(iat, granted.seconds, client.expires_at),
         granted,
         refresh: None,
     })
@@ -105,7 +105,7 @@ impl Decision<'_> {
             Change::Begin(NewFamily {
                 family,
                 hash,
-                roles: self.granted.roles.clone(),
+                roles: self.granted.roles.to_string(),
                 expires_at,
             })
         };
@@ -154,10 +154,10 @@ impl Decision<'_> {
         };
         let granted = &*self.granted;
         Entry {
-            client: Some(granted.client.as_str().into()),
+            client: Some((&*self.proof.client.text).into()),
             credential: Some(self.proof.credential.to_string().into()),
-            scopes: Some(granted.scope.as_str().into()),
-            audience: Some(granted.audience.as_str().into()),
+            scopes: Some((&*granted.scope).into()),
+            audience: Some((&*granted.audience).into()),
             jti: Some(jti.to_string().into()),
             expires_at: Some(Timestamp::from_micros(self.exp.saturating_mul(1_000_000))),
             ..request.entry(self.proof.tenant.id, now, kind)
@@ -167,6 +167,8 @@ impl Decision<'_> {
     /// The token.
     pub(crate) fn sign(self, jti: TokenId) -> Result<Issued, Refusal> {
         let claims = Momentary {
+            sub: &self.proof.client.text,
+            client_id: &self.proof.client.text,
             iat: self.iat,
             nbf: self.iat,
             exp: self.exp,
@@ -184,7 +186,7 @@ impl Decision<'_> {
             access_token,
             token_type: "Bearer",
             expires_in: self.exp - self.iat,
-            scope: self.granted.scope.clone(),
+            scope: self.granted.scope.to_string(),
             refresh_token: self.refresh.map(|(token, _)| token.reveal()),
             jti,
         })

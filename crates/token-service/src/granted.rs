@@ -1,8 +1,12 @@
 //! What a client is granted when it asks in the same words: all of a token that the moment and the credential
 //! do not change.
 
-use std::sync::Arc;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
+use chancery_directory::Alike;
 use chancery_domain::{Timestamp, tenant::SigningAlgorithm, value::RoleName};
 
 use crate::{
@@ -13,45 +17,42 @@ use crate::{
     target::{self, Bound, Target, Terms, Wish},
 };
 
-/// What is granted, as tokens and their records say it.
+/// What is granted, as tokens and their records say it. Nothing in it is of one client alone, but for the claims that
+/// are configured for it: so clients that are granted the same for the same words share one, and it has no more room
+/// than it needs.
 pub(crate) struct Granted {
-    /// The client's id, as it is written.
-    pub(crate) client: String,
+    /// In which words it was asked for; none where it is not kept.
+    words: Option<Words>,
+    /// While which algorithms hold.
+    since: Timestamp,
+    until: Option<Timestamp>,
     /// The scopes, separated by spaces.
-    pub(crate) scope: String,
+    pub(crate) scope: Box<str>,
     /// The audiences, separated by spaces.
-    pub(crate) audience: String,
+    pub(crate) audience: Box<str>,
     /// The roles, separated by spaces.
-    pub(crate) roles: String,
+    pub(crate) roles: Box<str>,
     /// How long the token lives at most, in seconds.
     pub(crate) seconds: u32,
     pub(crate) algorithm: SigningAlgorithm,
     /// The claims that are the same in every such token, as a JSON object.
-    pub(crate) claims: Vec<u8>,
+    pub(crate) claims: Box<[u8]>,
 }
 
 /// How long the words are at most, in bytes and in all, with which something is kept: whoever asks in more does
 /// not fill this node's memory with them.
 const LONGEST: usize = 4_096;
 
-/// What was granted, in which words it was asked for, and while which algorithms hold. Everything else that
-/// it depends on is in the entries that it is kept with.
-struct Kept {
-    audiences: Vec<String>,
-    scope: Option<String>,
-    since: Timestamp,
-    until: Option<Timestamp>,
-    granted: Arc<Granted>,
+/// Audiences and scope as they were asked for.
+#[derive(PartialEq, Eq, Hash)]
+struct Words {
+    audiences: Box<[String]>,
+    scope: Option<Box<str>>,
 }
 
-impl Kept {
-    /// What is kept of what was granted for these words from this moment on; none where they are too long.
-    fn of(
-        parameters: &Parameters,
-        since: Timestamp,
-        until: Option<Timestamp>,
-        granted: &Arc<Granted>,
-    ) -> Option<Self> {
+impl Words {
+    /// None where they are too long.
+    fn of(parameters: &Parameters) -> Option<Self> {
         let Parameters {
             audiences, scope, ..
         } = parameters;
@@ -61,19 +62,14 @@ impl Kept {
             return None;
         }
         Some(Self {
-            audiences: audiences.clone(),
-            scope: scope.clone(),
-            since,
-            until,
-            granted: granted.clone(),
+            audiences: audiences.as_slice().into(),
+            scope: scope.as_deref().map(Into::into),
         })
     }
 
-    fn answers(&self, parameters: &Parameters, now: Timestamp) -> bool {
-        self.since <= now
-            && self.until.is_none_or(|until| now < until)
-            && self.audiences == parameters.audiences
-            && self.scope == parameters.scope
+    fn are(&self, parameters: &Parameters) -> bool {
+        *self.audiences == *parameters.audiences
+            && self.scope.as_deref() == parameters.scope.as_deref()
     }
 }
 
@@ -82,6 +78,7 @@ impl Granted {
     /// machines ask in the same words again and again.
     pub(crate) fn of(
         proof: &Proof,
+        alike: &Alike<Self>,
         issuer: impl FnOnce() -> String,
         parameters: &Parameters,
         bound: Option<&Bound>,
@@ -91,16 +88,42 @@ impl Granted {
             return Self::resolve(proof, &issuer(), parameters, bound, now).map(Arc::new);
         }
         let (tenant, client) = (&proof.tenant, &proof.client);
-        let kept = client.worked_out::<Kept>(tenant);
+        let kept = client.worked_out::<Self>(tenant);
         if let Some(kept) = kept.filter(|kept| kept.answers(parameters, now)) {
-            return Ok(kept.granted.clone());
+            return Ok(kept);
         }
-        let granted = Arc::new(Self::resolve(proof, &issuer(), parameters, None, now)?);
-        let until = tenant.keys.next_switch(now);
-        if let Some(kept) = Kept::of(parameters, now, until, &granted) {
-            client.keep(tenant, Arc::new(kept));
+        let mut granted = Self::resolve(proof, &issuer(), parameters, None, now)?;
+        granted.words = Words::of(parameters);
+        if granted.words.is_none() {
+            return Ok(Arc::new(granted));
         }
+        // One that is equal holds until the same moment and began no later than one of this moment, unless the clock
+        // was set back meanwhile: then it is asked for anew until it has come there again.
+        let granted = alike.one_of(granted);
+        client.keep(tenant, granted.clone());
         Ok(granted)
+    }
+
+    /// Whether it is what would be granted for these words at this moment. Everything else that it depends on is in
+    /// the entries that it is kept with.
+    fn answers(&self, parameters: &Parameters, now: Timestamp) -> bool {
+        self.since <= now
+            && self.until.is_none_or(|until| now < until)
+            && self
+                .words
+                .as_ref()
+                .is_some_and(|words| words.are(parameters))
+    }
+
+    /// All of it but the moment at which it was worked out.
+    fn lasting(&self) -> impl Eq + Hash + '_ {
+        (
+            &self.words,
+            self.until,
+            [&self.scope, &self.audience, &self.roles],
+            (self.seconds, self.algorithm),
+            &self.claims,
+        )
     }
 
     fn resolve(
@@ -128,12 +151,10 @@ impl Granted {
             seconds,
             algorithm,
             claims,
-        } = target::resolve(wish, terms, &tenant.apis, &client.client.grants)?;
+        } = target::resolve(wish, terms, &tenant.apis, &client.grants)?;
         let scope = scopes.to_string();
         let lasting = Lasting {
             iss: issuer,
-            sub: client.id,
-            client_id: client.id,
             tenant_id: tenant.id,
             aud: Audience(&audiences),
             scope: &scope,
@@ -141,25 +162,41 @@ impl Granted {
             roles: &roles,
             kind: Kind::MachineToMachine,
             custom: Custom {
-                of_client: &client.client.custom_claims,
+                of_client: &client.custom_claims,
                 of_apis: &claims,
             },
         };
         let claims = serde_json::to_vec(&lasting).map_err(|error| Refusal::Defect(error.into()))?;
         Ok(Self {
-            client: client.id.to_string(),
-            scope,
+            words: None,
+            since: now,
+            until: tenant.keys.next_switch(now),
+            scope: scope.into(),
             audience: words(audiences.iter().map(|identifier| identifier.as_str())),
             roles: words(roles.iter().map(RoleName::as_str)),
             seconds,
             algorithm,
-            claims,
+            claims: claims.into(),
         })
     }
 }
 
-fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    words.collect::<Vec<_>>().join(" ")
+impl PartialEq for Granted {
+    fn eq(&self, other: &Self) -> bool {
+        self.lasting() == other.lasting()
+    }
+}
+
+impl Eq for Granted {}
+
+impl Hash for Granted {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.lasting().hash(state);
+    }
+}
+
+fn words<'a>(words: impl Iterator<Item = &'a str>) -> Box<str> {
+    words.collect::<Vec<_>>().join(" ").into()
 }
 
 #[cfg(test)]
@@ -176,24 +213,25 @@ mod tests {
         }
     }
 
-    fn kept(parameters: &Parameters, until: Option<Timestamp>) -> Option<Kept> {
-        let granted = Granted {
-            client: String::new(),
-            scope: String::new(),
-            audience: String::new(),
-            roles: String::new(),
+    fn granted(parameters: &Parameters, until: Option<Timestamp>) -> Granted {
+        Granted {
+            words: Words::of(parameters),
+            since: NOW,
+            until,
+            scope: Box::default(),
+            audience: Box::default(),
+            roles: Box::default(),
             seconds: 60,
             algorithm: SigningAlgorithm::Es256,
-            claims: Vec::new(),
-        };
-        Kept::of(parameters, NOW, until, &Arc::new(granted))
+            claims: Box::default(),
+        }
     }
 
     #[test]
     fn it_answers_the_same_words_in_its_time() {
         let words = asked(&["a", "b"], Some("read"));
         let end = NOW.plus_seconds(60);
-        let kept = kept(&words, Some(end)).unwrap();
+        let kept = granted(&words, Some(end));
         for (seconds, answers) in [(-1, false), (0, true), (59, true), (60, false)] {
             let now = NOW.plus_seconds(seconds);
             assert_eq!(kept.answers(&words, now), answers, "{seconds}");
@@ -213,8 +251,53 @@ mod tests {
     fn what_is_asked_for_in_too_many_words_is_not_kept() {
         let long = "a ".repeat(30_000);
         for words in [asked(&[], Some(&long)), asked(&["a"; 1_000], None)] {
-            assert!(kept(&words, None).is_none());
+            let granted = granted(&words, None);
+            assert!(granted.words.is_none() && !granted.answers(&words, NOW));
         }
-        assert!(kept(&asked(&["https://orders.example"; 20], None), None).is_some());
+        assert!(Words::of(&asked(&["https://orders.example"; 20], None)).is_some());
+    }
+
+    #[test]
+    fn only_what_is_granted_alike_for_the_same_words_and_time_is_shared() {
+        let alike = Alike::new(64);
+        let words = asked(&["a"], None);
+        let one = alike.one_of(granted(&words, None));
+        let later = Granted {
+            since: NOW.plus_seconds(1),
+            ..granted(&words, None)
+        };
+        assert!(Arc::ptr_eq(&one, &alike.one_of(later)));
+        let usual = || granted(&words, None);
+        for other in [
+            granted(&asked(&["b"], None), None),
+            granted(&asked(&["a"], Some("read")), None),
+            granted(&words, Some(NOW.plus_seconds(60))),
+            Granted {
+                scope: "x".into(),
+                ..usual()
+            },
+            Granted {
+                audience: "x".into(),
+                ..usual()
+            },
+            Granted {
+                roles: "x".into(),
+                ..usual()
+            },
+            Granted {
+                seconds: 61,
+                ..usual()
+            },
+            Granted {
+                algorithm: SigningAlgorithm::EdDsa,
+                ..usual()
+            },
+            Granted {
+                claims: (*b"{}").into(),
+                ..usual()
+            },
+        ] {
+            assert!(!Arc::ptr_eq(&one, &alike.one_of(other)));
+        }
     }
 }

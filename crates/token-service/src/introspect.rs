@@ -104,7 +104,7 @@ async fn access_token(
         return Ok(None);
     };
     let own = token.client_id == proof.client.id;
-    let serves = &proof.client.client.serves;
+    let serves = &proof.client.serves;
     let is_served = |audience: &str| serves.iter().any(|api| api.as_str() == audience);
     if !own && !token.aud.iter().any(is_served) {
         return Ok(None);
@@ -112,10 +112,7 @@ async fn access_token(
     let Some(client) = service.directory().client(tenant, token.client_id).await? else {
         return Ok(None);
     };
-    let lives = client.client.state(now) == ClientState::Active
-        && token
-            .credential_id
-            .is_trusted(&client.client, &client.secrets);
+    let lives = client.state(now) == ClientState::Active && client.trusts(token.credential_id);
     if !lives || service.log().is_revoked(tenant.id, &token.jti).await? {
         return Ok(None);
     }

@@ -81,7 +81,7 @@ pub(crate) async fn find(
 /// Which of the client's credentials are not compromised.
 pub(crate) fn trusted_by(proof: &Proof) -> impl Fn(CredentialId) -> bool {
     let client = &proof.client;
-    move |credential| credential.is_trusted(&client.client, &client.secrets)
+    move |credential| client.trusts(credential)
 }
 
 /// Whether the token is the latest of its family and the family is good. `seconds` is how long

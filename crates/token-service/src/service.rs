@@ -6,7 +6,7 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use chancery_crypto::{DecoyKeys, Entropy, SecretHasher, SecretIssuer, Stock};
-use chancery_directory::Directory;
+use chancery_directory::{Alike, Directory};
 use chancery_domain::{Clock, value::Slug};
 use chancery_telemetry::Family;
 use chancery_token_log::{Entry, TokenLog};
@@ -18,6 +18,7 @@ use crate::{
     doubtful::Doubtful,
     endpoint::{Arrival, Endpoint},
     error::Problem,
+    granted::Granted,
     jwks,
     limits::Limits,
     metadata,
@@ -29,6 +30,9 @@ const LOOK_UPS: usize = 8;
 
 /// How many assertions from addresses beyond their limit are looked up at a time.
 const DOUBTFUL: usize = 4;
+
+/// How many kinds of what was granted are looked for when another is kept.
+const GRANTED: usize = 1_024;
 
 /// How long one of them waits for its turn.
 const DOUBT: Duration = Duration::from_secs(3);
@@ -64,6 +68,7 @@ struct Parts {
     doubtful: Doubtful,
     counted: Counted,
     confirmed: Confirmed,
+    granted: Alike<Granted>,
 }
 
 impl TokenService {
@@ -96,6 +101,7 @@ impl TokenService {
             doubtful: Doubtful::new(DOUBTFUL, DOUBT),
             counted: Counted::default(),
             confirmed: Confirmed::default(),
+            granted: Alike::new(GRANTED),
         }))
     }
 
@@ -106,6 +112,10 @@ impl TokenService {
 
     pub(crate) fn counted(&self) -> &Counted {
         &self.0.counted
+    }
+
+    pub(crate) fn granted(&self) -> &Alike<Granted> {
+        &self.0.granted
     }
 
     pub(crate) fn confirmed(&self) -> &Confirmed {

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chancery_directory::Apis;
+use chancery_directory::{Apis, Grants};
 use chancery_domain::{
-    ApiId, Timestamp,
+    Timestamp,
     api::{Api, ApiState},
     client::Grant,
     key_ring::Algorithms,
@@ -132,7 +132,7 @@ pub(crate) fn resolve<'a>(
     wish: Wish<'_>,
     terms: Terms<'_>,
     apis: &'a Apis,
-    grants: &'a BTreeMap<ApiId, Grant>,
+    grants: &'a Grants,
 ) -> Result<Target<'a>, TargetError> {
     let requested = wish.scope.map(parse_scope).transpose();
     let audiences = match wish.within {
@@ -318,7 +318,7 @@ fn is_served(api: &Api) -> bool {
 fn named<'a>(
     names: &[String],
     apis: &'a Apis,
-    grants: &'a BTreeMap<ApiId, Grant>,
+    grants: &'a Grants,
 ) -> Result<Chosen<'a>, TargetError> {
     let mut chosen = Chosen::new();
     for name in names {
@@ -340,7 +340,7 @@ fn named<'a>(
 /// one of the scopes.
 fn defaults<'a>(
     apis: &'a Apis,
-    grants: &'a BTreeMap<ApiId, Grant>,
+    grants: &'a Grants,
     requested: Option<&ScopeSet>,
 ) -> Result<Chosen<'a>, TargetError> {
     let mut served: Chosen<'_> = grants

@@ -33,7 +33,8 @@ fn reliable_until(client: &Client, secrets: &SecretRotation, now: Timestamp) -> 
     }
     let reliable =
         |secret: &&Secret| secret.state(now).is_accepted() && secret.retires_at.is_none();
-    let ends = secrets.secrets.values().filter(reliable);
+    let all = secrets.secrets.values().map(AsRef::as_ref);
+    let ends = all.filter(reliable);
     ends.map(|secret| secret.expires_at.unwrap_or(FOR_EVER))
         .max()
 }
@@ -221,7 +222,10 @@ mod tests {
         let until = |secrets: Vec<Secret>| {
             let id = |number| chancery_domain::SecretId::new(NOW, [number; 10]);
             let secrets = SecretRotation {
-                secrets: (1..).map(id).zip(secrets).collect(),
+                secrets: (1..)
+                    .map(id)
+                    .zip(secrets.into_iter().map(Box::new))
+                    .collect(),
                 ..SecretRotation::default()
             };
             reliable_until(&client, &secrets, NOW)

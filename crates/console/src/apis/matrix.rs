@@ -43,7 +43,7 @@ fn table(within: &Within, id: ApiId, api: &Api, clients: &Clients) -> Markup {
                     @for role in api.roles.keys() { th scope="col" { "role " code { (role) } } }
                 } }
                 tbody { @for (_, (client, row)) in &clients.items {
-                    @let grant = row.state.grants.get(&id);
+                    @let grant = row.state.grants.get(&id).map(AsRef::as_ref);
                     tr {
                         @let state = row.state.state(within.visitor.application().now());
                         th scope="row" { a href=(within.at(&format!("/clients/{client}"))) { (called(*client, &row.state)) } @if state != ClientState::Active { " " (show::client_state(state)) } }

@@ -189,7 +189,7 @@ impl World {
         let secrets = self.secrets.secrets.iter();
         secrets
             .filter(move |_| uses)
-            .map(|(id, secret)| (*id, secret))
+            .map(|(id, secret)| (*id, &**secret))
     }
 
     /// The keys that are registered, where the client authenticates with keys.

@@ -59,9 +59,9 @@ pub(super) fn streams(grants: &[GrantRequest], serves: &[ApiId]) -> BTreeSet<Str
 /// roles are all there, some of them for the second time, is given anew by naming them again.
 pub(super) fn resolve(
     requests: &[GrantRequest],
-    before: &BTreeMap<ApiId, Grant>,
+    before: &BTreeMap<ApiId, Box<Grant>>,
     read: &ReadSet,
-) -> Result<BTreeMap<ApiId, Grant>, Refusal> {
+) -> Result<BTreeMap<ApiId, Box<Grant>>, Refusal> {
     let mut grants = BTreeMap::new();
     for request in requests {
         let api = read.api(request.api)?;
@@ -102,7 +102,7 @@ pub(super) fn resolve(
             roles: request.roles.clone(),
             api_generation: api.generations.current,
         };
-        if grants.insert(request.api, grant).is_some() {
+        if grants.insert(request.api, Box::new(grant)).is_some() {
             return Err(ClientRefusal::DuplicateGrant { identifier }.into());
         }
     }
@@ -111,8 +111,8 @@ pub(super) fn resolve(
 
 /// The events that lead from one set of grants to another.
 pub(super) fn difference(
-    before: &BTreeMap<ApiId, Grant>,
-    after: &BTreeMap<ApiId, Grant>,
+    before: &BTreeMap<ApiId, Box<Grant>>,
+    after: &BTreeMap<ApiId, Box<Grant>>,
 ) -> Vec<ClientEvent> {
     let revoked = before
         .iter()

@@ -60,6 +60,14 @@ impl KeyEnd {
             Self::Revoked | Self::Compromised => true,
         }
     }
+
+    /// Whether the tokens that the key obtained are inactive.
+    pub fn reaches_tokens(self) -> bool {
+        match self {
+            Self::Removed | Self::Revoked => false,
+            Self::Compromised => true,
+        }
+    }
 }
 
 impl Client {

@@ -43,7 +43,7 @@ use crate::{
 };
 
 /// What a client may ask for at one API.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Grant {
     /// The API's identifier.
     pub identifier: ApiIdentifier,
@@ -79,8 +79,8 @@ pub struct Client {
     /// Whether it is recorded that this has passed. Nothing is decided by it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub expiry_recorded: bool,
-    /// What it may ask for, by API.
-    pub grants: BTreeMap<ApiId, Grant>,
+    /// What it may ask for, by API. Each in a box: a B-tree has room for eleven, and most clients have one.
+    pub grants: BTreeMap<ApiId, Box<Grant>>,
     /// What an operator decided about it.
     pub standing: Standing,
 }
@@ -95,6 +95,18 @@ pub enum Standing {
     Disabled,
     /// It may not any more.
     Deleted,
+}
+
+impl Standing {
+    /// Whether a client of this standing, which ends then, may obtain tokens at this moment.
+    pub fn at(self, expires_at: Option<Timestamp>, now: Timestamp) -> ClientState {
+        match self {
+            Self::Deleted => ClientState::Deleted,
+            Self::Disabled => ClientState::Disabled,
+            Self::Enabled if expires_at.is_some_and(|end| end <= now) => ClientState::Expired,
+            Self::Enabled => ClientState::Active,
+        }
+    }
 }
 
 /// Whether a client may obtain tokens at a moment.
@@ -163,14 +175,7 @@ refusals! {
 impl Client {
     /// Whether it may obtain tokens at this moment.
     pub fn state(&self, now: Timestamp) -> ClientState {
-        match self.standing {
-            Standing::Deleted => ClientState::Deleted,
-            Standing::Disabled => ClientState::Disabled,
-            Standing::Enabled if self.expires_at.is_some_and(|end| end <= now) => {
-                ClientState::Expired
-            }
-            Standing::Enabled => ClientState::Active,
-        }
+        self.standing.at(self.expires_at, now)
     }
 
     /// The client, unless it is deleted: nothing of a deleted client can be changed.
@@ -227,15 +232,13 @@ impl Fold for Client {
                 roles,
                 api_generation,
             } => before.map(|mut client| {
-                client.grants.insert(
-                    api,
-                    Grant {
-                        identifier,
-                        scopes,
-                        roles,
-                        api_generation,
-                    },
-                );
+                let grant = Grant {
+                    identifier,
+                    scopes,
+                    roles,
+                    api_generation,
+                };
+                client.grants.insert(api, Box::new(grant));
                 client
             }),
             ClientEvent::ClientGrantRevoked { api, identifier: _ } => before.map(|mut client| {

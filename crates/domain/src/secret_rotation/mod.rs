@@ -29,15 +29,16 @@ pub(crate) use revoke::all as revoke_all;
 pub use rotate::RotateSecret;
 pub(crate) use schedule::unscheduled;
 pub use schedule::{NextRotation, Reminder, Schedule, ScheduleRotation};
-pub use secret::{Ended, Revocation, Secret, SecretState};
+pub use secret::{Ended, Revocation, Secret, SecretState, Validity};
 
 use crate::{id::SecretId, tenant::MAX_OVERLAP_SECONDS, time::Timestamp};
 
 /// A client's secrets, by id.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SecretRotation {
-    /// Every secret that the client ever had; a replay leaves out those that have ended.
-    pub secrets: BTreeMap<SecretId, Secret>,
+    /// Every secret that the client ever had; a replay leaves out those that have ended. Each in a box: a B-tree has
+    /// room for eleven, and most clients have one.
+    pub secrets: BTreeMap<SecretId, Box<Secret>>,
     /// How many the client ever had.
     #[serde(default)]
     pub issued: u32,
@@ -62,7 +63,7 @@ impl SecretRotation {
     /// The longest life of those whose end is not recorded, in microseconds.
     pub fn longest_open_life(&self) -> Option<i64> {
         let open = self.secrets.values().filter(|secret| secret.is_open());
-        open.map(Secret::life).max()
+        open.map(|secret| secret.life()).max()
     }
 
     /// The secrets that are accepted, or will be.
@@ -70,11 +71,11 @@ impl SecretRotation {
         self.secrets
             .iter()
             .filter(move |(_, secret)| secret.state(now).is_live())
-            .map(|(id, secret)| (*id, secret))
+            .map(|(id, secret)| (*id, &**secret))
     }
     /// All of them in the order in which they were issued.
     pub fn in_order(&self) -> Vec<(SecretId, &Secret)> {
-        let mut all: Vec<_> = self.secrets.iter().map(|(id, it)| (*id, it)).collect();
+        let mut all: Vec<_> = self.secrets.iter().map(|(id, it)| (*id, &**it)).collect();
         all.sort_by_key(|(_, secret)| secret.number);
         all
     }
@@ -82,6 +83,6 @@ impl SecretRotation {
     fn add(&mut self, issued: &IssuedSecret) {
         self.issued = self.issued.saturating_add(1);
         let secret = Secret::of(issued, self.issued);
-        self.secrets.insert(issued.secret, secret);
+        self.secrets.insert(issued.secret, Box::new(secret));
     }
 }

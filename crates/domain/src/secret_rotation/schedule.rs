@@ -60,7 +60,8 @@ impl SecretRotation {
     /// nothing off. Where all are retiring, it goes on to ask for what it has asked for.
     pub(super) fn remind(&mut self) {
         let stays = |secret: &&Secret| secret.is_open() && secret.retires_at.is_none();
-        let mut staying = self.secrets.values().filter(stays).peekable();
+        let all = self.secrets.values().map(AsRef::as_ref);
+        let mut staying = all.filter(stays).peekable();
         if staying.peek().is_none() {
             return;
         }
@@ -215,7 +216,8 @@ impl SecretRotation {
             return Some(next(own.next_due_at, every, own.announced));
         }
         let lasts = |secret: &Secret| secret.revoked.is_none() && secret.ended.is_none();
-        let policy = self.reminder.filter(|_| self.secrets.values().any(lasts))?;
+        let mut all = self.secrets.values().map(AsRef::as_ref);
+        let policy = self.reminder.filter(|_| all.any(lasts))?;
         Some(next(
             policy.next_due_at,
             policy.every_seconds,

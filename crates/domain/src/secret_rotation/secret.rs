@@ -59,6 +59,29 @@ pub enum Revocation {
     Compromised,
 }
 
+impl Revocation {
+    /// Whether the tokens that the secret obtained are inactive.
+    pub fn reaches_tokens(self) -> bool {
+        match self {
+            Self::Withdrawn => false,
+            Self::Compromised => true,
+        }
+    }
+}
+
+/// What decides where a secret is in its life, and nothing else of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Validity {
+    /// From when on it is accepted.
+    pub not_before: Option<Timestamp>,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// When it retires because another took its place.
+    pub retires_at: Option<Timestamp>,
+    /// Whether it was revoked.
+    pub revoked: Option<Revocation>,
+}
+
 /// Where a secret is in its life at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretState {
@@ -88,7 +111,7 @@ impl SecretState {
     }
 }
 
-impl Secret {
+impl Validity {
     /// Where the secret is in its life. The moment at which something ends is already after its end.
     pub fn state(&self, now: Timestamp) -> SecretState {
         let passed = |moment: Option<Timestamp>| moment.filter(|moment| *moment <= now);
@@ -109,6 +132,29 @@ impl Secret {
         } else {
             SecretState::Active
         }
+    }
+
+    /// Whether the tokens that the secret obtained may still be good. One that has ended leaves them alone, unless
+    /// somebody else may have had it.
+    pub fn is_trusted(&self) -> bool {
+        !self.revoked.is_some_and(Revocation::reaches_tokens)
+    }
+}
+
+impl Secret {
+    /// What decides where it is in its life.
+    pub fn validity(&self) -> Validity {
+        Validity {
+            not_before: self.not_before,
+            expires_at: self.expires_at,
+            retires_at: self.retires_at,
+            revoked: self.revoked,
+        }
+    }
+
+    /// Where the secret is in its life.
+    pub fn state(&self, now: Timestamp) -> SecretState {
+        self.validity().state(now)
     }
 
     /// How long it lives from its begin to its end, in microseconds; the greatest number without one.

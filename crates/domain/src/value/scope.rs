@@ -1,7 +1,7 @@
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, mem};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Invalid, parsed_text};
 
@@ -46,10 +46,11 @@ impl RoleName {
 
 parsed_text!(RoleName, {"pattern": r"^[\x21\x23-\x5b\x5d-\x7e]{1,128}$"});
 
+// They stand one after the other: every grant has some, most have few, and a B-tree would keep room for eleven.
 /// Scopes, each once, sorted. As text, joined by single spaces.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
-pub struct ScopeSet(BTreeSet<Scope>);
+pub struct ScopeSet(#[schemars(with = "BTreeSet<Scope>")] Box<[Scope]>);
 
 impl ScopeSet {
     /// Takes space-separated scopes (RFC 6749, section 3.3). Repeated ones count once.
@@ -62,7 +63,7 @@ impl ScopeSet {
 
     /// Whether the scope is among these.
     pub fn contains(&self, scope: &Scope) -> bool {
-        self.0.contains(scope)
+        self.0.binary_search(scope).is_ok()
     }
 
     /// Whether there is none.
@@ -82,28 +83,38 @@ impl ScopeSet {
 
     /// Whether each of these is among the others.
     pub fn is_subset(&self, others: &Self) -> bool {
-        self.0.is_subset(&others.0)
+        self.0.iter().all(|scope| others.contains(scope))
     }
 }
 
 impl FromIterator<Scope> for ScopeSet {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        Self(scopes.into_iter().collect())
+        let mut scopes: Vec<_> = scopes.into_iter().collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        Self(scopes.into())
     }
 }
 
 impl Extend<Scope> for ScopeSet {
     fn extend<I: IntoIterator<Item = Scope>>(&mut self, scopes: I) {
-        self.0.extend(scopes);
+        let before = mem::take(&mut self.0).into_vec();
+        *self = before.into_iter().chain(scopes).collect();
     }
 }
 
 impl IntoIterator for ScopeSet {
     type Item = Scope;
-    type IntoIter = std::collections::btree_set::IntoIter<Scope>;
+    type IntoIter = std::vec::IntoIter<Scope>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.0.into_vec().into_iter()
+    }
+}
+
+impl<'de> Deserialize<'de> for ScopeSet {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Vec::deserialize(from).map(Self::from_iter)
     }
 }
 
@@ -145,6 +156,33 @@ mod tests {
         fn text_and_back(scopes in proptest::collection::vec("[a-z:.]{1,12}", 0..8)) {
             let set: ScopeSet = scopes.iter().map(|scope| Scope::parse(scope).unwrap()).collect();
             prop_assert_eq!(ScopeSet::parse(&set.to_string()), Ok(set));
+        }
+
+        #[test]
+        fn it_is_what_a_b_tree_of_them_would_be(
+            one in proptest::collection::vec("[a-e]", 0..8),
+            other in proptest::collection::vec("[a-e]", 0..8),
+        ) {
+            let scope = |text: &String| Scope::parse(text).unwrap();
+            let [one, other] = [one, other].map(|texts| texts.iter().map(scope).collect::<Vec<_>>());
+            let trees = [&one, &other].map(|scopes| scopes.iter().cloned().collect::<BTreeSet<_>>());
+            let sets = [&one, &other].map(|scopes| ScopeSet::from_iter(scopes.clone()));
+            prop_assert!(sets[0].iter().eq(&trees[0]));
+            prop_assert_eq!(sets[0].len(), trees[0].len());
+            prop_assert_eq!(sets[0].is_subset(&sets[1]), trees[0].is_subset(&trees[1]));
+            for scope in &other {
+                prop_assert_eq!(sets[0].contains(scope), trees[0].contains(scope));
+            }
+            let json = serde_json::to_string(&trees[0]).unwrap();
+            prop_assert_eq!(&serde_json::to_string(&sets[0]).unwrap(), &json);
+            // As it may come: in any order, and some of them twice.
+            let read: ScopeSet = serde_json::from_str(&serde_json::to_string(&one).unwrap()).unwrap();
+            prop_assert_eq!(&read, &sets[0]);
+            let mut extended = sets[0].clone();
+            extended.extend(other);
+            let [mut tree, more] = trees;
+            tree.extend(more);
+            prop_assert!(extended.into_iter().eq(tree));
         }
 
         #[test]

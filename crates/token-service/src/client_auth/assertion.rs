@@ -1,9 +1,9 @@
 //! Proof by an assertion (RFC 7523). What the request alone shows is judged first; only an assertion
 //! that could be good costs a look-up and a signature.
 
-use chancery_crypto::{AssertionClaims, AssertionError, PresentedAssertion};
-use chancery_directory::ClientEntry;
-use chancery_domain::{ClientId, CredentialId, Timestamp, tenant::AuthMethod};
+use chancery_crypto::{AssertionClaims, AssertionError, AssertionKey, PresentedAssertion};
+use chancery_directory::{ClientEntry, KeyEntry};
+use chancery_domain::{ClientId, CredentialId, KeyId, Timestamp, tenant::AuthMethod};
 
 use super::Denial;
 
@@ -125,18 +125,18 @@ pub(crate) fn proved(
     assertion: &PresentedAssertion<'_>,
     now: Timestamp,
 ) -> Result<CredentialId, Unproved> {
-    match client.client.auth_method {
+    match client.auth_method {
         AuthMethod::ClientSecret => Err(Unproved::Method),
         AuthMethod::PrivateKeyJwt => {
-            let credential = named(client, assertion.kid())?;
-            verified(client, credential, assertion)
+            let (id, key) = named(client, assertion.kid())?;
+            verified(key.key.as_deref(), id.into(), assertion)
         }
         AuthMethod::ClientSecretJwt => {
-            let secrets = client.secrets.secrets.iter();
-            let accepted = secrets.filter(|(_, secret)| secret.state(now).is_accepted());
+            let secrets = client.secrets.iter();
+            let accepted = secrets.filter(|(_, secret)| secret.validity.state(now).is_accepted());
             let mut outcome = Err(Unproved::NoKey);
-            for (id, _) in accepted {
-                outcome = verified(client, (*id).into(), assertion);
+            for (id, secret) in accepted {
+                outcome = verified(secret.key.as_deref(), (*id).into(), assertion);
                 if outcome.is_ok() {
                     break;
                 }
@@ -146,24 +146,25 @@ pub(crate) fn proved(
     }
 }
 
-fn named(client: &ClientEntry, kid: Option<&str>) -> Result<CredentialId, Unproved> {
+fn named<'a>(
+    client: &'a ClientEntry,
+    kid: Option<&str>,
+) -> Result<(KeyId, &'a KeyEntry), Unproved> {
     let mut fitting = client
-        .client
         .live_keys()
-        .filter(|(_, key)| kid.is_none_or(|kid| kid == key.jwk.kid()));
+        .filter(|(_, key)| kid.is_none_or(|kid| kid == &*key.kid));
     match (fitting.next(), fitting.next()) {
-        (Some((id, _)), None) => Ok(id.into()),
+        (Some(named), None) => Ok(named),
         (None, _) => Err(Unproved::NoKey),
         (Some(_), Some(_)) => Err(Unproved::NoKid),
     }
 }
 
 fn verified(
-    client: &ClientEntry,
+    key: Option<&AssertionKey>,
     credential: CredentialId,
     assertion: &PresentedAssertion<'_>,
 ) -> Result<CredentialId, Unproved> {
-    let key = client.assertion_keys.get(&credential);
     match assertion.verify(key.ok_or(Unproved::NoKey)?) {
         Ok(_) => Ok(credential),
         Err(AssertionError::WrongAlgorithm) => Err(Unproved::Algorithm),

@@ -5,9 +5,10 @@ pub(crate) mod basic;
 mod proof;
 
 use chancery_crypto::PresentedAssertion;
+use chancery_directory::ClientEntry;
 use chancery_domain::{
     ClientId, SecretId, Timestamp,
-    client::{Client, ClientState},
+    client::ClientState,
     secret_rotation::SecretState,
     tenant::{AuthMethod, Tenant, TenantState, TokenAuthMethod},
 };
@@ -152,7 +153,7 @@ impl Denial {
 /// Whether a client that has proved who it is may obtain tokens now, this way.
 pub(crate) fn admit(
     tenant: &Tenant,
-    client: &Client,
+    client: &ClientEntry,
     method: TokenAuthMethod,
     now: Timestamp,
 ) -> Result<(), Denial> {

@@ -5,7 +5,9 @@
 use chancery_crypto::{
     DecoyKeys, HasherError, PresentedAssertion, SecretHasher, SecretIssuer, Verifier,
 };
-use chancery_directory::{ClientEntry, Directory, Seen, Stamp, TenantEntry, Unavailable};
+use chancery_directory::{
+    ClientEntry, Directory, SecretEntry, Seen, Stamp, TenantEntry, Unavailable,
+};
 use chancery_domain::{
     ClientId, CredentialId, SecretId, Timestamp,
     tenant::{AuthMethod, TokenAuthMethod},
@@ -159,7 +161,7 @@ impl Prover<'_> {
             }
             Denial::Unproved(unproved)
         })?;
-        let method = match client.client.auth_method {
+        let method = match client.auth_method {
             AuthMethod::ClientSecretJwt => TokenAuthMethod::ClientSecretJwt,
             // Of a client that sends its secret nothing was proved.
             AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecret => TokenAuthMethod::PrivateKeyJwt,
@@ -208,17 +210,18 @@ pub(crate) fn accepted(
     now: Timestamp,
 ) -> Result<(), Denial> {
     match credential {
-        CredentialId::Secret(id) => secret(client, id, now),
+        CredentialId::Secret(id) => secret(client, id, now).map(|_| ()),
         // A key ends by an event alone, and then the entry is another.
         CredentialId::Key(_) => Ok(()),
     }
 }
 
-fn secret(client: &ClientEntry, id: SecretId, now: Timestamp) -> Result<(), Denial> {
-    let secret = client.secrets.secrets.get(&id).ok_or(Denial::NoSecret)?;
-    let state = secret.state(now);
+/// The secret, if it is accepted now.
+fn secret(client: &ClientEntry, id: SecretId, now: Timestamp) -> Result<&SecretEntry, Denial> {
+    let secret = client.secrets.get(&id).ok_or(Denial::NoSecret)?;
+    let state = secret.validity.state(now);
     if state.is_accepted() {
-        Ok(())
+        Ok(secret)
     } else {
         Err(Denial::SecretState(id, state))
     }
@@ -230,6 +233,6 @@ pub(super) fn verifier(
     credential: SecretId,
     now: Timestamp,
 ) -> Result<&Verifier, Denial> {
-    secret(client, credential, now)?;
-    client.verifiers.get(&credential).ok_or(Denial::NoSecret)
+    let secret = secret(client, credential, now)?;
+    secret.verifier.as_ref().ok_or(Denial::NoSecret)
 }

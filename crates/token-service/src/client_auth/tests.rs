@@ -1,13 +1,12 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_crypto::Verifier;
-use chancery_directory::{ClientEntry, Stamp, WorkedOut};
+use chancery_directory::{ClientEntry, SecretEntry, Sorted, WorkedOut};
 use chancery_domain::{
     ClientId, SecretId,
     client::Standing,
-    json::JsonObject,
-    secret_rotation::{Revocation, Secret, SecretRotation},
+    secret_rotation::{Revocation, Validity},
     tenant::TenantPolicy,
     value::{CustomClaims, DisplayName, Slug},
 };
@@ -28,25 +27,26 @@ fn tenant(state: TenantState) -> Tenant {
     }
 }
 
-fn client(standing: Standing) -> Client {
-    Client {
-        name: None,
-        description: None,
-        metadata: JsonObject::default(),
+fn client(standing: Standing) -> ClientEntry {
+    ClientEntry {
+        id: ClientId::from_bytes([9; 16]),
+        text: Box::default(),
+        newest: NOW,
         auth_method: AuthMethod::ClientSecret,
-        keys: BTreeMap::new(),
-        custom_claims: CustomClaims::default(),
-        serves: BTreeSet::new(),
-        expires_at: None,
-        expiry_recorded: false,
-        grants: BTreeMap::new(),
         standing,
+        expires_at: None,
+        grants: Arc::default(),
+        serves: Box::default(),
+        custom_claims: CustomClaims::default(),
+        secrets: Sorted::default(),
+        keys: Sorted::default(),
+        worked_out: WorkedOut::default(),
     }
 }
 
 #[test]
 fn who_may_obtain_a_token() {
-    let ends_in = |seconds| Client {
+    let ends_in = |seconds| ClientEntry {
         expires_at: Some(NOW.plus_seconds(seconds)),
         ..client(Standing::Enabled)
     };
@@ -89,7 +89,7 @@ fn only_the_way_that_is_registered_and_allowed() {
         admit(&strict, &of_secret, BASIC, NOW),
         Err(Denial::MethodNotAllowed(BASIC))
     );
-    let of_key = Client {
+    let of_key = ClientEntry {
         auth_method: AuthMethod::PrivateKeyJwt,
         ..of_secret
     };
@@ -111,61 +111,43 @@ fn only_the_way_that_is_registered_and_allowed() {
 #[test]
 fn only_a_secret_that_is_accepted_now() {
     let id = |number: u8| SecretId::from_bytes([number; 16]);
-    let usual = Secret {
-        label: None,
-        hint: "wxyz".to_owned(),
-        number: 1,
-        rotate_by: None,
-        issued_at: NOW,
-        not_before: None,
-        expires_at: None,
-        retires_at: None,
-        revoked: None,
-        ended: None,
-    };
+    let usual = Validity::default();
     let secrets = [
-        usual.clone(),
-        Secret {
+        usual,
+        Validity {
             retires_at: Some(NOW.plus_seconds(1)),
-            ..usual.clone()
+            ..usual
         },
-        Secret {
+        Validity {
             retires_at: Some(NOW),
-            ..usual.clone()
+            ..usual
         },
-        Secret {
+        Validity {
             expires_at: Some(NOW),
-            ..usual.clone()
+            ..usual
         },
-        Secret {
+        Validity {
             not_before: Some(NOW.plus_seconds(1)),
-            ..usual.clone()
+            ..usual
         },
-        Secret {
+        Validity {
             revoked: Some(Revocation::Withdrawn),
-            ..usual.clone()
+            ..usual
         },
         usual,
     ];
-    let numbered = (0..).map(id).zip(secrets);
+    let secret = |(n, validity): (u8, Validity)| {
+        let entry = SecretEntry {
+            validity,
+            // The verifier of the last one was erased.
+            verifier: (n < 6).then(|| Verifier::from_stored(n.to_string())),
+            key: None,
+        };
+        (id(n), entry)
+    };
     let entry = ClientEntry {
-        id: ClientId::from_bytes([9; 16]),
-        stamp: Stamp {
-            head: 1,
-            recorded_at: NOW,
-        },
-        newest: NOW,
-        client: client(Standing::Enabled),
-        // The verifier of the last one was erased.
-        worked_out: WorkedOut::default(),
-        verifiers: (0..6)
-            .map(|n| (id(n), Verifier::from_stored(n.to_string())))
-            .collect(),
-        secrets: SecretRotation {
-            secrets: numbered.collect(),
-            ..SecretRotation::default()
-        },
-        assertion_keys: BTreeMap::new(),
+        secrets: (0..).zip(secrets).map(secret).collect(),
+        ..client(Standing::Enabled)
     };
     let accepted = |number| proof::verifier(&entry, id(number), NOW).map(Verifier::as_str);
     assert_eq!(accepted(0), Ok("0"));

@@ -1,4 +1,5 @@
 use chancery_domain::{
+    ApiId,
     api::{Generations, TokenSettings},
     value::{ApiName, CustomClaims},
 };
@@ -113,7 +114,8 @@ impl World {
             algorithms: &Algorithms::default(),
             now: Timestamp::from_micros(0),
         };
-        resolve(wish, terms, &apis, &self.grants).map(tell)
+        let grants = self.grants.into_iter().collect();
+        resolve(wish, terms, &apis, &grants).map(tell)
     }
 
     /// Lifetime and algorithm of the token for these audiences.

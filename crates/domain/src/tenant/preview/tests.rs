@@ -30,7 +30,10 @@ fn secret(seconds: Option<i64>) -> Secret {
 fn having(secrets: impl IntoIterator<Item = Secret>) -> SecretRotation {
     let id = |number| SecretId::new(NOW, [number; 10]);
     SecretRotation {
-        secrets: (1..).map(id).zip(secrets).collect(),
+        secrets: (1..)
+            .map(id)
+            .zip(secrets.into_iter().map(Box::new))
+            .collect(),
         ..SecretRotation::default()
     }
 }

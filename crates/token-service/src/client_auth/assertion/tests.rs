@@ -1,13 +1,12 @@
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_crypto::{Algorithm, AssertionAlgorithm, AssertionKey, SigningKey};
-use chancery_directory::{Stamp, WorkedOut};
+use chancery_directory::{SecretEntry, Sorted, WorkedOut};
 use chancery_domain::{
     KeyId, SecretId,
-    client::{Client, ClientKey, KeyEnd, Standing},
-    json::JsonObject,
-    secret_rotation::{Revocation, Secret, SecretRotation},
+    client::{KeyEnd, Standing},
+    secret_rotation::{Revocation, Validity},
     value::{ClientJwk, CustomClaims},
 };
 use jsonwebtoken::EncodingKey;
@@ -141,14 +140,16 @@ fn an_id_is_used_up_for_longer_than_it_could_be_taken() {
     let _ = Once::of(&changed(|claims| claims.exp = i64::MAX));
 }
 
-/// A signing key of a client's own, by number.
-fn own(number: u8) -> (EncodingKey, ClientKey) {
+/// A signing key of a client's own, by number, and what is kept of it.
+fn own(number: u8, ended: Option<KeyEnd>) -> (EncodingKey, KeyEntry) {
     let (signing, pkcs8) = SigningKey::generate(Algorithm::EdDsa, &number.to_string()).unwrap();
     let jwk = serde_json::to_value(signing.public_jwk()).unwrap();
-    let key = ClientKey {
-        jwk: ClientJwk::parse(jwk).unwrap(),
-        registered_at: NOW,
-        ended: None,
+    let jwk = ClientJwk::parse(jwk).unwrap();
+    let verifying = AssertionKey::from_jwk("EdDSA", jwk.public().members()).unwrap();
+    let key = KeyEntry {
+        kid: jwk.kid().into(),
+        ended,
+        key: ended.is_none().then(|| Box::new(verifying)),
     };
     (EncodingKey::from_ed_der(&pkcs8), key)
 }
@@ -165,43 +166,37 @@ fn entry(method: AuthMethod) -> ClientEntry {
     ClientEntry {
         worked_out: WorkedOut::default(),
         id: client_id(),
-        stamp: Stamp {
-            head: 1,
-            recorded_at: NOW,
-        },
+        text: Box::default(),
         newest: NOW,
-        client: Client {
-            name: None,
-            description: None,
-            metadata: JsonObject::default(),
-            auth_method: method,
-            keys: BTreeMap::new(),
-            custom_claims: CustomClaims::default(),
-            serves: [].into(),
-            expires_at: None,
-            expiry_recorded: false,
-            grants: BTreeMap::new(),
-            standing: Standing::Enabled,
-        },
-        secrets: SecretRotation::default(),
-        verifiers: BTreeMap::new(),
-        assertion_keys: BTreeMap::new(),
+        auth_method: method,
+        standing: Standing::Enabled,
+        expires_at: None,
+        grants: Arc::default(),
+        serves: Box::default(),
+        custom_claims: CustomClaims::default(),
+        secrets: Sorted::default(),
+        keys: Sorted::default(),
     }
 }
 
 fn with_keys<const N: usize>() -> (ClientEntry, [EncodingKey; N]) {
-    let mut entry = entry(AuthMethod::PrivateKeyJwt);
+    with_keys_of([None; N])
+}
+
+/// A client with a key for each of these ends, or that has none.
+fn with_keys_of<const N: usize>(ends: [Option<KeyEnd>; N]) -> (ClientEntry, [EncodingKey; N]) {
     let mut number = 0;
-    let signing = [(); N].map(|()| {
+    let mut keys = Vec::new();
+    let signing = ends.map(|ended| {
         number += 1;
-        let (signing, key) = own(number);
-        let verifying = AssertionKey::from_jwk("EdDSA", key.jwk.public().members()).unwrap();
-        entry
-            .assertion_keys
-            .insert(key_id(number).into(), verifying);
-        entry.client.keys.insert(key_id(number), key);
+        let (signing, key) = own(number, ended);
+        keys.push((key_id(number), key));
         signing
     });
+    let entry = ClientEntry {
+        keys: keys.into_iter().collect(),
+        ..entry(AuthMethod::PrivateKeyJwt)
+    };
     (entry, signing)
 }
 
@@ -261,8 +256,7 @@ fn a_key_is_named_or_the_only_one() {
 #[test]
 fn a_key_that_ended_proves_nothing_and_need_not_be_told_apart() {
     for end in [KeyEnd::Removed, KeyEnd::Revoked, KeyEnd::Compromised] {
-        let (mut two, [first, second]) = with_keys();
-        two.client.keys.get_mut(&key_id(1)).unwrap().ended = Some(end);
+        let (two, [first, second]) = with_keys_of([Some(end), None]);
         let named = json!({"alg": "EdDSA", "kid": "1"});
         assert_eq!(asked(&two, &signed(&first, &named)), Err(Unproved::NoKey));
         let unnamed = json!({"alg": "EdDSA"});
@@ -291,7 +285,7 @@ fn an_algorithm_that_is_not_the_keys_proves_nothing() {
 fn a_client_that_sends_its_secret_proves_nothing_by_an_assertion() {
     let (with_keys, [key]) = with_keys();
     let plain = ClientEntry {
-        assertion_keys: with_keys.assertion_keys,
+        keys: with_keys.keys,
         ..entry(AuthMethod::ClientSecret)
     };
     let text = signed(&key, &json!({"alg": "EdDSA"}));
@@ -310,57 +304,50 @@ fn keyed(secret: &str) -> String {
 
 #[test]
 fn every_secret_that_is_accepted_is_tried_and_no_other() {
-    let usual = Secret {
-        label: None,
-        hint: "wxyz".to_owned(),
-        number: 1,
-        rotate_by: None,
-        issued_at: NOW,
-        not_before: None,
-        expires_at: None,
-        retires_at: None,
-        revoked: None,
-        ended: None,
-    };
+    let usual = Validity::default();
     let secrets = [
-        ("chs_first", usual.clone()),
+        ("chs_first", usual),
         (
             "chs_second",
-            Secret {
+            Validity {
                 retires_at: Some(NOW.plus_seconds(1)),
-                ..usual.clone()
+                ..usual
             },
         ),
         (
             "chs_retired",
-            Secret {
+            Validity {
                 retires_at: Some(NOW),
-                ..usual.clone()
+                ..usual
             },
         ),
         (
             "chs_revoked",
-            Secret {
+            Validity {
                 revoked: Some(Revocation::Withdrawn),
-                ..usual.clone()
+                ..usual
             },
         ),
         (
             "chs_pending",
-            Secret {
+            Validity {
                 not_before: Some(NOW.plus_seconds(1)),
                 ..usual
             },
         ),
     ];
-    let mut client = entry(AuthMethod::ClientSecretJwt);
-    for (number, (text, secret)) in (1..).zip(secrets) {
-        let id = secret_id(number);
-        client
-            .assertion_keys
-            .insert(id.into(), AssertionKey::from_secret(text));
-        client.secrets.secrets.insert(id, secret);
-    }
+    let secret = |(number, (text, validity))| {
+        let entry = SecretEntry {
+            validity,
+            verifier: None,
+            key: Some(Box::new(AssertionKey::from_secret(text))),
+        };
+        (secret_id(number), entry)
+    };
+    let client = ClientEntry {
+        secrets: (1..).zip(secrets).map(secret).collect(),
+        ..entry(AuthMethod::ClientSecretJwt)
+    };
     assert_eq!(asked(&client, &keyed("chs_first")), Ok(secret_id(1).into()));
     assert_eq!(
         asked(&client, &keyed("chs_second")),
