@@ -72,7 +72,11 @@ pub async fn serve(
     for door in doors {
         accepting.spawn(accept(door, connections.clone(), stopping.clone()));
     }
-    stop.await;
+    let mut sweeping = std::pin::pin!(sweep(&places));
+    tokio::select! {
+        () = stop => {}
+        () = &mut sweeping => {}
+    }
     tracing::info!("stopping: requests that are under way may finish");
     stopping.cancel();
     tell(Word::Finish);
@@ -82,6 +86,7 @@ pub async fn serve(
         () = connections.wait() => true,
         () = tokio::time::sleep(DRAIN) => false,
         () = cut => false,
+        () = sweeping => false,
     };
     if !all_ended {
         let left = connections.len();
@@ -91,18 +96,24 @@ pub async fn serve(
     }
 }
 
+/// Looks for ever for those who are idle for too long.
+async fn sweep(all: &[Arc<Places>]) {
+    let mut sweeps = interval(SWEEP);
+    sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        sweeps.tick().await;
+        for places in all {
+            places.sweep(HEAD);
+        }
+    }
+}
+
 /// Takes connections until it is told to stop.
 async fn accept(door: Door, connections: TaskTracker, stopping: CancellationToken) {
     let Door { listener, app, tls } = door;
-    let mut sweep = interval(SWEEP);
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = sweep.tick() => {
-                app.places().sweep(HEAD);
-                continue;
-            }
             () = stopping.cancelled() => return,
         };
         let (stream, peer) = match accepted {
@@ -146,7 +157,10 @@ async fn talk_by(
     };
     // Whoever is slow to agree on a key holds a connection as one who is slow to ask.
     match tokio::time::timeout(HEAD, secured(&acceptor, stream, peer)).await {
-        Ok(Ok(Some(stream))) => talk(stream, place, peer, app).await,
+        Ok(Ok(Some(stream))) => {
+            place.seat().rests();
+            talk(stream, place, peer, app).await;
+        }
         Ok(Ok(None)) => {}
         Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),

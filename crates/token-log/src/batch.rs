@@ -91,6 +91,7 @@ pub(crate) struct Outcome {
 /// A fresh row.
 pub(crate) struct Row {
     pub(crate) position: i64,
+    pub(crate) first_at: i64,
     /// Whose lines it has, by their places in the batch, in their order.
     pub(crate) members: Vec<usize>,
 }

@@ -357,6 +357,7 @@ fn written(
     let rows = numbers.into_iter().zip(groups);
     rows.map(|(position, group)| batch::Row {
         position,
+        first_at: group.first_at,
         members: group.members,
     })
     .collect()

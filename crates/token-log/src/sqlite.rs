@@ -152,6 +152,7 @@ async fn insert(
         let position = numbers.take()?;
         rows.push(Row {
             position,
+            first_at: group.first_at,
             members: group.members,
         });
         query = query

@@ -87,11 +87,11 @@ impl Work {
         }
     }
 
-    /// The same, of what is nothing else.
+    /// The same.
     pub(crate) fn into_line(self) -> Option<Written> {
         match self {
             Self::Line { line, .. } => Some(line),
-            Self::Whole(_) => None,
+            Self::Whole(whole) => whole.line,
         }
     }
 

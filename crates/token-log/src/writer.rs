@@ -51,17 +51,17 @@ pub(crate) type Answering = oneshot::Sender<Result<Answer, RecordError>>;
 struct Line {
     tenant: TenantId,
     at: Timestamp,
-    /// As it was written, where it is nothing else than a line.
-    written: Option<Written>,
+    written: Written,
 }
 
 impl Line {
     fn of(work: Work) -> Option<Self> {
-        work.line()?;
+        let (tenant, at) = (work.tenant(), work.at());
+        let written = work.into_line()?;
         Some(Self {
-            tenant: work.tenant(),
-            at: work.at(),
-            written: work.into_line(),
+            tenant,
+            at,
+            written,
         })
     }
 }
@@ -202,18 +202,15 @@ impl Writer {
 
     /// Says what was written: first what stands in rows whose numbers are known, then the rest.
     fn tell_due(&mut self, rows: Vec<Row>, mut lines: Vec<Option<Line>>) {
-        for Row { position, members } in rows {
-            let mut of = members
-                .iter()
-                .filter_map(|place| lines.get_mut(*place)?.take())
-                .peekable();
-            let Some((tenant, at)) = of.peek().map(|line| (line.tenant, line.at)) else {
+        for row in rows {
+            let of = row.members.iter();
+            let of: Vec<_> = of.filter_map(|at| lines.get_mut(*at)?.take()).collect();
+            let Some(tenant) = of.first().map(|line| line.tenant) else {
                 continue;
             };
-            let written: Vec<_> = of.filter_map(|line| line.written).collect();
-            if written.len() == members.len() {
-                self.due.wrote_row(tenant, position, at, written);
-            }
+            let written = of.into_iter().map(|line| line.written).collect();
+            self.due
+                .wrote_row(tenant, row.position, row.first_at, written);
         }
         let mut rest: HashMap<_, (i64, _)> = HashMap::new();
         for line in lines.into_iter().flatten() {
@@ -313,6 +310,8 @@ impl Writer {
             Some(error) => {
                 self.condition.failed(now, error);
                 self.backoff.failed();
+                // Another may be there when it is back, which has not all that this one had.
+                self.due.forget();
             }
         }
     }

@@ -8,10 +8,10 @@ use std::{collections::BTreeMap, time::Duration};
 use chancery_domain::{TenantId, Timestamp};
 use chancery_event_store::{Backend, fetch_all, fetch_one};
 use chancery_testkit::{on_both_stores, stores::TestStore};
-use chancery_token_log::{Activity, ActivityFilter, Entry, Kind, TokenLog};
+use chancery_token_log::{Activity, ActivityFilter, Answer, Entry, Kind, TokenLog};
 use futures_util::future::join_all;
 
-use common::{World, client, operation, record, tenant};
+use common::{World, claiming, client, operation, record, tenant};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -485,6 +485,22 @@ on_both_stores! {
         let (last, full) = records.split_last().unwrap();
         assert!(full.len() > 1 && last.0 > 0, "{records:?}");
         assert!(full.iter().all(|(records,)| (1_024..2_048).contains(records)), "{records:?}");
+    }
+
+    async fn what_came_with_an_assertion_is_put_together_too(store: TestStore) {
+        let world = World::on(store).await;
+        let until = world.now().plus_seconds(60);
+        // One batch each, and some beside others that came without.
+        for number in 0..260 {
+            let jti = number.to_string();
+            if number % 3 == 0 {
+                world.log.queue(world.issued(&format!("beside {jti}"))).unwrap();
+            }
+            let claiming = claiming(world.issued(&jti), &jti, until);
+            assert_eq!(record(&world.log, claiming).await, Answer::Recorded);
+        }
+        put_together_by_itself(&world).await;
+        assert_eq!(world.all(tenant(1)).await.len(), 260 + 87);
     }
 
     async fn what_this_node_wrote_is_put_together_without_being_read(store: TestStore) {

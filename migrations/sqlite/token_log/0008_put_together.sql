@@ -1,7 +1,7 @@
 -- A segment takes the place of its parts with one statement: an insert into this view. `fresh` is a JSON array of the
--- numbers of fresh rows that go for it, `segments` one of [number, records] of smaller segments, `uses` of rows of
+-- fresh rows that go for it, each as [position, first_at, records], `segments` one of smaller segments, `uses` of rows of
 -- credential_use as arrays, `day` when its day begins, `by_client` of [client, uses]. Where one of the parts is not
--- there as it was read, another was first, and nothing is done.
+-- there as it was, another was first, and nothing is done.
 CREATE VIEW activity_put_together AS
 SELECT position, last_position, tenant_id, first_at, last_at, records, expires_at, rare, summary, runs, body,
        '[]' AS fresh, '[]' AS segments, '[]' AS uses, 0 AS day, '[]' AS by_client
@@ -12,14 +12,15 @@ BEGIN
     SELECT RAISE(ABORT, 'put together by another')
      WHERE json_array_length(NEW.fresh) <>
            (SELECT count(*) FROM json_each(NEW.fresh) AS part JOIN activity_fresh AS known
-                ON known.tenant_id = NEW.tenant_id AND known.position = part.value)
+                ON known.tenant_id = NEW.tenant_id AND known.position = part.value->>0
+               AND known.first_at = part.value->>1 AND known.records = part.value->>2)
         OR json_array_length(NEW.segments) <>
            (SELECT count(*) FROM json_each(NEW.segments) AS part JOIN activity_segments AS known
-                ON known.position = part.value->>0 AND known.records = part.value->>1
-               AND known.tenant_id = NEW.tenant_id);
+                ON known.tenant_id = NEW.tenant_id AND known.position = part.value->>0
+               AND known.first_at = part.value->>1 AND known.records = part.value->>2);
 
     DELETE FROM activity_fresh
-     WHERE tenant_id = NEW.tenant_id AND position IN (SELECT value FROM json_each(NEW.fresh));
+     WHERE tenant_id = NEW.tenant_id AND position IN (SELECT value->>0 FROM json_each(NEW.fresh));
 
     DELETE FROM activity_segments WHERE position IN (SELECT value->>0 FROM json_each(NEW.segments));
 

@@ -99,6 +99,11 @@ impl Seat {
         let mut place = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
         *place = Some(listener.clone());
     }
+
+    /// Nobody listens any more: the place may stay for longer, with what the connection has become.
+    fn unlisten(&self) {
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 /// The part of a place that its connection and its requests need.
@@ -139,6 +144,7 @@ impl Seated {
             within.as_mut().poll(cx).map(Some)
         })
         .await
+        .inspect(|_| self.seat.unlisten())
     }
 
     /// A request is here.
@@ -155,20 +161,24 @@ impl Seated {
         }
     }
 
-    /// Whether an answer waits to be read. When it does not any more, the connection is idle from then on, unless a
-    /// request is under way.
+    /// Whether an answer waits to be read. When it does not any more, the connection rests.
     pub(crate) fn unread(&self, unread: bool) {
         if !unread {
-            let now = idle_since(self.began.elapsed());
-            // It fails where there is nothing to do.
-            let _ = self
-                .seat
-                .state
-                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
-                    (state != BUSY && state != GIVEN_UP).then_some(now)
-                });
+            self.rests();
         }
         self.seat.unread.store(unread, Ordering::Release);
+    }
+
+    /// The connection is idle from now on, unless a request is under way.
+    pub(crate) fn rests(&self) {
+        let now = idle_since(self.began.elapsed());
+        // It fails where there is nothing to do.
+        let _ = self
+            .seat
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+                (state != BUSY && state != GIVEN_UP).then_some(now)
+            });
     }
 }
 

@@ -63,6 +63,11 @@ impl Written {
         &self.line
     }
 
+    /// How many bytes it takes.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<Self>() + self.line.capacity()
+    }
+
     /// What it says, as far as that was looked at already when it was written.
     pub(crate) fn read(&self) -> Result<Line<'_>, StoreError> {
         let mut line = Line {

@@ -5,7 +5,7 @@ mod replace;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use chancery_domain::{Clock, TenantId};
 use chancery_event_store::{Database, StoreError, fetch_all};
@@ -46,12 +46,23 @@ pub(crate) struct Compactor {
 impl Compactor {
     /// Runs until nobody can ask any more.
     pub(crate) async fn run(self, mut asked: mpsc::Receiver<Asked>) {
-        while let Some(Asked { tenant, remembered }) = asked.recv().await {
-            let outcome = match remembered {
-                Some(remembered) => self.put_remembered(tenant, remembered).await,
-                None => self.compact(tenant, false).await.map(drop),
-            };
-            if let Err(error) = outcome {
+        let mut behind = HashSet::new();
+        while let Some(asked) = asked.recv().await {
+            self.answer(asked, &mut behind).await;
+        }
+    }
+
+    /// Does what is asked. `behind` are those of whom there is more than is remembered, since it failed before.
+    async fn answer(&self, asked: Asked, behind: &mut HashSet<TenantId>) {
+        let Asked { tenant, remembered } = asked;
+        let outcome = match remembered.filter(|_| !behind.contains(&tenant)) {
+            Some(remembered) => self.put_remembered(tenant, remembered).await,
+            None => self.compact(tenant, false).await.map(drop),
+        };
+        match outcome {
+            Ok(()) => drop(behind.remove(&tenant)),
+            Err(error) => {
+                behind.insert(tenant);
                 tracing::warn!(%error, "activity could not be put together; it is tried again with what comes next");
             }
         }
@@ -63,7 +74,7 @@ impl Compactor {
         tenant: TenantId,
         remembered: Vec<Remembered>,
     ) -> Result<(), StoreError> {
-        let Some(hour) = remembered.first().map(|row| row.hour) else {
+        let Some(hour) = remembered.first().map(|row| hour_of(row.first_at)) else {
             return Ok(());
         };
         let fresh: Vec<Part> = remembered.into_iter().map(Into::into).collect();
@@ -181,7 +192,7 @@ impl Compactor {
             return Ok(segments);
         }
         let sql = format!(
-            "SELECT position, records, runs, body FROM {}.activity_segments
+            "SELECT position, records, first_at, runs, body FROM {}.activity_segments
               WHERE tenant_id = $1 AND first_at >= $2 AND first_at < $3 AND records <= $4
               ORDER BY records LIMIT 8",
             self.schema
@@ -207,7 +218,7 @@ impl Compactor {
             return Ok(None);
         };
         let sql = format!(
-            "SELECT position, records, NULL AS runs, body FROM {}.activity_fresh
+            "SELECT position, records, first_at, NULL AS runs, body FROM {}.activity_fresh
               WHERE tenant_id = $1 AND position BETWEEN $2 AND $3 ORDER BY position",
             self.schema
         );

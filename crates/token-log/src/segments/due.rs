@@ -11,14 +11,16 @@ use crate::segments::{
     hour_of,
 };
 
-/// How many lines are remembered, of all tenants, until they are put together: some twenty MiB.
-const REMEMBERED: usize = 32 * 1_024;
+/// How many bytes of lines are remembered, of all tenants, until they are put together.
+const REMEMBERED: usize = 16 * 1_024 * 1_024;
+
+/// No row takes more of it than this part: what is so large is read again.
+const LARGE: usize = REMEMBERED / 16;
 
 /// A fresh row of which this node has remembered what it wrote: who puts it together need not read it.
 pub(crate) struct Remembered {
     pub(crate) position: i64,
-    /// When its hour begins.
-    pub(crate) hour: i64,
+    pub(crate) first_at: i64,
     pub(crate) lines: Vec<Written>,
     _room: OwnedSemaphorePermit,
 }
@@ -44,6 +46,8 @@ struct Since {
 pub(crate) struct Due {
     written: HashMap<TenantId, Since>,
     room: Arc<Semaphore>,
+    /// Whether anything may be remembered here: what is asked for has room of its own.
+    any: bool,
     compactor: mpsc::Sender<Asked>,
 }
 
@@ -52,6 +56,7 @@ impl Due {
         Self {
             written: HashMap::new(),
             room: Arc::new(Semaphore::new(REMEMBERED)),
+            any: false,
             compactor,
         }
     }
@@ -61,23 +66,32 @@ impl Due {
         self.add(tenant, records, hour_of(at.micros()), None);
     }
 
-    /// A batch had these lines of a tenant in the row with this number.
+    /// A batch had these lines of a tenant in the row with this number, the first of this moment.
     pub(crate) fn wrote_row(
         &mut self,
         tenant: TenantId,
         position: i64,
-        at: Timestamp,
+        first_at: i64,
         lines: Vec<Written>,
     ) {
-        let hour = hour_of(at.micros());
         let records = i64::try_from(lines.len()).unwrap_or(i64::MAX);
-        let remembered = self.room_for(lines.len()).map(|room| Remembered {
+        let remembered = self.room_for(size(&lines)).map(|room| Remembered {
             position,
-            hour,
+            first_at,
             lines,
             _room: room,
         });
-        self.add(tenant, records, hour, remembered);
+        self.any |= remembered.is_some();
+        self.add(tenant, records, hour_of(first_at), remembered);
+    }
+
+    /// Remembers nothing any more of what was written.
+    pub(crate) fn forget(&mut self) {
+        if std::mem::take(&mut self.any) {
+            self.written
+                .values_mut()
+                .for_each(|this| this.remembered = None);
+        }
     }
 
     fn add(&mut self, tenant: TenantId, records: i64, hour: i64, row: Option<Remembered>) {
@@ -99,16 +113,14 @@ impl Due {
         }
     }
 
-    /// Room for so many lines more. Where there is none, what was remembered of all tenants is let go, and read again when
-    /// its time comes: those who write much come first, and soon keep theirs again.
-    fn room_for(&mut self, lines: usize) -> Option<OwnedSemaphorePermit> {
-        let lines = u32::try_from(lines).ok()?;
-        let room = || self.room.clone().try_acquire_many_owned(lines).ok();
-        room().or_else(|| {
-            self.written
-                .values_mut()
-                .for_each(|this| this.remembered = None);
-            room()
+    /// Room for so many bytes more. Where there is none, what was remembered of all tenants is let go, and read again
+    /// when its time comes: those who write much come first, and soon have theirs remembered again.
+    fn room_for(&mut self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes).ok().filter(|_| bytes <= LARGE)?;
+        let room = |all: &Arc<Semaphore>| all.clone().try_acquire_many_owned(bytes).ok();
+        room(&self.room).or_else(|| {
+            self.forget();
+            room(&self.room)
         })
     }
 
@@ -133,6 +145,11 @@ impl Due {
             place.send(Asked { tenant, remembered });
         }
     }
+}
+
+/// How many bytes these take.
+fn size(lines: &[Written]) -> usize {
+    lines.iter().map(Written::size).sum()
 }
 
 #[cfg(test)]
@@ -171,58 +188,71 @@ mod tests {
     #[test]
     fn what_is_enough_is_asked_for_with_what_was_written() {
         let (mut due, mut asked) = due();
-        due.wrote_row(tenant(1), 1, at(0), lines(4_000));
-        due.wrote_row(tenant(2), 2, at(0), lines(4_000));
+        due.wrote_row(tenant(1), 1, at(0).micros(), lines(4_000));
+        due.wrote_row(tenant(2), 2, at(0).micros(), lines(4_000));
         assert!(asked.is_empty());
-        due.wrote_row(tenant(1), 3, at(0), lines(96));
+        due.wrote_row(tenant(1), 3, at(0).micros(), lines(96));
         assert_eq!(next(&mut asked), (tenant(1), Some(vec![1, 3])));
         assert!(asked.is_empty());
-        due.wrote_row(tenant(2), 4, at(0), lines(96));
+        due.wrote_row(tenant(2), 4, at(0).micros(), lines(96));
         assert_eq!(next(&mut asked), (tenant(2), Some(vec![2, 4])));
     }
 
     #[test]
     fn what_is_not_all_kept_or_of_another_hour_is_read() {
         let (mut due, mut asked) = due();
-        due.wrote_row(tenant(1), 1, at(0), lines(4_000));
+        due.wrote_row(tenant(1), 1, at(0).micros(), lines(4_000));
         due.wrote(tenant(1), 96, at(0));
         assert_eq!(next(&mut asked), (tenant(1), None));
-        due.wrote_row(tenant(1), 2, at(0), lines(4_000));
-        due.wrote_row(tenant(1), 3, at(1), lines(96));
+        due.wrote_row(tenant(1), 2, at(0).micros(), lines(4_000));
+        due.wrote_row(tenant(1), 3, at(1).micros(), lines(96));
         assert_eq!(next(&mut asked), (tenant(1), None));
     }
 
     #[test]
     fn memory_is_bounded() {
         let (mut due, mut asked) = due();
-        let many = u8::try_from(REMEMBERED / 4_000).unwrap();
+        let each = size(&lines(4_000));
+        let many = u8::try_from(REMEMBERED / each).unwrap();
         for number in 0..many {
-            due.wrote_row(tenant(number), 1, at(0), lines(4_000));
+            due.wrote_row(tenant(number), 1, at(0).micros(), lines(4_000));
         }
         // There is no room for this one: that of the others is let go.
-        due.wrote_row(tenant(many), 2, at(0), lines(4_000));
-        assert_eq!(due.room.available_permits(), REMEMBERED - 4_000);
-        due.wrote_row(tenant(many), 3, at(0), lines(96));
-        due.wrote_row(tenant(0), 4, at(0), lines(96));
+        due.wrote_row(tenant(many), 2, at(0).micros(), lines(4_000));
+        assert_eq!(due.room.available_permits(), REMEMBERED - each);
+        due.wrote_row(tenant(many), 3, at(0).micros(), lines(96));
+        due.wrote_row(tenant(0), 4, at(0).micros(), lines(96));
         let Asked {
             tenant: who,
             remembered,
         } = asked.try_recv().unwrap();
-        assert_eq!(
-            (who, remembered.as_ref().map(Vec::len)),
-            (tenant(many), Some(2))
-        );
+        let rows = remembered.as_ref().map(Vec::len);
+        assert_eq!((who, rows), (tenant(many), Some(2)));
         assert_eq!(next(&mut asked), (tenant(0), None));
         // It is in memory until it is put together.
-        assert_eq!(due.room.available_permits(), REMEMBERED - 4_096);
+        assert!(due.room.available_permits() < REMEMBERED);
         drop(remembered);
         assert_eq!(due.room.available_permits(), REMEMBERED);
+        // What is too large is not remembered, however much room there is.
+        due.wrote_row(tenant(1), 5, at(0).micros(), lines(5_000));
+        assert_eq!(due.room.available_permits(), REMEMBERED);
+        assert_eq!(next(&mut asked), (tenant(1), None));
+    }
+
+    #[test]
+    fn what_was_written_before_a_store_went_away_is_read() {
+        let (mut due, mut asked) = due();
+        due.wrote_row(tenant(1), 1, at(0).micros(), lines(4_000));
+        due.forget();
+        assert_eq!(due.room.available_permits(), REMEMBERED);
+        due.wrote_row(tenant(1), 2, at(0).micros(), lines(96));
+        assert_eq!(next(&mut asked), (tenant(1), None));
     }
 
     #[test]
     fn hours_that_are_over_are_asked_for() {
         let (mut due, mut asked) = due();
-        due.wrote_row(tenant(1), 1, at(0), lines(1));
+        due.wrote_row(tenant(1), 1, at(0).micros(), lines(1));
         due.tick(at(0));
         assert!(asked.is_empty());
         due.tick(at(1));
@@ -235,13 +265,13 @@ mod tests {
     fn nothing_is_forgotten_where_too_much_is_asked_for() {
         let (mut due, mut asked) = due();
         for number in 0..5 {
-            due.wrote_row(tenant(number), 1, at(0), lines(4_096));
+            due.wrote_row(tenant(number), 1, at(0).micros(), lines(4_096));
         }
         for number in 0..4 {
             assert_eq!(next(&mut asked), (tenant(number), Some(vec![1])));
         }
         assert!(asked.is_empty());
-        due.wrote_row(tenant(4), 2, at(0), lines(1));
+        due.wrote_row(tenant(4), 2, at(0).micros(), lines(1));
         assert_eq!(next(&mut asked), (tenant(4), Some(vec![1, 2])));
     }
 }

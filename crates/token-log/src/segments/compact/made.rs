@@ -25,6 +25,7 @@ pub(super) struct Parts {
 pub(super) struct Part {
     pub(super) position: i64,
     pub(super) records: i64,
+    pub(super) first_at: i64,
     /// What its records have as their numbers, as JSON. None: they follow the first.
     runs: Option<String>,
     lines: Lines,
@@ -37,14 +38,15 @@ enum Lines {
     Remembered(Remembered),
 }
 
-/// A row as it is read: its number, its records, its runs, its body.
-pub(super) type Row = (i64, i64, Option<String>, String);
+/// A row as it is read: its number, its records, its first moment, its runs, its body.
+pub(super) type Row = (i64, i64, i64, Option<String>, String);
 
 impl From<Row> for Part {
-    fn from((position, records, runs, body): Row) -> Self {
+    fn from((position, records, first_at, runs, body): Row) -> Self {
         Self {
             position,
             records,
+            first_at,
             runs,
             lines: Lines::Body(body),
         }
@@ -56,6 +58,7 @@ impl From<Remembered> for Part {
         Self {
             position: remembered.position,
             records: i64::try_from(remembered.lines.len()).unwrap_or(i64::MAX),
+            first_at: remembered.first_at,
             runs: None,
             lines: Lines::Remembered(remembered),
         }
@@ -66,6 +69,10 @@ impl Part {
     /// Whether its uses are not counted yet.
     fn is_fresh(&self) -> bool {
         self.runs.is_none()
+    }
+
+    fn gone(&self) -> Gone {
+        (self.position, self.first_at, self.records)
     }
 
     fn lines(&self) -> Result<Vec<Line<'_>>, StoreError> {
@@ -98,10 +105,15 @@ pub(crate) struct Made {
     pub(super) by_client: String,
 }
 
+/// A row that goes: its number, its first moment, and how many records it has. A segment keeps the least number of its parts, so
+/// another may stand where this one read an older. That one holds more, for records are only ever added. And where a
+/// server lost what it had said was committed, numbers come again.
+pub(super) type Gone = (i64, i64, i64);
+
 pub(super) struct Segment {
-    /// Which rows go for it: the numbers of fresh ones, and of segments with how many records each has.
-    pub(super) fresh: Vec<i64>,
-    pub(super) smaller: Vec<(i64, i64)>,
+    /// Which fresh rows and which segments go for it.
+    pub(super) fresh: Vec<Gone>,
+    pub(super) smaller: Vec<Gone>,
     pub(super) position: i64,
     pub(super) last_position: i64,
     pub(super) first_at: i64,
@@ -169,10 +181,8 @@ impl Segment {
                 .filter(move |it| it.is_fresh() == fresh)
         };
         let mut made = Self {
-            fresh: of(true).map(|part| part.position).collect(),
-            smaller: of(false)
-                .map(|part| (part.position, part.records))
-                .collect(),
+            fresh: of(true).map(Part::gone).collect(),
+            smaller: of(false).map(Part::gone).collect(),
             position: i64::MAX,
             last_position: 0,
             first_at: i64::MAX,

@@ -15,10 +15,7 @@ use crate::writer::Message;
 const BY_ANOTHER: &str = "put together by another";
 
 impl Compactor {
-    /// Whether this was the one that did it. A segment keeps the least number of its parts, so another may
-    /// stand where this one read an older. That one holds more, for records are only ever added: so a segment
-    /// is known by its number and how many records it has, and where fewer rows are there than were read,
-    /// nothing is done.
+    /// Whether this was the one that did it. Where one of the parts is not there as it was, nothing is done.
     pub(super) async fn replace(&self, made: Made) -> Result<bool, StoreError> {
         match self.database.backend() {
             Backend::Postgres => self.replace_beside(&made).await,
@@ -36,8 +33,11 @@ impl Compactor {
         let sql = POSTGRES.replace("{schema}", &self.schema);
         let segments = &made.segments;
         let fresh: Vec<_> = segments.iter().flat_map(|it| &it.fresh).copied().collect();
-        let smaller = segments.iter().flat_map(|it| &it.smaller).copied();
-        let (smaller, smaller_records): (Vec<_>, Vec<_>) = smaller.unzip();
+        let smaller: Vec<_> = segments
+            .iter()
+            .flat_map(|it| &it.smaller)
+            .copied()
+            .collect();
         let parts = fresh.len() + smaller.len();
         let mut tx = self.database.begin_losable().await?;
         let Tx::Postgres(own) = &mut tx else {
@@ -50,13 +50,12 @@ impl Compactor {
         }
         let query = sqlx::query(&sql)
             .bind(made.tenant.to_string())
-            .bind(fresh)
-            .bind(smaller)
-            .bind(smaller_records)
+            .bind(json(&fresh)?)
+            .bind(json(&smaller)?)
             .bind(i64::try_from(parts).unwrap_or(i64::MAX))
-            .bind(made.uses.as_str())
             .bind(made.day)
             .bind(made.by_client.as_str())
+            .bind(made.uses.as_str())
             .bind(column!(it => it.position))
             .bind(column!(it => it.last_position))
             .bind(column!(it => it.first_at))
@@ -144,35 +143,44 @@ pub(crate) async fn put(kept: &mut Kept, made: &Made) -> Result<bool, StoreError
 }
 
 /// Where one of the parts is not there, nothing is found, and what was deleted is rolled back.
+///
+/// What nothing refers to is done from the last to the first, so credentials are counted before days, by all nodes.
 const POSTGRES: &str = "
 WITH fresh AS (
-    DELETE FROM {schema}.activity_fresh WHERE tenant_id = $1 AND position = ANY($2) RETURNING 1),
+    DELETE FROM {schema}.activity_fresh f
+     USING (SELECT CAST(value->>0 AS BIGINT), CAST(value->>1 AS BIGINT), CAST(value->>2 AS BIGINT)
+              FROM json_array_elements($2::json) AS part (value)) AS part (position, first_at, records)
+     WHERE f.tenant_id = $1 AND f.position = part.position AND f.first_at = part.first_at
+       AND f.records = part.records RETURNING 1),
 smaller AS (
-    DELETE FROM {schema}.activity_segments s USING unnest($3::bigint[], $4::bigint[]) AS o (position, records)
-     WHERE s.tenant_id = $1 AND s.position = o.position AND s.records = o.records RETURNING 1),
+    DELETE FROM {schema}.activity_segments s
+     USING (SELECT CAST(value->>0 AS BIGINT), CAST(value->>1 AS BIGINT), CAST(value->>2 AS BIGINT)
+              FROM json_array_elements($3::json) AS part (value)) AS part (position, first_at, records)
+     WHERE s.tenant_id = $1 AND s.position = part.position AND s.first_at = part.first_at
+       AND s.records = part.records RETURNING 1),
 found AS MATERIALIZED (
-    SELECT 1 WHERE (SELECT count(*) FROM fresh) + (SELECT count(*) FROM smaller) = $5),
+    SELECT 1 WHERE (SELECT count(*) FROM fresh) + (SELECT count(*) FROM smaller) = $4),
+days AS (
+    INSERT INTO {schema}.client_days AS known (tenant_id, begins_at, client_id, uses)
+    SELECT $1, $5, value->>0, CAST(value->>1 AS BIGINT)
+      FROM json_array_elements($6::json) AS used (value) WHERE EXISTS (SELECT FROM found)
+        ON CONFLICT (tenant_id, begins_at, client_id) DO UPDATE SET uses = known.uses + excluded.uses),
 used AS (
     INSERT INTO {schema}.credential_use AS known
            (tenant_id, credential_id, hour, client_id, uses, last_at, last_address)
     SELECT $1, value->>0, CAST(value->>1 AS BIGINT), value->>2, CAST(value->>3 AS BIGINT),
            CAST(value->>4 AS BIGINT), value->>5
-      FROM json_array_elements($6::json) AS used (value) WHERE EXISTS (SELECT FROM found)
+      FROM json_array_elements($7::json) AS used (value) WHERE EXISTS (SELECT FROM found)
         ON CONFLICT (tenant_id, credential_id, hour) DO UPDATE SET
            uses = known.uses + excluded.uses,
            last_address = CASE WHEN known.last_at > excluded.last_at
                                THEN known.last_address ELSE excluded.last_address END,
            last_at = CASE WHEN known.last_at > excluded.last_at
-                          THEN known.last_at ELSE excluded.last_at END),
-days AS (
-    INSERT INTO {schema}.client_days AS known (tenant_id, begins_at, client_id, uses)
-    SELECT $1, $7, value->>0, CAST(value->>1 AS BIGINT)
-      FROM json_array_elements($8::json) AS used (value) WHERE EXISTS (SELECT FROM found)
-        ON CONFLICT (tenant_id, begins_at, client_id) DO UPDATE SET uses = known.uses + excluded.uses)
+                          THEN known.last_at ELSE excluded.last_at END)
 INSERT INTO {schema}.activity_segments (position, last_position, tenant_id, first_at, last_at,
        records, expires_at, rare, summary, runs, body)
 SELECT position, last_position, $1, first_at, last_at, records, expires_at, rare, summary, runs, body
-  FROM unnest($9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
-              $16::bytea[], $17::text[], $18::text[])
+  FROM unnest($8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
+              $15::bytea[], $16::text[], $17::text[])
        AS made (position, last_position, first_at, last_at, records, expires_at, rare, summary, runs, body)
  WHERE EXISTS (SELECT FROM found)";
