@@ -478,3 +478,26 @@ async fn a_tenant_that_is_held_keeps_no_other_waiting() {
     let (waited, ()) = tokio::join!(waits, goes_on);
     waited.data();
 }
+
+/// Something of a tenant that somebody else holds keeps the others waiting for seconds at most, and once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_held_of_one_tenant_does_not_stop_the_others() {
+    let world = World::start(TestStore::postgres().await).await;
+    let operator = world.operator().await;
+    let tenants = tenants(&operator, 5).await;
+    let (_, client) = &tenants[0];
+    let held = hold_client(&world, client).await;
+    let turns = world.counted(TURNS).await;
+    let waits = describe(&operator, client, "waits");
+    let go_on = async {
+        until_turns(&world, turns + 1).await;
+        let others = tenants[1..]
+            .iter()
+            .map(|(_, client)| describe(&operator, client, "goes on"));
+        // It is held still.
+        assert_eq!(codes(&join_all(others).await), ["made"; 4]);
+        held.rollback().await.unwrap();
+    };
+    let (waited, ()) = tokio::join!(waits, go_on);
+    waited.data();
+}

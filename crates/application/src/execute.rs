@@ -10,7 +10,10 @@ use chancery_domain::{
 use chancery_event_store::{Provenance, Remembered};
 use chancery_projections::Saved;
 use chancery_telemetry::{TraceContext, stage};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use tracing::Instrument as _;
 
 use crate::{
@@ -215,8 +218,19 @@ impl Work {
     async fn run(self: Arc<Self>) -> Result<Outcome, Error> {
         match self.attempt(Attempt::Optimistic).await? {
             Outcome::Overtaken => self.attempt(Attempt::Locked).await,
+            // By the same command, which was to be made at the same moment and is on another way now.
+            Outcome::AlreadyRemembered if self.is_unknown().await? => {
+                self.attempt(Attempt::Locked).await
+            }
             outcome => Ok(outcome),
         }
+    }
+
+    /// Whether nothing is remembered of the command.
+    async fn is_unknown(&self) -> Result<bool, Error> {
+        let (application, caller) = (&self.application, &self.caller);
+        let found = application.replayed::<IgnoredAny>(caller, &self.request);
+        Ok(found.await?.is_none())
     }
 
     async fn attempt(self: &Arc<Self>, attempt: Attempt) -> Result<Outcome, Error> {
@@ -226,18 +240,20 @@ impl Work {
         let now = parts.clock.now();
         parts.clock.trusted()?;
 
-        let (tx, decided) = match attempt {
+        let (held, decided) = match attempt {
             Attempt::Optimistic => {
                 let load = parts.store.load(tenant, &streams);
                 let read = load.instrument(stage!("load")).await?;
                 (None, self.decide(read, now)?)
             }
             Attempt::Locked => {
+                let turn = self.application.turns.take(tenant).await;
+                let turn = turn.map_err(|late| Error::Unavailable(Box::new(late)))?;
                 let mut tx = parts.store.begin().await?;
                 let numbers = tx.take_numbers(tenant, 0, now).await?;
                 self.application.now_after(tenant, numbers.recorded_at())?;
                 let read = tx.load(tenant, &streams).await?;
-                (Some(tx), self.decide(read, now)?)
+                (Some((tx, turn)), self.decide(read, now)?)
             }
         };
         if decided.change.is_empty() && self.request.remember.is_none() {
@@ -249,13 +265,15 @@ impl Work {
         }
         let decided = Arc::new(decided);
         let job = Job::new(self, &decided);
-        let written = match tx {
-            Some(tx) => job.write_and_commit(tx).await,
+        let written = match held {
+            Some((tx, _turn)) => job.write_and_commit(tx).await,
             None => self.application.change_together(job).await,
         };
         match written {
             Ok(written) => Ok(self.committed(&decided, written).await),
-            Err(WriteError::Overtaken | WriteError::Busy) => Ok(Outcome::Overtaken),
+            Err(WriteError::Overtaken | WriteError::Busy | WriteError::Slow) => {
+                Ok(Outcome::Overtaken)
+            }
             Err(WriteError::AlreadyRemembered) => Ok(Outcome::AlreadyRemembered),
             Err(WriteError::Failed(error)) => Err(error),
         }

@@ -24,6 +24,7 @@ use crate::{
     operators,
     settle::{Failed, Makes, lost, settle, unavailable},
     together::{Lanes, NotDone},
+    turns::{Turn, Turns},
     write::{Lock, NotWritten, WriteError, Written, Wrong, look_again, take_numbers, write},
 };
 
@@ -68,16 +69,18 @@ pub(crate) struct Job {
     trace: Option<TraceContext>,
 }
 
-pub(crate) fn changes(tasks: TaskTracker, store: Store) -> Changes {
+pub(crate) fn changes(tasks: TaskTracker, store: Store, turns: Arc<Turns>) -> Changes {
     Lanes::new(tasks, move |jobs| {
-        let store = store.clone();
+        let (store, turns) = (store.clone(), turns.clone());
         Box::pin(async move {
-            Group {
+            let group = Group {
                 store: &store,
                 jobs: &jobs,
-            }
-            .made()
-            .await
+            };
+            let Ok(_turn) = group.turn(&turns).await else {
+                return (jobs.iter().map(|_| Err(unavailable(NotDone::Late)))).collect();
+            };
+            group.made().await
         }) as BoxFuture<'static, _>
     })
 }
@@ -91,7 +94,7 @@ impl Application {
             Backend::Postgres => Lane::Tenant(tenant),
             Backend::Sqlite => Lane::Writer,
         };
-        if lane != Lane::Writer && job.is_light() {
+        if lane != Lane::Writer && job.is_light() && !self.turns.is_slow(tenant) {
             let lock = Lock::Free;
             let answer = self.pass(
                 Lane::light(tenant),
@@ -102,6 +105,8 @@ impl Application {
             );
             match answer.await {
                 Err(WriteError::Busy) => {}
+                // Who tries again and again keeps the others waiting once in a while.
+                Err(WriteError::Slow) => self.turns.is_slow_now(tenant),
                 answer => return answer,
             }
         }
@@ -129,6 +134,24 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
+    /// A turn where it waits for a tenant's lock.
+    async fn turn(&self, turns: &Arc<Turns>) -> Result<Option<Turn>, NotDone> {
+        match self.jobs.first() {
+            Some(job) if job.lock == Lock::Wait && self.store.backend() == Backend::Postgres => {
+                turns.take(job.work.tenant()).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Where tenants wait with each other, nobody waits for long.
+    async fn begin(&self) -> Result<Tx, StoreError> {
+        match self.jobs.first() {
+            Some(job) if job.lock == Lock::Free => self.store.begin_brief().await,
+            _ => self.store.begin().await,
+        }
+    }
+
     /// The answer to each.
     async fn made(&self) -> Vec<Answer> {
         let mut moved = HashSet::new();
@@ -160,7 +183,7 @@ impl Makes for Group<'_> {
         let jobs: Vec<_> = (places.iter())
             .filter_map(|place| self.jobs.get(*place))
             .collect();
-        let mut tx = self.store.begin().await.map_err(Failed::All)?;
+        let mut tx = self.begin().await.map_err(Failed::All)?;
         match write_together(self.store, &mut tx, &jobs).await {
             Ok(written) => {
                 let _commit: Vec<_> = jobs.iter().map(|job| job.stage_of_commit()).collect();
@@ -180,8 +203,11 @@ impl Makes for Group<'_> {
         let Some(job) = self.jobs.get(place) else {
             return Ok(Err(lost()));
         };
-        let tx = self.store.begin().await?;
-        Ok(job.write_and_commit(tx).await)
+        let tx = self.begin().await?;
+        Ok(match job.write_and_commit(tx).await {
+            Err(error) if job.lock == Lock::Free && error.has_waited() => Err(WriteError::Slow),
+            answer => answer,
+        })
     }
 }
 
@@ -264,10 +290,16 @@ impl Job {
         };
         let written = match self.in_trace(write).await {
             Ok(written) => written,
-            Err(NotWritten::All(error)) => return Err(error),
-            Err(NotWritten::Some(wrong)) => {
-                let wrong = wrong.into_iter().next();
-                return Err(wrong.map_or_else(lost, |(_, error)| error));
+            Err(why) => {
+                // The locks are let go of before the next one begins.
+                let _ = tx.rollback().await;
+                return Err(match why {
+                    NotWritten::All(error) => error,
+                    NotWritten::Some(wrong) => {
+                        let wrong = wrong.into_iter().next();
+                        wrong.map_or_else(lost, |(_, error)| error)
+                    }
+                });
             }
         };
         let _commits = self.stage_of_commit();

@@ -37,6 +37,7 @@ mod settle;
 mod steward;
 mod tenants;
 mod together;
+mod turns;
 mod write;
 
 use std::sync::Arc;
@@ -127,6 +128,7 @@ pub struct Application {
     /// Told after each commit.
     unsealed: Arc<tokio::sync::Notify>,
     changes: group::Changes,
+    turns: Arc<turns::Turns>,
     tokens: Arc<bearer::Tokens>,
     /// Clients whose tenant was looked up.
     homes: Arc<clients::Homes>,
@@ -136,9 +138,11 @@ impl Application {
     /// The application on these parts.
     pub fn new(parts: Parts) -> Self {
         let tasks = TaskTracker::new();
+        let turns = turns::Turns::of(&parts.store);
         Self {
             heads: Heads::new(parts.store.clone()),
-            changes: group::changes(tasks.clone(), parts.store.clone()),
+            changes: group::changes(tasks.clone(), parts.store.clone(), turns.clone()),
+            turns,
             parts: Arc::new(parts),
             tasks,
             known: Arc::default(),

@@ -39,10 +39,23 @@ pub(crate) enum WriteError {
     Overtaken,
     /// Somebody else holds the tenant's lock, which was not to be waited for.
     Busy,
+    /// Somebody else holds what it needs beside that, for longer than others should wait with it.
+    Slow,
     /// The command id is taken.
     AlreadyRemembered,
     /// Anything else.
     Failed(Error),
+}
+
+impl WriteError {
+    /// Whether it has waited for too long for what somebody else holds.
+    pub(crate) fn has_waited(&self) -> bool {
+        let Self::Failed(Error::Unavailable(cause)) = self else {
+            return false;
+        };
+        let cause = cause.downcast_ref::<StoreError>();
+        cause.is_some_and(StoreError::has_waited)
+    }
 }
 
 impl From<Error> for WriteError {

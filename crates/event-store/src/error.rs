@@ -87,6 +87,17 @@ pub struct Cause {
     pub message: String,
 }
 
+impl StoreError {
+    /// Whether it waited for a lock for too long, or a statement took too long, which may be the same.
+    pub fn has_waited(&self) -> bool {
+        let Self::Unavailable(cause) = self else {
+            return false;
+        };
+        // SQLSTATE: a lock that was not to be had, a statement that was cancelled.
+        matches!(cause.code.as_deref(), Some("55P03" | "57014"))
+    }
+}
+
 impl Cause {
     /// That there was no answer for so long.
     pub(crate) fn late(after: std::time::Duration) -> Self {

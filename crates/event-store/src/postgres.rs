@@ -27,6 +27,11 @@ const LIMITS: &str =
 pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
      SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '15s'";
 
+/// For work that others wait for who have nothing to do with what it waits for: it gives up soon.
+pub(crate) const BEGIN_BRIEF: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+     SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '3s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '15s'";
+
 /// Nobody waits until it is durable, which it is a little later, with whatever is written then.
 pub(crate) const BEGIN_LOSABLE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
      SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '15s'; \

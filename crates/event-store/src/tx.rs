@@ -30,6 +30,12 @@ impl Store {
 }
 
 impl Store {
+    /// Begins one that gives up what it does not get soon: a lock within two seconds, a statement within three. On
+    /// SQLite there is one lock, and who has begun has it.
+    pub async fn begin_brief(&self) -> Result<Tx, StoreError> {
+        self.database.begin_brief().await
+    }
+
     /// Begins a transaction that may write for as long as it takes: for maintenance, which holds a
     /// lock for many rows.
     pub async fn begin_long(&self) -> Result<Tx, StoreError> {
@@ -46,6 +52,14 @@ impl Database {
                 let _waits = self.waiting.begin();
                 Tx::Sqlite(writer.begin_with(sqlite::BEGIN).await?)
             }
+        })
+    }
+
+    /// Begins one that gives up soon: see [`Store::begin_brief`].
+    pub async fn begin_brief(&self) -> Result<Tx, StoreError> {
+        Ok(match &self.pools {
+            Pools::Postgres(pool) => Tx::Postgres(pool.begin_with(postgres::BEGIN_BRIEF).await?),
+            Pools::Sqlite { .. } => return self.begin().await,
         })
     }
 
