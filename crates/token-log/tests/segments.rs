@@ -475,16 +475,14 @@ on_both_stores! {
 
     async fn what_is_enough_is_put_together_by_itself(store: TestStore) {
         let world = World::on(store).await;
-        write(&world, 0..4_200).await;
+        write(&world, 0..1_200).await;
         put_together_by_itself(&world).await;
-        assert_eq!(world.all(tenant(1)).await.len(), 4_200);
-        // Each is about full.
+        assert_eq!(world.all(tenant(1)).await.len(), 1_200);
+        // It is full.
         let table = world.table("activity_segments");
-        let records = format!("SELECT records FROM {table} ORDER BY position");
-        let records = fetch_all!(&world.raw, (i64,), &records).unwrap();
-        let (last, full) = records.split_last().unwrap();
-        assert!(full.len() > 1 && last.0 > 0, "{records:?}");
-        assert!(full.iter().all(|(records,)| (1_024..2_048).contains(records)), "{records:?}");
+        let records = format!("SELECT records FROM {table}");
+        let (records,) = fetch_one!(&world.raw, (i64,), &records).unwrap();
+        assert!(records >= 1_024, "{records}");
     }
 
     async fn what_came_with_an_assertion_is_put_together_too(store: TestStore) {
@@ -505,33 +503,33 @@ on_both_stores! {
 
     async fn what_this_node_wrote_is_put_together_without_being_read(store: TestStore) {
         let world = World::on(store).await;
-        write(&world, 0..4_000).await;
+        write(&world, 0..1_000).await;
         // Who reads it finds nothing.
         let table = world.table("activity_fresh");
         world.run(&format!("UPDATE {table} SET body = '[]'")).await;
-        write(&world, 4_000..4_200).await;
+        write(&world, 1_000..1_200).await;
         put_together_by_itself(&world).await;
-        let expected: Vec<_> = (0..4_200).map(|number| number.to_string()).collect();
+        let expected: Vec<_> = (0..1_200).map(|number| number.to_string()).collect();
         assert_eq!(world.jtis().await, expected);
         // What came after that is counted with what comes next.
         world.log.compact(tenant(1)).await.unwrap();
         let uses: i64 = counted(&world, tenant(1)).await.values().map(|(uses, _)| uses).sum();
-        assert_eq!(uses, 4_200);
+        assert_eq!(uses, 1_200);
     }
 
     async fn what_this_node_wrote_and_another_put_together_is_there_once(store: TestStore) {
         let world = World::on(store).await;
         let other = world.another().await;
-        write(&world, 0..4_000).await;
+        write(&world, 0..1_000).await;
         let made = other.compact(tenant(1)).await.unwrap();
         assert!(made > 0);
         // Now this node wants to, of what is no longer there.
-        write(&world, 4_000..4_200).await;
+        write(&world, 1_000..1_200).await;
         world.log.compact(tenant(1)).await.unwrap();
-        let expected: Vec<_> = (0..4_200).map(|number| number.to_string()).collect();
+        let expected: Vec<_> = (0..1_200).map(|number| number.to_string()).collect();
         assert_eq!(world.jtis().await, expected);
         let uses: i64 = counted(&world, tenant(1)).await.values().map(|(uses, _)| uses).sum();
-        assert_eq!(uses, 4_200);
+        assert_eq!(uses, 1_200);
     }
 
     async fn small_segments_of_an_hour_grow_together(store: TestStore) {

@@ -188,40 +188,40 @@ mod tests {
     #[test]
     fn what_is_enough_is_asked_for_with_what_was_written() {
         let (mut due, mut asked) = due();
-        due.wrote_row(tenant(1), 1, at(0).micros(), lines(4_000));
-        due.wrote_row(tenant(2), 2, at(0).micros(), lines(4_000));
+        due.wrote_row(tenant(1), 1, at(0).micros(), lines(1_000));
+        due.wrote_row(tenant(2), 2, at(0).micros(), lines(1_000));
         assert!(asked.is_empty());
-        due.wrote_row(tenant(1), 3, at(0).micros(), lines(96));
+        due.wrote_row(tenant(1), 3, at(0).micros(), lines(24));
         assert_eq!(next(&mut asked), (tenant(1), Some(vec![1, 3])));
         assert!(asked.is_empty());
-        due.wrote_row(tenant(2), 4, at(0).micros(), lines(96));
+        due.wrote_row(tenant(2), 4, at(0).micros(), lines(24));
         assert_eq!(next(&mut asked), (tenant(2), Some(vec![2, 4])));
     }
 
     #[test]
     fn what_is_not_all_kept_or_of_another_hour_is_read() {
         let (mut due, mut asked) = due();
-        due.wrote_row(tenant(1), 1, at(0).micros(), lines(4_000));
+        due.wrote_row(tenant(1), 1, at(0).micros(), lines(1_000));
         due.wrote(tenant(1), 96, at(0));
         assert_eq!(next(&mut asked), (tenant(1), None));
-        due.wrote_row(tenant(1), 2, at(0).micros(), lines(4_000));
-        due.wrote_row(tenant(1), 3, at(1).micros(), lines(96));
+        due.wrote_row(tenant(1), 2, at(0).micros(), lines(1_000));
+        due.wrote_row(tenant(1), 3, at(1).micros(), lines(24));
         assert_eq!(next(&mut asked), (tenant(1), None));
     }
 
     #[test]
     fn memory_is_bounded() {
         let (mut due, mut asked) = due();
-        let each = size(&lines(4_000));
+        let each = size(&lines(1_000));
         let many = u8::try_from(REMEMBERED / each).unwrap();
         for number in 0..many {
-            due.wrote_row(tenant(number), 1, at(0).micros(), lines(4_000));
+            due.wrote_row(tenant(number), 1, at(0).micros(), lines(1_000));
         }
         // There is no room for this one: that of the others is let go.
-        due.wrote_row(tenant(many), 2, at(0).micros(), lines(4_000));
+        due.wrote_row(tenant(many), 2, at(0).micros(), lines(1_000));
         assert_eq!(due.room.available_permits(), REMEMBERED - each);
-        due.wrote_row(tenant(many), 3, at(0).micros(), lines(96));
-        due.wrote_row(tenant(0), 4, at(0).micros(), lines(96));
+        due.wrote_row(tenant(many), 3, at(0).micros(), lines(24));
+        due.wrote_row(tenant(0), 4, at(0).micros(), lines(24));
         let Asked {
             tenant: who,
             remembered,
@@ -234,7 +234,12 @@ mod tests {
         drop(remembered);
         assert_eq!(due.room.available_permits(), REMEMBERED);
         // What is too large is not remembered, however much room there is.
-        due.wrote_row(tenant(1), 5, at(0).micros(), lines(5_000));
+        due.wrote_row(
+            tenant(1),
+            5,
+            at(0).micros(),
+            lines(LARGE / size(&lines(1)) + 1),
+        );
         assert_eq!(due.room.available_permits(), REMEMBERED);
         assert_eq!(next(&mut asked), (tenant(1), None));
     }
@@ -242,10 +247,10 @@ mod tests {
     #[test]
     fn what_was_written_before_a_store_went_away_is_read() {
         let (mut due, mut asked) = due();
-        due.wrote_row(tenant(1), 1, at(0).micros(), lines(4_000));
+        due.wrote_row(tenant(1), 1, at(0).micros(), lines(1_000));
         due.forget();
         assert_eq!(due.room.available_permits(), REMEMBERED);
-        due.wrote_row(tenant(1), 2, at(0).micros(), lines(96));
+        due.wrote_row(tenant(1), 2, at(0).micros(), lines(24));
         assert_eq!(next(&mut asked), (tenant(1), None));
     }
 
@@ -265,7 +270,7 @@ mod tests {
     fn nothing_is_forgotten_where_too_much_is_asked_for() {
         let (mut due, mut asked) = due();
         for number in 0..5 {
-            due.wrote_row(tenant(number), 1, at(0).micros(), lines(4_096));
+            due.wrote_row(tenant(number), 1, at(0).micros(), lines(1_024));
         }
         for number in 0..4 {
             assert_eq!(next(&mut asked), (tenant(number), Some(vec![1])));
