@@ -106,7 +106,7 @@ impl Application {
             match answer.await {
                 Err(WriteError::Busy) => {}
                 // Who tries again and again keeps the others waiting once in a while.
-                Err(WriteError::Slow) => self.turns.is_slow_now(tenant),
+                Err(WriteError::Slow) => self.turns.note_slow(tenant),
                 answer => return answer,
             }
         }

@@ -90,7 +90,7 @@ impl Turns {
     }
 
     /// Others waited with a change of this tenant, for what somebody else held.
-    pub(crate) fn is_slow_now(&self, tenant: TenantId) {
+    pub(crate) fn note_slow(&self, tenant: TenantId) {
         let now = Instant::now();
         let mut slow = self.slow();
         slow.retain(|_, until| now < *until);
@@ -172,11 +172,11 @@ mod tests {
     async fn a_tenant_is_slow_for_a_while() {
         let turns = Turns::new(1);
         assert!(!turns.is_slow(tenant(1)));
-        turns.is_slow_now(tenant(1));
+        turns.note_slow(tenant(1));
         assert!(turns.is_slow(tenant(1)) && !turns.is_slow(tenant(2)));
         tokio::time::advance(SLOW).await;
         assert!(!turns.is_slow(tenant(1)));
-        turns.is_slow_now(tenant(2));
+        turns.note_slow(tenant(2));
         assert_eq!(turns.slow().len(), 1);
     }
 }

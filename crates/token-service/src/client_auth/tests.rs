@@ -27,7 +27,8 @@ fn tenant(state: TenantState) -> Tenant {
     }
 }
 
-fn client(standing: Standing) -> ClientEntry {
+/// A client that may do nothing but authenticate.
+pub(super) fn client(standing: Standing) -> ClientEntry {
     ClientEntry {
         id: ClientId::from_bytes([9; 16]),
         text: Box::default(),

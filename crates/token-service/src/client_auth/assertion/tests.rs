@@ -1,18 +1,17 @@
-use std::sync::Arc;
-
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_crypto::{Algorithm, AssertionAlgorithm, AssertionKey, SigningKey};
-use chancery_directory::{SecretEntry, Sorted, WorkedOut};
+use chancery_directory::SecretEntry;
 use chancery_domain::{
     KeyId, SecretId,
     client::{KeyEnd, Standing},
     secret_rotation::{Revocation, Validity},
-    value::{ClientJwk, CustomClaims},
+    value::ClientJwk,
 };
 use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::client_auth::tests::client;
 
 const NOW: Timestamp = Timestamp::from_micros(1_780_000_000_900_000);
 const ISSUER: &str = "https://auth.example/t/acme";
@@ -164,18 +163,10 @@ fn secret_id(number: u8) -> SecretId {
 
 fn entry(method: AuthMethod) -> ClientEntry {
     ClientEntry {
-        worked_out: WorkedOut::default(),
         id: client_id(),
-        text: Box::default(),
         newest: NOW,
         auth_method: method,
-        standing: Standing::Enabled,
-        expires_at: None,
-        grants: Arc::default(),
-        serves: Box::default(),
-        custom_claims: CustomClaims::default(),
-        secrets: Sorted::default(),
-        keys: Sorted::default(),
+        ..client(Standing::Enabled)
     }
 }
 
