@@ -163,20 +163,20 @@ impl IssuerKeys {
             .map_or(State::Gone, |current| self.state(current))
         {
             State::Fresh => {}
-            State::Old => self.refresh_in_background(reason),
+            State::Old => self.refresh_in_background(current.clone(), reason),
             // What is here is good, so an issuer that is silent holds up nobody for long.
             State::Stale => {
                 let spent = self.attempts.under_way_for().unwrap_or_default();
                 if spent >= PATIENCE || self.attempts.failure().is_some() {
-                    self.refresh_in_background(reason);
+                    self.refresh_in_background(current.clone(), reason);
                 } else {
-                    let refresh = self.refresh(Duration::ZERO, reason);
+                    let refresh = self.refresh(current.clone(), Duration::ZERO, reason);
                     let _ = tokio::time::timeout(PATIENCE.saturating_sub(spent), refresh).await;
                     current = self.current();
                 }
             }
             State::Gone => {
-                self.refresh(Duration::ZERO, reason).await;
+                self.refresh(current, Duration::ZERO, reason).await;
                 current = self.current();
                 let usable = current.as_deref().map(|current| self.state(current));
                 if usable.is_none_or(|state| state == State::Gone) {
@@ -190,7 +190,7 @@ impl IssuerKeys {
                 .is_some_and(|current| current.set.knows(key_id))
         };
         if !knows(&current) && !matches!(self.source, Source::Fixed) {
-            let in_time = self.refresh_in_time().await;
+            let in_time = self.refresh_in_time(current).await;
             current = self.current();
             // Whether there is such a key could not be found out.
             if !knows(&current) && (!in_time || self.attempts.failure().is_some()) {
@@ -213,7 +213,7 @@ impl IssuerKeys {
         if matches!(self.source, Source::Fixed) {
             return Ok(None);
         }
-        let in_time = self.refresh_in_time().await;
+        let in_time = self.refresh_in_time(self.current()).await;
         match self.current() {
             Some(current) if !Arc::ptr_eq(&current.set, seen) => Ok(Some(Arc::clone(&current.set))),
             // Whether there is such a key could not be found out.
@@ -237,26 +237,32 @@ impl IssuerKeys {
         }
     }
 
-    fn refresh_in_background(self: &Arc<Self>, reason: Reason) {
+    fn refresh_in_background(self: &Arc<Self>, seen: Option<Arc<Current>>, reason: Reason) {
         if self.attempts.under_way_for().is_none() && self.wait(Duration::ZERO).is_none() {
             let keys = Arc::clone(self);
-            tokio::spawn(async move { keys.fetch_in_turn(Duration::ZERO, reason).await });
+            tokio::spawn(async move { keys.fetch_in_turn(seen, Duration::ZERO, reason).await });
         }
     }
 
     /// Fetches the set, or waits for whoever is doing so; neither, if the last fetch began less than the
-    /// interval ago.
-    async fn refresh(self: &Arc<Self>, interval: Duration, reason: Reason) {
+    /// interval ago, or if another one is here by now than the caller has seen.
+    async fn refresh(
+        self: &Arc<Self>,
+        seen: Option<Arc<Current>>,
+        interval: Duration,
+        reason: Reason,
+    ) {
         if self.attempts.under_way_for().is_some() || self.wait(interval).is_none() {
             // A caller that goes away does not end the fetch: it counts against the interval.
             let keys = Arc::clone(self);
-            let _ = tokio::spawn(async move { keys.fetch_in_turn(interval, reason).await }).await;
+            let fetch = async move { keys.fetch_in_turn(seen, interval, reason).await };
+            let _ = tokio::spawn(fetch).await;
         }
     }
 
     /// Looks for an unknown key, and says whether that came to its end in time.
-    async fn refresh_in_time(self: &Arc<Self>) -> bool {
-        let refresh = self.refresh(self.rules.min_interval, Reason::UnknownKey);
+    async fn refresh_in_time(self: &Arc<Self>, seen: Option<Arc<Current>>) -> bool {
+        let refresh = self.refresh(seen, self.rules.min_interval, Reason::UnknownKey);
         tokio::time::timeout(PATIENCE_FOR_NEW, refresh)
             .await
             .is_ok()
@@ -273,11 +279,12 @@ impl IssuerKeys {
         }
     }
 
-    async fn fetch_in_turn(&self, interval: Duration, reason: Reason) {
-        let before = self.current().map(|current| Arc::as_ptr(&current) as usize);
+    async fn fetch_in_turn(&self, seen: Option<Arc<Current>>, interval: Duration, reason: Reason) {
         let _turn = self.gate.lock().await;
-        let now = self.current().map(|current| Arc::as_ptr(&current) as usize);
-        if now != before || self.wait(interval).is_some() {
+        // What the caller has seen is kept until here, so no other set can stand at its address.
+        let address = |set: &Option<Arc<Current>>| set.as_ref().map(Arc::as_ptr);
+        let is_newer = address(&self.current()) != address(&seen);
+        if is_newer || self.wait(interval).is_some() {
             return;
         }
         let attempt = self.attempts.begin();
