@@ -13,6 +13,7 @@ const STEPS: &[Migration] = migrations!("token_log/":
     6 = "0006_client_days",
     7 = "0007_words",
     8 = "0008_put_together",
+    9 = "0009_uses",
 );
 
 /// The schema that the tables are in, as it stands before their names.

@@ -1,6 +1,7 @@
-//! Fresh segments of a tenant become few, and the use of its credentials is counted, in one transaction.
+//! Fresh rows of a tenant become few segments, and the use of its credentials is noted or counted, in one transaction.
 
 mod made;
+mod noted;
 mod replace;
 #[cfg(test)]
 mod tests;
@@ -20,16 +21,18 @@ use crate::{
     writer::Message,
 };
 
-use self::made::{Part, Parts, Row};
+use self::{
+    made::{Note, Part, Parts, Row},
+    noted::{BYTES, Many, NOTES, Notes},
+};
 
 pub(crate) use self::{made::Made, replace::put};
 
 /// How many records a segment is made of, where there are so many.
 pub(crate) const FULL: i64 = 1_024;
 
-/// How many fresh records of a tenant are put together. Four times as many would be four segments at once and uses counted
-/// a third as often where a thousand clients ask; and others would wait for it: of tokens at half of the peak one in a
-/// hundred then took 26 to 31 ms, and not 9.
+/// How many fresh records of a tenant are put together. With four times as many others would wait for it: of tokens at half
+/// of the peak one in a hundred then took 26 to 31 ms, and not 9.
 pub(crate) const ENOUGH: i64 = FULL;
 
 /// How many fresh segments of a tenant are put together, however few their records.
@@ -44,26 +47,44 @@ pub(crate) struct Compactor {
     pub(crate) writer: mpsc::WeakSender<Message>,
 }
 
+/// What one who puts together remembers of tenants.
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// Of whom there is more than was remembered when it was written, since it failed before.
+    behind: HashSet<TenantId>,
+    notes: Notes,
+}
+
+/// What was put together.
+struct Put {
+    segments: usize,
+    /// How much was noted of uses; none: nothing, or they are counted.
+    noted: Option<Many>,
+}
+
 impl Compactor {
     /// Runs until nobody can ask any more.
     pub(crate) async fn run(self, mut asked: mpsc::Receiver<Asked>) {
-        let mut behind = HashSet::new();
+        let mut memory = Memory::default();
         while let Some(asked) = asked.recv().await {
-            self.answer(asked, &mut behind).await;
+            self.answer(asked, &mut memory).await;
         }
     }
 
-    /// Does what is asked. `behind` are those of whom there is more than is remembered, since it failed before.
-    async fn answer(&self, asked: Asked, behind: &mut HashSet<TenantId>) {
+    /// Does what is asked.
+    async fn answer(&self, asked: Asked, memory: &mut Memory) {
         let Asked { tenant, remembered } = asked;
-        let outcome = match remembered.filter(|_| !behind.contains(&tenant)) {
-            Some(remembered) => self.put_remembered(tenant, remembered).await,
+        let outcome = match remembered.filter(|_| !memory.behind.contains(&tenant)) {
+            Some(remembered) => {
+                self.put_remembered(tenant, remembered, &mut memory.notes)
+                    .await
+            }
             None => self.compact(tenant, false).await.map(drop),
         };
         match outcome {
-            Ok(()) => drop(behind.remove(&tenant)),
+            Ok(()) => drop(memory.behind.remove(&tenant)),
             Err(error) => {
-                behind.insert(tenant);
+                memory.behind.insert(tenant);
                 tracing::warn!(%error, "activity could not be put together; it is tried again with what comes next");
             }
         }
@@ -74,6 +95,7 @@ impl Compactor {
         &self,
         tenant: TenantId,
         remembered: Vec<Remembered>,
+        known: &mut Notes,
     ) -> Result<(), StoreError> {
         let Some(hour) = remembered.first().map(|row| hour_of(row.first_at)) else {
             return Ok(());
@@ -81,48 +103,62 @@ impl Compactor {
         let fresh: Vec<Part> = remembered.into_iter().map(Into::into).collect();
         let records = fresh.iter().map(|part| part.records).sum();
         let segments = self.segments(tenant, hour, records).await?;
-        if self.put(tenant, Parts { fresh, segments }).await? == 0 {
+        match self.put(tenant, Parts { fresh, segments }).await? {
             // Another node was first; what it left is read.
-            self.compact(tenant, false).await?;
+            None => drop(self.compact(tenant, false).await?),
+            Some(put) if known.are_due(tenant, hour, put.noted.as_ref()) => {
+                self.count(tenant).await?;
+                known.counted(tenant);
+            }
+            Some(_) => {}
         }
         Ok(())
     }
 
     /// Puts together what there is enough of, or whose hour is over; or all there is. Gives how many
-    /// segments were made.
+    /// segments were made. All uses that were noted are counted.
     pub(crate) async fn compact(&self, tenant: TenantId, all: bool) -> Result<usize, StoreError> {
         let mut made = 0;
         while let Some(parts) = self.parts(tenant, all).await? {
-            let put = self.put(tenant, parts).await?;
-            if put == 0 {
+            let Some(put) = self.put(tenant, parts).await? else {
                 // Another node was first, and goes on with the rest.
                 break;
-            }
-            made += put;
+            };
+            made += put.segments;
         }
+        self.count(tenant).await?;
         Ok(made)
     }
 
-    /// Gives how many segments were made; none where another was first.
-    async fn put(&self, tenant: TenantId, parts: Parts) -> Result<usize, StoreError> {
-        // It takes some milliseconds, for which no request should wait.
-        let made = tokio::task::spawn_blocking(move || Made::of(tenant, &parts));
-        let Ok(made) = made.await else {
-            return Err(StoreError::Misuse(
-                "putting activity together panicked".to_owned(),
-            ));
-        };
-        let made = made?;
-        let segments = made.segments.len();
-        let replaced = self.replace(made).await?;
-        Ok(if replaced { segments } else { 0 })
+    /// Counts what was noted of uses, or leaves it to another who does.
+    async fn count(&self, tenant: TenantId) -> Result<(), StoreError> {
+        loop {
+            let notes = self.notes(tenant).await?;
+            if notes.is_empty() {
+                return Ok(());
+            }
+            let made = blocking(move || Made::counted(tenant, &notes)).await?;
+            if !self.replace(made).await? {
+                return Ok(());
+            }
+        }
     }
 
-    /// Whose fresh segments there are. What is nobody's is reported and left where it is: it keeps nobody
-    /// else's waiting.
+    /// None: another was first.
+    async fn put(&self, tenant: TenantId, parts: Parts) -> Result<Option<Put>, StoreError> {
+        let made = blocking(move || Made::of(tenant, &parts)).await?;
+        let put = Put {
+            segments: made.segments.len(),
+            noted: made.noted.as_ref().map(|noted| noted.many),
+        };
+        Ok(self.replace(made).await?.then_some(put))
+    }
+
+    /// Of whom there is something to put together or to count. What is nobody's is reported and left where it is: it keeps
+    /// nobody else's waiting.
     pub(crate) async fn platform_tenants(&self) -> Result<Vec<TenantId>, StoreError> {
         let sql = format!(
-            "SELECT DISTINCT tenant_id FROM {}.activity_fresh",
+            "SELECT tenant_id FROM {0}.activity_fresh UNION SELECT tenant_id FROM {0}.activity_uses",
             self.schema
         );
         let rows = fetch_all!(&self.database, (String,), &sql)?;
@@ -179,6 +215,24 @@ impl Compactor {
         Ok(Some(Parts { fresh, segments }))
     }
 
+    /// Uses that were noted and not counted yet, the oldest, and no more than can be counted at once.
+    async fn notes(&self, tenant: TenantId) -> Result<Vec<Note>, StoreError> {
+        let sql = format!(
+            "SELECT position, records, first_at, uses FROM {}.activity_uses
+              WHERE tenant_id = $1 ORDER BY position LIMIT $2",
+            self.schema
+        );
+        let most = i64::try_from(NOTES).unwrap_or(i64::MAX);
+        let mut notes = fetch_all!(&self.database, Note, &sql, tenant.to_string(), most)?;
+        let mut bytes = 0;
+        notes.retain(|note| {
+            let first = bytes == 0;
+            bytes += note.3.len();
+            first || bytes <= BYTES
+        });
+        Ok(notes)
+    }
+
     /// Which segments of the hour go with so many records: each record is written again only when its segment at
     /// least doubles.
     async fn segments(
@@ -230,4 +284,15 @@ impl Compactor {
         let all = rows.len() == chosen.len();
         Ok(all.then(|| rows.into_iter().map(Into::into).collect()))
     }
+}
+
+/// Makes what takes some milliseconds, for which no request should wait.
+async fn blocking(
+    make: impl FnOnce() -> Result<Made, StoreError> + Send + 'static,
+) -> Result<Made, StoreError> {
+    tokio::task::spawn_blocking(make).await.unwrap_or_else(|_| {
+        Err(StoreError::Misuse(
+            "putting activity together panicked".to_owned(),
+        ))
+    })
 }

@@ -1,11 +1,16 @@
-//! Uses of credentials that are not counted in `credential_use` yet: those in fresh segments.
+//! Uses of credentials that are not counted in `credential_use` yet: those in fresh rows, and those that were noted when
+//! these were put together.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, btree_map::Entry},
+};
 
 use chancery_domain::TenantId;
 use chancery_event_store::{Snapshot, StoreError, fetch_all};
+use serde::{Deserialize, Serialize};
 
-use crate::segments::{HOUR, body, line::Line};
+use crate::segments::{DAY, HOUR, body, line::Line};
 
 /// How a credential was used within an hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,17 +33,35 @@ impl Uses<'static> {
         schema: &str,
         tenant: TenantId,
     ) -> Result<Self, StoreError> {
+        type Row = (Option<String>, Option<String>);
         let sql = format!(
-            "SELECT body FROM {schema}.activity_fresh WHERE tenant_id = $1 ORDER BY position"
+            "SELECT body, NULL AS uses FROM {schema}.activity_fresh WHERE tenant_id = $1
+              UNION ALL
+             SELECT NULL AS body, uses FROM {schema}.activity_uses WHERE tenant_id = $1"
         );
-        let bodies = fetch_all!(snapshot, (String,), &sql, tenant.to_string())?;
-        let lines = bodies.iter().map(|(body,)| body::decode(body));
+        let rows = fetch_all!(snapshot, Row, &sql, tenant.to_string())?;
+        let bodies = rows.iter().filter_map(|row| row.0.as_deref());
+        let lines = bodies.map(body::decode);
         let lines = lines.collect::<Result<Vec<_>, _>>()?;
         let mut uses = Uses::default();
         lines.iter().flatten().for_each(|line| uses.count(line));
+        for note in rows.iter().filter_map(|row| row.1.as_deref()) {
+            uses.add(note)?;
+        }
         Ok(uses.into_owned())
     }
 }
+
+/// A row of `credential_use` without its tenant: credential, hour, client, uses, the last of them and its address.
+#[derive(Deserialize)]
+struct Row<'a>(
+    #[serde(borrow)] Cow<'a, str>,
+    i64,
+    #[serde(borrow)] Cow<'a, str>,
+    i64,
+    i64,
+    #[serde(borrow)] Option<Cow<'a, str>>,
+);
 
 impl<'a> Uses<'a> {
     /// Counts what one record says.
@@ -58,6 +81,55 @@ impl<'a> Uses<'a> {
             this.last_at = line.at;
             this.last_address = line.address().map(Into::into);
         }
+    }
+
+    /// Adds what was noted.
+    pub(crate) fn add(&mut self, note: &'a str) -> Result<(), StoreError> {
+        let rows: Vec<Row<'a>> = serde_json::from_str(note).map_err(|error| {
+            StoreError::Corrupt(format!("what was noted of uses cannot be read: {error}"))
+        })?;
+        for Row(credential, hour, client, count, last_at, last_address) in rows {
+            match self.0.entry((credential, hour)) {
+                Entry::Vacant(place) => {
+                    place.insert(Use {
+                        client,
+                        count,
+                        last_at,
+                        last_address,
+                    });
+                }
+                Entry::Occupied(mut known) => {
+                    let known = known.get_mut();
+                    known.count += count;
+                    if known.last_at <= last_at {
+                        (known.last_at, known.last_address) = (last_at, last_address);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of `credential_use`, in the order of their keys, as [`Uses::add`] reads them.
+    pub(crate) fn rows(&self) -> Vec<impl Serialize> {
+        let rows = self.0.iter().map(|((credential, hour), it)| {
+            let (client, address) = (&it.client, &it.last_address);
+            (credential, hour, client, it.count, it.last_at, address)
+        });
+        rows.collect()
+    }
+
+    /// Rows of `client_days`, in the order of their keys: when a day begins, a client, and how often it was used.
+    pub(crate) fn by_client(&self) -> Vec<(i64, &str, i64)> {
+        let mut counts: BTreeMap<(i64, &str), i64> = BTreeMap::new();
+        for ((_, hour), used) in &self.0 {
+            let day = (hour * HOUR).div_euclid(DAY) * DAY;
+            *counts.entry((day, &used.client)).or_default() += used.count;
+        }
+        let rows = counts
+            .into_iter()
+            .map(|((day, client), uses)| (day, client, uses));
+        rows.collect()
     }
 
     fn into_owned(self) -> Uses<'static> {

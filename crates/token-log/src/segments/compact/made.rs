@@ -1,13 +1,13 @@
 //! Segments made of their parts, and what was used in those that are fresh.
 
-use std::collections::BTreeMap;
-
 use chancery_domain::TenantId;
 use chancery_event_store::StoreError;
 
-use super::FULL;
+use super::{
+    FULL,
+    noted::{ALONE, Many},
+};
 use crate::segments::{
-    DAY,
     bloom::{self, Mark},
     body::{self, Written},
     due::Remembered,
@@ -20,6 +20,9 @@ pub(super) struct Parts {
     pub(super) fresh: Vec<Part>,
     pub(super) segments: Vec<Part>,
 }
+
+/// A row in which uses were noted: its number, its records, its first moment, what it says.
+pub(super) type Note = (i64, i64, i64, String);
 
 /// A row that goes: fresh, or a smaller segment of the same hour.
 pub(super) struct Part {
@@ -93,16 +96,29 @@ impl Part {
     }
 }
 
-/// Segments, what goes for them, and what was used in their fresh parts.
+/// Segments, what goes for them, and what was used in their fresh parts; or what was noted of uses, counted.
 pub(crate) struct Made {
     pub(super) tenant: TenantId,
     pub(super) segments: Vec<Segment>,
-    /// When their day begins: an hour is of one day.
-    pub(super) day: i64,
+    /// Which notes of uses go.
+    pub(super) notes: Vec<Gone>,
+    /// The uses, where they are not counted yet.
+    pub(super) noted: Option<Noted>,
     /// Rows of `credential_use`, as JSON.
     pub(super) uses: String,
-    /// How often each client was used, as JSON in the order of the clients.
+    /// Rows of `client_days`, as JSON.
     pub(super) by_client: String,
+}
+
+/// A row in which uses are noted.
+pub(super) struct Noted {
+    pub(super) position: i64,
+    pub(super) first_at: i64,
+    pub(super) records: i64,
+    /// How much that is.
+    pub(super) many: Many,
+    /// Rows of `credential_use`, as JSON.
+    pub(super) uses: String,
 }
 
 /// A row that goes: its number, its first moment, and how many records it has. A segment keeps the least number of its parts, so
@@ -110,6 +126,7 @@ pub(crate) struct Made {
 /// server lost what it had said was committed, numbers come again.
 pub(super) type Gone = (i64, i64, i64);
 
+#[derive(Default)]
 pub(super) struct Segment {
     /// Which fresh rows and which segments go for it.
     pub(super) fresh: Vec<Gone>,
@@ -129,27 +146,71 @@ pub(super) struct Segment {
 impl Made {
     /// Puts the parts together, as many as make a full segment at a time.
     pub(super) fn of(tenant: TenantId, parts: &Parts) -> Result<Self, StoreError> {
-        let parts = parts.segments.iter().chain(&parts.fresh);
-        let parts = parts.map(|part| Ok((part, part.lines()?)));
-        let parts = parts.collect::<Result<Vec<_>, StoreError>>()?;
+        let all = parts.segments.iter().chain(&parts.fresh);
+        let all = all.map(|part| Ok((part, part.lines()?)));
+        let all = all.collect::<Result<Vec<_>, StoreError>>()?;
         let mut uses = Uses::default();
-        for (part, lines) in &parts {
-            if part.is_fresh() {
-                for line in lines {
-                    uses.count(line);
-                }
+        for (_, lines) in all.iter().filter(|(part, _)| part.is_fresh()) {
+            for line in lines {
+                uses.count(line);
             }
         }
-        let segments = full(&parts).map(Segment::of);
-        let segments = segments.collect::<Result<Vec<_>, _>>()?;
-        let first_at = segments.first().map_or(0, |segment| segment.first_at);
+        let (noted, counted) = if uses.0.len() > ALONE {
+            (None, uses)
+        } else {
+            (Noted::of(&parts.fresh, &uses)?, Uses::default())
+        };
+        let segments = full(&all).map(Segment::of);
         Ok(Self {
             tenant,
-            segments,
-            day: first_at.div_euclid(DAY) * DAY,
-            uses: json(&rows(&uses))?,
-            by_client: json(&by_client(&uses))?,
+            segments: segments.collect::<Result<_, _>>()?,
+            notes: Vec::new(),
+            noted,
+            uses: json(&counted.rows())?,
+            by_client: json(&counted.by_client())?,
         })
+    }
+
+    /// Counts what was noted.
+    pub(super) fn counted(tenant: TenantId, notes: &[Note]) -> Result<Self, StoreError> {
+        let mut uses = Uses::default();
+        for (.., note) in notes {
+            uses.add(note)?;
+        }
+        let gone = notes
+            .iter()
+            .map(|(position, records, first_at, _)| (*position, *first_at, *records));
+        Ok(Self {
+            tenant,
+            segments: Vec::new(),
+            notes: gone.collect(),
+            noted: None,
+            uses: json(&uses.rows())?,
+            by_client: json(&uses.by_client())?,
+        })
+    }
+
+    /// How many rows that go it stands for.
+    pub(super) fn parts(&self) -> usize {
+        let parts = |segment: &Segment| segment.fresh.len() + segment.smaller.len();
+        self.notes.len() + self.segments.iter().map(parts).sum::<usize>()
+    }
+}
+
+impl Noted {
+    /// The uses in these rows; none where there are none.
+    fn of(fresh: &[Part], uses: &Uses<'_>) -> Result<Option<Self>, StoreError> {
+        let first = fresh.iter().min_by_key(|part| part.position);
+        let Some(first) = first.filter(|_| !uses.0.is_empty()) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            position: first.position,
+            first_at: first.first_at,
+            records: fresh.iter().map(|part| part.records).sum(),
+            many: Many::of(uses.0.keys().map(|(credential, _)| &**credential)),
+            uses: json(&uses.rows())?,
+        }))
     }
 }
 
@@ -226,30 +287,6 @@ fn marks_of(line: &Line<'_>) -> impl Iterator<Item = u64> {
     ];
     of.into_iter()
         .filter_map(|(mark, text)| Some(bloom::hash(mark, text?)))
-}
-
-/// Rows of `credential_use`, in the order of their keys.
-fn rows<'a>(uses: &'a Uses<'_>) -> Vec<impl serde::Serialize + 'a> {
-    let rows = uses.0.iter().map(|((credential, hour), it)| {
-        (
-            credential,
-            hour,
-            &it.client,
-            it.count,
-            it.last_at,
-            &it.last_address,
-        )
-    });
-    rows.collect()
-}
-
-/// How often each client was used.
-fn by_client<'a>(uses: &'a Uses<'_>) -> Vec<(&'a str, i64)> {
-    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
-    for used in uses.0.values() {
-        *counts.entry(&used.client).or_default() += used.count;
-    }
-    counts.into_iter().collect()
 }
 
 pub(super) fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Compactor,
-    made::{Made, json},
+    made::{Made, Segment, json},
 };
 use crate::writer::Message;
 
@@ -31,14 +31,13 @@ impl Compactor {
     /// Uses are counted in the order of their keys, so that two nodes cannot wait for each other.
     async fn replace_beside(&self, made: &Made) -> Result<bool, StoreError> {
         let sql = POSTGRES.replace("{schema}", &self.schema);
-        let segments = &made.segments;
+        let (segments, noted) = (&made.segments, made.noted.as_ref());
         let fresh: Vec<_> = segments.iter().flat_map(|it| &it.fresh).copied().collect();
         let smaller: Vec<_> = segments
             .iter()
             .flat_map(|it| &it.smaller)
             .copied()
             .collect();
-        let parts = fresh.len() + smaller.len();
         let mut tx = self.database.begin_losable().await?;
         let Tx::Postgres(own) = &mut tx else {
             return Err(StoreError::Misuse("this is not PostgreSQL".to_owned()));
@@ -48,14 +47,18 @@ impl Compactor {
                 segments.iter().map(|$of| $value).collect::<Vec<_>>()
             };
         }
-        let query = sqlx::query(&sql)
+        let query = sqlx::query_as(&sql)
             .bind(made.tenant.to_string())
             .bind(json(&fresh)?)
             .bind(json(&smaller)?)
-            .bind(i64::try_from(parts).unwrap_or(i64::MAX))
-            .bind(made.day)
+            .bind(json(&made.notes)?)
+            .bind(i64::try_from(made.parts()).unwrap_or(i64::MAX))
             .bind(made.by_client.as_str())
             .bind(made.uses.as_str())
+            .bind(noted.map(|it| it.position))
+            .bind(noted.map(|it| it.first_at))
+            .bind(noted.map(|it| it.records))
+            .bind(noted.map(|it| it.uses.as_str()))
             .bind(column!(it => it.position))
             .bind(column!(it => it.last_position))
             .bind(column!(it => it.first_at))
@@ -66,13 +69,13 @@ impl Compactor {
             .bind(column!(it => it.summary.as_slice()))
             .bind(column!(it => it.runs.as_str()))
             .bind(column!(it => it.body.as_str()));
-        let inserted = query.execute(&mut **own).await?.rows_affected();
-        if inserted == 0 {
+        let (found,): (bool,) = query.fetch_one(&mut **own).await?;
+        if found {
+            tx.commit().await?;
+        } else {
             tx.rollback().await?;
-            return Ok(false);
         }
-        tx.commit().await?;
-        Ok(true)
+        Ok(found)
     }
 
     /// On SQLite there is one connection that writes, and who has it writes batches: to take it from them and give
@@ -94,25 +97,38 @@ impl Compactor {
 }
 
 /// Puts the segments there, on the connection of the writer on SQLite: an insert of a row for each, of which a trigger
-/// makes the rest (migration 8). Gives whether this was the one that did it.
+/// makes the rest (migration 9). Gives whether this was the one that did it.
 pub(crate) async fn put(kept: &mut Kept, made: &Made) -> Result<bool, StoreError> {
-    const COLUMNS: usize = 16;
-    let mut sql = "INSERT INTO activity_put_together (position, last_position, tenant_id, first_at, last_at, records,
-            expires_at, rare, summary, runs, body, fresh, segments, uses, day, by_client) VALUES "
+    const COLUMNS: usize = 20;
+    // Where no segment is made, uses that were noted are counted.
+    let empty = Segment::default();
+    let segments = match made.segments.as_slice() {
+        [] => std::slice::from_ref(&empty),
+        segments => segments,
+    };
+    let mut sql = "INSERT INTO activity_made (position, last_position, tenant_id, first_at, last_at, records,
+            expires_at, rare, summary, runs, body, fresh, segments, notes, note_position, note_first_at, note_records, note,
+            uses, by_client) VALUES "
         .to_owned();
-    for row in 0..made.segments.len() {
+    for row in 0..segments.len() {
         let places: [_; COLUMNS] =
             std::array::from_fn(|place| format!("${}", row * COLUMNS + place + 1));
         let before = if row == 0 { "" } else { ", " };
         // Writing to a string cannot fail.
         let _ = write!(sql, "{before}({})", places.join(", "));
     }
+    let gone = json(&made.notes)?;
     let mut query = sqlx::query(&sql);
-    for (row, segment) in made.segments.iter().enumerate() {
-        // All uses are counted with the first.
-        let (uses, by_client) = match row {
-            0 => (made.uses.as_str(), made.by_client.as_str()),
-            _ => ("[]", "[]"),
+    for (row, segment) in segments.iter().enumerate() {
+        // All uses go with the first.
+        let (notes, note, uses, by_client) = match row {
+            0 => (
+                gone.as_str(),
+                made.noted.as_ref(),
+                made.uses.as_str(),
+                made.by_client.as_str(),
+            ),
+            _ => ("[]", None, "[]", "[]"),
         };
         query = query
             .bind(segment.position)
@@ -128,8 +144,12 @@ pub(crate) async fn put(kept: &mut Kept, made: &Made) -> Result<bool, StoreError
             .bind(segment.body.as_str())
             .bind(json(&segment.fresh)?)
             .bind(json(&segment.smaller)?)
+            .bind(notes)
+            .bind(note.map(|it| it.position))
+            .bind(note.map(|it| it.first_at))
+            .bind(note.map(|it| it.records))
+            .bind(note.map(|it| it.uses.as_str()))
             .bind(uses)
-            .bind(made.day)
             .bind(by_client);
     }
     let Connection::Sqlite(mut held) = kept.connection().await? else {
@@ -158,11 +178,18 @@ smaller AS (
               FROM json_array_elements($3::json) AS part (value)) AS part (position, first_at, records)
      WHERE s.tenant_id = $1 AND s.position = part.position AND s.first_at = part.first_at
        AND s.records = part.records RETURNING 1),
+notes AS (
+    DELETE FROM {schema}.activity_uses u
+     USING (SELECT CAST(value->>0 AS BIGINT), CAST(value->>1 AS BIGINT), CAST(value->>2 AS BIGINT)
+              FROM json_array_elements($4::json) AS part (value)) AS part (position, first_at, records)
+     WHERE u.tenant_id = $1 AND u.position = part.position AND u.first_at = part.first_at
+       AND u.records = part.records RETURNING 1),
 found AS MATERIALIZED (
-    SELECT 1 WHERE (SELECT count(*) FROM fresh) + (SELECT count(*) FROM smaller) = $4),
+    SELECT 1 WHERE (SELECT count(*) FROM fresh) + (SELECT count(*) FROM smaller)
+                 + (SELECT count(*) FROM notes) = $5),
 days AS (
     INSERT INTO {schema}.client_days AS known (tenant_id, begins_at, client_id, uses)
-    SELECT $1, $5, value->>0, CAST(value->>1 AS BIGINT)
+    SELECT $1, CAST(value->>0 AS BIGINT), value->>1, CAST(value->>2 AS BIGINT)
       FROM json_array_elements($6::json) AS used (value) WHERE EXISTS (SELECT FROM found)
         ON CONFLICT (tenant_id, begins_at, client_id) DO UPDATE SET uses = known.uses + excluded.uses),
 used AS (
@@ -176,11 +203,16 @@ used AS (
            last_address = CASE WHEN known.last_at > excluded.last_at
                                THEN known.last_address ELSE excluded.last_address END,
            last_at = CASE WHEN known.last_at > excluded.last_at
-                          THEN known.last_at ELSE excluded.last_at END)
-INSERT INTO {schema}.activity_segments (position, last_position, tenant_id, first_at, last_at,
-       records, expires_at, rare, summary, runs, body)
-SELECT position, last_position, $1, first_at, last_at, records, expires_at, rare, summary, runs, body
-  FROM unnest($8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
-              $15::bytea[], $16::text[], $17::text[])
-       AS made (position, last_position, first_at, last_at, records, expires_at, rare, summary, runs, body)
- WHERE EXISTS (SELECT FROM found)";
+                          THEN known.last_at ELSE excluded.last_at END),
+noted AS (
+    INSERT INTO {schema}.activity_uses (tenant_id, position, first_at, records, uses)
+    SELECT $1, $8, $9, $10, $11 WHERE $11::text IS NOT NULL AND EXISTS (SELECT FROM found)),
+made AS (
+    INSERT INTO {schema}.activity_segments (position, last_position, tenant_id, first_at, last_at,
+           records, expires_at, rare, summary, runs, body)
+    SELECT position, last_position, $1, first_at, last_at, records, expires_at, rare, summary, runs, body
+      FROM unnest($12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
+                  $19::bytea[], $20::text[], $21::text[])
+           AS made (position, last_position, first_at, last_at, records, expires_at, rare, summary, runs, body)
+     WHERE EXISTS (SELECT FROM found))
+SELECT EXISTS (SELECT FROM found)";

@@ -1,6 +1,7 @@
 //! Who puts together what another has grown meanwhile takes nothing away.
 
-use chancery_event_store::{Backend, execute, fetch_one};
+use chancery_domain::Timestamp;
+use chancery_event_store::{Backend, execute, fetch_all, fetch_one};
 use chancery_testkit::{clock::TestClock, on_both_stores, stores::TestStore};
 
 use super::*;
@@ -60,7 +61,7 @@ on_both_stores! {
         issue(&log).await;
         assert_eq!(log.compact(tenant()).await, Ok(1));
         run(&log, &format!("UPDATE {schema}.activity_fresh SET tenant_id = '{}'", tenant())).await;
-        assert_eq!(compactor.put(tenant(), parts).await, Ok(0));
+        assert_eq!(compactor.put(tenant(), parts).await.unwrap().map(|put| put.segments), None);
         assert_eq!((records(&log, "activity_segments").await, records(&log, "activity_fresh").await), (2, 1));
         assert_eq!(log.compact(tenant()).await, Ok(1));
         assert_eq!((records(&log, "activity_segments").await, records(&log, "activity_fresh").await), (3, 0));
@@ -74,14 +75,14 @@ on_both_stores! {
         // The server lost the row, and another node was given its number.
         let again = format!("UPDATE {schema}.activity_fresh SET first_at = first_at + 1, last_at = last_at + 1");
         run(&log, &again).await;
-        assert_eq!(compactor.put(tenant(), parts).await, Ok(0));
+        assert_eq!(compactor.put(tenant(), parts).await.unwrap().map(|put| put.segments), None);
         assert_eq!((records(&log, "activity_segments").await, records(&log, "activity_fresh").await), (0, 1));
     }
 
     async fn what_failed_is_put_together_with_what_comes_next(store: TestStore) {
         let clock = Arc::new(TestClock::default());
         let log = log_by(&store, clock.clone()).await;
-        let (compactor, mut behind) = (log.compactor(), HashSet::new());
+        let (compactor, mut memory) = (log.compactor(), Memory::default());
         let table = format!("{}.activity_segments", log.schema());
         let (refuse, allow) = match log.database().backend() {
             Backend::Postgres => (
@@ -95,35 +96,162 @@ on_both_stores! {
         };
         run(&log, &refuse).await;
         let first = remembered(&log).await;
-        compactor.answer(first, &mut behind).await;
-        assert_eq!((records(&log, "activity_fresh").await, behind.len()), (1, 1));
+        compactor.answer(first, &mut memory).await;
+        assert_eq!((records(&log, "activity_fresh").await, memory.behind.len()), (1, 1));
         run(&log, &allow).await;
         let second = remembered(&log).await;
         clock.advance(3_600);
-        compactor.answer(second, &mut behind).await;
-        assert_eq!((records(&log, "activity_fresh").await, behind.len()), (0, 0));
+        compactor.answer(second, &mut memory).await;
+        assert_eq!((records(&log, "activity_fresh").await, memory.behind.len()), (0, 0));
         assert_eq!(records(&log, "activity_segments").await, 2);
         // And again from memory.
         let third = remembered(&log).await;
-        compactor.answer(third, &mut behind).await;
+        compactor.answer(third, &mut memory).await;
         assert_eq!(records(&log, "activity_fresh").await, 0);
     }
+
+    async fn uses_are_noted_and_counted_once_in_a_while_and_told_meanwhile(store: TestStore) {
+        let clock = Arc::new(TestClock::default());
+        let log = log_by(&store, clock.clone()).await;
+        let (compactor, mut memory) = (log.compactor(), Memory::default());
+        let mut notes = Vec::new();
+        for uses in 1..=66 {
+            let asked = remembered(&log).await;
+            compactor.answer(asked, &mut memory).await;
+            let noted = records(&log, "activity_uses").await;
+            assert_eq!(noted + counted(&log).await, uses);
+            assert_eq!(log.uses_since_the_hour(tenant(), "secret", log.clock().now()).await, Ok(uses));
+            notes.push(noted);
+        }
+        // The first is counted with whatever is there, and then thirty-two together.
+        let expected: Vec<_> = [0].into_iter().chain(1..=31).chain(0..=31).chain(0..=1).collect();
+        assert_eq!(notes, expected);
+        assert_eq!(log.keep_house().await, Ok(0));
+        assert_eq!((records(&log, "activity_uses").await, counted(&log).await), (0, 66));
+        // In another hour they are not added to those of before. What the log itself would put together then is not.
+        let another = log_by(&store, clock.clone()).await;
+        log.close().await;
+        clock.advance(2 * 3_600);
+        for noted in [0, 1] {
+            let asked = remembered(&another).await;
+            another.compactor().answer(asked, &mut memory).await;
+            assert_eq!(records(&another, "activity_uses").await, noted);
+        }
+    }
+
+    async fn what_many_credentials_used_is_counted_at_once(store: TestStore) {
+        let log = log_on(&store).await;
+        let (compactor, mut memory) = (log.compactor(), Memory::default());
+        for (credentials, noted) in [(1, 0), (200, 200), (769, 200), (1, 201)] {
+            let names = (0..credentials).map(|number| format!("secret{number}"));
+            let asked = remembered_of(&log, names.collect()).await;
+            compactor.answer(asked, &mut memory).await;
+            assert_eq!(records(&log, "activity_uses").await, noted);
+        }
+        assert_eq!(counted(&log).await, 1 + 769);
+    }
+
+    async fn a_note_that_another_has_counted_is_not_counted_again(store: TestStore) {
+        let log = log_on(&store).await;
+        let (compactor, mut memory) = (log.compactor(), Memory::default());
+        for _ in 0..3 {
+            let asked = remembered(&log).await;
+            compactor.answer(asked, &mut memory).await;
+        }
+        let notes = compactor.notes(tenant()).await.unwrap();
+        assert_eq!(notes.len(), 2);
+        let made = || Made::counted(tenant(), &notes).unwrap();
+        assert_eq!(compactor.replace(made()).await, Ok(true));
+        assert_eq!(compactor.replace(made()).await, Ok(false));
+        assert_eq!((records(&log, "activity_uses").await, counted(&log).await), (0, 3));
+    }
+
+    async fn whatever_nodes_do_each_use_is_counted_once(store: TestStore) {
+        for seed in 0..4 {
+            let store = &store;
+            let clock = Arc::new(TestClock::default());
+            let tenant = TenantId::from_bytes([10 + seed; 16]);
+            // Half of it is before midnight.
+            clock.advance(23 * 3_600);
+            let nodes = [log_by(store, clock.clone()).await, log_by(store, clock.clone()).await];
+            let mut memories = [Memory::default(), Memory::default()];
+            let (mut chance, mut expected) = (u32::from(seed) + 1, 0);
+            for _ in 0..60 {
+                chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let which = (chance >> 16) as usize % 2;
+                let (log, memory) = (&nodes[which], &mut memories[which]);
+                match (chance >> 20) % 10 {
+                    0 => clock.advance(1_900),
+                    1 => drop(log.keep_house().await.unwrap()),
+                    2 => drop(log.compact(tenant).await.unwrap()),
+                    many => {
+                        let names = (0..many * 4).map(|number| format!("secret{number}"));
+                        let asked = remembered_by(log, tenant, names.collect()).await;
+                        log.compactor().answer(asked, memory).await;
+                        expected += i64::from(many * 4);
+                    }
+                }
+                let told = nodes[1 - which].issued_since(tenant, Timestamp::from_micros(0), 3_600).await.unwrap();
+                assert_eq!(told.iter().map(|count| count.times).sum::<i64>(), expected);
+            }
+            nodes[0].compact(tenant).await.unwrap();
+            let days = nodes[0].issued_since(tenant, Timestamp::from_micros(0), 86_400).await.unwrap();
+            assert_eq!(days.iter().map(|count| count.times).sum::<i64>(), expected);
+            counted(&nodes[0]).await;
+        }
+    }
+}
+
+/// How many uses are counted, by the hours of credentials and by the days of clients, which agree on each day.
+async fn counted(log: &TokenLog) -> i64 {
+    let by_day = async |table, day| {
+        let schema = log.schema();
+        let sql = format!(
+            "SELECT CAST({day} AS BIGINT), CAST(SUM(uses) AS BIGINT) FROM {schema}.{table} GROUP BY 1 ORDER BY 1"
+        );
+        fetch_all!(log.database(), (i64, i64), &sql).unwrap()
+    };
+    let hours = by_day("credential_use", "hour / 24 * 86400000000").await;
+    assert_eq!(hours, by_day("client_days", "begins_at").await);
+    hours.iter().map(|(_, uses)| uses).sum()
 }
 
 /// A record is issued; gives what is asked of whoever puts together, by its writer.
 async fn remembered(log: &TokenLog) -> Asked {
-    let entry = Entry::new(tenant(), log.clock().now(), Kind::TokenIssued);
-    let lines = vec![Written::of(&entry).unwrap()];
-    log.queue(entry).unwrap();
+    remembered_of(log, vec!["secret".to_owned()]).await
+}
+
+/// One with each of these credentials.
+async fn remembered_of(log: &TokenLog, credentials: Vec<String>) -> Asked {
+    remembered_by(log, tenant(), credentials).await
+}
+
+async fn remembered_by(log: &TokenLog, tenant: TenantId, credentials: Vec<String>) -> Asked {
+    let now = log.clock().now();
+    let mut lines = Vec::new();
+    for credential in credentials {
+        let entry = Entry {
+            client: Some(format!("client of {credential}").into()),
+            credential: Some(credential.into()),
+            ..Entry::new(tenant, now, Kind::TokenIssued)
+        };
+        lines.push(Written::of(&entry).unwrap());
+        log.queue(entry).unwrap();
+    }
     log.drain().await;
-    let newest = format!(
-        "SELECT position, first_at FROM {}.activity_fresh ORDER BY position DESC LIMIT 1",
+    // What is older was written before.
+    let rows = format!(
+        "SELECT position, first_at, records FROM {}.activity_fresh WHERE tenant_id = $1 ORDER BY position DESC",
         log.schema()
     );
-    let (position, first_at) = fetch_one!(log.database(), (i64, i64), &newest).unwrap();
+    let rows = fetch_all!(log.database(), (i64, i64, i64), &rows, tenant.to_string()).unwrap();
     let (compactor, mut asked) = mpsc::channel(1);
     let mut due = Due::new(compactor);
-    due.wrote_row(tenant(), position, first_at, lines);
-    due.tick(log.clock().now().plus_seconds(3_600));
+    for (position, first_at, records) in rows {
+        if let Some(before) = lines.len().checked_sub(usize::try_from(records).unwrap()) {
+            due.wrote_row(tenant, position, first_at, lines.split_off(before));
+        }
+    }
+    due.tick(now.plus_seconds(3_600));
     asked.try_recv().unwrap()
 }
