@@ -51,3 +51,4 @@ mod sweep;
 mod tenant_life;
 mod token_requests;
 mod token_rules;
+mod waiting_changes;

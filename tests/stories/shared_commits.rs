@@ -1,9 +1,7 @@
 //! Changes that share a transaction: each comes to what it would have come to by itself.
 
-use std::time::{Duration, Instant};
-
-use chancery_domain::{TenantId, Timestamp};
-use chancery_event_store::{Backend, Tx, execute, fetch_one};
+use chancery_domain::TenantId;
+use chancery_event_store::{Backend, execute, fetch_one};
 use chancery_testkit::stores::TestStore;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -11,64 +9,15 @@ use tokio::sync::oneshot;
 
 use crate::{
     first_token::roll,
-    support::{Answer, GraphQl, World, run_sql, story, tenant_admin},
+    support::{
+        Answer, GraphQl, World,
+        changes::{
+            GROUPS, TURNS, codes, create, describe, disable, hold, hold_client, id_of, tenants,
+            turns_of_one, until, until_locked_out, until_queued, until_turns,
+        },
+        run_sql, story, tenant_admin,
+    },
 };
-
-const TURNS: &str = "chancery_change_wait_duration_seconds_count";
-const GROUPS: &str = "chancery_change_group_size_count";
-
-/// Asks until it is so. What is waited for comes by itself.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let since = Instant::now();
-    while !is_so().await {
-        assert!(since.elapsed() < Duration::from_mins(1), "not {what}");
-        tokio::task::yield_now().await;
-    }
-}
-
-async fn until_turns(world: &World, turns: u64) {
-    until("that many turns", async || {
-        world.counted(TURNS).await >= turns
-    })
-    .await;
-}
-
-async fn until_queued(world: &World, changes: u64) {
-    let queued = async || world.counted("chancery_change_queue").await == changes;
-    until("that many in the queue", queued).await;
-}
-
-/// How many backends wait for somebody's lock.
-async fn until_locked_out(world: &World, backends: i64) {
-    let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let locked_out = async || {
-        let (waiting,) = fetch_one!(&*world.store, (i64,), waiting).unwrap();
-        waiting == backends
-    };
-    until("locked out", locked_out).await;
-}
-
-async fn id_of(operator: &GraphQl<'_>, slug: &str) -> TenantId {
-    let query = format!("{{ tenant(slug: \"{slug}\") {{ id }} }}");
-    let tenant = operator.query("tenant", &query).await.data();
-    tenant["id"].as_str().unwrap().parse().unwrap()
-}
-
-/// Until this is dropped nobody else changes this tenant; on SQLite nobody changes anything.
-async fn hold(world: &World, tenant: TenantId) -> Tx {
-    let mut tx = world.store.begin().await.unwrap();
-    let long_ago = Timestamp::from_micros(0);
-    tx.take_numbers(tenant, 0, long_ago).await.unwrap();
-    tx
-}
-
-/// How often the turn of a change comes that has to wait for its tenant: on PostgreSQL it finds out in a lane for all.
-fn turns_of_one(world: &World) -> u64 {
-    match world.store.backend() {
-        Backend::Postgres => 2,
-        Backend::Sqlite => 1,
-    }
-}
 
 /// What becomes of changes of Acme that come while the first one is under way: the first one's answer, theirs, and in
 /// how many groups they were made.
@@ -100,14 +49,10 @@ async fn meanwhile<F: Future<Output = Answer>>(
     (first, others, groups)
 }
 
-/// The code of each answer that is an error.
-fn codes(answers: &[Answer]) -> Vec<&str> {
-    let told = answers.iter();
-    told.map(|answer| match answer.body.get("errors") {
-        Some(_) => answer.code(),
-        None => "made",
-    })
-    .collect()
+/// An administrator of Acme alone, and their client.
+async fn admin_of_acme(world: &World) -> (GraphQl<'_>, String) {
+    let (client, secret) = tenant_admin(world, "acme").await;
+    (world.admin("acme", &client, &secret).await, client)
 }
 
 /// In how many transactions the last entries of a tenant were written.
@@ -117,28 +62,12 @@ async fn transactions_of_last(world: &World, tenant: TenantId, entries: i64) -> 
     many
 }
 
-async fn disable(by: &GraphQl<'_>, client: &str) -> Answer {
-    let input = json!({"client": client, "reason": "leaves"});
-    by.mutation("disableClient", "replayed", input).await
-}
-
-async fn describe(by: &GraphQl<'_>, client: &str, text: &str) -> Answer {
-    let input = json!({"client": client, "description": text});
-    by.mutation("updateClient", "client { id }", input).await
-}
-
-async fn create(by: &GraphQl<'_>, tenant: &str, name: &str, command: Option<&str>) -> Answer {
-    let input = json!({"tenant": tenant, "name": name, "commandId": command});
-    by.mutation("createClient", "client { id }", input).await
-}
-
 story! {
     /// A caller is disabled while its change waits with others': it is refused, and they are made together all the same.
     async fn one_that_is_refused_takes_nothing_from_the_others(world: World) {
         let acme = world.acme().await;
         let operator = world.operator().await;
-        let (client, secret) = tenant_admin(&world, "acme").await;
-        let admin = world.admin("acme", &client, &secret).await;
+        let (admin, client) = admin_of_acme(&world).await;
         let others = ["one", "refused", "two"].map(|name| {
             let by = if name == "refused" { &admin } else { &operator };
             create(by, "acme", name, None)
@@ -164,8 +93,7 @@ story! {
     async fn all_that_share_may_be_refused(world: World) {
         world.acme().await;
         let operator = world.operator().await;
-        let (client, secret) = tenant_admin(&world, "acme").await;
-        let admin = world.admin("acme", &client, &secret).await;
+        let (admin, client) = admin_of_acme(&world).await;
         let before = roll(&world, "acme").await.len();
         let others = ["one", "two", "three"].map(|name| create(&admin, "acme", name, None));
         let (first, others, _) = meanwhile(&world, disable(&operator, &client), others.into()).await;
@@ -313,18 +241,6 @@ async fn another_operator(world: &World) -> (GraphQl<'_>, String) {
     (admin, client)
 }
 
-/// Until this is dropped nobody else changes this client.
-async fn hold_client(world: &World, client: &str) -> Tx {
-    let mut tx = world.store.begin().await.unwrap();
-    execute!(
-        &mut tx,
-        "SELECT 1 FROM clients WHERE client_id = $1 FOR UPDATE",
-        client
-    )
-    .unwrap();
-    tx
-}
-
 /// Two changes of Acme that share a transaction, by the first operator and by another one. While they are written, this
 /// happens.
 async fn while_they_are_written(
@@ -395,22 +311,6 @@ async fn a_shared_change_ends_with_the_key_that_signed_its_callers_tokens() {
             .data();
     });
     assert_eq!(codes(&answers.await), ["UNAUTHENTICATED"; 2]);
-}
-
-/// So many tenants, each with a client.
-async fn tenants(operator: &GraphQl<'_>, many: usize) -> Vec<(String, String)> {
-    let mut made = Vec::new();
-    for number in 0..many {
-        let slug = format!("tenant-{number}");
-        let input = json!({"slug": slug, "displayName": slug});
-        operator
-            .mutation("createTenant", "tenant { id }", input)
-            .await
-            .data();
-        let client = create(operator, &slug, "client", None).await.data();
-        made.push((slug, client["client"]["id"].as_str().unwrap().to_owned()));
-    }
-    made
 }
 
 /// Small changes of several tenants share a transaction on PostgreSQL, and each roll and each row is as it should be.

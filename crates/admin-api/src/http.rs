@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use chancery_application::{Application, ClientAddress};
+use chancery_application::{Application, ClientAddress, Deadline};
 use chancery_domain::json::RESERVED_NAMES;
 use chancery_telemetry::TraceContext;
 use http::{
@@ -132,6 +132,8 @@ impl AdminApi {
         trace: &TraceContext,
         address: Option<ClientAddress>,
     ) -> Result<Response, Box<Response>> {
+        // Who waits for it waits from now on, also while it is found out who asks.
+        let deadline = Deadline::from_now();
         let caller = auth::caller(&self.application, token, trace.trace_id(), address).await?;
         let body =
             Body::parse(body).map_err(|message| refused(StatusCode::BAD_REQUEST, &message))?;
@@ -139,6 +141,7 @@ impl AdminApi {
             self.application.clone(),
             caller,
             trace.trace_id().to_owned(),
+            deadline,
         );
         let mut response = match body.prepare(self.options.introspection) {
             Ok(request) => self.schema.execute(request.data(session)).await,

@@ -53,8 +53,10 @@ pub(crate) fn parsed<I: Input>(
         }),
         None => None,
     };
-    let trace_id = Some(Session::of(ctx)?.trace_id.clone());
-    Ok((input, Request::new(remember, trace_id)))
+    let session = Session::of(ctx)?;
+    let trace_id = Some(session.trace_id.clone());
+    let request = Request::new(remember, trace_id).until(session.deadline);
+    Ok((input, request))
 }
 
 /// The digest of a mutation and its input: whether it comes in variables or in the document, and in

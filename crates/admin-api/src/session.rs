@@ -11,7 +11,7 @@ use async_graphql::{
     Context,
     dataloader::{DataLoader, Loader},
 };
-use chancery_application::{Application, Caller, Counts, Error, LastUse, Moment};
+use chancery_application::{Application, Caller, Counts, Deadline, Error, LastUse, Moment};
 use chancery_domain::{
     ApiId, ClientId, CredentialId, Row, TenantId, Timestamp, api::Api, key_ring::KeyRing,
     secret_rotation::SecretRotation, tenant::Tenant,
@@ -34,12 +34,19 @@ pub(crate) struct Session {
     pub(crate) caller: Caller,
     /// The W3C trace id that a change is recorded with.
     pub(crate) trace_id: String,
+    /// Until when a change may begin.
+    pub(crate) deadline: Deadline,
     reads: DataLoader<Reads>,
 }
 
 impl Session {
     /// The session of a caller that was authenticated for this request.
-    pub(crate) fn new(application: Application, caller: Caller, trace_id: String) -> Self {
+    pub(crate) fn new(
+        application: Application,
+        caller: Caller,
+        trace_id: String,
+        deadline: Deadline,
+    ) -> Self {
         let caller = caller.in_trace(&trace_id);
         let reads = Reads {
             application: application.clone(),
@@ -49,6 +56,7 @@ impl Session {
             application,
             caller,
             trace_id,
+            deadline,
             reads: DataLoader::new(reads, tokio::spawn),
         }
     }

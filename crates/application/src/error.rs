@@ -2,6 +2,8 @@ use chancery_crypto::{HasherError, SealError, SigningKeyError};
 use chancery_domain::{ClockFault, Faults, Refusal, Timestamp, value::ApiIdentifier};
 use chancery_event_store::StoreError;
 
+use crate::together::NotDone;
+
 /// Why something was not done. Nothing has changed, except where [`Error::Unavailable`] says that it
 /// is not known; then the same `commandId` finds out.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +99,16 @@ impl From<Refusal> for Error {
             Refusal::NotFound { what } => Self::NotFound { what },
             Refusal::Invalid(faults) => Self::Invalid(faults),
             refusal => Self::Refused(refusal),
+        }
+    }
+}
+
+/// A change that was not done, or of which that is not known.
+impl From<NotDone> for Error {
+    fn from(why: NotDone) -> Self {
+        match why {
+            NotDone::Late | NotDone::Unknown => Self::Unavailable(Box::new(why)),
+            NotDone::Lost => Self::Internal(Box::new(why)),
         }
     }
 }

@@ -14,14 +14,17 @@ use serde::{
     Serialize,
     de::{DeserializeOwned, IgnoredAny},
 };
+use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use crate::{
     Application,
     access::{Caller, Guarded, guard_escalation},
+    deadline::Deadline,
     error::Error,
     expected::Expected,
     group::Job,
+    together::{LIMIT, NotDone},
     write::{WriteError, Written},
 };
 
@@ -61,18 +64,28 @@ pub struct Request {
     pub remember: Option<Remember>,
     /// The W3C trace in which it happens.
     pub trace_id: Option<String>,
+    /// Until when it may begin.
+    deadline: Deadline,
     /// The version on which the caller decided. A retry is answered before it is looked at.
     expected: Option<Expected>,
 }
 
 impl Request {
-    /// What comes with a command.
+    /// What comes with a command that is asked for now.
     pub fn new(remember: Option<Remember>, trace_id: Option<String>) -> Self {
         Self {
             remember,
             trace_id,
+            deadline: Deadline::from_now(),
             expected: None,
         }
+    }
+
+    /// The same for one that was asked for before.
+    #[must_use]
+    pub fn until(mut self, deadline: Deadline) -> Self {
+        self.deadline = deadline;
+        self
     }
 
     /// The same for a change that is to be made on this version of the stream, where there is one.
@@ -204,6 +217,9 @@ pub(crate) struct Decided {
     pub(crate) now: Timestamp,
 }
 
+/// What was decided, and what came of writing it, where there was anything to write.
+type Tried = (Arc<Decided>, Option<Result<Written, WriteError>>);
+
 pub(crate) struct Work {
     application: Application,
     caller: Caller,
@@ -234,49 +250,72 @@ impl Work {
     }
 
     async fn attempt(self: &Arc<Self>, attempt: Attempt) -> Result<Outcome, Error> {
-        let parts = &self.application.parts;
-        let tenant = self.command.tenant();
-        let streams = self.command.reads();
-        let now = parts.clock.now();
-        parts.clock.trusted()?;
-
-        let (held, decided) = match attempt {
-            Attempt::Optimistic => {
-                let load = parts.store.load(tenant, &streams);
-                let read = load.instrument(stage!("load")).await?;
-                (None, self.decide(read, now)?)
-            }
-            Attempt::Locked => {
-                let turn = self.application.turns.take(tenant).await;
-                let turn = turn.map_err(|late| Error::Unavailable(Box::new(late)))?;
-                let mut tx = parts.store.begin().await?;
-                let numbers = tx.take_numbers(tenant, 0, now).await?;
-                self.application.now_after(tenant, numbers.recorded_at())?;
-                let read = tx.load(tenant, &streams).await?;
-                (Some((tx, turn)), self.decide(read, now)?)
-            }
+        let tried = match attempt {
+            Attempt::Optimistic => self.optimistically().await,
+            // Else a connection that says nothing any more would keep the tenant's turn for good.
+            Attempt::Locked => timeout(LIMIT, self.under_lock())
+                .await
+                .unwrap_or_else(|_| Err(NotDone::Unknown.into())),
         };
-        if decided.change.is_empty() && self.request.remember.is_none() {
-            return Ok(Outcome::Committed(Done {
-                recorded: Vec::new(),
-                after: decided.read,
-                saved: Saved::default(),
-            }));
-        }
-        let decided = Arc::new(decided);
-        let job = Job::new(self, &decided);
-        let written = match held {
-            Some((tx, _turn)) => job.write_and_commit(tx).await,
-            None => self.application.change_together(job).await,
-        };
+        let (decided, written) = tried?;
         match written {
-            Ok(written) => Ok(self.committed(&decided, written).await),
-            Err(WriteError::Overtaken | WriteError::Busy | WriteError::Slow) => {
+            None => Ok(Outcome::Committed(Done {
+                recorded: Vec::new(),
+                after: decided.read.after(&decided.change),
+                saved: Saved::default(),
+            })),
+            Some(Ok(written)) => Ok(self.committed(&decided, written).await),
+            Some(Err(WriteError::Overtaken | WriteError::Busy | WriteError::Slow)) => {
                 Ok(Outcome::Overtaken)
             }
-            Err(WriteError::AlreadyRemembered) => Ok(Outcome::AlreadyRemembered),
-            Err(WriteError::Failed(error)) => Err(error),
+            Some(Err(WriteError::AlreadyRemembered)) => Ok(Outcome::AlreadyRemembered),
+            Some(Err(WriteError::Failed(error))) => Err(error),
         }
+    }
+
+    async fn optimistically(self: &Arc<Self>) -> Result<Tried, Error> {
+        let store = &self.application.parts.store;
+        let now = self.now()?;
+        let streams = self.command.reads();
+        let load = store.load(self.command.tenant(), &streams);
+        let read = load.instrument(stage!("load")).await?;
+        let decided = self.decide(read, now)?;
+        if self.is_nothing(&decided) {
+            return Ok((decided, None));
+        }
+        let job = Job::new(self, &decided);
+        let written = self.application.change_together(job).await;
+        Ok((decided, Some(written)))
+    }
+
+    async fn under_lock(self: &Arc<Self>) -> Result<Tried, Error> {
+        let (application, tenant) = (&self.application, self.command.tenant());
+        let now = self.now()?;
+        let _turn = application.turns.take(tenant, self.deadline()).await?;
+        let mut tx = application.parts.store.begin().await?;
+        self.in_time()?;
+        let numbers = tx.take_numbers(tenant, 0, now).await?;
+        application.now_after(tenant, numbers.recorded_at())?;
+        let read = tx.load(tenant, &self.command.reads()).await?;
+        let decided = self.decide(read, now)?;
+        if self.is_nothing(&decided) {
+            return Ok((decided, None));
+        }
+        let written = Job::new(self, &decided).write_and_commit(tx).await;
+        Ok((decided, Some(written)))
+    }
+
+    /// The present, by which it is decided.
+    fn now(&self) -> Result<Timestamp, Error> {
+        let clock = &self.application.parts.clock;
+        let now = clock.now();
+        clock.trusted()?;
+        Ok(now)
+    }
+
+    /// Whether there is nothing to write: not even that it was asked for.
+    fn is_nothing(&self, decided: &Decided) -> bool {
+        decided.change.is_empty() && self.request.remember.is_none()
     }
 
     /// Tells of what is committed.
@@ -304,18 +343,34 @@ impl Work {
         })
     }
 
-    fn decide(&self, read: ReadSet, now: Timestamp) -> Result<Decided, Error> {
+    fn decide(&self, read: ReadSet, now: Timestamp) -> Result<Arc<Decided>, Error> {
         if let Some(expected) = self.request.expected {
             expected.among(&read)?;
         }
         let change = stage!("decide").in_scope(|| self.command.decide(&read, now))?;
         guard_escalation(&self.caller, &read, &change)?;
-        Ok(Decided { read, change, now })
+        Ok(Arc::new(Decided { read, change, now }))
     }
 
     /// The tenant that it changes.
     pub(crate) fn tenant(&self) -> TenantId {
         self.command.tenant()
+    }
+
+    /// Until when it may begin.
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.request.deadline
+    }
+
+    /// Whether it may begin still.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub(crate) fn in_time(&self) -> Result<(), Error> {
+        if self.deadline().is_over() {
+            return Err(NotDone::Late.into());
+        }
+        Ok(())
     }
 
     pub(crate) fn application(&self) -> &Application {

@@ -20,10 +20,11 @@ use tracing::{Instrument as _, Span};
 
 use crate::{
     Application,
+    deadline::Deadline,
     execute::{Decided, Work},
     operators,
-    settle::{Failed, Makes, lost, settle, unavailable},
-    together::{Lanes, NotDone},
+    settle::{Failed, Makes, lost, settle},
+    together::{Comes, Lanes, NotDone},
     turns::{Turn, Turns},
     write::{Lock, NotWritten, WriteError, Written, Wrong, look_again, take_numbers, write},
 };
@@ -77,10 +78,10 @@ pub(crate) fn changes(tasks: TaskTracker, store: Store, turns: Arc<Turns>) -> Ch
                 store: &store,
                 jobs: &jobs,
             };
-            let Ok(_turn) = group.turn(&turns).await else {
-                return (jobs.iter().map(|_| Err(unavailable(NotDone::Late)))).collect();
-            };
-            group.made().await
+            match group.turn(&turns).await {
+                Ok(_turn) => group.made().await,
+                Err(why) => jobs.iter().map(|_| Err(why.into())).collect(),
+            }
         }) as BoxFuture<'static, _>
     })
 }
@@ -116,8 +117,7 @@ impl Application {
     async fn pass(&self, lane: Lane, job: Job) -> Answer {
         match self.changes.pass(lane, job).await {
             Ok(answer) => answer,
-            Err(NotDone::Lost) => Err(lost()),
-            Err(why) => Err(unavailable(why)),
+            Err(why) => Err(why.into()),
         }
     }
 
@@ -134,13 +134,17 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
-    /// A turn where it waits for a tenant's lock.
+    /// A turn where it waits for a tenant's lock, as long as any of them may begin.
     async fn turn(&self, turns: &Arc<Turns>) -> Result<Option<Turn>, NotDone> {
-        match self.jobs.first() {
-            Some(job) if job.lock == Lock::Wait && self.store.backend() == Backend::Postgres => {
-                turns.take(job.work.tenant()).await.map(Some)
-            }
-            _ => Ok(None),
+        let (first, last) = (
+            self.jobs.first(),
+            self.jobs.iter().map(Comes::deadline).max(),
+        );
+        let waits =
+            first.filter(|job| job.lock == Lock::Wait && self.store.backend() == Backend::Postgres);
+        match waits.zip(last) {
+            Some((job, deadline)) => turns.take(job.tenant(), deadline).await.map(Some),
+            None => Ok(None),
         }
     }
 
@@ -174,6 +178,11 @@ impl Group<'_> {
 
 impl Makes for Group<'_> {
     type Made = Written;
+
+    fn is_late(&self, place: usize) -> bool {
+        let job = self.jobs.get(place);
+        job.is_some_and(|job| job.deadline().is_over())
+    }
 
     async fn together(
         &self,
@@ -232,6 +241,16 @@ async fn write_together(
     }
     wrong.none()?;
     Ok(written)
+}
+
+impl Comes for Job {
+    fn tenant(&self) -> TenantId {
+        self.work.tenant()
+    }
+
+    fn deadline(&self) -> Deadline {
+        self.work.deadline()
+    }
 }
 
 impl Job {

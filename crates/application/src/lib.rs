@@ -10,6 +10,7 @@ mod authenticate;
 mod bearer;
 mod calendar;
 mod clients;
+mod deadline;
 mod difference;
 mod error;
 mod execute;
@@ -28,6 +29,7 @@ mod operators;
 mod page;
 mod policy_preview;
 mod present;
+mod queue;
 mod roll;
 mod rotation;
 mod sealing;
@@ -56,6 +58,7 @@ pub use chancery_token_log::{
     text_of_record, trace_of_record,
 };
 pub use clients::{ClientChange, ClientChanged, ClientCreated, GrantInput, NewClient};
+pub use deadline::Deadline;
 pub use difference::DifferencePage;
 pub use error::Error;
 pub use execute::{InputDigest, Remember, Request};

@@ -8,11 +8,10 @@ use std::{
 
 use chancery_event_store::StoreError;
 use futures_util::FutureExt;
-use tokio::time::Instant;
 
 use crate::{
     error::Error,
-    together::{NotDone, PATIENCE},
+    together::NotDone,
     write::{NotWritten, WriteError},
 };
 
@@ -62,18 +61,17 @@ fn holds_for_all(error: &StoreError) -> bool {
     }
 }
 
-pub(crate) fn unavailable(why: NotDone) -> WriteError {
-    Error::Unavailable(Box::new(why)).into()
-}
-
 pub(crate) fn lost() -> WriteError {
-    Error::Internal(Box::new(NotDone::Lost)).into()
+    NotDone::Lost.into()
 }
 
 /// How changes are made, which are known by their places.
 pub(crate) trait Makes: Sync {
     /// What comes of one.
     type Made: Send;
+
+    /// Whether it is too late to begin with this one.
+    fn is_late(&self, place: usize) -> bool;
 
     /// Makes these, all of them or none. From when it says that it `commits` it is not known whether it has.
     fn together(
@@ -110,7 +108,11 @@ async fn make_together<M: Makes>(
     mut places: Vec<usize>,
     answers: &mut Answers<M::Made>,
 ) -> Vec<usize> {
-    while places.len() > 1 {
+    loop {
+        places.retain(|place| in_time(makes, *place, answers));
+        if places.len() <= 1 {
+            return places;
+        }
         let commits = AtomicBool::new(false);
         let attempt = AssertUnwindSafe(makes.together(&places, &commits)).catch_unwind();
         match attempt.await {
@@ -143,18 +145,26 @@ async fn make_together<M: Makes>(
             Ok(Err(_)) | Err(_) => return places,
         }
     }
-    places
+}
+
+/// Whether this one may begin; else it is told that it is late.
+fn in_time<M: Makes>(makes: &M, place: usize, answers: &mut Answers<M::Made>) -> bool {
+    let late = makes.is_late(place);
+    if late {
+        answers.insert(place, Err(NotDone::Late.into()));
+    }
+    !late
 }
 
 async fn make_alone<M: Makes>(makes: &M, places: Vec<usize>, answers: &mut Answers<M::Made>) {
-    let begun = Instant::now();
     let mut away: Option<StoreError> = None;
     for place in places {
+        // Each may wait as long for the same as the one before.
+        if !in_time(makes, place, answers) {
+            continue;
+        }
         let answer = if let Some(error) = &away {
             Err(error.clone().into())
-        } else if begun.elapsed() >= PATIENCE {
-            // Each would wait as long for the same, and those who come after them too.
-            Err(unavailable(NotDone::Late))
         } else {
             let made = AssertUnwindSafe(makes.alone(place)).catch_unwind();
             match made.await {

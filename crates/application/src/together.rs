@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use chancery_domain::TenantId;
 use chancery_telemetry::{Family, Histogram};
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
@@ -19,18 +20,14 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
+use crate::{deadline::Deadline, queue::Queue};
+
 /// How much is done together. Whoever waits, waits for all of it.
 const TOGETHER: usize = 32;
 
-/// How long one waits for their turn: no longer than for a connection.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long a group may take, which is longer than the store takes to give up. A connection that says nothing any more
-/// would else stop its lane for good.
-const LIMIT: Duration = Duration::from_secs(30);
-
-/// How many wait in a lane: more than are done within the time that they wait.
-const WAITING: usize = 4_096;
+/// How long what has begun may take, which is longer than the store takes to give up. A connection that says nothing any
+/// more would else stop its lane for good.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// Why a job was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,25 +43,34 @@ pub(crate) enum NotDone {
     Lost,
 }
 
+/// What comes to a lane.
+pub(crate) trait Comes: Send + 'static {
+    /// Whose it is.
+    fn tenant(&self) -> TenantId;
+
+    /// Until when it may begin.
+    fn deadline(&self) -> Deadline;
+}
+
 /// A job, and who waits for its answer.
 struct Waits<J, A> {
-    number: u64,
     since: Instant,
     job: J,
     answer: oneshot::Sender<Result<A, NotDone>>,
 }
 
-type Waiting<J, A> = Vec<Waits<J, A>>;
+type Waiting<K, J, A> = HashMap<K, Queue<Waits<J, A>>>;
 
 type Do<J, A> = dyn Fn(Vec<J>) -> BoxFuture<'static, Vec<A>> + Send + Sync;
 
-/// Lanes, in each of which one group of jobs is done at a time, in the order in which they came. A lane that nobody
-/// is in takes no memory.
+/// Lanes, in each of which one group of jobs is done at a time: of the tenants in turn, and of each in the order in which
+/// they came. A lane that nobody is in takes no memory.
 pub(crate) struct Lanes<K, J, A> {
     tasks: TaskTracker,
+    /// The next one who comes; counted while `waiting` is locked.
     next: AtomicU64,
     /// Those who wait in each lane where something is under way.
-    waiting: Mutex<HashMap<K, Waiting<J, A>>>,
+    waiting: Mutex<Waiting<K, J, A>>,
     /// Does some jobs and gives the answer to each, in their order.
     each: Box<Do<J, A>>,
     /// From when a job came until its turn came.
@@ -76,7 +82,7 @@ pub(crate) struct Lanes<K, J, A> {
 impl<K, J, A> Lanes<K, J, A>
 where
     K: Clone + Eq + Hash + Send + 'static,
-    J: Send + 'static,
+    J: Comes,
     A: Send + 'static,
 {
     pub(crate) fn new(
@@ -95,43 +101,40 @@ where
 
     /// The answer to a job, once it was done in this lane.
     pub(crate) async fn pass(self: &Arc<Self>, lane: K, job: J) -> Result<A, NotDone> {
+        let (tenant, deadline) = (job.tenant(), job.deadline());
         let (answer, mut answered) = oneshot::channel();
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let idle = {
+        let waits = Waits {
+            since: Instant::now(),
+            job,
+            answer,
+        };
+        let (number, idle) = {
             let mut waiting = self.waiting();
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
             let idle = !waiting.contains_key(&lane);
             let in_lane = waiting.entry(lane.clone()).or_default();
-            if in_lane.len() >= WAITING {
+            if in_lane.come(tenant, number, waits).is_err() {
                 return Err(NotDone::Late);
             }
-            in_lane.push(Waits {
-                number,
-                since: Instant::now(),
-                job,
-                answer,
-            });
-            idle
+            (number, idle)
         };
         if idle {
             // A task of its own, since whoever came first may go away while others wait.
             self.tasks.spawn(Arc::clone(self).drive(lane.clone()));
         }
-        match timeout(PATIENCE, &mut answered).await {
+        match deadline.wait(&mut answered).await {
             Ok(answer) => answer.unwrap_or(Err(NotDone::Lost)),
-            Err(_) if self.leaves(&lane, number) => Err(NotDone::Late),
+            Err(why) if self.leaves(&lane, tenant, number) => Err(why),
             // It is being done, which has a limit of its own.
             Err(_) => answered.await.unwrap_or(Err(NotDone::Lost)),
         }
     }
 
     /// Takes a job out of its lane, if its turn has not come.
-    fn leaves(&self, lane: &K, number: u64) -> bool {
+    fn leaves(&self, lane: &K, tenant: TenantId, number: u64) -> bool {
         let mut waiting = self.waiting();
-        let Some(in_lane) = waiting.get_mut(lane) else {
-            return false;
-        };
-        let place = in_lane.iter().position(|waits| waits.number == number);
-        place.map(|place| in_lane.remove(place)).is_some()
+        let in_lane = waiting.get_mut(lane);
+        in_lane.is_some_and(|in_lane| in_lane.leave(tenant, number).is_some())
     }
 
     /// Does what waits until nothing waits.
@@ -164,18 +167,24 @@ where
         }
     }
 
-    /// Those whose turn it is; none: the lane is left.
-    fn next(&self, lane: &K) -> Option<Waiting<J, A>> {
+    /// Those whose turn it is, without those for whom it comes too late; none: the lane is left.
+    fn next(&self, lane: &K) -> Option<Vec<Waits<J, A>>> {
         let mut waiting = self.waiting();
         let in_lane = waiting.get_mut(lane)?;
-        if in_lane.is_empty() {
+        let mut group = Vec::new();
+        while group.len() < TOGETHER
+            && let Some(waits) = in_lane.next()
+        {
+            if waits.job.deadline().is_over() {
+                let _ = waits.answer.send(Err(NotDone::Late));
+                continue;
+            }
+            self.waits.took(waits.since.elapsed());
+            group.push(waits);
+        }
+        if group.is_empty() {
             waiting.remove(lane);
             return None;
-        }
-        let group = in_lane.len().min(TOGETHER);
-        let group: Waiting<J, A> = in_lane.drain(..group).collect();
-        for waits in &group {
-            self.waits.took(waits.since.elapsed());
         }
         self.sizes.size(group.len());
         Some(group)
@@ -187,7 +196,7 @@ where
         reason = "far fewer than 2^52 wait at a time"
     )]
     pub(crate) fn families(&self) -> Vec<Family> {
-        let waiting: usize = self.waiting().values().map(Vec::len).sum();
+        let waiting: usize = self.waiting().values().map(Queue::len).sum();
         vec![
             Family::gauge(
                 "chancery.change.queue",
@@ -210,7 +219,7 @@ where
         ]
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<K, Waiting<J, A>>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting<K, J, A>> {
         // Nothing in here is left half done by a panic.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -222,9 +231,28 @@ mod tests {
 
     use super::*;
 
-    /// Jobs are numbers; the answer is what was done together. 666 panics.
+    /// Jobs are numbers, each thousand of which are of one tenant; 666 panics.
+    struct Job(u32, Deadline);
+
+    impl Job {
+        fn of(number: u32) -> Self {
+            Self(number, Deadline::from_now())
+        }
+    }
+
+    impl Comes for Job {
+        fn tenant(&self) -> TenantId {
+            TenantId::from_bytes([u8::try_from(self.0 / 1_000).unwrap(); 16])
+        }
+
+        fn deadline(&self) -> Deadline {
+            self.1
+        }
+    }
+
+    /// The answer is what was done together.
     struct World {
-        lanes: Arc<Lanes<&'static str, u32, Vec<u32>>>,
+        lanes: Arc<Lanes<&'static str, Job, Vec<u32>>>,
         permits: Arc<Semaphore>,
         tasks: TaskTracker,
     }
@@ -233,8 +261,9 @@ mod tests {
     fn world() -> World {
         let (permits, tasks) = (Arc::new(Semaphore::new(0)), TaskTracker::new());
         let gate = permits.clone();
-        let lanes = Lanes::new(tasks.clone(), move |jobs: Vec<u32>| {
+        let lanes = Lanes::new(tasks.clone(), move |jobs: Vec<Job>| {
             let gate = gate.clone();
+            let jobs: Vec<_> = jobs.into_iter().map(|Job(number, _)| number).collect();
             Box::pin(async move {
                 gate.acquire().await.unwrap().forget();
                 assert!(!jobs.contains(&666));
@@ -256,8 +285,7 @@ mod tests {
             job: u32,
         ) -> JoinHandle<Result<Vec<u32>, NotDone>> {
             let before = self.in_lane(lane);
-            let lanes = Arc::clone(&self.lanes);
-            let waits = tokio::spawn(async move { lanes.pass(lane, job).await });
+            let waits = self.pass(lane, Job::of(job));
             // The first one's turn comes at once.
             let expected = before.map_or(0, |waiting| waiting + 1);
             while self.in_lane(lane) != Some(expected) {
@@ -266,8 +294,13 @@ mod tests {
             waits
         }
 
+        fn pass(&self, lane: &'static str, job: Job) -> JoinHandle<Result<Vec<u32>, NotDone>> {
+            let lanes = Arc::clone(&self.lanes);
+            tokio::spawn(async move { lanes.pass(lane, job).await })
+        }
+
         fn in_lane(&self, lane: &str) -> Option<usize> {
-            self.lanes.waiting().get(lane).map(Vec::len)
+            self.lanes.waiting().get(lane).map(Queue::len)
         }
     }
 
@@ -316,15 +349,35 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whose_turn_does_not_come_in_time_is_told_so_and_nothing_is_done() {
         let world = world();
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         let first = world.come("a", 1).await;
         let late = world.come("a", 2).await;
         assert_eq!(late.await.unwrap(), Err(NotDone::Late));
-        assert_eq!(begun.elapsed(), PATIENCE);
+        assert_eq!(begun.elapsed(), Duration::from_secs(10));
         let in_time = world.come("a", 3).await;
         world.permits.add_permits(2);
         assert_eq!(first.await.unwrap(), Ok(vec![1]));
         assert_eq!(in_time.await.unwrap(), Ok(vec![3]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_waited_elsewhere_has_no_more_time_than_is_left() {
+        let world = world();
+        let (begun, job) = (Instant::now(), Job::of(2));
+        tokio::time::advance(Duration::from_secs(7)).await;
+        let first = world.come("a", 1).await;
+        let late = world.pass("a", job);
+        assert_eq!(late.await.unwrap(), Err(NotDone::Late));
+        assert_eq!(begun.elapsed(), Duration::from_secs(10));
+        // Nor is it begun where nobody else is.
+        let job = Job::of(3);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        world.permits.add_permits(1);
+        assert_eq!(first.await.unwrap(), Ok(vec![1]));
+        world.permits.add_permits(1);
+        assert_eq!(world.pass("b", job).await.unwrap(), Err(NotDone::Late));
+        let in_time = world.pass("b", Job::of(4));
+        assert_eq!(in_time.await.unwrap(), Ok(vec![4]));
     }
 
     #[tokio::test(start_paused = true)]
@@ -340,24 +393,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lane_is_bounded() {
+    async fn however_many_of_one_tenant_wait_another_one_is_done_next() {
         let world = world();
         let first = world.come("a", 0).await;
-        let waiting: Vec<_> = (1_000..5_096)
-            .map(|job| {
-                let lanes = Arc::clone(&world.lanes);
-                tokio::spawn(async move { lanes.pass("a", job).await })
-            })
-            .collect();
-        while world.in_lane("a") != Some(WAITING) {
+        let crowd: Vec<_> = (0..5_000).map(|_| world.pass("a", Job::of(1))).collect();
+        let mut refused = 0;
+        while world.in_lane("a") != Some(4_096) {
             tokio::task::yield_now().await;
         }
-        assert_eq!(world.lanes.pass("a", 9).await, Err(NotDone::Late));
-        world.permits.add_permits(1 + WAITING.div_ceil(TOGETHER));
+        let others = [world.come("a", 1_000).await, world.come("a", 2_000).await];
+        world.permits.add_permits(2);
         assert!(first.await.unwrap().is_ok());
-        for waits in waiting {
-            assert!(waits.await.unwrap().is_ok());
+        let next = [vec![1, 1_000, 2_000], vec![1; TOGETHER - 3]].concat();
+        for other in others {
+            assert_eq!(other.await.unwrap(), Ok(next.clone()));
         }
+        world.permits.add_permits(4_096 / TOGETHER);
+        for waits in crowd {
+            match waits.await.unwrap() {
+                Ok(_) => {}
+                Err(why) => {
+                    assert_eq!(why, NotDone::Late);
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!(refused, 5_000 - 4_096, "who finds no place is told so");
     }
 
     #[tokio::test]

@@ -12,10 +12,10 @@ use chancery_domain::TenantId;
 use chancery_event_store::Store;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout},
+    time::Instant,
 };
 
-use crate::together::{NotDone, PATIENCE};
+use crate::{deadline::Deadline, together::NotDone};
 
 /// For how long a tenant is slow of which something was held too long.
 const SLOW: Duration = Duration::from_mins(1);
@@ -59,8 +59,12 @@ impl Turns {
         })
     }
 
-    /// A turn for a change of this tenant.
-    pub(crate) async fn take(self: &Arc<Self>, tenant: TenantId) -> Result<Turn, NotDone> {
+    /// A turn for a change of this tenant, if it comes by then.
+    pub(crate) async fn take(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        deadline: Deadline,
+    ) -> Result<Turn, NotDone> {
         let queue = self.queue(tenant);
         let place = Place {
             turns: Arc::clone(self),
@@ -73,14 +77,12 @@ impl Turns {
             let all = self.all.clone().acquire_owned().await.ok()?;
             Some((own, all))
         };
-        match timeout(PATIENCE, taking).await {
-            Ok(Some((own, all))) => Ok(Turn {
-                _all: all,
-                _own: own,
-                _place: place,
-            }),
-            _ => Err(NotDone::Late),
-        }
+        let (own, all) = deadline.wait(taking).await?.ok_or(NotDone::Lost)?;
+        Ok(Turn {
+            _all: all,
+            _own: own,
+            _place: place,
+        })
     }
 
     /// Whether the tenant's changes are not to be made with those of others now.
@@ -136,29 +138,37 @@ mod tests {
         TenantId::from_bytes([number; 16])
     }
 
+    async fn take(turns: &Arc<Turns>, tenant: TenantId) -> Result<Turn, NotDone> {
+        turns.take(tenant, Deadline::from_now()).await
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_tenant_has_one_turn_and_all_have_few() {
         let turns = Turns::new(2);
-        let one = turns.take(tenant(1)).await.unwrap();
-        assert!(turns.take(tenant(1)).now_or_never().is_none());
-        let other = turns.take(tenant(2)).await.unwrap();
-        assert!(turns.take(tenant(3)).now_or_never().is_none());
+        let one = take(&turns, tenant(1)).await.unwrap();
+        assert!(take(&turns, tenant(1)).now_or_never().is_none());
+        let other = take(&turns, tenant(2)).await.unwrap();
+        assert!(take(&turns, tenant(3)).now_or_never().is_none());
         drop(one);
         // Those who wait for the first tenant have taken nothing of what there is for all.
-        let third = turns.take(tenant(3)).await.unwrap();
-        assert_eq!(turns.take(tenant(1)).await.err(), Some(NotDone::Late));
+        let third = take(&turns, tenant(3)).await.unwrap();
+        assert_eq!(take(&turns, tenant(1)).await.err(), Some(NotDone::Late));
+        // Nor is one taken too late that there is.
+        let late = Deadline::from_now();
         drop((other, third));
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(turns.take(tenant(1), late).await.err(), Some(NotDone::Late));
         assert!(turns.tenants().is_empty());
-        let _again = turns.take(tenant(1)).await.unwrap();
+        let _again = take(&turns, tenant(1)).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_has_the_next_turn() {
         let turns = Turns::new(8);
-        let first = turns.take(tenant(1)).await.unwrap();
+        let first = take(&turns, tenant(1)).await.unwrap();
         let waits = tokio::spawn({
             let turns = Arc::clone(&turns);
-            async move { turns.take(tenant(1)).await }
+            async move { take(&turns, tenant(1)).await }
         });
         tokio::task::yield_now().await;
         drop(first);

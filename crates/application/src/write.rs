@@ -20,6 +20,7 @@ use crate::{
     operators,
     policy_preview::guard_breaks,
     sessions::{Ended, end_sessions},
+    together::NotDone,
 };
 
 /// What was written of a change.
@@ -61,6 +62,12 @@ impl WriteError {
 impl From<Error> for WriteError {
     fn from(error: Error) -> Self {
         Self::Failed(error)
+    }
+}
+
+impl From<NotDone> for WriteError {
+    fn from(why: NotDone) -> Self {
+        Self::Failed(why.into())
     }
 }
 
@@ -237,6 +244,8 @@ async fn compare(
             wrong.0.insert(place, WriteError::Busy);
             continue;
         };
+        // Whoever waited for the lock for too long may have been told that nothing is done.
+        wrong.of(place, job.work.in_time())?;
         let by_clock = application.now_after(tenant, numbers.recorded_at());
         wrong.of(place, by_clock.map(drop))?;
         let good = application.still_stands(tx, job.work.caller(), &stands);

@@ -1,6 +1,7 @@
 //! A platform in a box, and what the stories say to it.
 
 mod browser;
+pub(crate) mod changes;
 mod chromium;
 mod dump;
 mod graphql;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Data, Executor, Request, Response, ServerError};
-use chancery_application::{Application, Caller};
+use chancery_application::{Application, Caller, Deadline};
 use futures_util::{
     StreamExt, future,
     stream::{self, BoxStream},
@@ -46,7 +46,8 @@ impl Executor for Subscriptions {
             return self.refused(ServerError::new("this connection has no caller", None));
         };
         let application = self.application.clone();
-        let session = Session::new(application, caller.clone(), self.trace_id.clone());
+        let (caller, trace_id) = (caller.clone(), self.trace_id.clone());
+        let session = Session::new(application, caller, trace_id, Deadline::from_now());
         let trace_id = self.trace_id.clone();
         self.schema
             .execute_stream(request.data(session))

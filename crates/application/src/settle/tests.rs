@@ -25,7 +25,7 @@ fn one_that_fails_for_its_own_sake_is_tried_alone() {
         found: "a".into(),
         current: "b".into()
     }));
-    assert!(matches!(failed(unavailable(NotDone::Late)), Failed::One));
+    assert!(matches!(failed(NotDone::Late.into()), Failed::One));
     assert!(matches!(failed(WriteError::Overtaken), Failed::One));
 }
 
@@ -43,6 +43,10 @@ enum Fate {
     CommitLost,
     /// When it is its turn alone.
     Away,
+    /// Its time is over.
+    Late,
+    /// Its time is over as soon as anything was made.
+    LateNext,
 }
 
 /// Changes with their fates, and what was made of them: in each transaction these.
@@ -61,6 +65,11 @@ impl World {
 
 impl Makes for World {
     type Made = usize;
+
+    fn is_late(&self, place: usize) -> bool {
+        let anything = !self.1.lock().unwrap().is_empty();
+        self.0[place] == Fate::Late || self.0[place] == Fate::LateNext && anything
+    }
 
     async fn together(&self, places: &[usize], commits: &AtomicBool) -> Result<Vec<usize>, Failed> {
         let wrong = (places.iter().enumerate()).filter(|(_, place)| self.0[**place] == Fate::Wrong);
@@ -101,6 +110,7 @@ async fn told(fates: &[Fate]) -> (Vec<&'static str>, Vec<Vec<usize>>) {
         Ok(made) if *made == place => "made",
         Ok(_) => "made another",
         Err(WriteError::Overtaken) => "overtaken",
+        Err(WriteError::Failed(Error::Unavailable(why))) if why.is::<NotDone>() => "late",
         Err(WriteError::Failed(Error::Unavailable(_))) => "away",
         Err(WriteError::Failed(Error::Internal(_))) => "lost",
         Err(_) => "something else",
@@ -158,4 +168,17 @@ async fn a_store_that_is_away_is_not_asked_for_each() {
     let (told, made) = told(&[Good, Undoes, Away, Good, Good]).await;
     assert_eq!(told, ["made", "overtaken", "away", "away", "away"]);
     assert_eq!(made, [[0]]);
+}
+
+#[tokio::test]
+async fn what_is_too_late_is_not_begun() {
+    use Fate::{Good, Late, LateNext, Undoes, Wrong};
+    let made_without = vec![vec![0, 3]];
+    assert_eq!(
+        told(&[Good, Late, Wrong, Good]).await,
+        (vec!["made", "late", "overtaken", "made"], made_without)
+    );
+    let (told, made) = told(&[Good, Undoes, LateNext, Good]).await;
+    assert_eq!(told, ["made", "overtaken", "late", "made"]);
+    assert_eq!(made, [[0], [3]]);
 }
