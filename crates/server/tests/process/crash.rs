@@ -136,7 +136,11 @@ on_both_stores! {
 
 /// The clients that were created by the roll of acme, which is whole and goes on from every checkpoint
 /// that was kept.
-fn created(directory: &std::path::Path, arguments: &[String], kept: &[String]) -> BTreeSet<String> {
+pub(crate) fn created(
+    directory: &std::path::Path,
+    arguments: &[String],
+    kept: &[String],
+) -> BTreeSet<String> {
     let words = ["export", "--tenant", "acme", "-o", "acme.ndjson"];
     let (status, _, stderr) = audit(directory, arguments, &words);
     assert_eq!(status, 0, "{stderr}");

@@ -105,14 +105,19 @@ pub(crate) use on_both_stores;
 
 /// PostgreSQL needs a master key of its own.
 pub(crate) fn arguments(directory: &Path, database: &TestDatabase) -> Vec<String> {
-    let key = directory.join("postgres-master.key");
-    fs::write(&key, "kG3sPMT0yUgEPZ1VUhnIXBD3hSY6Zy8s0jVtsXdNPLA=\n").unwrap();
     let StoreLocation::Postgres(url) = database.location() else {
         panic!("{:?}", database.location())
     };
+    arguments_of(directory, url)
+}
+
+/// The same for the database at this address.
+pub(crate) fn arguments_of(directory: &Path, url: &str) -> Vec<String> {
+    let key = directory.join("postgres-master.key");
+    fs::write(&key, "kG3sPMT0yUgEPZ1VUhnIXBD3hSY6Zy8s0jVtsXdNPLA=\n").unwrap();
     vec![
         "--database-url".to_owned(),
-        url.clone(),
+        url.to_owned(),
         "--master-key-file".to_owned(),
         key.to_str().unwrap().to_owned(),
     ]
