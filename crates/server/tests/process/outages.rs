@@ -194,3 +194,37 @@ async fn files_that_take_no_writes_are_said_to_and_can_still_be_read() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_async_a_token_leaves_though_its_record_is_lost_and_that_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = "[activity]\ndurability = \"async\"\n";
+    std::fs::write(directory.path().join("chancery.toml"), settings).unwrap();
+    let server = Server::start_on_a_small_disk(directory.path());
+    let outside = Outside::of(&server).await;
+    outside.works_again("before").await;
+    assert_eq!(outside.dropped().await, 0);
+
+    server.may_write(false);
+    becomes(&outside, 503, "takes no writes").await;
+    assert_eq!(outside.ask_for_token().await.status(), 200);
+    let since = Instant::now();
+    while outside.dropped().await == 0 {
+        assert!(since.elapsed() < PATIENCE, "a lost record is not counted");
+    }
+    let told = outside.about_token("introspect").await;
+    assert_eq!(told.status(), 200);
+    let told: Value = told.json().await.unwrap();
+    assert_eq!(told["active"], true, "{told}");
+    // What must be there for ever is waited for.
+    assert_eq!(outside.about_token("revoke").await.status(), 503);
+    let changed = outside.creates("lost").await.1;
+    assert_eq!(
+        changed["errors"][0]["extensions"]["code"], "UNAVAILABLE",
+        "{changed}"
+    );
+
+    server.may_write(true);
+    outside.works_again("after").await;
+    assert_eq!(server.terminate(), 0);
+}

@@ -56,17 +56,28 @@ impl<'a> Outside<'a> {
         request.json(&json!({"query": query}))
     }
 
-    fn token_request(&self) -> RequestBuilder {
+    /// A request of the operator to one of the endpoints that clients authenticate at.
+    fn oauth_request(&self, endpoint: &str) -> RequestBuilder {
         let text = |name: &str| self.server.operator[name].as_str().unwrap();
-        let url = format!("{}/t/system/oauth2/token", self.server.url);
-        let request = self
-            .http
-            .post(url)
-            .basic_auth(text("client_id"), Some(text("client_secret")));
-        request.form(&[
+        let url = format!("{}/t/system/oauth2/{endpoint}", self.server.url);
+        let request = self.http.post(url);
+        request.basic_auth(text("client_id"), Some(text("client_secret")))
+    }
+
+    fn token_request(&self) -> RequestBuilder {
+        self.oauth_request("token").form(&[
             ("grant_type", "client_credentials"),
             ("audience", "urn:chancery:admin"),
         ])
+    }
+
+    /// Asks this endpoint about the operator's own token.
+    pub(crate) async fn about_token(&self, endpoint: &str) -> Response {
+        let request = self
+            .oauth_request(endpoint)
+            .form(&[("token", &*self.token)]);
+        let sent = request.send().await;
+        sent.unwrap_or_else(|error| panic!("{endpoint}: {error}"))
     }
 
     pub(crate) async fn ask_for_token(&self) -> Response {
@@ -90,20 +101,37 @@ impl<'a> Outside<'a> {
         assert!(keys["keys"][0].is_object(), "{keys}");
     }
 
+    /// How many records of activity this process has lost.
+    pub(crate) async fn dropped(&self) -> usize {
+        let metrics = self.get("/metrics").await.text().await.unwrap();
+        let name = "chancery_token_log_dropped_total ";
+        let mut found = metrics.lines().filter_map(|line| line.strip_prefix(name));
+        found.next().unwrap().parse().unwrap()
+    }
+
     /// Everything says that it cannot, and when to come again; nothing says more.
     pub(crate) async fn nothing_works(&self) {
         assert_eq!(self.get("/healthz").await.status(), 200);
         let ready = self.get("/readyz").await;
         assert_eq!(ready.status(), 503);
-        let (token, changed, read) = tokio::join!(
+        let (token, changed, read, told, revoked, checkpoint, metrics) = tokio::join!(
             self.ask_for_token(),
             self.creates("lost"),
             self.graphql("{ tenants { pageInfo { hasNextPage } } }"),
+            self.about_token("introspect"),
+            self.about_token("revoke"),
+            self.get("/t/system/roll/checkpoint"),
+            self.get("/metrics"),
         );
         assert_eq!(token.status(), 503);
         assert!(token.headers().contains_key("retry-after"));
         let token: Value = token.json().await.unwrap();
         assert_eq!(token["error"], "temporarily_unavailable", "{token}");
+        for answer in [told, revoked, checkpoint] {
+            assert_eq!(answer.status(), 503);
+            assert!(answer.headers().contains_key("retry-after"));
+        }
+        assert_eq!(metrics.status(), 200);
         assert_eq!(read.status(), 503);
         assert!(read.headers().contains_key("retry-after"));
         let read: Value = read.json().await.unwrap();
@@ -211,12 +239,15 @@ impl Load {
         }
     }
 
-    /// Whoever asked all the while is given so many more than there were.
+    /// Whoever asked all the while is given so many more than there were, and waits for none of them too long.
     pub(crate) async fn goes_on(&self, before: usize, more: usize) {
-        let since = Instant::now();
-        while self.given() < before + more {
+        let (mut given, mut since) = (before, Instant::now());
+        while given < before + more {
             assert!(since.elapsed() < PATIENCE, "nothing under load");
             tokio::task::yield_now().await;
+            if self.given() != given {
+                (given, since) = (self.given(), Instant::now());
+            }
         }
     }
 
