@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -15,14 +15,44 @@ use chancery_testkit::stores::TestDatabase;
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};
 
-use crate::server::{Server, arguments, chancery, output};
+use crate::server::{Server, arguments, chancery, client, output};
 
-/// What clients of the first installation hold.
+/// What clients of the first installation hold, and what auditors do.
 struct Before {
+    /// The base of the issuer, which the restored installation keeps.
+    public_url: String,
     client: String,
     secret: String,
     keys: Value,
+    /// A token, its refresh token, and one that was revoked.
+    access: String,
+    refresh: String,
+    revoked: String,
+    /// Who vouches for the roll, and how it was.
+    verifier: String,
+    checkpoint: String,
 }
+
+impl Before {
+    /// What the client is answered at this endpoint.
+    async fn ask(&self, server: &Server, endpoint: &str, form: &[(&str, &str)]) -> (u16, Value) {
+        let url = format!("{}/t/acme/oauth2/{endpoint}", server.url);
+        let request = client().build().unwrap().post(url).form(form);
+        let request = request.basic_auth(&self.client, Some(&self.secret));
+        let answer = request.send().await.unwrap();
+        let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        (status, serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    async fn is_active(&self, server: &Server, token: &str) -> bool {
+        let (status, told) = self.ask(server, "introspect", &[("token", token)]).await;
+        assert_eq!(status, 200, "{told}");
+        told["active"] == true
+    }
+}
+
+/// Of each client that is made meanwhile, the id and the secret.
+type Made = Vec<(String, String)>;
 
 const API: &str = "https://a.example";
 
@@ -34,41 +64,63 @@ fn text(value: &Value, pointer: &str) -> String {
 async fn furnish(server: &Server) -> Before {
     let token = server.operator_token().await;
     let run = async |query: &str| server.graphql(&token, query).await.unwrap();
-    run("mutation { createTenant(input: {slug: \"acme\", displayName: \"Acme\"}) { tenant { id } } }").await;
+    run("mutation { createTenant(input: {slug: \"acme\", displayName: \"Acme\", policy: {refreshTokenSeconds: 3600}}) { tenant { id } } }").await;
     run("mutation { createApi(input: {tenant: \"acme\", identifier: \"https://a.example\", name: \"A\", scopes: [{name: \"a\"}]}) { api { id } } }").await;
     let made = run("mutation { createClient(input: {tenant: \"acme\", name: \"c\", grants: [{api: \"https://a.example\", scopes: [\"a\"]}]}) { client { id } secret { plaintext } } }").await;
-    server.checkpoint("acme").await;
-    Before {
+    let checkpoint = server.checkpoint("acme").await;
+    let get = async |path: &str| server.get(path).await.text().await.unwrap();
+    let mut before = Before {
+        public_url: server.url.clone(),
         client: text(&made, "/data/createClient/client/id"),
         secret: text(&made, "/data/createClient/secret/plaintext"),
-        keys: server
-            .get("/t/acme/oauth2/jwks")
-            .await
-            .json()
-            .await
-            .unwrap(),
-    }
+        keys: serde_json::from_str(&get("/t/acme/oauth2/jwks").await).unwrap(),
+        access: String::new(),
+        refresh: String::new(),
+        revoked: String::new(),
+        verifier: get("/t/acme/roll/key").await,
+        checkpoint,
+    };
+    let grant = [("grant_type", "client_credentials")];
+    let (_, issued) = before.ask(server, "token", &grant).await;
+    before.access = text(&issued, "/access_token");
+    before.refresh = text(&issued, "/refresh_token");
+    let (_, issued) = before.ask(server, "token", &grant).await;
+    before.revoked = text(&issued, "/access_token");
+    let (status, _) = before
+        .ask(server, "revoke", &[("token", &before.revoked)])
+        .await;
+    assert_eq!(status, 200);
+    before
 }
 
-/// Asks for tokens and changes the tenant while `backup` runs, at least a few times before and after.
-async fn under_load(server: Arc<Server>, before: &Before, backup: impl Future<Output = ()>) {
+/// Asks for tokens and changes the tenant while `backup` runs, at least a few times before and after. Gives the
+/// clients that were made before it was done: those of which it was known when it began come first.
+async fn under_load(
+    server: Arc<Server>,
+    before: &Before,
+    backup: impl Future<Output = ()>,
+) -> (usize, Made) {
     let (stop, rounds) = (
         Arc::new(AtomicBool::new(false)),
         Arc::new(AtomicU64::new(0)),
     );
     let token = server.operator_token().await;
+    let made = Arc::new(Mutex::new(Made::new()));
     let load = tokio::spawn({
         let (stop, rounds, server) = (stop.clone(), rounds.clone(), server.clone());
+        let all = made.clone();
         let (client, secret) = (before.client.clone(), before.secret.clone());
         async move {
             while !stop.load(Ordering::Relaxed) {
                 let round = rounds.fetch_add(1, Ordering::Relaxed);
                 server.token("acme", &client, &secret, API).await.unwrap();
                 let create = format!(
-                    "mutation {{ createClient(input: {{tenant: \"acme\", name: \"n{round}\"}}) {{ client {{ id }} }} }}"
+                    "mutation {{ createClient(input: {{tenant: \"acme\", name: \"n{round}\", grants: [{{api: \"{API}\", scopes: [\"a\"]}}]}}) {{ client {{ id }} secret {{ plaintext }} }} }}"
                 );
                 let made = server.graphql(&token, &create).await.unwrap();
-                assert!(made["errors"].is_null(), "{made}");
+                let made = ["client/id", "secret/plaintext"]
+                    .map(|at| text(&made, &format!("/data/createClient/{at}")));
+                all.lock().unwrap().push(made.into());
             }
         }
     });
@@ -79,15 +131,27 @@ async fn under_load(server: Arc<Server>, before: &Before, backup: impl Future<Ou
         }
     };
     wait_for(5).await;
+    let known = made.lock().unwrap().len();
     backup.await;
+    let made = made.lock().unwrap().clone();
     wait_for(5).await;
     stop.store(true, Ordering::Relaxed);
     load.await.unwrap();
+    (known, made)
 }
 
 /// The restored installation verifies, and what clients hold works there.
-async fn works(directory: &Path, arguments: &[String], before: &Before) {
-    let server = Server::start(directory, arguments);
+async fn works(
+    directory: &Path,
+    arguments: &[String],
+    before: &Before,
+    (known, made): (usize, Made),
+) {
+    let mut settings = arguments.to_vec();
+    settings.extend(["--public-url".to_owned(), before.public_url.clone()]);
+    let mut server = Server::start(directory, &settings);
+    // Nobody is where its URL leads to any more.
+    server.url.clone_from(&server.address);
     let keys: Value = server
         .get("/t/acme/oauth2/jwks")
         .await
@@ -99,6 +163,37 @@ async fn works(directory: &Path, arguments: &[String], before: &Before) {
         .token("acme", &before.client, &before.secret, API)
         .await;
     assert!(issued.is_ok(), "{issued:?}");
+    // Of the clients that were made meanwhile the backup has those that came before its moment, and no half of one.
+    let mut there = 0;
+    for (number, (id, secret)) in made.iter().enumerate() {
+        let issued = server.token("acme", id, secret, API).await;
+        match issued {
+            Ok(_) => {
+                assert_eq!(there, number, "one was made before {id} and is not there");
+                there += 1;
+            }
+            Err(status) => assert_eq!(status, 401),
+        }
+    }
+    assert!(there >= known && known >= 4, "{there} of {known}");
+    // A token is as good as it was, and a refresh token once.
+    assert!(before.is_active(&server, &before.access).await);
+    assert!(!before.is_active(&server, &before.revoked).await);
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", &before.refresh),
+    ];
+    let (status, refreshed) = before.ask(&server, "token", &refresh).await;
+    assert_eq!(status, 200, "{refreshed}");
+    let successor = text(&refreshed, "/refresh_token");
+    let successor = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", &successor),
+    ];
+    let (status, refreshed) = before.ask(&server, "token", &successor).await;
+    assert_eq!(status, 200, "{refreshed}");
+    let (status, again) = before.ask(&server, "token", &refresh).await;
+    assert_eq!((status, &again["error"]), (400, &"invalid_grant".into()));
     let token = server.operator_token().await;
     let create =
         "mutation { createClient(input: {tenant: \"acme\", name: \"after\"}) { client { id } } }";
@@ -115,7 +210,12 @@ async fn works(directory: &Path, arguments: &[String], before: &Before) {
     assert_eq!(status, 0, "{told}{faults}");
     let (status, _, faults) = run(&["audit", "export", "--tenant", "acme", "-o", "acme.ndjson"]);
     assert_eq!(status, 0, "{faults}");
-    let (status, told, faults) = run(&["audit", "verify", "acme.ndjson"]);
+    // An auditor finds what they have kept.
+    fs::write(directory.join("checkpoint"), &before.checkpoint).unwrap();
+    let mut verify = chancery(directory);
+    verify.args(["audit", "verify", "acme.ndjson", "--key"]);
+    verify.args([before.verifier.trim(), "--checkpoint", "checkpoint"]);
+    let (status, told, faults) = output(verify);
     assert_eq!(status, 0, "{told}{faults}");
 }
 
@@ -143,9 +243,9 @@ async fn a_copy_of_the_files_taken_under_load_restores() {
             fs::copy(from.join(name), to.join(name)).unwrap();
         }
     };
-    under_load(server.clone(), &before, backup).await;
+    let made = under_load(server.clone(), &before, backup).await;
     assert_eq!(server.terminate(), 0);
-    works(second.path(), &[], &before).await;
+    works(second.path(), &[], &before, made).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -178,7 +278,7 @@ async fn a_dump_taken_under_load_restores() {
         command.arg(url(&databases.0));
         tokio::task::block_in_place(|| run(&mut command));
     };
-    under_load(server.clone(), &before, backup).await;
+    let made = under_load(server.clone(), &before, backup).await;
     assert_eq!(server.terminate(), 0);
 
     let mut command = Command::new("pg_restore");
@@ -192,6 +292,7 @@ async fn a_dump_taken_under_load_restores() {
         second.path(),
         &arguments(second.path(), &databases.1),
         &before,
+        made,
     )
     .await;
 }
