@@ -158,18 +158,17 @@ on_both_stores! {
         node.log.drain().await;
         assert_eq!(node.ask(&client, "").await.status, 200);
     }
-}
 
-#[tokio::test]
-async fn a_warm_token_reads_nothing_but_the_head_that_its_record_is_held_against() {
-    let (node, client) = shop(TestStore::postgres().await).await;
-    assert_eq!(node.ask(&client, "").await.status, 200);
-    // The log has connections of its own.
-    node.world.store.close().await;
-    assert_eq!(node.ask(&client, "").await.status, 200);
-    assert_eq!(
-        node.ask(&client, "scope=none").await.status,
-        503,
-        "a refusal would have to be held against the roll"
-    );
+    async fn a_warm_token_reads_nothing_but_the_head_that_its_record_is_held_against(store: TestStore) {
+        let (node, client) = shop(store).await;
+        assert_eq!(node.ask(&client, "").await.status, 200);
+        // The log has connections of its own.
+        node.world.store.close().await;
+        assert_eq!(node.ask(&client, "").await.status, 200);
+        assert_eq!(
+            node.ask(&client, "scope=none").await.status,
+            503,
+            "a refusal would have to be held against the roll"
+        );
+    }
 }
