@@ -57,6 +57,8 @@ pub struct Settings {
     pub begins_seals: bool,
     /// When a token may leave.
     pub durability: Durability,
+    /// Whether TLS is spoken at the address of clients, and at that of operators.
+    pub tls: [bool; 2],
     /// After how many days activity is deleted.
     pub activity_days: u32,
     /// What the token endpoint is told.
@@ -91,6 +93,7 @@ impl Settings {
             witness: Witness::default(),
             begins_seals: true,
             durability: Durability::default(),
+            tls: [false; 2],
             activity_days: 90,
             token_service,
             admin_api: chancery_admin_api::Options::default(),
@@ -263,7 +266,8 @@ impl Platform {
             };
             // For clients, and for operators.
             let clients = || Some(token_service.clone());
-            let app = |clients, routes, places: &Arc<Places>| {
+            let [public_http, internal_http] = settings.tls.map(|tls| spoken(&http, tls));
+            let app = |clients, http: &Arc<Http>, routes, places: &Arc<Places>| {
                 App::new(clients, http.clone(), complete(routes), places.clone())
             };
             let tokens = chancery_token_service::router(token_service.clone());
@@ -284,12 +288,13 @@ impl Platform {
                 application,
                 app: app(
                     clients(),
+                    &public_http,
                     public.clone().merge(internal.clone()),
                     &rooms.public,
                 ),
                 apart: Apart {
-                    public: app(clients(), public, &rooms.public),
-                    internal: app(None, internal, &rooms.internal),
+                    public: app(clients(), &public_http, public, &rooms.public),
+                    internal: app(None, &internal_http, internal, &rooms.internal),
                 },
                 shares: rooms.shares,
                 sources,
@@ -338,6 +343,15 @@ fn http(entropy: Arc<dyn Entropy>, proxies: TrustedProxies) -> Arc<Http> {
     let names: Arc<dyn Entropy> = Arc::new(Stock::new(entropy));
     let http = Http::new(Box::new(move || names.bytes()), telemetry::of_request);
     Arc::new(http.believing(move |peer| proxies.trust(peer)))
+}
+
+/// The same at an address where TLS is spoken, or is not.
+fn spoken(http: &Arc<Http>, tls: bool) -> Arc<Http> {
+    if tls {
+        Arc::new((**http).clone().secured())
+    } else {
+        http.clone()
+    }
 }
 
 /// The places of each address.

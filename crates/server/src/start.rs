@@ -371,6 +371,7 @@ fn settings(config: &Config, clock: Arc<SystemClock>) -> Result<Settings, Failur
     )
     .map_err(Failure::input)?;
     settings.admin_url = config.admin_url();
+    settings.tls = [config.tls.is_some(), config.internal_tls()];
     settings.durability = config.activity.durability.0;
     settings.activity_days = config.activity.retention.0;
     settings.admin_api.introspection = config.introspection;

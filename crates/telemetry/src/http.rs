@@ -32,14 +32,17 @@ pub type Draw = Box<dyn Fn() -> [u8; 24] + Send + Sync>;
 pub type MakeSpan = fn(&TraceContext, &'static str, &str) -> Span;
 
 /// Whether a peer decides if its traces are sent.
-type Believes = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
+type Believes = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
-/// What the layer draws from and counts in.
+/// What the layer draws from and counts in. Every clone counts with the others.
+#[derive(Clone)]
 pub struct Http {
-    draw: Draw,
+    draw: Arc<dyn Fn() -> [u8; 24] + Send + Sync>,
     span: MakeSpan,
     believes: Believes,
-    durations: Table<Answered<Arc<str>>, Histogram>,
+    durations: Arc<Table<Answered<Arc<str>>, Histogram>>,
+    /// What is spoken at the address, as in a URL.
+    scheme: &'static str,
 }
 
 /// A route's name where there is none.
@@ -63,6 +66,7 @@ impl Begun {
 /// What requests are told apart by: words of this code alone.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Answered<Route> {
+    scheme: &'static str,
     method: &'static str,
     route: Route,
     status: u16,
@@ -70,7 +74,25 @@ struct Answered<Route> {
 
 impl PartialEq<Answered<&str>> for Answered<Arc<str>> {
     fn eq(&self, other: &Answered<&str>) -> bool {
-        (self.method, &*self.route, self.status) == (other.method, other.route, other.status)
+        (self.scheme, self.method, &*self.route, self.status)
+            == (other.scheme, other.method, other.route, other.status)
+    }
+}
+
+impl Answered<Arc<str>> {
+    /// By the semantic conventions, which call an error what is the server's fault.
+    fn labels(&self) -> Labels {
+        let status = self.status.to_string();
+        let fault = (self.status >= 500).then(|| ("error.type", status.clone().into()));
+        [
+            ("http.request.method", self.method.into()),
+            ("http.route", self.route.to_string().into()),
+            ("http.response.status_code", status.into()),
+            ("url.scheme", self.scheme.into()),
+        ]
+        .into_iter()
+        .chain(fault)
+        .collect()
     }
 }
 
@@ -78,10 +100,11 @@ impl Http {
     /// A layer that begins traces with these random bytes and whose requests have these spans.
     pub fn new(draw: Draw, span: MakeSpan) -> Self {
         Self {
-            draw,
+            draw: draw.into(),
             span,
-            believes: Box::new(|_| false),
-            durations: Table::new(Histogram::of_durations),
+            believes: Arc::new(|_| false),
+            durations: Arc::new(Table::new(Histogram::of_durations)),
+            scheme: "http",
         }
     }
 
@@ -94,7 +117,14 @@ impl Http {
     /// taken and the flag is not: else any stranger could have everything sent.
     #[must_use]
     pub fn believing(mut self, believes: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
-        self.believes = Box::new(believes);
+        self.believes = Arc::new(believes);
+        self
+    }
+
+    /// The same at an address that speaks TLS.
+    #[must_use]
+    pub fn secured(mut self) -> Self {
+        self.scheme = "https";
         self
     }
 
@@ -150,11 +180,13 @@ impl Http {
     /// A request was answered.
     fn answered(&self, method: &'static str, route: &str, status: StatusCode, took: Duration) {
         let answered = Answered {
+            scheme: self.scheme,
             method,
             route,
             status: status.as_u16(),
         };
         let durations = self.durations.at(&answered, |it| Answered {
+            scheme: it.scheme,
             method: it.method,
             route: it.route.into(),
             status: it.status,
@@ -167,17 +199,7 @@ impl Http {
         let mut points: Vec<_> = self
             .durations
             .iter()
-            .map(|(answered, durations)| {
-                let labels: Labels = vec![
-                    ("http.request.method", answered.method.into()),
-                    ("http.route", answered.route.to_string().into()),
-                    (
-                        "http.response.status_code",
-                        answered.status.to_string().into(),
-                    ),
-                ];
-                (labels, durations.distribution())
-            })
+            .map(|(answered, durations)| (answered.labels(), durations.distribution()))
             .collect();
         points.sort_by(|(one, _), (other, _)| one.cmp(other));
         vec![Family {
@@ -281,13 +303,17 @@ mod tests {
     const SENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     fn served() -> (Router, Arc<Http>) {
-        let http = Arc::new(Http::untraced(Box::new(|| [7; 24])));
+        let http = Http::untraced(Box::new(|| [7; 24]));
+        (serves(http.clone()), Arc::new(http))
+    }
+
+    fn serves(http: Http) -> Router {
         let known = || async { TraceContext::current().unwrap().trace_id().to_owned() };
-        let router = Router::new()
+        Router::new()
             .route("/t/{slug}/known", get(known))
+            .route("/away", get(|| async { StatusCode::SERVICE_UNAVAILABLE }))
             .fallback(|| async { StatusCode::NOT_FOUND })
-            .layer(layer(http.clone()));
-        (router, http)
+            .layer(layer(Arc::new(http)))
     }
 
     async fn asked(router: &Router, path: &str, trace: Option<&str>) -> Response {
@@ -326,5 +352,38 @@ mod tests {
             .map(|(labels, spread)| (&*labels[1].1, &*labels[2].1, spread.count()))
             .collect();
         assert_eq!(counted, [("/t/{slug}/known", "200", 2), ("none", "404", 2)]);
+    }
+
+    #[tokio::test]
+    async fn what_is_spoken_and_what_failed_are_told() {
+        let (router, http) = served();
+        let secured = serves((*http).clone().secured());
+        asked(&router, "/away", None).await;
+        asked(&secured, "/away", None).await;
+        asked(&secured, "/t/acme/known", None).await;
+        let families = http.families();
+        let Points::Histograms(points) = &families[0].points else {
+            panic!("{families:?}");
+        };
+        let of = |labels: &Labels, name: &str| {
+            let found = labels.iter().find(|(label, _)| *label == name);
+            found.map(|(_, value)| value.to_string())
+        };
+        let told: Vec<_> = points
+            .iter()
+            .map(|(labels, _)| (of(labels, "url.scheme"), of(labels, "error.type")))
+            .collect();
+        let told: Vec<_> = told
+            .iter()
+            .map(|(scheme, fault)| (scheme.as_deref(), fault.as_deref()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (Some("http"), Some("503")),
+                (Some("https"), Some("503")),
+                (Some("https"), None),
+            ]
+        );
     }
 }

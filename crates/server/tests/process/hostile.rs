@@ -431,7 +431,7 @@ async fn whoever_sends_slowly_is_not_waited_for() {
     let metrics = server.get("/metrics").await.text().await.unwrap();
     for route in ["/t/{slug}/oauth2/token", "/graphql"] {
         let series = format!(
-            r#"http_server_request_duration_seconds_count{{http_request_method="POST",http_route="{route}",http_response_status_code="408"}} 1"#
+            r#"http_server_request_duration_seconds_count{{http_request_method="POST",http_route="{route}",http_response_status_code="408",url_scheme="http"}} 1"#
         );
         assert!(metrics.contains(&series), "{series}\n{metrics}");
     }

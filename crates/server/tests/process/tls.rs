@@ -186,10 +186,13 @@ async fn what_operators_ask_for_can_have_an_address_of_its_own() {
         let answer = client.get(format!("{base}{path}")).send().await.unwrap();
         answer.status().as_u16()
     };
-    for path in ["/metrics", "/graphql"] {
+    for path in ["/metrics", "/graphql", "/console", "/console/sign-in"] {
         assert_eq!(status(&server.url, path).await, 404, "{path}");
         assert_eq!(status(internal, path).await, 200, "{path}");
     }
+    // Only whoever wants to speak another protocol there is let further.
+    assert_eq!(status(&server.url, "/graphql/ws").await, 404);
+    assert_ne!(status(internal, "/graphql/ws").await, 404);
     let metadata = "/.well-known/oauth-authorization-server/t/system";
     assert_eq!(status(&server.url, metadata).await, 200);
     assert_eq!(status(internal, metadata).await, 404);
@@ -197,6 +200,19 @@ async fn what_operators_ask_for_can_have_an_address_of_its_own() {
         assert_eq!(status(base, "/healthz").await, 200);
         assert_eq!(status(base, "/readyz").await, 200);
     }
+
+    // What was asked is told by what is spoken where.
+    let metrics = client.get(format!("{internal}/metrics")).send().await;
+    let metrics = metrics.unwrap().text().await.unwrap();
+    let answered = |route: &str, scheme: &str| {
+        let labels = format!(
+            "http_route=\"{route}\",http_response_status_code=\"200\",url_scheme=\"{scheme}\""
+        );
+        metrics.contains(&labels)
+    };
+    let metadata = "/.well-known/oauth-authorization-server/t/{slug}";
+    assert!(answered(metadata, "https") && !answered(metadata, "http"));
+    assert!(answered("/graphql", "http") && !answered("/graphql", "https"));
 
     // A token of the one address is good at the other.
     let text = |name: &str| server.operator[name].as_str().unwrap();
