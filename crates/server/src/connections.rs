@@ -254,6 +254,7 @@ mod tests {
     use hyper::body::Bytes;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split},
+        sync::Notify,
         task::JoinHandle,
         time::{Instant, sleep},
     };
@@ -368,6 +369,41 @@ mod tests {
         };
         tokio::spawn(serve(vec![door], pending(), pending()));
         address
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_under_way_has_so_long_once_the_server_was_told_to_stop() {
+        let http = Arc::new(Http::untraced(Box::new(|| [7; 24])));
+        let asked = Arc::new(Notify::new());
+        let asks = asked.clone();
+        let never = async move || {
+            asks.notify_one();
+            pending::<&str>().await
+        };
+        let routes = Router::new().route("/", get(never));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let door = Door {
+            listener,
+            app: App::new(None, http, routes, Places::new(8)),
+            tls: None,
+        };
+        let stop = Arc::new(Notify::new());
+        let told = stop.clone();
+        let stopped = async move { told.notified().await };
+        let serving = tokio::spawn(serve(vec![door], stopped, pending()));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        asked.notified().await;
+        let begun = Instant::now();
+        stop.notify_one();
+        serving.await.unwrap();
+        let took = begun.elapsed();
+        assert!(DRAIN <= took && took <= DRAIN + SWEEP, "{took:?}");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "");
     }
 
     #[tokio::test(start_paused = true)]

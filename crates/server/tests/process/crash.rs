@@ -170,6 +170,14 @@ pub(crate) async fn recorded(
     let server = Server::start(directory, arguments);
     assert_eq!(server.get("/readyz").await.status().as_u16(), 200);
     server.terminate();
+    recorded_by(directory, arguments).await
+}
+
+/// The same, as it is now.
+pub(crate) async fn recorded_by(
+    directory: &std::path::Path,
+    arguments: &[String],
+) -> BTreeSet<String> {
     let location = arguments
         .iter()
         .position(|argument| argument == "--database-url")

@@ -39,3 +39,4 @@ mod stopped;
 mod telemetry;
 mod tls;
 mod two_processes;
+mod upgrade;

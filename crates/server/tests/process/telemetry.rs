@@ -11,6 +11,7 @@ use std::{
 use axum::{Router, extract::State, http::Uri};
 use bytes::Bytes;
 use chancery_event_store::{Database, StoreConfig, StoreLocation, fetch_all};
+use futures_util::future::join_all;
 use opentelemetry_proto::tonic::{
     collector::{metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
     trace::v1::Span,
@@ -82,8 +83,8 @@ on_both_stores! {
         for (series, by) in [
             (r#"chancery_token_decisions_total{chancery_outcome="issued",chancery_reason="none"}"#, 1.0),
             (r#"chancery_token_decisions_total{chancery_outcome="denied",chancery_reason="wrong_secret"}"#, 2.0),
-            (r#"http_server_request_duration_seconds_count{http_request_method="POST",http_route="/t/{slug}/oauth2/token",http_response_status_code="200"}"#, 1.0),
-            (r#"http_server_request_duration_seconds_count{http_request_method="POST",http_route="/t/{slug}/oauth2/token",http_response_status_code="401"}"#, 2.0),
+            (r#"http_server_request_duration_seconds_count{http_request_method="POST",http_route="/t/{slug}/oauth2/token",http_response_status_code="200",url_scheme="http"}"#, 1.0),
+            (r#"http_server_request_duration_seconds_count{http_request_method="POST",http_route="/t/{slug}/oauth2/token",http_response_status_code="401",url_scheme="http"}"#, 2.0),
             (r#"chancery_directory_fills_total{chancery_directory_entry="client"}"#, 1.0),
             ("chancery_token_log_wait_duration_seconds_count", 1.0),
         ] {
@@ -158,6 +159,9 @@ const RECORDED: &str = "SELECT record.value->>11
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
+/// How many changes are made at the same time, so that some share a commit.
+const TOGETHER: usize = 16;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_collector_gets_the_spans_of_a_request_and_no_secret() {
     let (collector, url) = Collector::start().await;
@@ -193,6 +197,13 @@ async fn a_collector_gets_the_spans_of_a_request_and_no_secret() {
     let created = "mutation { createTenant(input: {slug: \"acme\", displayName: \"Acme\"}) { tenant { id } } }";
     let answer = server.graphql(&token, created).await.unwrap();
     assert!(answer["errors"].is_null(), "{answer}");
+    let client_of =
+        "mutation { createClient(input: {tenant: \"acme\", name: \"one\"}) { client { id } } }";
+    let together = (0..TOGETHER).map(|_| server.graphql(&token, client_of));
+    for answer in join_all(together).await {
+        let answer = answer.unwrap();
+        assert!(answer["errors"].is_null(), "{answer}");
+    }
     assert_eq!(server.terminate(), 0);
 
     let spans = collector.spans();
@@ -221,6 +232,21 @@ async fn a_collector_gets_the_spans_of_a_request_and_no_secret() {
         .collect();
     let begun = own.iter().find(|span| span.parent_span_id.is_empty());
     assert_eq!(begun.unwrap().name, "POST /graphql");
+    // So has each of those that shared a commit, whoever's it was.
+    let changes: Vec<_> = spans.iter().filter(|span| span.name == "change").collect();
+    assert_eq!(changes.len(), 1 + TOGETHER);
+    for change in changes {
+        let mut stages: Vec<_> = spans
+            .iter()
+            .filter(|span| {
+                span.trace_id == change.trace_id && span.parent_span_id == change.span_id
+            })
+            .map(|span| span.name.as_str())
+            .collect();
+        stages.sort_unstable();
+        stages.dedup();
+        assert_eq!(stages, ["commit", "decide", "load", "write"]);
+    }
 
     // The same ids as in the activity log and in the roll.
     let data = directory.path().join("chancery-data");
