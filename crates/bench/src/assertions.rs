@@ -32,7 +32,7 @@ impl ClientKey {
         })
     }
 
-    /// Token requests of these clients in turn, over HTTP/1.1, each good for once.
+    /// Token requests of these clients in turn, over HTTP/1.1, each good for once. All cores make them.
     pub(crate) fn requests(
         &self,
         clients: &[String],
@@ -41,10 +41,35 @@ impl ClientKey {
         host: &str,
         path: &str,
     ) -> Result<Requests, Error> {
+        let names: Vec<_> = clients.iter().cycle().take(count).collect();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = names.len().div_ceil(threads).max(1);
+        std::thread::scope(|scope| {
+            let parts: Vec<_> = names
+                .chunks(share)
+                .map(|names| scope.spawn(move || self.part(names, issuer, host, path)))
+                .collect();
+            let mut requests = Vec::with_capacity(count);
+            for part in parts {
+                let part = part.join();
+                let part = part.map_err(|_| Error::wrong("assertions could not be made"))?;
+                requests.extend(part?);
+            }
+            Ok(requests.into())
+        })
+    }
+
+    fn part(
+        &self,
+        clients: &[&String],
+        issuer: &str,
+        host: &str,
+        path: &str,
+    ) -> Result<Vec<Vec<u8>>, Error> {
         let entropy: &dyn Entropy = &SystemEntropy::new();
         let now = now().micros() / 1_000_000;
         let header = Header::new(jsonwebtoken::Algorithm::ES256);
-        let request = |client: &String| {
+        let request = |client: &&String| {
             let jti = format!("{:032x}", u128::from_be_bytes(entropy.bytes()));
             let claims =
                 json!({"iss": client, "sub": client, "aud": issuer, "exp": now + LIFE, "jti": jti});
@@ -58,6 +83,6 @@ impl ClientKey {
             let content = "application/x-www-form-urlencoded";
             Ok(post(host, path, "", content, &body))
         };
-        clients.iter().cycle().take(count).map(request).collect()
+        clients.iter().map(request).collect()
     }
 }

@@ -4,14 +4,18 @@ mod assertions;
 mod console;
 mod control;
 mod error;
+mod goals;
 mod installation;
 mod lifecycle;
 mod load;
 mod machine;
+mod numbers;
 mod process;
 mod rebuild;
 mod report;
 mod roll;
+mod room;
+mod run;
 mod scale;
 mod seed;
 mod telemetry;
@@ -47,6 +51,8 @@ enum Bench {
     Roll(roll::Options),
     /// How long each page of the console takes, of a tenant with ten thousand clients and a long roll.
     Console(console::Options),
+    /// Makes the tables of the kept numbers anew, and the page that holds them against the goals.
+    Goals(goals::Options),
     /// Hashes the lines of a roll: the control.
     #[command(hide = true)]
     Hash(roll::HashOptions),
@@ -63,6 +69,7 @@ fn main() -> ExitCode {
         Bench::Telemetry(options) => telemetry::run(&options),
         Bench::Roll(options) => roll::run(&options),
         Bench::Console(options) => console::run(&options),
+        Bench::Goals(options) => goals::run(&options),
         Bench::Hash(options) => roll::hash(&options),
         Bench::Control(options) => control::run(&options),
     };

@@ -6,12 +6,13 @@ use chancery_event_store::{
     Provenance, Store, StoreConfig, StoreError, StoreLocation, Versions, entries_page, execute,
 };
 use chancery_roll::testing::Sample;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     error::Error,
     installation::master_key,
+    numbers,
     process::{self, Ended},
 };
 
@@ -31,7 +32,7 @@ const TABLES: [&str; 8] = [
 ];
 
 /// One rebuild of one store.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Round {
     /// Reading the entries, and nothing else.
     read_per_second: f64,
@@ -46,11 +47,22 @@ struct Round {
 }
 
 /// All rebuilds of one store.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Rebuilt {
-    store: &'static str,
-    goal: f64,
+    pub(crate) store: String,
+    pub(crate) goal: f64,
     rounds: Vec<Round>,
+}
+
+impl Rebuilt {
+    /// What all rows are written with, where all were missing: the median.
+    pub(crate) fn per_second(&self) -> f64 {
+        self.median(|round| round.events_per_second)
+    }
+
+    fn median(&self, of: fn(&Round) -> f64) -> f64 {
+        numbers::median(self.rounds.iter().map(of))
+    }
 }
 
 /// What is measured.
@@ -96,7 +108,7 @@ impl Plan<'_> {
                 }
                 runtime.block_on(store.close());
                 Ok(Rebuilt {
-                    store: name,
+                    store: name.to_owned(),
                     goal,
                     rounds,
                 })
@@ -285,34 +297,21 @@ pub(crate) fn table(rebuilt: &[Rebuilt]) -> String {
          | | all missing, events/s | goal | all right | control | busy | rows | peak MiB |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- |\n"
         .to_owned();
-    for Rebuilt {
-        store,
-        goal,
-        rounds,
-    } in rebuilt
-    {
-        let median = |of: fn(&Round) -> f64| {
-            let mut values: Vec<_> = rounds.iter().map(of).collect();
-            values.sort_by(f64::total_cmp);
-            values.get(values.len() / 2).copied().unwrap_or_default()
-        };
-        let (Some(rows), Some(peak)) = (
-            rounds.first().map(|round| round.rows),
-            rounds
-                .iter()
-                .map(|round| round.peak_mib)
-                .max_by(f64::total_cmp),
-        ) else {
+    for rebuilt in rebuilt {
+        let Some(rows) = rebuilt.rounds.first().map(|round| round.rows) else {
             continue;
         };
+        let (_, peak) = numbers::range(rebuilt.rounds.iter().map(|round| round.peak_mib));
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "| {store} | **{:.0}** | {goal:.0} | {:.0} | {:.0} | {:.2} | {rows} | {peak:.0} |",
-            median(|round| round.events_per_second),
-            median(|round| round.unchanged_per_second),
-            median(|round| round.read_per_second),
-            median(|round| round.busy),
+            "| {} | **{:.0}** | {:.0} | {:.0} | {:.0} | {:.2} | {rows} | {peak:.0} |",
+            rebuilt.store,
+            rebuilt.per_second(),
+            rebuilt.goal,
+            rebuilt.median(|round| round.unchanged_per_second),
+            rebuilt.median(|round| round.read_per_second),
+            rebuilt.median(|round| round.busy),
         );
     }
     text

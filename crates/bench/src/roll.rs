@@ -19,14 +19,15 @@ use chancery_roll::{
     tree::Frontier,
 };
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Error,
     machine::Machine,
-    process,
+    numbers, process,
     rebuild::{self, Plan, Rebuilt},
-    report,
+    report::{self, Kept},
+    run::{self, Run as Noted},
 };
 
 /// How many clients the tenant has at a time.
@@ -57,7 +58,7 @@ pub(crate) struct HashOptions {
 }
 
 /// One run of one process over the whole file.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Run {
     events_per_second: f64,
     wall_seconds: f64,
@@ -65,15 +66,17 @@ struct Run {
 }
 
 /// All runs of one command.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Measured {
-    name: &'static str,
+    name: String,
     runs: Vec<Run>,
 }
 
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
     machine: Machine,
+    #[serde(default)]
+    run: Option<Noted>,
     events: usize,
     clients: usize,
     bytes: u64,
@@ -82,6 +85,8 @@ struct Report {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
+    let mut noted = Noted::begin(false);
+    let machine = Machine::this(options.postgres.as_deref())?;
     let directory = tempfile::tempdir().map_err(Error::io("make a directory"))?;
     let file = directory.path().join("roll.ndjson");
     eprintln!("writing a roll of {} entries", options.events);
@@ -92,19 +97,19 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let itself = std::env::current_exe().map_err(Error::io("find this binary"))?;
     let mut measured: Vec<_> = ["hash", "verify", "replay"]
         .map(|name| Measured {
-            name,
+            name: name.to_owned(),
             runs: Vec::new(),
         })
         .into();
     for round in 1..=options.rounds {
         for Measured { name, runs } in &mut measured {
-            let mut command = if *name == "hash" {
+            let mut command = if name == "hash" {
                 let mut command = Command::new(&itself);
                 command.arg("hash").arg(&file);
                 command
             } else {
                 let mut command = Command::new(&options.server);
-                command.args(["audit", *name, "--json"]).arg(&file);
+                command.args(["audit", name, "--json"]).arg(&file);
                 command
             };
             let run = measure(&mut command, options.events)?;
@@ -123,16 +128,18 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         postgres: options.postgres.as_deref(),
     }
     .measure()?;
+    noted.look();
     let report = Report {
-        machine: Machine::this(),
+        machine,
+        run: Some(noted),
         events: options.events,
         clients: CLIENTS,
         bytes,
         measured,
         rebuilt,
     };
-    print!("{}", report.table());
-    report.write(&options.output)
+    print!("{}", report.text());
+    report::keep(&options.output, &report)
 }
 
 /// The control: reads the lines and hashes each, and nothing else.
@@ -218,39 +225,53 @@ fn measure(command: &mut Command, events: usize) -> Result<Run, Error> {
 }
 
 impl Measured {
-    fn sorted(&self) -> Vec<Run> {
-        let mut runs = self.runs.clone();
-        runs.sort_by(|one, other| one.events_per_second.total_cmp(&other.events_per_second));
-        runs
+    fn median(&self, of: fn(&Run) -> f64) -> f64 {
+        numbers::median(self.runs.iter().map(of))
     }
 }
 
 impl Report {
-    fn table(&self) -> String {
+    /// What a command does on one core: the median.
+    pub(crate) fn per_second(&self, name: &str) -> Option<f64> {
+        let measured = self
+            .measured
+            .iter()
+            .find(|measured| measured.name == name)?;
+        Some(measured.median(|run| run.events_per_second))
+    }
+
+    pub(crate) fn rebuilt(&self) -> &[Rebuilt] {
+        &self.rebuilt
+    }
+
+    pub(crate) fn run(&self) -> Option<&Noted> {
+        self.run.as_ref()
+    }
+}
+
+impl Kept for Report {
+    fn name(&self) -> &'static str {
+        "roll"
+    }
+
+    fn text(&self) -> String {
         #[expect(clippy::cast_precision_loss, reason = "a size is far below 2^52")]
         let mib = self.bytes as f64 / 1_048_576.0;
         let mut text = format!(
-            "{}. A roll of {} entries ({mib:.0} MiB) of a tenant with at most {} clients at a time, in the page cache. \
+            "# The roll\n\n{}. {}A roll of {} entries ({mib:.0} MiB) of a tenant with at most {} clients at a time, in the page cache. \
              Events per second of processor time: one process with one thread. Medians, and the least and the greatest.\n\n\
              | | events/s of one core | of the control | peak MiB |\n| --- | --- | --- | --- |\n",
             self.machine.line(),
+            run::line(self.run.as_ref()),
             self.events,
             self.clients,
         );
-        let median = |measured: &Measured| {
-            let runs = measured.sorted();
-            runs.get(runs.len() / 2).copied()
-        };
-        let control = self.measured.first().and_then(median);
+        let control = self.per_second("hash").unwrap_or_default();
         for measured in &self.measured {
-            let runs = measured.sorted();
-            let (Some(median), Some(control)) = (median(measured), control) else {
-                continue;
-            };
-            let (Some(least), Some(greatest)) = (runs.first(), runs.last()) else {
-                continue;
-            };
-            let name = match measured.name {
+            let rate = measured.median(|run| run.events_per_second);
+            let rates = measured.runs.iter().map(|run| run.events_per_second);
+            let (least, greatest) = numbers::range(rates);
+            let name = match measured.name.as_str() {
                 "hash" => "control: read the lines, SHA-256 of each",
                 "verify" => "`chancery audit verify`",
                 _ => "`chancery audit replay`",
@@ -258,19 +279,11 @@ impl Report {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
-                "| {name} | **{:.0}** ({:.0} to {:.0}) | {:.2} | {:.0} |",
-                median.events_per_second,
-                least.events_per_second,
-                greatest.events_per_second,
-                median.events_per_second / control.events_per_second,
-                median.peak_mib,
+                "| {name} | **{rate:.0}** ({least:.0} to {greatest:.0}) | {:.2} | {:.0} |",
+                rate / control,
+                measured.median(|run| run.peak_mib),
             );
         }
         format!("{text}\n{}", rebuild::table(&self.rebuilt))
-    }
-
-    fn write(&self, directory: &Path) -> Result<(), Error> {
-        let text = format!("# The roll\n\n{}", self.table());
-        report::write(directory, "roll", &text, self)
     }
 }

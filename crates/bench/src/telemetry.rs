@@ -10,11 +10,17 @@ use chancery_telemetry::{
     stage,
 };
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
-use crate::{error::Error, machine::Machine, report};
+use crate::{
+    error::Error,
+    machine::Machine,
+    numbers::median,
+    report::{self, Kept},
+    run::{self, Run},
+};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -32,9 +38,11 @@ pub(crate) struct Options {
 /// How many requests are a round.
 const REQUESTS: u32 = 100_000;
 
-#[derive(Serialize)]
-struct Report {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Report {
     machine: Machine,
+    #[serde(default)]
+    run: Option<Run>,
     /// Nanoseconds for a request, of each round.
     without: Vec<f64>,
     with: Vec<f64>,
@@ -58,8 +66,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(Error::io("prepare"))?;
+    let mut run = Run::begin(false);
     let mut report = Report {
-        machine: Machine::this(),
+        machine: Machine::this(None)?,
+        run: None,
         without: Vec::new(),
         with: Vec::new(),
     };
@@ -67,9 +77,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         report.without.push(runtime.block_on(round(&bare))?);
         report.with.push(runtime.block_on(round(&measured))?);
     }
-    let text = format!("# Telemetry\n\n{}", report.text());
-    println!("{text}");
-    report::write(&options.output, "telemetry", &text, &report)
+    run.look();
+    report.run = Some(run);
+    println!("{}", report.text());
+    report::keep(&options.output, &report)
 }
 
 async fn round(router: &Router) -> Result<f64, Error> {
@@ -90,21 +101,22 @@ async fn round(router: &Router) -> Result<f64, Error> {
     Ok(begin.elapsed().as_secs_f64() * 1e9 / f64::from(REQUESTS))
 }
 
-impl Report {
+impl Kept for Report {
+    fn name(&self) -> &'static str {
+        "telemetry"
+    }
+
     fn text(&self) -> String {
-        let median = |rounds: &[f64]| {
-            let mut rounds = rounds.to_vec();
-            rounds.sort_by(f64::total_cmp);
-            rounds.get(rounds.len() / 2).copied().unwrap_or_default()
-        };
+        let median = |rounds: &[f64]| median(rounds.iter().copied());
         let (without, with) = (median(&self.without), median(&self.with));
         format!(
-            "{}. A request through the router alone, one thread, without a socket: with the layer of telemetry and \
+            "# Telemetry\n\n{}. {}A request through the router alone, one thread, without a socket: with the layer of telemetry and \
              the four stages of a token, nothing exported, and without. Medians of {} rounds of {REQUESTS} requests \
              in turn.\n\n\
              | without | with | telemetry adds |\n| --- | --- | --- |\n| {without:.0} ns | {with:.0} ns | **{:.0} ns** |\n\n\
              An ES256 signature alone is some 20,000 ns.\n",
             self.machine.line(),
+            run::line(self.run.as_ref()),
             self.without.len(),
             with - without,
         )

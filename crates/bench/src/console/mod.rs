@@ -13,9 +13,17 @@ use browser::Browser;
 use chancery_event_store::{Backend, Store, StoreConfig, StoreError, StoreLocation, execute};
 use clap::Args;
 use installation::Installation;
-use report::{OnStore, Report};
+use report::OnStore;
+pub(crate) use report::Report;
 
-use crate::{error::Error, machine::Machine, process::free_address, rebuild};
+use crate::{
+    error::Error,
+    machine::Machine,
+    process::free_address,
+    rebuild,
+    report::{Kept as _, keep},
+    run::Run,
+};
 
 /// A page is to be there within this, in milliseconds.
 const GOAL: f64 = 50.0;
@@ -52,13 +60,17 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
-    let runtime = tokio::runtime::Runtime::new().map_err(Error::io("start a runtime"))?;
+    let mut run = Run::begin(false);
+    let machine = Machine::this(options.postgres.as_deref())?;
+    let runtime = crate::runtime()?;
     let mut stores = vec![runtime.block_on(options.measure("SQLite", None))?];
     if let Some(url) = &options.postgres {
         stores.push(runtime.block_on(options.measure("PostgreSQL", Some(url)))?);
     }
+    run.look();
     let report = Report {
-        machine: Machine::this(),
+        machine,
+        run: Some(run),
         events: options.events,
         clients: options.clients,
         tokens: options.tokens,
@@ -66,8 +78,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         goal_ms: GOAL,
         stores,
     };
-    println!("{}", report.table());
-    report.write(&options.output)?;
+    println!("{}", report.text());
+    keep(&options.output, &report)?;
     match report.slow() {
         slow if slow.is_empty() => Ok(()),
         slow => Err(Error::Wrong(format!("too slow: {}", slow.join(", ")))),
@@ -75,7 +87,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
 }
 
 impl Options {
-    async fn measure(&self, name: &'static str, postgres: Option<&str>) -> Result<OnStore, Error> {
+    async fn measure(&self, name: &str, postgres: Option<&str>) -> Result<OnStore, Error> {
         let temporary = tempfile::tempdir().map_err(Error::io("make a directory"))?;
         let kept = self.keep.as_ref().map(|keep| keep.join(name));
         let directory = kept.as_deref().unwrap_or(temporary.path());
@@ -97,7 +109,10 @@ impl Options {
             eprintln!("{name}: {:>7.1} ms {page}", timed.p50);
             pages.push(timed);
         }
-        Ok(OnStore { store: name, pages })
+        Ok(OnStore {
+            store: name.to_owned(),
+            pages,
+        })
     }
 
     /// Writes the roll and its rows, unless they are there.

@@ -1,14 +1,18 @@
 //! What was measured.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::GOAL;
-use crate::{error::Error, machine::Machine};
+use crate::{
+    machine::Machine,
+    report::Kept,
+    run::{self, Run},
+};
 
 /// One page of one store, in milliseconds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Timed {
     pub(super) page: String,
     pub(super) first: f64,
@@ -17,15 +21,17 @@ pub(super) struct Timed {
     pub(super) kib: usize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct OnStore {
-    pub(super) store: &'static str,
+    pub(super) store: String,
     pub(super) pages: Vec<Timed>,
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct Report {
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
     pub(super) machine: Machine,
+    #[serde(default)]
+    pub(super) run: Option<Run>,
     pub(super) events: usize,
     pub(super) clients: usize,
     pub(super) tokens: usize,
@@ -43,12 +49,19 @@ impl Report {
         };
         self.stores.iter().flat_map(of).collect()
     }
+}
 
-    pub(super) fn table(&self) -> String {
+impl Kept for Report {
+    fn name(&self) -> &'static str {
+        "console"
+    }
+
+    fn text(&self) -> String {
         let mut text = format!(
-            "{}. A tenant with {} clients at a time and a roll of {} entries, and {} tokens in the last four weeks; each page is asked for {} times, one \
+            "# The console\n\n{}. {}A tenant with {} clients at a time and a roll of {} entries, and {} tokens in the last four weeks; each page is asked for {} times, one \
              after the other, by somebody who is signed in. Milliseconds, to the last byte; the goal is {GOAL:.0}.\n",
             self.machine.line(),
+            run::line(self.run.as_ref()),
             self.clients,
             self.events,
             self.tokens,
@@ -75,16 +88,5 @@ impl Report {
             }
         }
         text
-    }
-
-    /// Writes `console.md` and `console.json`.
-    pub(super) fn write(&self, directory: &Path) -> Result<(), Error> {
-        fs::create_dir_all(directory).map_err(Error::io("make the directory of results"))?;
-        let write = |extension: &str, text: String| {
-            let file = directory.join("console").with_extension(extension);
-            fs::write(&file, text).map_err(Error::io(format!("write {}", file.display())))
-        };
-        write("md", format!("# The console\n\n{}", self.table()))?;
-        write("json", format!("{}\n", serde_json::to_string_pretty(self)?))
     }
 }

@@ -6,7 +6,7 @@ mod verb;
 use std::{fmt::Write as _, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
@@ -15,7 +15,8 @@ use crate::{
     installation::Installation,
     load::{Expected, Load},
     machine::Machine,
-    report::{self, Comparison, Sample, median},
+    report::{Comparison, Kept, Sample, cpu, keep, median, rate},
+    run::{self, Run},
     seed::{Hashes, Seeder},
     tenant::{Operator, Tenant},
 };
@@ -56,20 +57,22 @@ struct Plan {
     verbs: &'static [Verb],
 }
 
-#[derive(Serialize)]
-struct Report {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Report {
     machine: Machine,
+    #[serde(default)]
+    run: Option<Run>,
     at_once: usize,
     tenants: usize,
     clients: usize,
-    seconds: u64,
+    seconds: f64,
     commands: Vec<Comparison>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let plan = if options.quick {
         Plan {
-            lasts: Duration::from_secs(2),
+            lasts: Duration::from_secs(1),
             pairs: 2,
             verbs: &Verb::ALL[..2],
         }
@@ -80,12 +83,14 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
             verbs: &Verb::ALL,
         }
     };
+    let mut run = Run::begin(options.quick);
     let mut report = Report {
-        machine: Machine::this(),
+        machine: Machine::this(options.postgres.as_deref())?,
+        run: None,
         at_once: AT_ONCE,
         tenants: TENANTS,
         clients: CLIENTS,
-        seconds: plan.lasts.as_secs(),
+        seconds: plan.lasts.as_secs_f64(),
         commands: Vec::new(),
     };
     let stores = [("SQLite", None)].into_iter();
@@ -96,9 +101,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
             .commands
             .extend(on_store(&installation, &plan, store)?);
     }
-    let text = format!("# Lifecycle commands\n\n{}", report.table());
-    println!("{text}");
-    report::write(&options.output, "lifecycle", &text, &report)
+    run.look();
+    report.run = Some(run);
+    println!("{}", report.text());
+    keep(&options.output, &report)
 }
 
 /// A tenant with the ids of those of its clients that are changed.
@@ -128,11 +134,7 @@ fn on_store(
     let case = |verb: &Verb, spread: &str, places: &Arc<Vec<Place>>| Case {
         verb: *verb,
         places: Arc::clone(places),
-        comparison: Comparison {
-            name: format!("{}, {spread}, {store}", verb.title()),
-            control: Vec::new(),
-            server: Vec::new(),
-        },
+        comparison: Comparison::new(format!("{}, {spread}, {store}", verb.title()), plan.lasts),
     };
     let mut cases: Vec<_> = plan
         .verbs
@@ -195,35 +197,56 @@ fn places(installation: &Installation, tenants: usize) -> Result<Arc<Vec<Place>>
     })
 }
 
+/// What the commands are called.
+pub(crate) fn titles() -> impl Iterator<Item = &'static str> {
+    Verb::ALL.into_iter().map(Verb::title)
+}
+
 impl Report {
-    fn table(&self) -> String {
+    pub(crate) fn commands(&self) -> &[Comparison] {
+        &self.commands
+    }
+
+    pub(crate) fn run(&self) -> Option<&Run> {
+        self.run.as_ref()
+    }
+}
+
+impl Kept for Report {
+    fn name(&self) -> &'static str {
+        "lifecycle"
+    }
+
+    fn text(&self) -> String {
         let mut text = format!(
-            "{}. {} at a time over {} clients, {} s a measurement, in turn. The control calls the store as the server \
-             does (load the streams, decide, take the numbers, compare, append, rows, vault, commit) from a process \
+            "# Lifecycle commands\n\n{}. {}{} at a time over {} clients, {} s a measurement, in turn. The control calls the store as the \
+             server does (load the streams, decide, take the numbers, compare, append, rows, vault, commit) from a process \
              that has nothing else to do: no HTTP, no GraphQL, nobody to authorise. Where a secret is made, it is made \
-             and hashed in both. Changes a second; medians.\n\n\
-             | | control | server | ratio (least to greatest) | p50 ms | p99 ms | CPU µs, control | server |\n\
-             | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+             and hashed in both. The control commits each change by itself, and in the server small changes share a commit: \
+             above 1 it is no bound. Changes a second; medians.\n\n\
+             | | pairs | control | server | ratio (least to greatest) | p50 ms | p99 ms | CPU µs, control | server |\n\
+             | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
             self.machine.line(),
+            run::line(self.run.as_ref()),
             self.at_once,
             self.clients,
             self.seconds
         );
         for comparison in &self.commands {
             let (ratio, least, greatest) = comparison.ratio();
-            let server = |of: fn(&Sample) -> f64| median(&comparison.server, of);
-            let control = |of: fn(&Sample) -> f64| median(&comparison.control, of);
+            let (control, server) = (&comparison.control, &comparison.server);
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
-                "| {} | {:.0} | {:.0} | **{ratio:.2}** ({least:.2} to {greatest:.2}) | {:.2} | {:.2} | {:.0} | {:.0} |",
+                "| {} | {} | {:.0} | {:.0} | **{ratio:.2}** ({least:.2} to {greatest:.2}) | {:.2} | {:.2} | {:.0} | {:.0} |",
                 comparison.name,
-                control(|sample| sample.per_second),
-                server(|sample| sample.per_second),
-                server(|sample| sample.p50_ms),
-                server(|sample| sample.p99_ms),
-                control(|sample| sample.cpu_microseconds),
-                server(|sample| sample.cpu_microseconds),
+                server.len(),
+                rate(control),
+                rate(server),
+                median(server, |sample| sample.p50_ms),
+                median(server, |sample| sample.p99_ms),
+                cpu(control),
+                cpu(server),
             );
         }
         text

@@ -1,28 +1,27 @@
 //! `bench scale`: what a token, a change and a list cost among ever more clients of one tenant, and ever more
 //! entries in its roll.
 
+mod growth;
 mod lists;
+mod place;
 mod size;
 mod table;
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Error,
-    installation::Installation,
     machine::Machine,
-    report,
-    seed::{Growth, Hashes, Seeder},
-    tenant::{Operator, Tenant},
+    report::{Kept, keep},
+    run::Run,
 };
-use size::{Measuring, Size};
+pub(crate) use growth::Growth;
+use place::Place;
+use size::Measuring;
+pub(crate) use size::Size;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -74,6 +73,8 @@ struct Plan {
     sizes: Vec<(usize, usize)>,
     lasts: Duration,
     pairs: usize,
+    /// How long changes are measured, and how often.
+    changes: (Duration, usize),
     /// How long each list is asked for.
     lists: Duration,
     /// From how many clients on all of them ask, too.
@@ -81,19 +82,39 @@ struct Plan {
 }
 
 /// What was measured on one store.
-#[derive(Serialize)]
-struct OnStore {
-    store: &'static str,
-    sizes: Vec<Size>,
+#[derive(Serialize, Deserialize)]
+pub(crate) struct OnStore {
+    pub(crate) store: String,
+    pub(crate) sizes: Vec<Size>,
 }
 
-#[derive(Serialize)]
-struct Report {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Report {
     machine: Machine,
+    #[serde(default)]
+    pub(crate) run: Option<Run>,
     connections: usize,
     asking: usize,
-    seconds: u64,
-    stores: Vec<OnStore>,
+    seconds: f64,
+    /// Whether there are as many clients at each size.
+    #[serde(default)]
+    only_entries: bool,
+    pub(crate) stores: Vec<OnStore>,
+}
+
+impl Kept for Report {
+    /// A run that answers another question does not take the place of one with clients.
+    fn name(&self) -> &'static str {
+        if self.only_entries {
+            "scale-entries"
+        } else {
+            "scale"
+        }
+    }
+
+    fn text(&self) -> String {
+        table::of(self)
+    }
 }
 
 impl Options {
@@ -107,6 +128,7 @@ impl Options {
                 sizes: of_ten(&[1_000, 10_000]),
                 lasts: Duration::from_secs(1),
                 pairs: 3,
+                changes: (Duration::from_secs(1), 2),
                 lists: Duration::from_millis(200),
                 everybody_from: 10_001,
             }
@@ -115,6 +137,7 @@ impl Options {
                 sizes: of_ten(&[1_000, 10_000, 100_000, 1_000_000]),
                 lasts: Duration::from_secs(4),
                 pairs: 4,
+                changes: (Duration::from_secs(3), 4),
                 lists: Duration::from_secs(1),
                 everybody_from: 100_000,
             }
@@ -146,23 +169,32 @@ fn of_ten(clients: &[usize]) -> Vec<(usize, usize)> {
     sizes.collect()
 }
 
+impl Plan {
+    fn only_entries(&self) -> bool {
+        let (first, last) = (self.sizes.first(), self.sizes.last());
+        self.sizes.len() > 1 && first.map(|size| size.0) == last.map(|size| size.0)
+    }
+}
+
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let plan = options.plan()?;
+    let postgres = options.postgres.as_deref();
+    let postgres = postgres.filter(|_| options.has(Part::Postgresql));
     let mut report = Report {
-        machine: Machine::this(),
+        machine: Machine::this(postgres)?,
+        run: Some(Run::begin(options.quick)),
         connections: options.connections,
         asking: options.asking,
-        seconds: plan.lasts.as_secs(),
+        seconds: plan.lasts.as_secs_f64(),
+        only_entries: plan.only_entries(),
         stores: Vec::new(),
     };
     let sqlite = options.has(Part::Sqlite).then_some(("SQLite", None));
-    let postgres = options.postgres.as_deref();
-    let postgres = postgres.filter(|_| options.has(Part::Postgresql));
     let postgres = postgres.map(|url| ("PostgreSQL", Some(url)));
     for (store, database) in sqlite.into_iter().chain(postgres) {
         on_store(options, &plan, (store, database), &mut report)?;
     }
-    println!("{}", table::of(&report));
+    println!("{}", report.text());
     Ok(())
 }
 
@@ -172,63 +204,60 @@ fn on_store(
     (store, database): (&'static str, Option<&str>),
     report: &mut Report,
 ) -> Result<(), Error> {
-    let installation = Installation::new(&options.server, database, "bench_scale")?;
-    let server = installation.serve("before_response")?;
-    let (operator, tenant) = crate::runtime()?.block_on(first(&installation))?;
-    let mut entries = crate::runtime()?.block_on(head(&operator, &tenant))?;
-    server.stop()?;
-    let mut clients = Vec::new();
+    let measuring = Measuring {
+        options,
+        plan,
+        database,
+    };
+    let mut growing = Place::begin(options, database, "bench_scale")?;
     let place = report.stores.len();
     report.stores.push(OnStore {
-        store,
+        store: store.to_owned(),
         sizes: Vec::new(),
     });
-    for (of_clients, of_entries) in &plan.sizes {
-        let growth = Growth {
-            clients: of_clients.saturating_sub(clients.len()),
-            entries: of_entries.saturating_sub(entries),
-        };
-        eprintln!(
-            "{store}: {} clients more, {} entries",
-            growth.clients, growth.entries
-        );
-        let begin = Instant::now();
-        crate::runtime()?.block_on(async {
-            let seeder = Seeder::open(&installation, &tenant, Hashes::Least).await?;
-            seeder.grow(&mut clients, growth).await?;
-            seeder.close().await;
-            Ok::<_, Error>(())
-        })?;
-        installation.settle()?;
-        let seeded = begin.elapsed();
-        let measuring = Measuring {
-            options,
-            plan,
-            installation: &installation,
-            tenant: &tenant,
-            clients: &clients,
-        };
-        let size = measuring.measure(seeded)?;
+    for (clients, entries) in &plan.sizes {
+        eprintln!("{store}: {clients} clients, {entries} entries");
+        let seeding = growing.grow((*clients, *entries))?;
+        let size = measuring.measure(&mut growing, seeding)?;
         eprintln!("{store}: {size}");
-        entries = usize::try_from(size.events).map_err(Error::wrong)?;
         report.stores[place].sizes.push(size);
         // Each time, so that a run which is cut short was not for nothing.
-        let text = format!("# Scale\n\n{}", table::of(report));
-        report::write(&options.output, "scale", &text, report)?;
+        if let Some(run) = &mut report.run {
+            run.look();
+        }
+        keep(&options.output, report)?;
     }
-    installation.remove()
+    growing.remove()
 }
 
-async fn first(installation: &Installation) -> Result<(Operator, Tenant), Error> {
-    let operator = Operator::of(installation).await?;
-    let tenant = operator.tenant("bench-scale", json!({})).await?;
-    Ok((operator, tenant))
-}
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
 
-/// How many entries the roll has.
-async fn head(operator: &Operator, tenant: &Tenant) -> Result<usize, Error> {
-    let question = json!({"query": format!("{{ tenant(slug: \"{}\") {{ head }} }}", tenant.slug)});
-    let answer = operator.ask(&question).await?;
-    let head = answer["tenant"]["head"].as_str().unwrap_or_default();
-    head.parse().map_err(Error::wrong)
+    use super::Options;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn plan(sizes: &str) -> Result<super::Plan, crate::error::Error> {
+        let arguments = format!("bench --server s --output o {sizes}");
+        Arguments::parse_from(arguments.split_whitespace())
+            .options
+            .plan()
+    }
+
+    #[test]
+    fn with_as_many_clients_at_each_size_only_entries_grow() {
+        let entries = plan("--clients 1000,1000 --events 10000,1000000").unwrap();
+        assert_eq!(entries.sizes, [(1_000, 10_000), (1_000, 1_000_000)]);
+        assert!(entries.only_entries());
+        assert!(!plan("--clients 1000,10000").unwrap().only_entries());
+        assert!(!plan("--clients 1000").unwrap().only_entries());
+        assert!(!plan("").unwrap().only_entries());
+        assert!(plan("--clients 1000,1000 --events 10000").is_err());
+        assert!(plan("--clients 1000,100").is_err());
+    }
 }

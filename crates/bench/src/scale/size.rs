@@ -5,38 +5,38 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
-use serde_json::json;
+use chancery_domain::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::{Options, Part, Plan, lists};
+use super::{
+    Options, Part, Plan, lists,
+    place::{Place, Served},
+};
 use crate::{
     error::Error,
-    installation::Installation,
     load::{Expected, Load},
+    machine::now,
     process::Process,
     report::{Comparison, Sample},
-    tenant::{Client, Operator, Tenant, mutation, requests},
+    room::Room,
+    tenant::{Client, Operator},
     tokens::start_control,
 };
 
+/// Clients and entries of the installation that is the control of changes.
+pub(super) const FEW: (usize, usize) = (1_000, 10_000);
+
 /// How many clients the server's directory holds.
 const HELD: usize = 200_000;
-
-/// How many clients are changed in turn, and how many changes are under way.
-const CHANGED: usize = 512;
-const CHANGES_AT_ONCE: usize = 16;
-
-/// How long a server may take to seal what was written beside it.
-const SEALING: Duration = Duration::from_mins(20);
 
 /// How long everybody has to ask once.
 const EVERYBODY: Duration = Duration::from_secs(90);
 
 /// What was measured where there are so many clients.
-#[derive(Serialize)]
-pub(super) struct Size {
-    pub(super) clients: usize,
-    pub(super) events: u64,
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Size {
+    pub(crate) clients: usize,
+    pub(crate) events: u64,
     /// How long it took to write those that came last.
     pub(super) seeding_seconds: f64,
     /// How long `projections check` took over all, and its greatest resident memory.
@@ -46,19 +46,48 @@ pub(super) struct Size {
     pub(super) start_seconds: f64,
     /// How long it took from there to seal the entries.
     pub(super) sealing_seconds: f64,
-    pub(super) tokens: Comparison,
-    pub(super) changes: Option<Sample>,
-    pub(super) lists: Vec<(&'static str, Sample)>,
-    pub(super) everybody: Option<Everybody>,
+    pub(crate) tokens: Comparison,
+    pub(super) changes: Option<Changes>,
+    pub(super) lists: Vec<(String, Sample)>,
+    /// How many records the token log had put together when the lists were asked for.
+    #[serde(default)]
+    pub(super) records: Option<f64>,
+    pub(crate) everybody: Option<Everybody>,
+}
+
+/// `updateClient`.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Changes {
+    /// The same in a small installation, made anew, is the control.
+    Compared(Comparison),
+    /// As it was kept before there was a control.
+    Alone(Sample),
+}
+
+impl Changes {
+    pub(super) fn server(&self) -> &[Sample] {
+        match self {
+            Self::Compared(comparison) => &comparison.server,
+            Self::Alone(sample) => std::slice::from_ref(sample),
+        }
+    }
+
+    pub(super) fn compared(&self) -> Option<&Comparison> {
+        match self {
+            Self::Compared(comparison) => Some(comparison),
+            Self::Alone(_) => None,
+        }
+    }
 }
 
 /// All clients, one after the other, once and then once more; before that as many as the directory holds, when
 /// they are more.
-#[derive(Serialize)]
-pub(super) struct Everybody {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Everybody {
     pub(super) held: Option<Sample>,
     pub(super) first: Sample,
-    pub(super) again: Sample,
+    pub(crate) again: Sample,
 }
 
 impl fmt::Display for Size {
@@ -79,198 +108,165 @@ impl fmt::Display for Size {
 pub(super) struct Measuring<'a> {
     pub(super) options: &'a Options,
     pub(super) plan: &'a Plan,
-    pub(super) installation: &'a Installation,
-    pub(super) tenant: &'a Tenant,
-    pub(super) clients: &'a [Client],
+    pub(super) database: Option<&'a str>,
 }
 
 impl Measuring<'_> {
-    pub(super) fn measure(&self, seeding: Duration) -> Result<Size, Error> {
+    pub(super) fn measure(&self, place: &mut Place, seeding: Duration) -> Result<Size, Error> {
         let checked = if self.options.has(Part::Check) {
-            Some(self.installation.check()?)
+            Some(place.installation.check()?)
         } else {
             None
         };
-        let runtime = crate::runtime()?;
-        let begin = Instant::now();
-        let server = self.installation.serve("before_response")?;
-        let operator = runtime.block_on(Operator::of(self.installation))?;
-        let start = begin.elapsed();
-        let begin = Instant::now();
-        let events = runtime.block_on(self.sealed(&operator))?;
-        let sealing = begin.elapsed();
-        // What was sealed just now is a lot, and would be written while tokens wait for the disk.
-        self.installation.settle()?;
-        let tokens = self.tokens(&server)?;
+        let served = place.serve()?;
+        let begin = now();
+        let tokens = self.tokens(place, &served.server)?;
+        let middle = Timestamp::from_micros(i64::midpoint(begin.micros(), now().micros()));
         let changes = if self.options.has(Part::Changes) {
-            Some(self.changes(&server, &operator)?)
+            Some(Changes::Compared(self.changes(place, &served)?))
         } else {
             None
         };
-        let lists = if self.options.has(Part::Lists) {
-            self.lists(&server, &operator)?
+        let (lists, records) = if self.options.has(Part::Lists) {
+            let records = Room::of(&place.installation.location())?.records;
+            let lists = self.lists(place, &served, middle)?;
+            (lists, Some(records))
         } else {
-            Vec::new()
+            (Vec::new(), None)
         };
-        let asks = self.clients.len() >= self.plan.everybody_from;
+        let asks = place.clients.len() >= self.plan.everybody_from;
         let everybody = if asks && self.options.has(Part::Everybody) {
-            Some(self.everybody(&server)?)
+            Some(self.everybody(place, &served.server)?)
         } else {
             None
         };
-        server.stop()?;
+        served.server.stop()?;
         Ok(Size {
-            clients: self.clients.len(),
-            events,
+            clients: place.clients.len(),
+            events: served.events,
             seeding_seconds: seeding.as_secs_f64(),
             check_seconds: checked.map(|(took, _)| took.as_secs_f64()),
             check_mib: checked.map(|(_, mib)| mib),
-            start_seconds: start.as_secs_f64(),
-            sealing_seconds: sealing.as_secs_f64(),
+            start_seconds: served.starting.as_secs_f64(),
+            sealing_seconds: served.sealing.as_secs_f64(),
             tokens,
             changes,
             lists,
+            records,
             everybody,
         })
     }
 
     fn lists(
         &self,
-        server: &Process,
-        operator: &Operator,
-    ) -> Result<Vec<(&'static str, Sample)>, Error> {
-        let middle = &self.clients[self.clients.len() / 2];
-        let host = self.installation.address.to_string();
-        let questions = lists::questions(operator, &self.tenant.slug, &middle.id);
+        place: &Place,
+        served: &Served,
+        middle: Timestamp,
+    ) -> Result<Vec<(String, Sample)>, Error> {
+        let host = place.installation.address.to_string();
+        let asking = place.some(self.options.asking);
+        let whose = lists::Whose {
+            slug: &place.tenant.slug,
+            client: &place.clients[place.clients.len() / 2].id,
+            asking: &asking[asking.len() / 2].id,
+            middle,
+        };
+        let questions = whose.questions(&served.operator);
         let mut lists = Vec::new();
         for (name, question) in crate::runtime()?.block_on(questions)? {
             let load = Load {
                 lasts: self.plan.lists,
                 expected: Expected::ok_with("{\"data\":{\""),
                 ..Load::of(
-                    self.installation.address,
-                    [operator.request(&host, &question)].into(),
+                    place.installation.address,
+                    [served.operator.request(&host, &question)].into(),
                     1,
                 )
             };
             // Once before, for what is prepared at the first time.
-            let first = Load {
-                once: true,
-                ..load.clone()
-            };
-            first.send()?;
-            lists.push((name, Sample::take(server, &load)?));
+            once(&load).send()?;
+            lists.push((name.to_owned(), Sample::take(&served.server, &load)?));
         }
         Ok(lists)
     }
 
-    /// Waits until the whole roll is sealed, which would otherwise go on beside what is measured. Gives its
-    /// length.
-    async fn sealed(&self, operator: &Operator) -> Result<u64, Error> {
-        let slug = &self.tenant.slug;
-        let question = json!({"query": format!(
-            "{{ tenant(slug: \"{slug}\") {{ head }} checkpoint(tenant: \"{slug}\") {{ size }} }}"
-        )});
-        let begin = Instant::now();
-        loop {
-            let answer = operator.ask(&question).await?;
-            let (head, sealed) = (&answer["tenant"]["head"], &answer["checkpoint"]["size"]);
-            if head == sealed {
-                let head = head.as_str().unwrap_or_default();
-                return head.parse().map_err(Error::wrong);
-            }
-            if begin.elapsed() > SEALING {
-                return Err(Error::Wrong(format!("sealed {sealed} of {head}")));
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    }
-
-    /// So many, evenly chosen.
-    fn some(&self, count: usize) -> Vec<Client> {
-        let step = (self.clients.len() / count).max(1);
-        let chosen = self.clients.iter().step_by(step).take(count);
-        chosen.cloned().collect()
-    }
-
     /// Warm tokens of some clients, against the control.
-    fn tokens(&self, server: &Process) -> Result<Comparison, Error> {
+    fn tokens(&self, place: &Place, server: &Process) -> Result<Comparison, Error> {
         let control = start_control("ES256")?;
+        let some = place.some(self.options.asking);
         let load = Load {
             lasts: self.plan.lasts,
-            ..self.load(&self.some(self.options.asking))
+            ..place.asking(&some, self.options.connections)
         };
-        let first = Load {
-            once: true,
-            ..load.clone()
-        };
-        first.send()?;
+        once(&load).send()?;
         let of_control = Load {
             address: control.address,
             ..load.clone()
         };
-        let mut comparison = Comparison {
-            name: format!("{} clients", self.clients.len()),
-            control: Vec::new(),
-            server: Vec::new(),
-        };
+        let mut comparison =
+            Comparison::new(format!("{} clients", place.clients.len()), load.lasts);
         Sample::take(&control, &of_control)?;
         Sample::take(server, &load)?;
         for _ in 0..self.plan.pairs {
-            comparison
-                .control
-                .push(Sample::take(&control, &of_control)?);
+            let control = Sample::take(&control, &of_control)?;
+            comparison.control.push(control);
             comparison.server.push(Sample::take(server, &load)?);
         }
         Ok(comparison)
     }
 
-    /// `updateClient`, several at a time.
-    fn changes(&self, server: &Process, operator: &Operator) -> Result<Sample, Error> {
-        let host = self.installation.address.to_string();
-        let some = self.some(CHANGED);
-        let turns = (0..8 * some.len()).map(|turn| (turn, &some[turn % some.len()]));
-        let requests = turns
-            .map(|(turn, client)| {
-                let input = json!({"client": client.id, "description": format!("change {turn}")});
-                operator.request(&host, &mutation("updateClient", "client { id }", &input))
-            })
-            .collect();
-        let load = Load {
-            lasts: self.plan.lasts,
-            expected: Expected::ok_with("{\"data\":{\""),
-            ..Load::of(self.installation.address, requests, CHANGES_AT_ONCE)
+    /// Changes here, in turn with those in an installation that never grows. It is made anew, since its changes make
+    /// it grow; so whatever differs between the sizes in it is the machine's.
+    fn changes(&self, place: &Place, served: &Served) -> Result<Comparison, Error> {
+        let begin = Instant::now();
+        let mut few = Place::begin(self.options, self.database, "bench_scale_few")?;
+        few.grow(FEW)?;
+        let control = few.serve()?;
+        eprintln!(
+            "an installation beside it: {:.0} s",
+            begin.elapsed().as_secs_f64()
+        );
+        let (lasts, pairs) = self.plan.changes;
+        let take = |place: &Place, operator: &Operator, server: &Process, round: usize| {
+            Sample::take(server, &place.changes(operator, round, lasts))
         };
-        Sample::take(server, &load)
+        once(&few.changes(&control.operator, 0, lasts)).send()?;
+        once(&place.changes(&served.operator, 0, lasts)).send()?;
+        let mut comparison = Comparison::new(format!("{} clients", place.clients.len()), lasts);
+        for round in 1..=pairs {
+            let of_control = take(&few, &control.operator, &control.server, round)?;
+            comparison.control.push(of_control);
+            let of_server = take(place, &served.operator, &served.server, round)?;
+            comparison.server.push(of_server);
+        }
+        control.server.stop()?;
+        few.remove()?;
+        Ok(comparison)
     }
 
-    fn everybody(&self, server: &Process) -> Result<Everybody, Error> {
-        let once = |clients: &[Client]| {
+    fn everybody(&self, place: &Place, server: &Process) -> Result<Everybody, Error> {
+        let all = |clients: &[Client]| {
             let load = Load {
                 once: true,
                 lasts: EVERYBODY,
-                ..self.load(clients)
+                ..place.asking(clients, self.options.connections)
             };
             Sample::take(server, &load)
         };
-        let held = self
-            .clients
-            .get(..HELD)
-            .filter(|_| self.clients.len() > HELD);
+        let more = place.clients.len() > HELD;
+        let held = place.clients.get(..HELD).filter(|_| more);
         Ok(Everybody {
-            held: held.map(once).transpose()?,
-            first: once(self.clients)?,
-            again: once(self.clients)?,
+            held: held.map(all).transpose()?,
+            first: all(&place.clients)?,
+            again: all(&place.clients)?,
         })
     }
+}
 
-    fn load(&self, clients: &[Client]) -> Load {
-        let host = self.installation.address.to_string();
-        let requests = requests(clients, &host, &self.tenant.endpoint("token"));
-        Load::of(
-            self.installation.address,
-            requests,
-            self.options.connections,
-        )
+/// What has to be prepared before something is measured.
+fn once(load: &Load) -> Load {
+    Load {
+        once: true,
+        ..load.clone()
     }
 }

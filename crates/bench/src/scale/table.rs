@@ -2,24 +2,41 @@
 
 use std::fmt::Write as _;
 
-use super::{OnStore, Report};
-use crate::report::{Sample, median};
+use super::{OnStore, Report, growth};
+use crate::{
+    numbers::spread,
+    report::{cpu, median, rate},
+    run,
+};
 
 pub(super) fn of(report: &Report) -> String {
+    let sizes = report.stores.first().map_or(&[][..], |store| &store.sizes);
+    let title = match sizes.first() {
+        Some(size) if report.only_entries => format!(
+            "# Scale, where only the roll grows\n\n{}. {}One tenant with {} clients at every size and ever more entries, none of the later ones about those that are changed. \
+             All of it was",
+            report.machine.line(),
+            run::line(report.run.as_ref()),
+            size.clients,
+        ),
+        _ => format!(
+            "# Scale\n\n{}. {}One tenant with ever more clients and entries,",
+            report.machine.line(),
+            run::line(report.run.as_ref()),
+        ),
+    };
     let mut text = format!(
-        "{}. One tenant with ever more clients and entries, written straight into the store by the server's own code \
+        "{title} written straight into the store by the server's own code \
          and found sound by `chancery projections check`; then the server is started, and measured when the roll is \
          sealed. {} clients, evenly chosen, ask over {} connections, {} s a measurement, ES256, durable activity, \
          warm; the secrets' hashes are the cheapest that Argon2id allows.\n",
-        report.machine.line(),
-        report.asking,
-        report.connections,
-        report.seconds
+        report.asking, report.connections, report.seconds
     );
     for on_store in &report.stores {
-        let _ = write!(text, "\n## {}\n", on_store.store);
-        growth(&mut text, on_store);
+        let _ = write!(text, "\n## {}\n\n", on_store.store);
+        growth::say(&mut text, &on_store.sizes);
         tokens(&mut text, on_store);
+        changes(&mut text, on_store);
         upkeep(&mut text, on_store);
         everybody(&mut text, on_store);
         lists(&mut text, on_store);
@@ -27,96 +44,85 @@ pub(super) fn of(report: &Report) -> String {
     text
 }
 
-fn cpu(samples: &[Sample]) -> f64 {
-    median(samples, |sample| sample.cpu_microseconds)
-}
-
-fn rate(samples: &[Sample]) -> f64 {
-    median(samples, |sample| sample.per_second)
-}
-
-/// The greatest of these to the least.
-fn spread(values: impl Iterator<Item = f64>) -> f64 {
-    let (least, greatest) = values.fold((f64::INFINITY, 0.0), |(least, greatest), value| {
-        (f64::min(least, value), f64::max(greatest, value))
-    });
-    greatest / least
-}
-
-/// How much a token grows, beside how much the control differs from itself.
-fn growth(text: &mut String, OnStore { sizes, .. }: &OnStore) {
-    let (Some(fewest), Some(most)) = (sizes.first(), sizes.last()) else {
-        return;
-    };
-    let controls = || sizes.iter().flat_map(|size| &size.tokens.control);
-    let medians =
-        |of: fn(&[Sample]) -> f64| spread(sizes.iter().map(|size| of(&size.tokens.control)));
-    let _ = writeln!(
-        text,
-        "\nFrom {} clients and {} entries to {} and {} a token costs **{:.2}** times the processor time of the server, \
-         at **{:.2}** times the rate. The control, which knows no clients, was repeated at each size and differs from \
-         itself, most to least, by {:.2} in processor time and {:.2} in rate between the sizes' medians, and by {:.2} \
-         and {:.2} between any two of its measurements.",
-        fewest.clients,
-        fewest.events,
-        most.clients,
-        most.events,
-        cpu(&most.tokens.server) / cpu(&fewest.tokens.server),
-        rate(&most.tokens.server) / rate(&fewest.tokens.server),
-        medians(cpu),
-        medians(rate),
-        spread(controls().map(|sample| sample.cpu_microseconds)),
-        spread(controls().map(|sample| sample.per_second)),
-    );
-}
-
 fn tokens(text: &mut String, OnStore { sizes, .. }: &OnStore) {
     let first = sizes
         .first()
         .map_or(f64::NAN, |size| cpu(&size.tokens.server));
     text.push_str(
-        "\n| clients | entries | tokens/s | of the control (least to greatest) | CPU µs/token, control | server | to the fewest | MiB |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        "\nThe control's own spread is how many times the least of its measurements at that size the greatest is, in processor \
+         time and in rate: a growth that is less says nothing.\n\n\
+         | clients | entries | pairs | tokens/s | of the control (least to greatest) | CPU µs/token, control | server | to the fewest | the control's own spread, CPU | rate | MiB |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for size in sizes {
-        let server = &size.tokens.server;
+        let (control, server) = (&size.tokens.control, &size.tokens.server);
         let (ratio, least, greatest) = size.tokens.ratio();
         let _ = writeln!(
             text,
-            "| {} | {} | {:.0} | {ratio:.2} ({least:.2} to {greatest:.2}) | {:.1} | {:.1} | **{:.2}** | {:.0} |",
+            "| {} | {} | {} | {:.0} | {ratio:.2} ({least:.2} to {greatest:.2}) | {:.1} | {:.1} | **{:.2}** | {:.2} | {:.2} | {:.0} |",
             size.clients,
             size.events,
+            size.tokens.pairs(),
             rate(server),
-            cpu(&size.tokens.control),
+            cpu(control),
             cpu(server),
             cpu(server) / first,
+            spread(control.iter().map(|sample| sample.cpu_microseconds)),
+            spread(control.iter().map(|sample| sample.per_second)),
             median(server, |sample| sample.memory_mib),
         );
     }
 }
 
-/// Changes, and what goes over everything.
+fn changes(text: &mut String, OnStore { sizes, .. }: &OnStore) {
+    text.push_str(
+        "\n`updateClient`, 16 at a time. The control is the same in an installation with few of both.\n\n\
+         | clients | entries | pairs | control, changes/s | server | ratio (least to greatest) | p50 ms | p99 ms | CPU µs, control | server |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for size in sizes {
+        let Some(changes) = &size.changes else {
+            continue;
+        };
+        let server = changes.server();
+        let (pairs, of_control, ratio, of_cpu) = match changes.compared() {
+            Some(compared) => {
+                let (ratio, least, greatest) = compared.ratio();
+                (
+                    compared.pairs(),
+                    format!("{:.0}", rate(&compared.control)),
+                    format!("**{ratio:.2}** ({least:.2} to {greatest:.2})"),
+                    format!("{:.0}", cpu(&compared.control)),
+                )
+            }
+            None => ("none".into(), String::new(), String::new(), String::new()),
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {pairs} | {of_control} | {:.0} | {ratio} | {:.1} | {:.1} | {of_cpu} | {:.0} |",
+            size.clients,
+            size.events,
+            rate(server),
+            median(server, |sample| sample.p50_ms),
+            median(server, |sample| sample.p99_ms),
+            cpu(server),
+        );
+    }
+}
+
+/// What goes over everything.
 fn upkeep(text: &mut String, OnStore { sizes, .. }: &OnStore) {
     text.push_str(
-        "\n`updateClient`, 16 at a time; and in seconds how long it took to write what was new, to check all of it, to \
-         get ready, and from there to seal what was new.\n\n\
-         | clients | entries | changes/s | p50 ms | p99 ms | CPU µs | written | checked | MiB | ready | sealed |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        "\nSeconds that it took to write what was new, to check all of it (and the memory of that), to get ready, and from there \
+         to seal what was new.\n\n\
+         | clients | entries | written | checked | MiB | ready | sealed |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     let cell = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.0}"));
     for size in sizes {
-        let changes = size.changes.as_ref().map_or_else(
-            || " | | | ".to_owned(),
-            |sample| {
-                format!(
-                    "{:.0} | {:.1} | {:.1} | {:.0}",
-                    sample.per_second, sample.p50_ms, sample.p99_ms, sample.cpu_microseconds
-                )
-            },
-        );
         let _ = writeln!(
             text,
-            "| {} | {} | {changes} | {:.1} | {} | {} | {:.1} | {:.1} |",
+            "| {} | {} | {:.1} | {} | {} | {:.1} | {:.1} |",
             size.clients,
             size.events,
             size.seeding_seconds,
@@ -172,6 +178,9 @@ fn lists(text: &mut String, OnStore { sizes, .. }: &OnStore) {
     );
     for size in sizes {
         let _ = write!(text, " | {} clients, {} entries", size.clients, size.events);
+        if let Some(records) = size.records {
+            let _ = write!(text, ", {records:.0} tokens in the activity");
+        }
     }
     let _ = writeln!(text, " |\n| ---{} |", " | ---".repeat(sizes.len()));
     for (index, (name, _)) in names.iter().enumerate() {

@@ -1,18 +1,23 @@
 //! A server under load, beside the control.
 
-use std::{process::Command, time::Duration};
+use std::process::Command;
 
-use super::{Options, Plan};
+use super::{
+    Options, Plan,
+    report::{Beside, FixedRate},
+};
 use crate::{
     error::Error,
+    installation::Installation,
     load::{Expected, Load, Requests},
     process::{Process, free_address},
-    report::{Beside, Comparison, Sample},
+    report::{Comparison, Sample},
 };
 
 pub(super) struct Bench<'a> {
     pub(super) options: &'a Options,
     pub(super) plan: &'a Plan,
+    pub(super) installation: &'a Installation,
     pub(super) server: &'a Process,
 }
 
@@ -25,12 +30,21 @@ impl Bench<'_> {
         }
     }
 
-    /// Control and server in turn, each warmed up first.
+    /// The same for one of the comparisons beside those of the algorithms.
+    pub(super) fn further(&self, requests: Requests) -> Load {
+        Load {
+            lasts: self.plan.further.0,
+            ..self.load(requests)
+        }
+    }
+
+    /// Control and server so many times in turn, each warmed up first.
     pub(super) fn compare(
         &self,
         name: String,
         algorithm: &str,
         load: &Load,
+        pairs: usize,
     ) -> Result<Comparison, Error> {
         let control = start_control(algorithm)?;
         let of_control = Load {
@@ -38,20 +52,50 @@ impl Bench<'_> {
             follow: None,
             ..load.clone()
         };
-        let mut comparison = Comparison {
-            name,
-            control: Vec::new(),
-            server: Vec::new(),
-        };
-        warm(&control, &of_control)?;
-        warm(self.server, load)?;
-        for _ in 0..self.plan.pairs {
+        let mut comparison = Comparison::new(name, load.lasts);
+        self.warm(&control, &of_control)?;
+        self.warm(self.server, load)?;
+        for _ in 0..pairs {
             comparison
                 .control
                 .push(Sample::take(&control, &of_control)?);
             comparison.server.push(Sample::take(self.server, load)?);
         }
         Ok(comparison)
+    }
+
+    /// Control and server at this rate.
+    pub(super) fn at(
+        &self,
+        name: String,
+        algorithm: &str,
+        load: &Load,
+        rate: f64,
+    ) -> Result<FixedRate, Error> {
+        let load = Load {
+            rate: Some(rate),
+            ..load.clone()
+        };
+        let control = start_control(algorithm)?;
+        let of_control = Load {
+            address: control.address,
+            ..load.clone()
+        };
+        Ok(FixedRate {
+            name,
+            rate,
+            control: Some(Sample::take(&control, &of_control)?),
+            sample: Sample::take(self.server, &load)?,
+        })
+    }
+
+    /// It for a while, for nothing.
+    pub(super) fn warm(&self, process: &Process, load: &Load) -> Result<(), Error> {
+        let load = Load {
+            lasts: self.plan.warm,
+            ..load.clone()
+        };
+        Sample::take(process, &load).map(drop)
     }
 
     /// Honest traffic at this rate, alone and then beside twice as many wrong secrets.
@@ -86,15 +130,6 @@ impl Bench<'_> {
             wrong_per_second: refused.rate(),
         })
     }
-}
-
-/// Two seconds of it, for nothing.
-pub(super) fn warm(process: &Process, load: &Load) -> Result<(), Error> {
-    let load = Load {
-        lasts: Duration::from_secs(2),
-        ..load.clone()
-    };
-    Sample::take(process, &load).map(drop)
 }
 
 /// A control that signs with this.

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::{Options, Plan};
+use super::{Options, Plan, report::Cold};
 use crate::{
     error::Error,
     installation::Installation,
     load::Load,
-    report::{Cold, Sample},
+    report::Sample,
     seed::{Hashes, Seeder},
     tenant::{Operator, requests},
 };

@@ -1,17 +1,26 @@
 //! `bench tokens`: tokens against the control, in turn, in one run.
 
+mod assertions;
 mod bench;
 mod cold;
 mod on_store;
 mod refresh;
+mod report;
+mod table;
 
 pub(crate) use bench::start_control;
+pub(crate) use report::Report;
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use crate::{error::Error, machine::Machine, report::Report};
+use crate::{
+    error::Error,
+    machine::Machine,
+    report::{Kept as _, keep},
+    run::Run,
+};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -55,10 +64,11 @@ impl Options {
 enum Part {
     /// The closed loop, beside the control.
     Closed,
-    /// The open loop. It takes its rate from the closed one, and so do those with wrong secrets and assertions.
+    /// The open loop, beside the control. It takes its rate from the closed one, and so do those with wrong secrets.
     Open,
     /// Honest traffic beside wrong secrets.
     Wrong,
+    /// Assertions of clients with a key: a closed loop beside the control, and an open one.
     Assertions,
     Introspection,
     Refresh,
@@ -78,6 +88,10 @@ const ALGORITHMS: [(&str, &str); 3] = [
 struct Plan {
     lasts: Duration,
     pairs: usize,
+    /// The same for comparisons beside those of the algorithms: refresh tokens, `async`, assertions.
+    further: (Duration, usize),
+    /// How long each is asked before, for nothing.
+    warm: Duration,
     algorithms: &'static [(&'static str, &'static str)],
     /// How many clients ask a server that has just started.
     cold: usize,
@@ -86,8 +100,10 @@ struct Plan {
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let plan = if options.quick {
         Plan {
-            lasts: Duration::from_secs(4),
+            lasts: Duration::from_millis(2_500),
             pairs: 3,
+            further: (Duration::from_millis(1_500), 2),
+            warm: Duration::from_secs(1),
             algorithms: &ALGORITHMS[..1],
             cold: 500,
         }
@@ -95,14 +111,18 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         Plan {
             lasts: Duration::from_secs(10),
             pairs: 5,
+            further: (Duration::from_secs(8), 3),
+            warm: Duration::from_secs(2),
             algorithms: &ALGORITHMS,
             cold: 2_000,
         }
     };
+    let mut run = Run::begin(options.quick);
     let mut report = Report {
-        machine: Machine::this(),
+        machine: Machine::this(options.postgres.as_deref())?,
+        run: None,
         connections: options.connections,
-        seconds: plan.lasts.as_secs(),
+        seconds: plan.lasts.as_secs_f64(),
         clients: options.clients,
         idle: options.idle,
         durability: options.durability.clone(),
@@ -112,6 +132,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         assertions: Vec::new(),
         introspection: Vec::new(),
         cold: Vec::new(),
+        room: Vec::new(),
     };
     let mut stores = vec![("SQLite", None)];
     if let Some(url) = &options.postgres {
@@ -120,6 +141,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     for (name, database) in stores {
         on_store::measure(options, &plan, name, database, &mut report)?;
     }
-    println!("{}", report.table());
-    report.write(&options.output, "tokens")
+    run.look();
+    report.run = Some(run);
+    println!("{}", report.text());
+    keep(&options.output, &report)
 }

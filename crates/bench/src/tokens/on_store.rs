@@ -2,17 +2,15 @@
 
 use serde_json::json;
 
-use super::{
-    Options, Part, Plan,
-    bench::{Bench, warm},
-    cold, refresh,
-};
+use super::{Options, Part, Plan, assertions, bench::Bench, cold, refresh, report::Report};
 use crate::{
     assertions::ClientKey,
     error::Error,
     installation::Installation,
     load::{Expected, Load},
-    report::{FixedRate, Report, Sample},
+    numbers,
+    report::{Comparison, Sample},
+    room::Room,
     tenant::{Client, Operator, Tenant, requests},
 };
 
@@ -34,6 +32,7 @@ pub(super) fn measure(
         let bench = Bench {
             options,
             plan,
+            installation: &installation,
             server: &server,
         };
         let asking = Asking::make(&installation, options, algorithm, slug)?;
@@ -46,6 +45,7 @@ pub(super) fn measure(
     let bench = Bench {
         options,
         plan,
+        installation: &installation,
         server: &server,
     };
     if options.measures(Part::Introspection) {
@@ -64,27 +64,27 @@ pub(super) fn measure(
         let bench = Bench {
             options,
             plan,
+            installation: &installation,
             server: &server,
         };
         let name = format!("{algorithm}, {store}, `async`");
-        let load = bench.load(asking.requests());
-        report
-            .closed_loop
-            .push(bench.compare(name, algorithm, &load)?);
+        let load = bench.further(asking.requests());
+        let compared = bench.compare(name, algorithm, &load, plan.further.1)?;
+        report.closed_loop.push(compared);
         server.stop()?;
     }
     Ok(())
 }
 
 /// Who asks for tokens of one algorithm.
-struct Asking {
-    tenant: Tenant,
+pub(super) struct Asking {
+    pub(super) tenant: Tenant,
     clients: Vec<Client>,
-    key: ClientKey,
+    pub(super) key: ClientKey,
     /// Clients that authenticate with the key.
-    with_key: Vec<String>,
+    pub(super) with_key: Vec<String>,
     serving: Client,
-    host: String,
+    pub(super) host: String,
 }
 
 impl Asking {
@@ -115,11 +115,12 @@ impl Asking {
         })
     }
 
-    fn requests(&self) -> crate::load::Requests {
+    pub(super) fn requests(&self) -> crate::load::Requests {
         requests(&self.clients, &self.host, &self.tenant.endpoint("token"))
     }
 }
 
+/// How each kind of load does with this algorithm.
 fn on_algorithm(
     bench: &Bench<'_>,
     asking: &Asking,
@@ -129,76 +130,40 @@ fn on_algorithm(
 ) -> Result<(), Error> {
     let name = format!("{algorithm}, {store}");
     let (options, load) = (bench.options, bench.load(asking.requests()));
-    let rated = [Part::Closed, Part::Open, Part::Wrong, Part::Assertions];
-    if !rated.into_iter().any(|part| options.measures(part)) {
-        return Ok(());
-    }
-    let comparison = bench.compare(name.clone(), algorithm, &load)?;
-    let of_server = comparison.server.iter();
-    let peak = of_server
-        .map(|sample| sample.per_second)
-        .fold(f64::INFINITY, f64::min);
-    report.closed_loop.push(comparison);
-
-    if options.measures(Part::Open) {
-        let half = Load {
-            rate: Some((peak / 2.0).round()),
-            ..load.clone()
-        };
-        report.open_loop.push(FixedRate {
-            name: name.clone(),
-            rate: (peak / 2.0).round(),
-            sample: Sample::take(bench.server, &half)?,
-        });
-    }
-
-    let quarter = (peak / 4.0).round();
-    if options.measures(Part::Wrong) {
-        let path = asking.tenant.endpoint("token");
-        let wrong = asking.clients.iter();
-        let wrong = wrong.map(|client| client.wrong_request(&asking.host, &path));
-        let beside = bench.beside(name.clone(), &load, wrong.collect(), quarter)?;
-        report.beside_wrong_secrets.push(beside);
+    let rated = [Part::Closed, Part::Open, Part::Wrong];
+    if rated.into_iter().any(|part| options.measures(part)) {
+        let location = bench.installation.location();
+        let before = Room::of(&location)?;
+        let comparison = bench.compare(name.clone(), algorithm, &load, bench.plan.pairs)?;
+        let room = Room::of(&location)?.since(before);
+        report.room.push((name.clone(), room));
+        let peak = peak(&comparison);
+        report.closed_loop.push(comparison);
+        if options.measures(Part::Open) {
+            let half = bench.at(name.clone(), algorithm, &load, (peak / 2.0).round())?;
+            report.open_loop.push(half);
+        }
+        if options.measures(Part::Wrong) {
+            let path = asking.tenant.endpoint("token");
+            let wrong = asking.clients.iter();
+            let wrong = wrong.map(|client| client.wrong_request(&asking.host, &path));
+            let quarter = (peak / 4.0).round();
+            let beside = bench.beside(name.clone(), &load, wrong.collect(), quarter)?;
+            report.beside_wrong_secrets.push(beside);
+        }
     }
     if options.measures(Part::Assertions) {
-        let sample = assertions(bench, asking, &load, quarter)?;
-        report.assertions.push(FixedRate {
-            name,
-            rate: quarter,
-            sample,
-        });
+        let (comparison, half) = assertions::measure(bench, asking, algorithm, name)?;
+        report.closed_loop.push(comparison);
+        report.assertions.push(half);
     }
     Ok(())
 }
 
-/// Clients with a key, at a fixed rate.
-fn assertions(bench: &Bench<'_>, asking: &Asking, load: &Load, rate: f64) -> Result<Sample, Error> {
-    let path = asking.tenant.endpoint("token");
-    let issuer = format!("http://{}/t/{}", asking.host, asking.tenant.slug);
-    let make = |count| {
-        let requests =
-            asking
-                .key
-                .requests(&asking.with_key, count, &issuer, &asking.host, &path)?;
-        Ok::<_, Error>(Load {
-            once: true,
-            lasts: 2 * load.lasts,
-            ..bench.load(requests)
-        })
-    };
-    // Each client's key is read once before.
-    make(asking.with_key.len())?.send()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a rate is positive, and so many requests fit the memory"
-    )]
-    let count = (rate * load.lasts.as_secs_f64()) as usize;
-    let assertions = Load {
-        rate: Some(rate),
-        ..make(count)?
-    };
-    Sample::take(bench.server, &assertions)
+/// The rate that can be relied on: the least of the server's.
+pub(super) fn peak(comparison: &Comparison) -> f64 {
+    let (least, _) = numbers::range(comparison.server.iter().map(|sample| sample.per_second));
+    least
 }
 
 /// A client that serves the API asks about tokens of all the others.
@@ -224,6 +189,6 @@ fn introspection(bench: &Bench<'_>, asking: &Asking) -> Result<Sample, Error> {
         expected: Expected::ok_with("\"active\":true"),
         ..bench.load(tokens.iter().map(of_token).collect())
     };
-    warm(bench.server, &load)?;
+    bench.warm(bench.server, &load)?;
     Sample::take(bench.server, &load)
 }

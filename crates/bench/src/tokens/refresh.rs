@@ -37,9 +37,10 @@ pub(super) fn measure(
     };
     let load = Load {
         follow: Some(Arc::new(follow)),
-        ..bench.load(requests)
+        ..bench.further(requests)
     };
-    bench.compare(format!("{algorithm}, {store}, refresh"), algorithm, &load)
+    let name = format!("{algorithm}, {store}, refresh");
+    bench.compare(name, algorithm, &load, bench.plan.further.1)
 }
 
 /// What an answer says after `"refresh_token":`.
