@@ -63,18 +63,21 @@ enum Task {
     },
     /// Measure, against a control in the same run.
     #[command(after_help = "Examples:\n  \
-        cargo xtask bench tokens            every algorithm on both stores, a quarter of an hour\n  \
-        cargo xtask bench tokens --quick    ES256 on both stores, three minutes\n  \
-        cargo xtask bench lifecycle         changes through GraphQL, against the store without a server\n  \
-        cargo xtask bench scale             1,000 to 100,000 clients: tokens, changes, lists\n  \
-        cargo xtask bench scale --clients 1000,100000,1000000\n  \
+        cargo xtask bench tokens            every algorithm on both stores, some 25 minutes\n  \
+        cargo xtask bench tokens --quick    ES256 on both stores, two and a half minutes\n  \
+        cargo xtask bench lifecycle         changes through GraphQL, against the store without a server, eight minutes\n  \
+        cargo xtask bench scale             1,000 to 1,000,000 clients: tokens, changes, lists, half an hour\n  \
+        cargo xtask bench scale --clients 1000,1000 --events 10000,1000000\n  \
+        \u{20}                                   as many clients, and only the roll grows\n  \
         cargo xtask bench sdk               what the SDK adds to the check of a signature\n  \
-         cargo xtask bench console           every page at 10,000 clients and a million events, ten minutes\n  \
+        cargo xtask bench console           every page at 10,000 clients and a million events, ten minutes\n  \
         cargo xtask bench roll              verifying, replaying and rebuilding a million events, ten minutes\n  \
-        cargo xtask bench all --quick       tokens, lifecycle and scale in five minutes\n\n\
-        Tables and JSON are written to docs/benchmarks/.")]
+        cargo xtask bench all --quick       tokens, lifecycle and scale in less than five minutes\n  \
+        cargo xtask bench goals             the texts of what is kept, and the page of goals, without measuring\n\n\
+        Times are without the build. Tables and JSON are written to docs/benchmarks/.")]
     Bench {
-        /// What to measure: `tokens`, `lifecycle`, `scale`, `telemetry`, `console`, `sdk`, `roll`, or `all` of the first three.
+        /// What to measure: `tokens`, `lifecycle`, `scale`, `telemetry`, `console`, `sdk`, `roll`, or `all` of the first
+        /// three; `goals` measures nothing.
         what: String,
         /// Options of the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
