@@ -194,6 +194,7 @@ fn free_port() -> u16 {
     PORTS
         .cycle()
         .skip(usize::try_from(begin % width).unwrap())
+        .take(PORTS.len())
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .unwrap()
 }

@@ -162,6 +162,34 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 /// How many changes are made at the same time, so that some share a commit.
 const TOGETHER: usize = 16;
 
+async fn change_together(server: &Server, token: &str) {
+    let client_of =
+        "mutation { createClient(input: {tenant: \"acme\", name: \"one\"}) { client { id } } }";
+    let together = (0..TOGETHER).map(|_| server.graphql(token, client_of));
+    for answer in join_all(together).await {
+        let answer = answer.unwrap();
+        assert!(answer["errors"].is_null(), "{answer}");
+    }
+}
+
+/// Each in its own trace, also where it shared a commit, whoever's it was.
+fn every_change_has_its_stages(spans: &[Span]) {
+    let changes: Vec<_> = spans.iter().filter(|span| span.name == "change").collect();
+    assert_eq!(changes.len(), 1 + TOGETHER);
+    for change in changes {
+        let mut stages: Vec<_> = spans
+            .iter()
+            .filter(|span| {
+                span.trace_id == change.trace_id && span.parent_span_id == change.span_id
+            })
+            .map(|span| span.name.as_str())
+            .collect();
+        stages.sort_unstable();
+        stages.dedup();
+        assert_eq!(stages, ["commit", "decide", "load", "write"]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_collector_gets_the_spans_of_a_request_and_no_secret() {
     let (collector, url) = Collector::start().await;
@@ -197,13 +225,7 @@ async fn a_collector_gets_the_spans_of_a_request_and_no_secret() {
     let created = "mutation { createTenant(input: {slug: \"acme\", displayName: \"Acme\"}) { tenant { id } } }";
     let answer = server.graphql(&token, created).await.unwrap();
     assert!(answer["errors"].is_null(), "{answer}");
-    let client_of =
-        "mutation { createClient(input: {tenant: \"acme\", name: \"one\"}) { client { id } } }";
-    let together = (0..TOGETHER).map(|_| server.graphql(&token, client_of));
-    for answer in join_all(together).await {
-        let answer = answer.unwrap();
-        assert!(answer["errors"].is_null(), "{answer}");
-    }
+    change_together(&server, &token).await;
     assert_eq!(server.terminate(), 0);
 
     let spans = collector.spans();
@@ -232,21 +254,7 @@ async fn a_collector_gets_the_spans_of_a_request_and_no_secret() {
         .collect();
     let begun = own.iter().find(|span| span.parent_span_id.is_empty());
     assert_eq!(begun.unwrap().name, "POST /graphql");
-    // So has each of those that shared a commit, whoever's it was.
-    let changes: Vec<_> = spans.iter().filter(|span| span.name == "change").collect();
-    assert_eq!(changes.len(), 1 + TOGETHER);
-    for change in changes {
-        let mut stages: Vec<_> = spans
-            .iter()
-            .filter(|span| {
-                span.trace_id == change.trace_id && span.parent_span_id == change.span_id
-            })
-            .map(|span| span.name.as_str())
-            .collect();
-        stages.sort_unstable();
-        stages.dedup();
-        assert_eq!(stages, ["commit", "decide", "load", "write"]);
-    }
+    every_change_has_its_stages(&spans);
 
     // The same ids as in the activity log and in the roll.
     let data = directory.path().join("chancery-data");
