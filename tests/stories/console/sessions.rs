@@ -4,6 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_application::{Arrival, Caller};
 use chancery_crypto::sha256;
 use chancery_domain::value::Slug;
+use chancery_event_store::Backend;
 use serde_json::json;
 
 use crate::support::{Browser, World, run_sql, story, tenant_admin};
@@ -90,6 +91,26 @@ story! {
         }
         browser.open("/console/t/acme").await.shows("active");
         assert_eq!(browser.get("/console/t/other").await.status, 404);
+    }
+}
+
+story! {
+    async fn a_store_that_takes_no_writes_keeps_nobody_from_looking(world: World) {
+        let browser = Browser::operator(&world).await;
+        let refuse = match world.store.backend() {
+            Backend::Postgres => "ALTER TABLE console_sessions ADD CONSTRAINT refused CHECK (seen_at < 0) NOT VALID",
+            Backend::Sqlite => {
+                "CREATE TRIGGER refused BEFORE UPDATE ON console_sessions BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            }
+        };
+        run_sql(world.store.database(), refuse).await;
+        world.clock.advance(61);
+        browser.open("/console/tenants").await.shows("Tenants");
+        // It was not noted, so the session rests for as long as if nobody had looked.
+        world.clock.advance(30 * 60 - 62);
+        browser.open("/console/tenants").await.shows("Tenants");
+        world.clock.advance(1);
+        assert!(browser.get("/console/tenants").await.location().starts_with("/console/sign-in"));
     }
 }
 

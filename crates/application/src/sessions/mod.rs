@@ -208,8 +208,8 @@ impl Application {
         }
     }
 
-    /// Who is signed in with this token; `None`: nobody, or not any more. What has ended has ended for good. From where it
-    /// is used is noted.
+    /// Who is signed in with this token; `None`: nobody, or not any more. What has ended has ended for good. When it is used is
+    /// noted where that can be written, and from where it is used otherwise than before in any case.
     ///
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Internal`].
@@ -222,14 +222,36 @@ impl Application {
         // Whoever looks at where their session was used must not wipe that out by looking.
         let is_elsewhere = from != seen.began_from && from != seen.last_from;
         if is_elsewhere || seen.at.plus_seconds(SEEN) <= now {
-            let (address, user_agent) = if is_elsewhere { from } else { seen.last_from };
-            let mut tx = self.parts.store.begin().await?;
-            let from = (address.as_deref(), user_agent.as_deref());
-            tx.platform_session_seen(&session_hash(token), now, from)
-                .await?;
-            tx.commit().await?;
+            let used = if is_elsewhere { from } else { seen.last_from };
+            match self.note_seen(token, now, used).await {
+                // Who has the cookie of another must not be able to come unnoticed.
+                Err(error) if is_elsewhere => return Err(error),
+                // It rests from then on, and whoever looks for what is wrong with the store is not kept out.
+                Err(error) => {
+                    tracing::warn!(
+                        error = chancery_telemetry::causes(&error),
+                        "the use of a session could not be noted"
+                    );
+                }
+                Ok(()) => {}
+            }
         }
         Ok(Some(session))
+    }
+
+    /// Notes that a session was used now, from there.
+    async fn note_seen(
+        &self,
+        token: &str,
+        now: Timestamp,
+        (address, user_agent): Whence,
+    ) -> Result<(), Error> {
+        let mut tx = self.parts.store.begin().await?;
+        let from = (address.as_deref(), user_agent.as_deref());
+        tx.platform_session_seen(&session_hash(token), now, from)
+            .await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// The same for what a page asks for by itself: that keeps no session from resting.
