@@ -356,10 +356,9 @@ mod tests {
         assert_eq!(counted, ["200"]);
     }
 
-    /// A server on a port of its own, which nobody stops.
-    async fn served() -> SocketAddr {
+    /// A door on a port of its own, behind which these are.
+    async fn door_to(routes: Router) -> (SocketAddr, Door) {
         let http = Arc::new(Http::untraced(Box::new(|| [7; 24])));
-        let routes = Router::new().route("/", get(async || "here"));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let door = Door {
@@ -367,27 +366,25 @@ mod tests {
             app: App::new(None, http, routes, Places::new(8)),
             tls: None,
         };
+        (address, door)
+    }
+
+    /// A server on a port of its own, which nobody stops.
+    async fn served() -> SocketAddr {
+        let (address, door) = door_to(Router::new().route("/", get(async || "here"))).await;
         tokio::spawn(serve(vec![door], pending(), pending()));
         address
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_under_way_has_so_long_once_the_server_was_told_to_stop() {
-        let http = Arc::new(Http::untraced(Box::new(|| [7; 24])));
         let asked = Arc::new(Notify::new());
         let asks = asked.clone();
         let never = async move || {
             asks.notify_one();
             pending::<&str>().await
         };
-        let routes = Router::new().route("/", get(never));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let door = Door {
-            listener,
-            app: App::new(None, http, routes, Places::new(8)),
-            tls: None,
-        };
+        let (address, door) = door_to(Router::new().route("/", get(never))).await;
         let stop = Arc::new(Notify::new());
         let told = stop.clone();
         let stopped = async move { told.notified().await };

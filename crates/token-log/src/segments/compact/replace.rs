@@ -30,7 +30,11 @@ impl Compactor {
     ///
     /// Uses are counted in the order of their keys, so that two nodes cannot wait for each other.
     async fn replace_beside(&self, made: &Made) -> Result<bool, StoreError> {
-        let sql = POSTGRES.replace("{schema}", &self.schema);
+        let sql = POSTGRES
+            .replace("{fresh}", &goes("fresh", "activity_fresh", 2))
+            .replace("{smaller}", &goes("smaller", "activity_segments", 3))
+            .replace("{notes}", &goes("notes", "activity_uses", 4))
+            .replace("{schema}", &self.schema);
         let (segments, noted) = (&made.segments, made.noted.as_ref());
         let fresh: Vec<_> = segments.iter().flat_map(|it| &it.fresh).copied().collect();
         let smaller: Vec<_> = segments
@@ -162,28 +166,23 @@ pub(crate) async fn put(kept: &mut Kept, made: &Made) -> Result<bool, StoreError
     }
 }
 
+/// Deletes the rows of a table that stand in a parameter by `position`, `first_at` and `records`, as far as they are there.
+fn goes(name: &str, table: &str, parameter: u8) -> String {
+    format!(
+        "{name} AS (
+    DELETE FROM {{schema}}.{table} known
+     USING (SELECT CAST(value->>0 AS BIGINT), CAST(value->>1 AS BIGINT), CAST(value->>2 AS BIGINT)
+              FROM json_array_elements(${parameter}::json) AS part (value)) AS part (position, first_at, records)
+     WHERE known.tenant_id = $1 AND known.position = part.position AND known.first_at = part.first_at
+       AND known.records = part.records RETURNING 1)"
+    )
+}
+
 /// Where one of the parts is not there, nothing is found, and what was deleted is rolled back.
 ///
 /// What nothing refers to is done from the last to the first, so credentials are counted before days, by all nodes.
 const POSTGRES: &str = "
-WITH fresh AS (
-    DELETE FROM {schema}.activity_fresh f
-     USING (SELECT CAST(value->>0 AS BIGINT), CAST(value->>1 AS BIGINT), CAST(value->>2 AS BIGINT)
-              FROM json_array_elements($2::json) AS part (value)) AS part (position, first_at, records)
-     WHERE f.tenant_id = $1 AND f.position = part.position AND f.first_at = part.first_at
-       AND f.records = part.records RETURNING 1),
-smaller AS (
-    DELETE FROM {schema}.activity_segments s
-     USING (SELECT CAST(value->>0 AS BIGINT), CAST(value->>1 AS BIGINT), CAST(value->>2 AS BIGINT)
-              FROM json_array_elements($3::json) AS part (value)) AS part (position, first_at, records)
-     WHERE s.tenant_id = $1 AND s.position = part.position AND s.first_at = part.first_at
-       AND s.records = part.records RETURNING 1),
-notes AS (
-    DELETE FROM {schema}.activity_uses u
-     USING (SELECT CAST(value->>0 AS BIGINT), CAST(value->>1 AS BIGINT), CAST(value->>2 AS BIGINT)
-              FROM json_array_elements($4::json) AS part (value)) AS part (position, first_at, records)
-     WHERE u.tenant_id = $1 AND u.position = part.position AND u.first_at = part.first_at
-       AND u.records = part.records RETURNING 1),
+WITH {fresh}, {smaller}, {notes},
 found AS MATERIALIZED (
     SELECT 1 WHERE (SELECT count(*) FROM fresh) + (SELECT count(*) FROM smaller)
                  + (SELECT count(*) FROM notes) = $5),
