@@ -77,8 +77,8 @@ pub enum StoreError {
     Failed(Cause),
 }
 
-/// What the database said: its code, if it gave one, and its message. Its details are left out, since
-/// a database may repeat the row there.
+/// What the database said: its code, if it gave one, and its message. Its details are left out, since a database may
+/// repeat the row there, and a value that the message quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
     /// The SQLSTATE or the extended SQLite code.
@@ -97,6 +97,9 @@ impl StoreError {
         matches!(cause.code.as_deref(), Some("55P03" | "57014"))
     }
 }
+
+/// How many characters of a message are kept.
+const MESSAGE: usize = 400;
 
 impl Cause {
     /// That there was no answer for so long.
@@ -177,7 +180,7 @@ fn of_database(fault: &dyn sqlx::error::DatabaseError) -> StoreError {
     let code = fault.code().map(std::borrow::Cow::into_owned);
     let cause = Cause {
         code: code.clone(),
-        message: fault.message().to_owned(),
+        message: said(code.as_deref(), fault.message()),
     };
     let code = code.as_deref().unwrap_or_default();
     let of_sqlite = fault
@@ -197,6 +200,16 @@ fn of_database(fault: &dyn sqlx::error::DatabaseError) -> StoreError {
     }
 }
 
+/// A message without the value that it is about: PostgreSQL quotes it at the end, whole, where it cannot be what it
+/// should be (SQLSTATE class 22).
+fn said(code: Option<&str>, message: &str) -> String {
+    let quoted = code.filter(|code| code.len() == 5 && code.starts_with("22"));
+    let told = quoted
+        .and_then(|_| message.split_once(": \""))
+        .map_or(message, |(told, _)| told);
+    told.chars().take(MESSAGE).collect()
+}
+
 impl From<PersistenceError> for StoreError {
     fn from(error: PersistenceError) -> Self {
         match error {
@@ -214,5 +227,24 @@ impl From<PersistenceError> for StoreError {
                 message: other.to_string(),
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_the_database_repeats_is_not_told() {
+        let message = "invalid input syntax for type bigint: \"hunter2\"";
+        assert_eq!(
+            said(Some("22P02"), message),
+            "invalid input syntax for type bigint"
+        );
+        // A name is told.
+        let message = "no such function: \"lower\"";
+        assert_eq!(said(Some("42883"), message), message);
+        assert_eq!(said(None, message), message);
+        assert_eq!(said(Some("22001"), &"é".repeat(2 * MESSAGE)).chars().count(), MESSAGE);
     }
 }

@@ -92,14 +92,10 @@ pub(crate) async fn connect(
 }
 
 /// Writes what the write-ahead log has into its file, as far as nobody reads what was there before. Nobody is
-/// waited for.
-pub(crate) async fn fold(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
-    let options = options.clone().create_if_missing(false);
-    let mut connection = SqliteConnection::connect_with(&options).await?;
-    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
-        .execute(&mut connection)
-        .await?;
-    connection.close().await
+/// waited for, and nobody waits.
+pub(crate) async fn fold(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let fold = sqlx::query("PRAGMA main.wal_checkpoint(PASSIVE)");
+    fold.execute(connection).await.map(drop)
 }
 
 /// A file as a URI that SQLite opens for reading alone.

@@ -24,6 +24,7 @@ use crate::{
     condition::Condition,
     counted::Counted,
     denials::Denials,
+    folding::Folds,
     look_up::LookUps,
     operation::{Answer, Operation, RecordError},
     schema::Schema,
@@ -178,6 +179,7 @@ impl TokenLog {
             backoff: Backoff::default(),
             lines: Lines::default(),
             due: Due::new(due),
+            folds: Folds::of(&log.0.database),
         };
         tokio::spawn(log.compactor().run(asked));
         tokio::spawn(writer.run(waiting));

@@ -4,6 +4,14 @@ use tokio::{sync::mpsc, task::yield_now};
 
 use crate::writer::{BATCH, Message};
 
+/// A batch costs about as much for one as for so many. Where each token takes its time (a signature with RSA), few ask
+/// while one is written, and batches would stay small.
+const LEAST: usize = 10;
+
+/// How often those who are ready go first although nobody of them asked: they were signing, or answering, and who is
+/// answered asks again.
+const IN_VAIN: usize = 2;
+
 /// The pace of the batches before.
 ///
 /// A transaction costs nearly the same for one operation as for fifty. Clients that ask again and again fall into
@@ -16,9 +24,9 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// With how many a batch begins at once: half of what the last two had together.
+    /// With how many a batch begins at once: half of what the last two had together, and no fewer than [`LEAST`].
     fn enough(&self) -> usize {
-        usize::midpoint(self.last, self.before).min(BATCH)
+        usize::midpoint(self.last, self.before).clamp(LEAST, BATCH)
     }
 
     /// Lets requests that are ready to ask do so first, until there are enough or no more of them. So nothing is
@@ -28,6 +36,7 @@ impl Pace {
         queue: &mut mpsc::Receiver<Message>,
         messages: &mut Vec<Message>,
     ) {
+        let mut in_vain = 0;
         while messages.len() < self.enough() {
             let had = messages.len();
             yield_now().await;
@@ -37,7 +46,10 @@ impl Pace {
                 messages.push(message);
             }
             if messages.len() == had {
-                break;
+                in_vain += 1;
+                if in_vain > IN_VAIN {
+                    break;
+                }
             }
         }
         self.before = std::mem::replace(&mut self.last, messages.len());
@@ -80,7 +92,7 @@ mod tests {
     fn enough_is_half_of_the_last_two() {
         let enough = |before, last| Pace { last, before }.enough();
         assert_eq!(enough(2, 62), 32);
-        assert_eq!(enough(1, 1), 1);
+        assert_eq!(enough(1, 1), LEAST);
         assert_eq!(enough(BATCH, BATCH), BATCH);
     }
 
@@ -90,9 +102,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_alone_waits_for_nobody() {
-        assert_eq!(gathered([1, 1], 5).await, 1);
-        assert_eq!(gathered([0, 0], 5).await, 1);
+    async fn a_batch_after_small_ones_takes_those_who_are_ready_with_it() {
+        assert_eq!(gathered([1, 1], 5).await, 6);
+        assert!(gathered([0, 0], 40).await >= LEAST);
+    }
+
+    #[tokio::test]
+    async fn who_asks_after_something_else_is_in_the_batch() {
+        let (sender, mut queue) = mpsc::channel(BATCH);
+        tokio::spawn(async move {
+            yield_now().await;
+            sender.send(message()).await
+        });
+        let mut messages = vec![message()];
+        Pace::default().gather(&mut queue, &mut messages).await;
+        assert_eq!(messages.len(), 2);
     }
 
     #[tokio::test]

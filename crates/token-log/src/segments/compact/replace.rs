@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Compactor,
-    made::{Made, Segment, json},
+    made::{Gone, Made, Segment, json},
 };
 use crate::writer::Message;
 
@@ -30,18 +30,13 @@ impl Compactor {
     ///
     /// Uses are counted in the order of their keys, so that two nodes cannot wait for each other.
     async fn replace_beside(&self, made: &Made) -> Result<bool, StoreError> {
-        let sql = POSTGRES
-            .replace("{fresh}", &goes("fresh", "activity_fresh", 2))
-            .replace("{smaller}", &goes("smaller", "activity_segments", 3))
-            .replace("{notes}", &goes("notes", "activity_uses", 4))
-            .replace("{schema}", &self.schema);
+        let sql = statement(&self.schema);
         let (segments, noted) = (&made.segments, made.noted.as_ref());
-        let fresh: Vec<_> = segments.iter().flat_map(|it| &it.fresh).copied().collect();
-        let smaller: Vec<_> = segments
-            .iter()
-            .flat_map(|it| &it.smaller)
-            .copied()
-            .collect();
+        let gone = [
+            columns(segments.iter().flat_map(|it| &it.fresh)),
+            columns(segments.iter().flat_map(|it| &it.smaller)),
+            columns(made.notes.iter()),
+        ];
         let mut tx = self.database.begin_losable().await?;
         let Tx::Postgres(own) = &mut tx else {
             return Err(StoreError::Misuse("this is not PostgreSQL".to_owned()));
@@ -51,11 +46,8 @@ impl Compactor {
                 segments.iter().map(|$of| $value).collect::<Vec<_>>()
             };
         }
-        let query = sqlx::query_as(&sql)
+        let mut query = sqlx::query_as(&sql)
             .bind(made.tenant.to_string())
-            .bind(json(&fresh)?)
-            .bind(json(&smaller)?)
-            .bind(json(&made.notes)?)
             .bind(i64::try_from(made.parts()).unwrap_or(i64::MAX))
             .bind(made.by_client.as_str())
             .bind(made.uses.as_str())
@@ -73,6 +65,9 @@ impl Compactor {
             .bind(column!(it => it.summary.as_slice()))
             .bind(column!(it => it.runs.as_str()))
             .bind(column!(it => it.body.as_str()));
+        for column in gone.into_iter().flatten() {
+            query = query.bind(column);
+        }
         let (found,): (bool,) = query.fetch_one(&mut **own).await?;
         if found {
             tx.commit().await?;
@@ -166,16 +161,50 @@ pub(crate) async fn put(kept: &mut Kept, made: &Made) -> Result<bool, StoreError
     }
 }
 
-/// Deletes the rows of a table that stand in a parameter by `position`, `first_at` and `records`, as far as they are there.
-fn goes(name: &str, table: &str, parameter: u8) -> String {
+/// The statement by which segments take the place of their parts on PostgreSQL.
+pub(super) fn statement(schema: &str) -> String {
+    POSTGRES
+        .replace("{fresh}", &goes("fresh", "activity_fresh", TENANT, 19))
+        .replace(
+            "{smaller}",
+            &goes("smaller", "activity_segments", TENANT_BESIDE, 22),
+        )
+        .replace("{notes}", &goes("notes", "activity_uses", TENANT, 25))
+        .replace("{schema}", schema)
+}
+
+/// Where the tenant is the first part of the key.
+const TENANT: &str = "tenant_id = $1";
+
+/// Where it is not: an index that begins with it would have all that the tenant has.
+const TENANT_BESIDE: &str = "tenant_id || '' = $1";
+
+/// Deletes the rows of a table whose `position`, `first_at` and `records` stand in this parameter and the next two, as far
+/// as they are there.
+///
+/// Each is found by its key. Joined with the rows of an array, the plan that is kept may be one of a table that was
+/// small then, and read all of it, with what was deleted since it was cleaned up last.
+fn goes(name: &str, table: &str, tenant: &str, first: u8) -> String {
+    let (positions, moments, records) = (first, first + 1, first + 2);
     format!(
         "{name} AS (
     DELETE FROM {{schema}}.{table} known
-     USING (SELECT CAST(value->>0 AS BIGINT), CAST(value->>1 AS BIGINT), CAST(value->>2 AS BIGINT)
-              FROM json_array_elements(${parameter}::json) AS part (value)) AS part (position, first_at, records)
-     WHERE known.tenant_id = $1 AND known.position = part.position AND known.first_at = part.first_at
-       AND known.records = part.records RETURNING 1)"
+     WHERE {tenant} AND position = ANY(${positions}::bigint[])
+       AND first_at = (${moments}::bigint[])[array_position(${positions}::bigint[], position)]
+       AND records = (${records}::bigint[])[array_position(${positions}::bigint[], position)] RETURNING 1)"
     )
+}
+
+/// Three columns of rows that go.
+fn columns<'a>(rows: impl Iterator<Item = &'a Gone>) -> [Vec<i64>; 3] {
+    let mut columns = [const { Vec::new() }; 3];
+    for (position, first_at, records) in rows {
+        let row = [position, first_at, records];
+        for (column, value) in columns.iter_mut().zip(row) {
+            column.push(*value);
+        }
+    }
+    columns
 }
 
 /// Where one of the parts is not there, nothing is found, and what was deleted is rolled back.
@@ -185,18 +214,18 @@ const POSTGRES: &str = "
 WITH {fresh}, {smaller}, {notes},
 found AS MATERIALIZED (
     SELECT 1 WHERE (SELECT count(*) FROM fresh) + (SELECT count(*) FROM smaller)
-                 + (SELECT count(*) FROM notes) = $5),
+                 + (SELECT count(*) FROM notes) = $2),
 days AS (
     INSERT INTO {schema}.client_days AS known (tenant_id, begins_at, client_id, uses)
     SELECT $1, CAST(value->>0 AS BIGINT), value->>1, CAST(value->>2 AS BIGINT)
-      FROM json_array_elements($6::json) AS used (value) WHERE EXISTS (SELECT FROM found)
+      FROM json_array_elements($3::json) AS used (value) WHERE EXISTS (SELECT FROM found)
         ON CONFLICT (tenant_id, begins_at, client_id) DO UPDATE SET uses = known.uses + excluded.uses),
 used AS (
     INSERT INTO {schema}.credential_use AS known
            (tenant_id, credential_id, hour, client_id, uses, last_at, last_address)
     SELECT $1, value->>0, CAST(value->>1 AS BIGINT), value->>2, CAST(value->>3 AS BIGINT),
            CAST(value->>4 AS BIGINT), value->>5
-      FROM json_array_elements($7::json) AS used (value) WHERE EXISTS (SELECT FROM found)
+      FROM json_array_elements($4::json) AS used (value) WHERE EXISTS (SELECT FROM found)
         ON CONFLICT (tenant_id, credential_id, hour) DO UPDATE SET
            uses = known.uses + excluded.uses,
            last_address = CASE WHEN known.last_at > excluded.last_at
@@ -205,13 +234,13 @@ used AS (
                           THEN known.last_at ELSE excluded.last_at END),
 noted AS (
     INSERT INTO {schema}.activity_uses (tenant_id, position, first_at, records, uses)
-    SELECT $1, $8, $9, $10, $11 WHERE $11::text IS NOT NULL AND EXISTS (SELECT FROM found)),
+    SELECT $1, $5, $6, $7, $8 WHERE $8::text IS NOT NULL AND EXISTS (SELECT FROM found)),
 made AS (
     INSERT INTO {schema}.activity_segments (position, last_position, tenant_id, first_at, last_at,
            records, expires_at, rare, summary, runs, body)
     SELECT position, last_position, $1, first_at, last_at, records, expires_at, rare, summary, runs, body
-      FROM unnest($12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
-                  $19::bytea[], $20::text[], $21::text[])
+      FROM unnest($9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
+                  $16::bytea[], $17::text[], $18::text[])
            AS made (position, last_position, first_at, last_at, records, expires_at, rare, summary, runs, body)
      WHERE EXISTS (SELECT FROM found))
 SELECT EXISTS (SELECT FROM found)";

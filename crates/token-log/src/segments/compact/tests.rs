@@ -1,8 +1,9 @@
 //! Who puts together what another has grown meanwhile takes nothing away.
 
 use chancery_domain::Timestamp;
-use chancery_event_store::{Backend, execute, fetch_all, fetch_one};
+use chancery_event_store::{Backend, Tx, execute, fetch_all, fetch_one};
 use chancery_testkit::{clock::TestClock, on_both_stores, stores::TestStore};
+use sqlx::Row as _;
 
 use super::*;
 use crate::{
@@ -203,6 +204,35 @@ on_both_stores! {
 }
 
 /// How many uses are counted, by the hours of credentials and by the days of clients, which agree on each day.
+/// What goes is found by its key, also by a plan that was made before there was anything: it is kept until the server looks
+/// at the tables again, and then reads whatever was deleted meanwhile.
+#[tokio::test]
+async fn a_plan_that_is_kept_finds_what_goes_by_its_key() {
+    let store = TestStore::postgres().await;
+    let log = log_on(&store).await;
+    let mut tx = log.database().begin_losable().await.unwrap();
+    let Tx::Postgres(own) = &mut tx else {
+        panic!("this is PostgreSQL")
+    };
+    let prepare = format!("PREPARE replacing AS {}", replace::statement(log.schema()));
+    for sql in ["SET LOCAL plan_cache_mode = force_generic_plan", &prepare] {
+        sqlx::raw_sql(sql).execute(&mut **own).await.unwrap();
+    }
+    let nothing = vec!["NULL"; 27].join(", ");
+    let explain = format!("EXPLAIN (COSTS off) EXECUTE replacing ({nothing})");
+    let lines = sqlx::raw_sql(&explain).fetch_all(&mut **own).await.unwrap();
+    let lines: Vec<String> = lines.iter().map(|line| line.get(0)).collect();
+    let plan = lines.join("\n");
+    for (table, key) in [
+        ("activity_fresh", "((tenant_id = $1) AND (\"position\" = ANY ($19)))"),
+        ("activity_segments", "(\"position\" = ANY ($22))"),
+        ("activity_uses", "((tenant_id = $1) AND (\"position\" = ANY ($25)))"),
+    ] {
+        assert!(!plan.contains(&format!("Seq Scan on {table}")), "{plan}");
+        assert!(plan.contains(&format!("Index Cond: {key}")), "{plan}");
+    }
+}
+
 async fn counted(log: &TokenLog) -> i64 {
     let by_day = async |table, day| {
         let schema = log.schema();
