@@ -245,6 +245,11 @@ mod tests {
         let message = "no such function: \"lower\"";
         assert_eq!(said(Some("42883"), message), message);
         assert_eq!(said(None, message), message);
-        assert_eq!(said(Some("22001"), &"é".repeat(2 * MESSAGE)).chars().count(), MESSAGE);
+        assert_eq!(
+            said(Some("22001"), &"é".repeat(2 * MESSAGE))
+                .chars()
+                .count(),
+            MESSAGE
+        );
     }
 }

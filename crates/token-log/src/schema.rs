@@ -14,6 +14,7 @@ const STEPS: &[Migration] = migrations!("token_log/":
     7 = "0007_words",
     8 = "0008_put_together",
     9 = "0009_uses",
+    10 = "0010_looked_for_once",
 );
 
 /// The schema that the tables are in, as it stands before their names.

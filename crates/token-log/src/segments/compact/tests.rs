@@ -224,12 +224,46 @@ async fn a_plan_that_is_kept_finds_what_goes_by_its_key() {
     let lines: Vec<String> = lines.iter().map(|line| line.get(0)).collect();
     let plan = lines.join("\n");
     for (table, key) in [
-        ("activity_fresh", "((tenant_id = $1) AND (\"position\" = ANY ($19)))"),
+        (
+            "activity_fresh",
+            "((tenant_id = $1) AND (\"position\" = ANY ($19)))",
+        ),
         ("activity_segments", "(\"position\" = ANY ($22))"),
-        ("activity_uses", "((tenant_id = $1) AND (\"position\" = ANY ($25)))"),
+        (
+            "activity_uses",
+            "((tenant_id = $1) AND (\"position\" = ANY ($25)))",
+        ),
     ] {
         assert!(!plan.contains(&format!("Seq Scan on {table}")), "{plan}");
         assert!(plan.contains(&format!("Index Cond: {key}")), "{plan}");
+    }
+}
+
+/// The same on SQLite, where the trigger looks for what goes before anything does.
+#[tokio::test]
+async fn the_trigger_looks_for_each_row_that_goes_once() {
+    let store = TestStore::sqlite().await;
+    let log = log_on(&store).await;
+    let sql = "SELECT sql FROM sqlite_master WHERE name = 'activity_made_insert'";
+    let (trigger,): (String,) = fetch_one!(log.database(), (String,), sql).unwrap();
+    let counts: Vec<_> = trigger.split("(SELECT count(*)").skip(1).collect();
+    assert_eq!(counts.len(), 3);
+    for count in counts {
+        let (count, _) = count.split_once("value->>2)").unwrap();
+        let sql = format!("EXPLAIN QUERY PLAN SELECT count(*){count}value->>2")
+            .replace("NEW.tenant_id", "'tenant'");
+        let sql = ["fresh", "segments", "notes"]
+            .iter()
+            .fold(sql, |sql, array| {
+                sql.replace(&format!("NEW.{array}"), "'[]'")
+            });
+        let steps = fetch_all!(log.database(), (i64, i64, i64, String), &sql).unwrap();
+        let steps: Vec<_> = steps.iter().map(|step| step.3.as_str()).collect();
+        assert!(steps[0].starts_with("SCAN part"), "{steps:?}");
+        assert!(
+            steps[1].starts_with("SEARCH known USING") && steps[1].contains("=?)"),
+            "{steps:?}"
+        );
     }
 }
 
