@@ -5,7 +5,6 @@ use sqlx::{PgPool, SqlitePool};
 use crate::{
     config::{Backend, StoreConfig, StoreLocation},
     error::StoreError,
-    folding::Folding,
     kept::Waiting,
     postgres,
     query::{Reads, Source},
@@ -114,14 +113,6 @@ impl Database {
         }
     }
 
-    /// What folds the write-ahead log into its file beside whoever writes; none on PostgreSQL, which does so itself.
-    pub fn folding(&self) -> Option<Folding> {
-        match &self.pools {
-            Pools::Postgres(_) => None,
-            Pools::Sqlite { writer, .. } => Some(Folding::new(&writer.connect_options())),
-        }
-    }
-
     /// Waits for what is under way, then closes every connection. Later calls find the database
     /// unavailable.
     pub async fn close(&self) {
@@ -135,8 +126,7 @@ impl Database {
                 close(writer).await;
                 // Whoever is last folds the write-ahead log into the file, but somebody else may have it open: the
                 // token log's writer reads the rolls. Backups that copy the file alone are of what was written.
-                let mut folding = Folding::new(&writer.connect_options());
-                if let Err(error) = folding.fold().await {
+                if let Err(error) = sqlite::fold(&writer.connect_options()).await {
                     tracing::debug!(%error, "the write-ahead log stays beside its file");
                 }
             }

@@ -78,7 +78,7 @@ pub enum StoreError {
 }
 
 /// What the database said: its code, if it gave one, and its message. Its details are left out, since a database may
-/// repeat the row there, and a value that the message quotes.
+/// repeat the row there, and what it says of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
     /// The SQLSTATE or the extended SQLite code.
@@ -157,7 +157,7 @@ impl From<sqlx::Error> for StoreError {
         use sqlx::Error as E;
         let cause = |error: &dyn fmt::Display| Cause {
             code: None,
-            message: error.to_string(),
+            message: said(None, &error.to_string()),
         };
         match &error {
             E::Database(fault) => of_database(fault.as_ref()),
@@ -200,14 +200,13 @@ fn of_database(fault: &dyn sqlx::error::DatabaseError) -> StoreError {
     }
 }
 
-/// A message without the value that it is about: PostgreSQL quotes it at the end, whole, where it cannot be what it
-/// should be (SQLSTATE class 22).
+/// What a database said, but for a value: PostgreSQL repeats one that cannot be what it should be (SQLSTATE class 22), in
+/// some place of its message and whole.
 fn said(code: Option<&str>, message: &str) -> String {
-    let quoted = code.filter(|code| code.len() == 5 && code.starts_with("22"));
-    let told = quoted
-        .and_then(|_| message.split_once(": \""))
-        .map_or(message, |(told, _)| told);
-    told.chars().take(MESSAGE).collect()
+    if code.is_some_and(|code| code.len() == 5 && code.starts_with("22")) {
+        return "a value is not what it should be".to_owned();
+    }
+    message.chars().take(MESSAGE).collect()
 }
 
 impl From<PersistenceError> for StoreError {
@@ -218,13 +217,13 @@ impl From<PersistenceError> for StoreError {
                     Ok(cause) => (*cause).into(),
                     Err(cause) => Self::Failed(Cause {
                         code: None,
-                        message: cause.to_string(),
+                        message: said(None, &cause.to_string()),
                     }),
                 }
             }
             other => Self::Failed(Cause {
                 code: None,
-                message: other.to_string(),
+                message: said(None, &other.to_string()),
             }),
         }
     }
@@ -236,20 +235,22 @@ mod tests {
 
     #[test]
     fn a_value_that_the_database_repeats_is_not_told() {
-        let message = "invalid input syntax for type bigint: \"hunter2\"";
-        assert_eq!(
-            said(Some("22P02"), message),
-            "invalid input syntax for type bigint"
-        );
+        for (code, message) in [
+            ("22P02", "invalid input syntax for type bigint: \"hunter2\""),
+            ("22003", "value \"hunter2\" is out of range for type bigint"),
+            (
+                "22007",
+                "ung\u{fc}ltige Eingabesyntax f\u{fc}r Typ date: \u{bb}hunter2\u{ab}",
+            ),
+        ] {
+            let said = said(Some(code), message);
+            assert_eq!(said, "a value is not what it should be");
+        }
         // A name is told.
-        let message = "no such function: \"lower\"";
+        let message = "function lower() does not exist";
         assert_eq!(said(Some("42883"), message), message);
         assert_eq!(said(None, message), message);
-        assert_eq!(
-            said(Some("22001"), &"é".repeat(2 * MESSAGE))
-                .chars()
-                .count(),
-            MESSAGE
-        );
+        let long = "\u{e9}".repeat(2 * MESSAGE);
+        assert_eq!(said(Some("42883"), &long).chars().count(), MESSAGE);
     }
 }

@@ -8,7 +8,6 @@ mod database;
 mod error;
 mod feed;
 pub mod files;
-mod folding;
 mod gathered;
 mod heads;
 mod history;
@@ -46,7 +45,6 @@ pub use error::{Cause, EventName, StoreError};
 pub use feed::{
     Named, Stamp, complete, dense, entries_page, events_page, head, recorded_until, stamp,
 };
-pub use folding::Folding;
 pub use gathered::{Found, Gathered};
 pub use heads::{Heads, LOOK_AGAIN, Watch};
 pub use kept::Kept;

@@ -79,9 +79,10 @@ pub(crate) async fn connect(
                 // What undoes one statement of many rows is kept in memory, and not in a file that
                 // is made and deleted for it.
                 .pragma("temp_store", "MEMORY")
-                // Pages that are written again and again go from the log to the file less often:
-                // each time costs what 16 MiB of log do, and a start after a crash reads as much.
-                .pragma("wal_autocheckpoint", "4000"),
+                // The commit that finds so many pages in the log writes them into the file, and whoever
+                // comes meanwhile waits. On this connection alone: to do so on two at a time is where
+                // SQLite before 3.51.3 can lose what was committed (sqlite.org/wal.html#walresetbug).
+                .pragma("wal_autocheckpoint", "1000"),
         )
         .await?;
     drop(held);
@@ -92,10 +93,14 @@ pub(crate) async fn connect(
 }
 
 /// Writes what the write-ahead log has into its file, as far as nobody reads what was there before. Nobody is
-/// waited for, and nobody waits.
-pub(crate) async fn fold(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let fold = sqlx::query("PRAGMA main.wal_checkpoint(PASSIVE)");
-    fold.execute(connection).await.map(drop)
+/// waited for.
+pub(crate) async fn fold(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
+    let options = options.clone().create_if_missing(false);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
+        .execute(&mut connection)
+        .await?;
+    connection.close().await
 }
 
 /// A file as a URI that SQLite opens for reading alone.

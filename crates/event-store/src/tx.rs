@@ -65,6 +65,7 @@ impl Database {
 
     /// Begins one that a server may lose that crashes within moments, as a whole, although it said that it was
     /// committed: for what is done again then, since all that it was made of is still there. On SQLite none is lost.
+    /// On PostgreSQL it finds rows by indexes alone, whatever the tables were like when its statements were planned.
     pub async fn begin_losable(&self) -> Result<Tx, StoreError> {
         Ok(match &self.pools {
             Pools::Postgres(pool) => Tx::Postgres(pool.begin_with(postgres::BEGIN_LOSABLE).await?),

@@ -16,7 +16,6 @@ mod counted;
 mod counts;
 mod denials;
 mod filter;
-mod folding;
 mod house;
 mod log;
 mod look_up;

@@ -24,7 +24,6 @@ use crate::{
     condition::Condition,
     counted::Counted,
     denials::Denials,
-    folding::Folds,
     look_up::LookUps,
     operation::{Answer, Operation, RecordError},
     schema::Schema,
@@ -179,7 +178,6 @@ impl TokenLog {
             backoff: Backoff::default(),
             lines: Lines::default(),
             due: Due::new(due),
-            folds: Folds::of(&log.0.database),
         };
         tokio::spawn(log.compactor().run(asked));
         tokio::spawn(writer.run(waiting));

@@ -8,9 +8,9 @@ use crate::writer::{BATCH, Message};
 /// while one is written, and batches would stay small.
 const LEAST: usize = 10;
 
-/// How often those who are ready go first although nobody of them asked: they were signing, or answering, and who is
-/// answered asks again.
-const IN_VAIN: usize = 2;
+/// How often those who are ready go first until it is enough that nobody of them asked: they were signing, or answering,
+/// and who is answered asks again.
+const ROUNDS_IN_VAIN: usize = 3;
 
 /// The pace of the batches before.
 ///
@@ -27,6 +27,15 @@ impl Pace {
     /// With how many a batch begins at once: half of what the last two had together, and no fewer than [`LEAST`].
     fn enough(&self) -> usize {
         usize::midpoint(self.last, self.before).clamp(LEAST, BATCH)
+    }
+
+    /// Who asks alone would sign first, while nothing is written.
+    fn patience(&self) -> usize {
+        if self.last > 1 || self.before > 1 {
+            ROUNDS_IN_VAIN
+        } else {
+            1
+        }
     }
 
     /// Lets requests that are ready to ask do so first, until there are enough or no more of them. So nothing is
@@ -47,7 +56,7 @@ impl Pace {
             }
             if messages.len() == had {
                 in_vain += 1;
-                if in_vain > IN_VAIN {
+                if in_vain >= self.patience() {
                     break;
                 }
             }
@@ -58,6 +67,11 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
     use tokio::sync::oneshot;
 
     use super::*;
@@ -115,8 +129,26 @@ mod tests {
             sender.send(message()).await
         });
         let mut messages = vec![message()];
-        Pace::default().gather(&mut queue, &mut messages).await;
+        let mut pace = Pace { last: 2, before: 1 };
+        pace.gather(&mut queue, &mut messages).await;
         assert_eq!(messages.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn who_asks_alone_is_written_before_it_goes_on() {
+        let (_sender, mut queue) = mpsc::channel(BATCH);
+        let rounds = Arc::new(AtomicUsize::new(0));
+        let counted = rounds.clone();
+        tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, Ordering::Relaxed);
+                yield_now().await;
+            }
+        });
+        let mut messages = vec![message()];
+        let mut pace = Pace { last: 1, before: 1 };
+        pace.gather(&mut queue, &mut messages).await;
+        assert!(rounds.load(Ordering::Relaxed) <= 1);
     }
 
     #[tokio::test]

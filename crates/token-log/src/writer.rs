@@ -23,7 +23,6 @@ use crate::{
     condition::Condition,
     counted::Counted,
     denials::Denials,
-    folding::Folds,
     operation::{Answer, Operation, RecordError},
     pace::Pace,
     segments::{body::Written, compact::Made, due::Due},
@@ -76,7 +75,6 @@ pub(crate) struct Writer {
     pub(crate) backoff: Backoff,
     pub(crate) lines: Lines,
     pub(crate) due: Due,
-    pub(crate) folds: Folds,
 }
 
 /// What a store that fails makes the log say again and again.
@@ -196,7 +194,6 @@ impl Writer {
             lines.push(Line::of(work).filter(|_| recorded));
         }
         self.tell_due(rows, lines);
-        self.folds.wrote();
         // Everybody has their answer; whoever asks now waits for it in the queue.
         if let Some(pause) = self.backoff.due() {
             sleep(pause).await;

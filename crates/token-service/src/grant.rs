@@ -75,6 +75,14 @@ pub(crate) fn decide<'a>(
 pub(crate) struct Recording<'a>(Option<Submitted<'a>>);
 
 impl Recording<'_> {
+    /// Lets others who are ready to ask do so, where it is waited for: what is signed before the batch begins keeps it
+    /// waiting, and then nobody has anything to do.
+    pub(crate) async fn begins(&self) {
+        if self.0.is_some() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Waits until the record is durable, where the log is so configured.
     pub(crate) async fn done(self) -> Result<(), Setback> {
         match self.0 {

@@ -9,7 +9,6 @@ use chancery_telemetry::stage;
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::task::yield_now;
 use tracing::Instrument as _;
 
 use crate::{
@@ -147,9 +146,8 @@ pub(crate) async fn serve(
     }
     let jti = TokenId::new(now, &service.names().bytes());
     let recording = decision.record(request, jti, beyond, now)?;
-    // It is signed while its record is made durable, and leaves when it is. Others who are ready to ask do so first:
-    // what is signed before their batch begins keeps it waiting, and then nobody has anything to do.
-    yield_now().await;
+    // It is signed while its record is made durable, and leaves when it is.
+    recording.begins().await;
     let signed = stage!("sign").in_scope(|| decision.sign(jti))?;
     recording.done().instrument(stage!("record")).await?;
     Ok(signed)

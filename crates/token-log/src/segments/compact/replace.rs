@@ -96,7 +96,7 @@ impl Compactor {
 }
 
 /// Puts the segments there, on the connection of the writer on SQLite: an insert of a row for each, of which a trigger
-/// makes the rest (migration 9). Gives whether this was the one that did it.
+/// makes the rest (migrations 9 and 10). Gives whether this was the one that did it.
 pub(crate) async fn put(kept: &mut Kept, made: &Made) -> Result<bool, StoreError> {
     const COLUMNS: usize = 20;
     // Where no segment is made, uses that were noted are counted.
@@ -182,14 +182,17 @@ const TENANT_BESIDE: &str = "tenant_id || '' = $1";
 /// Deletes the rows of a table whose `position`, `first_at` and `records` stand in this parameter and the next two, as far
 /// as they are there.
 ///
-/// Each is found by its key. Joined with the rows of an array, the plan that is kept may be one of a table that was
-/// small then, and read all of it, with what was deleted since it was cleaned up last.
+/// They are found by their keys, from the least to the greatest. Joined with the rows of an array, the plan that is kept
+/// may be one of a table that was small then, and read all of it, with what was deleted since it was cleaned up last; so
+/// may one with the array alone before PostgreSQL 17, which looks for it in the first part of a key only.
 fn goes(name: &str, table: &str, tenant: &str, first: u8) -> String {
     let (positions, moments, records) = (first, first + 1, first + 2);
     format!(
         "{name} AS (
     DELETE FROM {{schema}}.{table} known
      WHERE {tenant} AND position = ANY(${positions}::bigint[])
+       AND position >= (SELECT min(number) FROM unnest(${positions}::bigint[]) AS least (number))
+       AND position <= (SELECT max(number) FROM unnest(${positions}::bigint[]) AS greatest (number))
        AND first_at = (${moments}::bigint[])[array_position(${positions}::bigint[], position)]
        AND records = (${records}::bigint[])[array_position(${positions}::bigint[], position)] RETURNING 1)"
     )
