@@ -240,10 +240,10 @@ async fn a_plan_that_is_kept_finds_what_goes_by_its_key() {
         let lines: Vec<String> = lines.iter().map(|line| line.get(0)).collect();
         for table in tables {
             // How the rows are found stands below the line that says where.
-            let at = lines.iter().position(|line| {
-                line.ends_with(&format!(" on {table} known"))
-                    || line.contains(&format!(" on {table} known_")) && line.contains("Scan")
-            });
+            let scans = format!(" on {table} known");
+            let at = lines
+                .iter()
+                .position(|line| line.contains("Scan") && line.contains(&scans));
             let found = lines[at.unwrap()..].iter().take(4);
             let of = |line: &&String| line.contains("Index Cond: ");
             let condition = found.clone().find(of);
