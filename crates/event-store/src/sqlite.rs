@@ -93,14 +93,22 @@ pub(crate) async fn connect(
 }
 
 /// Writes what the write-ahead log has into its file, as far as nobody reads what was there before. Nobody is
-/// waited for.
+/// waited for: where somebody writes, they do so themselves.
+///
+/// Another connection keeps everybody from writing meanwhile. A commit that begins the log anew, while one is folded
+/// that somebody else has just folded, is taken by SQLite before 3.51.3 for one that is in the file already
+/// (<https://sqlite.org/wal.html#walresetbug>), and then it is lost.
 pub(crate) async fn fold(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
     let options = options.clone().create_if_missing(false);
-    let mut connection = SqliteConnection::connect_with(&options).await?;
-    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
-        .execute(&mut connection)
-        .await?;
-    connection.close().await
+    let options = options.busy_timeout(Duration::ZERO);
+    let mut writer = SqliteConnection::connect_with(&options).await?;
+    let mut folding = SqliteConnection::connect_with(&options).await?;
+    sqlx::query(BEGIN).execute(&mut writer).await?;
+    let fold = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)");
+    fold.execute(&mut folding).await?;
+    folding.close().await?;
+    sqlx::query("ROLLBACK").execute(&mut writer).await?;
+    writer.close().await
 }
 
 /// A file as a URI that SQLite opens for reading alone.
