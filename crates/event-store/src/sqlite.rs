@@ -102,13 +102,23 @@ pub(crate) async fn fold(options: &SqliteConnectOptions) -> Result<(), sqlx::Err
     let options = options.clone().create_if_missing(false);
     let options = options.busy_timeout(Duration::ZERO);
     let mut writer = SqliteConnection::connect_with(&options).await?;
-    let mut folding = SqliteConnection::connect_with(&options).await?;
-    sqlx::query(BEGIN).execute(&mut writer).await?;
+    let folded = fold_beside(&mut writer, &options).await;
+    // What is dropped and not closed has the file open for a while after whoever closed it has gone on.
+    writer.close().await?;
+    folded
+}
+
+/// The same beside a connection that writes nothing. Its transaction ends when it is closed.
+async fn fold_beside(
+    writer: &mut SqliteConnection,
+    options: &SqliteConnectOptions,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(BEGIN).execute(writer).await?;
+    let mut folding = SqliteConnection::connect_with(options).await?;
     let fold = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)");
-    fold.execute(&mut folding).await?;
+    let folded = fold.execute(&mut folding).await.map(drop);
     folding.close().await?;
-    sqlx::query("ROLLBACK").execute(&mut writer).await?;
-    writer.close().await
+    folded
 }
 
 /// A file as a URI that SQLite opens for reading alone.

@@ -3,10 +3,13 @@
 
 mod common;
 
+use std::time::Duration;
+
 use chancery_domain::StreamId;
 use chancery_event_store::StoreLocation;
 use chancery_testkit::stores::TestStore;
 use common::{NOW, append, client, client_created, tenant};
+use tokio::time::timeout;
 
 /// A store whose events are in the log that stands beside its file; and how long the file is.
 async fn written() -> (TestStore, impl Fn() -> u64) {
@@ -34,7 +37,10 @@ async fn who_writes_is_left_alone_and_not_waited_for() {
     let (store, len) = written().await;
     let before = len();
     let writing = store.begin().await.unwrap();
-    store.another().await.close().await;
+    let another = store.another().await;
+    // A process waits for another for ten.
+    let closed = timeout(Duration::from_secs(5), another.close()).await;
+    assert!(closed.is_ok());
     assert_eq!(len(), before);
     writing.rollback().await.unwrap();
     store.another().await.close().await;
