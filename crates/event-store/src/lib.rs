@@ -34,6 +34,7 @@ mod throwaway;
 mod trial;
 mod tx;
 mod unique;
+mod vacuum;
 mod vault;
 mod versions;
 

@@ -5,6 +5,7 @@ mod noted;
 mod replace;
 #[cfg(test)]
 mod tests;
+mod vacuum;
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -23,7 +24,8 @@ use crate::{
 
 use self::{
     made::{Note, Part, Parts, Row},
-    noted::{BYTES, Many, NOTES, Notes},
+    noted::{BYTES, Many, Notes, Noting, ROWS_OF_NOTES},
+    vacuum::Vacuum,
 };
 
 pub(crate) use self::{made::Made, replace::put};
@@ -53,6 +55,7 @@ pub(crate) struct Memory {
     /// Of whom there is more than was remembered when it was written, since it failed before.
     behind: HashSet<TenantId>,
     notes: Notes,
+    vacuum: Vacuum,
 }
 
 /// What was put together.
@@ -74,15 +77,19 @@ impl Compactor {
     /// Does what is asked.
     async fn answer(&self, asked: Asked, memory: &mut Memory) {
         let Asked { tenant, remembered } = asked;
-        let outcome = match remembered.filter(|_| !memory.behind.contains(&tenant)) {
-            Some(remembered) => {
-                self.put_remembered(tenant, remembered, &mut memory.notes)
-                    .await
-            }
-            None => self.compact(tenant, false).await.map(drop),
+        let is_behind = memory.behind.contains(&tenant);
+        let notes = &mut memory.notes;
+        let outcome = if let Some(remembered) = remembered.filter(|_| !is_behind) {
+            self.put_remembered(tenant, remembered, notes).await
+        } else {
+            let compacted = self.compact(tenant, false).await;
+            compacted.map(|_| notes.all_counted(tenant))
         };
         match outcome {
-            Ok(()) => drop(memory.behind.remove(&tenant)),
+            Ok(()) => {
+                memory.behind.remove(&tenant);
+                memory.vacuum.put(&self.database, &self.schema);
+            }
             Err(error) => {
                 memory.behind.insert(tenant);
                 tracing::warn!(%error, "activity could not be put together; it is tried again with what comes next");
@@ -103,12 +110,16 @@ impl Compactor {
         let fresh: Vec<Part> = remembered.into_iter().map(Into::into).collect();
         let records = fresh.iter().map(|part| part.records).sum();
         let segments = self.segments(tenant, hour, records).await?;
-        match self.put(tenant, Parts { fresh, segments }).await? {
+        let noting = known.noting(tenant, hour);
+        match self.put(tenant, Parts { fresh, segments }, noting).await? {
             // Another node was first; what it left is read.
-            None => drop(self.compact(tenant, false).await?),
+            None => {
+                self.compact(tenant, false).await?;
+                known.all_counted(tenant);
+            }
             Some(put) if known.are_due(tenant, hour, put.noted.as_ref()) => {
                 self.count(tenant).await?;
-                known.counted(tenant);
+                known.counted(tenant, hour);
             }
             Some(_) => {}
         }
@@ -120,7 +131,8 @@ impl Compactor {
     pub(crate) async fn compact(&self, tenant: TenantId, all: bool) -> Result<usize, StoreError> {
         let mut made = 0;
         while let Some(parts) = self.parts(tenant, all).await? {
-            let Some(put) = self.put(tenant, parts).await? else {
+            // They are counted in a moment.
+            let Some(put) = self.put(tenant, parts, Noting::Few).await? else {
                 // Another node was first, and goes on with the rest.
                 break;
             };
@@ -130,26 +142,33 @@ impl Compactor {
         Ok(made)
     }
 
-    /// Counts what was noted of uses, or leaves it to another who does.
+    /// Counts what was noted of uses, or leaves it to another who does. What is noted meanwhile is left to whoever notes
+    /// it: where many do there is always some.
     async fn count(&self, tenant: TenantId) -> Result<(), StoreError> {
         loop {
-            let notes = self.notes(tenant).await?;
-            if notes.is_empty() {
-                return Ok(());
+            let (notes, more) = self.notes(tenant).await?;
+            for made in blocking(move || Made::counted(tenant, &notes)).await? {
+                if !self.replace(made).await? {
+                    return Ok(());
+                }
             }
-            let made = blocking(move || Made::counted(tenant, &notes)).await?;
-            if !self.replace(made).await? {
+            if !more {
                 return Ok(());
             }
         }
     }
 
     /// None: another was first.
-    async fn put(&self, tenant: TenantId, parts: Parts) -> Result<Option<Put>, StoreError> {
-        let made = blocking(move || Made::of(tenant, &parts)).await?;
+    async fn put(
+        &self,
+        tenant: TenantId,
+        parts: Parts,
+        noting: Noting,
+    ) -> Result<Option<Put>, StoreError> {
+        let made = blocking(move || Made::of(tenant, &parts, noting)).await?;
         let put = Put {
             segments: made.segments.len(),
-            noted: made.noted.as_ref().map(|noted| noted.many),
+            noted: made.many,
         };
         Ok(self.replace(made).await?.then_some(put))
     }
@@ -215,22 +234,30 @@ impl Compactor {
         Ok(Some(Parts { fresh, segments }))
     }
 
-    /// Uses that were noted and not counted yet, the oldest, and no more than can be counted at once.
-    async fn notes(&self, tenant: TenantId) -> Result<Vec<Note>, StoreError> {
+    /// Uses that were noted and not counted yet, the oldest, and no more than can be read at once; and whether there
+    /// may be more.
+    async fn notes(&self, tenant: TenantId) -> Result<(Vec<Note>, bool), StoreError> {
         let sql = format!(
             "SELECT position, records, first_at, uses FROM {}.activity_uses
               WHERE tenant_id = $1 ORDER BY position LIMIT $2",
             self.schema
         );
-        let most = i64::try_from(NOTES).unwrap_or(i64::MAX);
-        let mut notes = fetch_all!(&self.database, Note, &sql, tenant.to_string(), most)?;
+        let mut notes = fetch_all!(
+            &self.database,
+            Note,
+            &sql,
+            tenant.to_string(),
+            ROWS_OF_NOTES
+        )?;
+        let found = notes.len();
         let mut bytes = 0;
         notes.retain(|note| {
             let first = bytes == 0;
             bytes += note.3.len();
             first || bytes <= BYTES
         });
-        Ok(notes)
+        let more = notes.len() < found || i64::try_from(found) == Ok(ROWS_OF_NOTES);
+        Ok((notes, more))
     }
 
     /// Which segments of the hour go with so many records: each record is written again only when its segment at
@@ -287,9 +314,9 @@ impl Compactor {
 }
 
 /// Makes what takes some milliseconds, for which no request should wait.
-async fn blocking(
-    make: impl FnOnce() -> Result<Made, StoreError> + Send + 'static,
-) -> Result<Made, StoreError> {
+async fn blocking<T: Send + 'static>(
+    make: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
     tokio::task::spawn_blocking(make).await.unwrap_or_else(|_| {
         Err(StoreError::Misuse(
             "putting activity together panicked".to_owned(),

@@ -46,15 +46,15 @@ impl Uses<'static> {
         let mut uses = Uses::default();
         lines.iter().flatten().for_each(|line| uses.count(line));
         for note in rows.iter().filter_map(|row| row.1.as_deref()) {
-            uses.add(note)?;
+            uses.add(read(note)?);
         }
         Ok(uses.into_owned())
     }
 }
 
 /// A row of `credential_use` without its tenant: credential, hour, client, uses, the last of them and its address.
-#[derive(Deserialize)]
-struct Row<'a>(
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Row<'a>(
     #[serde(borrow)] Cow<'a, str>,
     i64,
     #[serde(borrow)] Cow<'a, str>,
@@ -62,6 +62,23 @@ struct Row<'a>(
     i64,
     #[serde(borrow)] Option<Cow<'a, str>>,
 );
+
+impl Row<'_> {
+    pub(crate) fn credential(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn uses(&self) -> i64 {
+        self.3
+    }
+}
+
+/// What was noted.
+pub(crate) fn read(note: &str) -> Result<Vec<Row<'_>>, StoreError> {
+    serde_json::from_str(note).map_err(|error| {
+        StoreError::Corrupt(format!("what was noted of uses cannot be read: {error}"))
+    })
+}
 
 impl<'a> Uses<'a> {
     /// Counts what one record says.
@@ -84,10 +101,7 @@ impl<'a> Uses<'a> {
     }
 
     /// Adds what was noted.
-    pub(crate) fn add(&mut self, note: &'a str) -> Result<(), StoreError> {
-        let rows: Vec<Row<'a>> = serde_json::from_str(note).map_err(|error| {
-            StoreError::Corrupt(format!("what was noted of uses cannot be read: {error}"))
-        })?;
+    pub(crate) fn add(&mut self, rows: Vec<Row<'a>>) {
         for Row(credential, hour, client, count, last_at, last_address) in rows {
             match self.0.entry((credential, hour)) {
                 Entry::Vacant(place) => {
@@ -107,16 +121,15 @@ impl<'a> Uses<'a> {
                 }
             }
         }
-        Ok(())
     }
 
-    /// Rows of `credential_use`, in the order of their keys, as [`Uses::add`] reads them.
-    pub(crate) fn rows(&self) -> Vec<impl Serialize> {
-        let rows = self.0.iter().map(|((credential, hour), it)| {
-            let (client, address) = (&it.client, &it.last_address);
-            (credential, hour, client, it.count, it.last_at, address)
-        });
-        rows.collect()
+    /// Rows of `credential_use`, in the order of their keys, as [`read`] reads them.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        self.0.iter().map(|((credential, hour), it)| {
+            let address = it.last_address.as_deref().map(Cow::Borrowed);
+            let (credential, client) = (Cow::Borrowed(&**credential), Cow::Borrowed(&*it.client));
+            Row(credential, *hour, client, it.count, it.last_at, address)
+        })
     }
 
     /// Rows of `client_days`, in the order of their keys: when a day begins, a client, and how often it was used.

@@ -1,18 +1,20 @@
 //! Segments made of their parts, and what was used in those that are fresh.
 
+use std::collections::BTreeMap;
+
 use chancery_domain::TenantId;
 use chancery_event_store::StoreError;
 
 use super::{
     FULL,
-    noted::{ALONE, Many},
+    noted::{AT_ONCE, Many, Noting, piece, pieces},
 };
 use crate::segments::{
     bloom::{self, Mark},
     body::{self, Written},
     due::Remembered,
     line::Line,
-    unfolded::Uses,
+    unfolded::{self, Uses},
 };
 
 /// What is put together at once.
@@ -103,7 +105,9 @@ pub(crate) struct Made {
     /// Which notes of uses go.
     pub(super) notes: Vec<Gone>,
     /// The uses, where they are not counted yet.
-    pub(super) noted: Option<Noted>,
+    pub(super) noted: Vec<Noted>,
+    /// How much that is.
+    pub(super) many: Option<Many>,
     /// Rows of `credential_use`, as JSON.
     pub(super) uses: String,
     /// Rows of `client_days`, as JSON.
@@ -115,8 +119,6 @@ pub(super) struct Noted {
     pub(super) position: i64,
     pub(super) first_at: i64,
     pub(super) records: i64,
-    /// How much that is.
-    pub(super) many: Many,
     /// Rows of `credential_use`, as JSON.
     pub(super) uses: String,
 }
@@ -144,8 +146,8 @@ pub(super) struct Segment {
 }
 
 impl Made {
-    /// Puts the parts together, as many as make a full segment at a time.
-    pub(super) fn of(tenant: TenantId, parts: &Parts) -> Result<Self, StoreError> {
+    /// Puts the parts together, as many as make a full segment at a time; `noting`: whether uses are noted.
+    pub(super) fn of(tenant: TenantId, parts: &Parts, noting: Noting) -> Result<Self, StoreError> {
         let all = parts.segments.iter().chain(&parts.fresh);
         let all = all.map(|part| Ok((part, part.lines()?)));
         let all = all.collect::<Result<Vec<_>, StoreError>>()?;
@@ -155,37 +157,60 @@ impl Made {
                 uses.count(line);
             }
         }
-        let (noted, counted) = if uses.0.len() > ALONE {
-            (None, uses)
+        let counted = if noting.notes(uses.0.len()) {
+            Uses::default()
         } else {
-            (Noted::of(&parts.fresh, &uses)?, Uses::default())
+            std::mem::take(&mut uses)
         };
+        let many = (!uses.0.is_empty()).then(|| Many::of(uses.rows()));
         let segments = full(&all).map(Segment::of);
         Ok(Self {
             tenant,
             segments: segments.collect::<Result<_, _>>()?,
             notes: Vec::new(),
-            noted,
-            uses: json(&counted.rows())?,
+            noted: Noted::of(&parts.fresh, &uses)?,
+            many,
+            uses: json(&counted.rows().collect::<Vec<_>>())?,
             by_client: json(&counted.by_client())?,
         })
     }
 
-    /// Counts what was noted.
-    pub(super) fn counted(tenant: TenantId, notes: &[Note]) -> Result<Self, StoreError> {
-        let mut uses = Uses::default();
-        for (.., note) in notes {
-            uses.add(note)?;
-        }
-        let gone = notes
+    /// Counts what was noted, a part at a time: pieces of the same credentials together, or all where they are few.
+    pub(super) fn counted(tenant: TenantId, notes: &[Note]) -> Result<Vec<Self>, StoreError> {
+        let read = notes
             .iter()
-            .map(|(position, records, first_at, _)| (*position, *first_at, *records));
+            .map(|note| Ok((note, unfolded::read(&note.3)?)));
+        let read = read.collect::<Result<Vec<_>, StoreError>>()?;
+        let few = read.iter().map(|(_, rows)| rows.len()).sum::<usize>() <= AT_ONCE;
+        let mut groups: BTreeMap<_, (Vec<Gone>, Uses<'_>)> = BTreeMap::new();
+        let mut made = Vec::new();
+        for ((position, records, first_at, _), rows) in read {
+            let group = groups.entry(if few { None } else { piece(&rows) });
+            let (gone, uses) = group.or_default();
+            gone.push((*position, *first_at, *records));
+            uses.add(rows);
+            if uses.0.len() > AT_ONCE {
+                made.push(Self::of_notes(
+                    tenant,
+                    std::mem::take(gone),
+                    &std::mem::take(uses),
+                )?);
+            }
+        }
+        for (gone, uses) in groups.into_values().filter(|(gone, _)| !gone.is_empty()) {
+            made.push(Self::of_notes(tenant, gone, &uses)?);
+        }
+        Ok(made)
+    }
+
+    fn of_notes(tenant: TenantId, notes: Vec<Gone>, uses: &Uses<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             tenant,
             segments: Vec::new(),
-            notes: gone.collect(),
-            noted: None,
-            uses: json(&uses.rows())?,
+            notes,
+            noted: Vec::new(),
+            many: None,
+            uses: json(&uses.rows().collect::<Vec<_>>())?,
             by_client: json(&uses.by_client())?,
         })
     }
@@ -198,19 +223,24 @@ impl Made {
 }
 
 impl Noted {
-    /// The uses in these rows; none where there are none.
-    fn of(fresh: &[Part], uses: &Uses<'_>) -> Result<Option<Self>, StoreError> {
-        let first = fresh.iter().min_by_key(|part| part.position);
-        let Some(first) = first.filter(|_| !uses.0.is_empty()) else {
-            return Ok(None);
+    /// The uses in these rows: in as many pieces as they are worth.
+    fn of(fresh: &[Part], uses: &Uses<'_>) -> Result<Vec<Self>, StoreError> {
+        let Some(first) = fresh.iter().min_by_key(|part| part.position) else {
+            return Ok(Vec::new());
         };
-        Ok(Some(Self {
-            position: first.position,
-            first_at: first.first_at,
-            records: fresh.iter().map(|part| part.records).sum(),
-            many: Many::of(uses.0.keys().map(|(credential, _)| &**credential)),
-            uses: json(&uses.rows())?,
-        }))
+        let pieces = pieces(uses.rows()).into_iter().zip(first.position..);
+        let pieces = pieces.filter(|(rows, _)| !rows.is_empty());
+        pieces
+            .map(|(rows, position)| {
+                Ok(Self {
+                    // A row has more numbers than there are pieces, and they are its own.
+                    position,
+                    first_at: first.first_at,
+                    records: rows.iter().map(unfolded::Row::uses).sum(),
+                    uses: json(&rows)?,
+                })
+            })
+            .collect()
     }
 }
 

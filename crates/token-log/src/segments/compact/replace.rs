@@ -31,7 +31,7 @@ impl Compactor {
     /// Uses are counted in the order of their keys, so that two nodes cannot wait for each other.
     async fn replace_beside(&self, made: &Made) -> Result<bool, StoreError> {
         let sql = statement(&self.schema);
-        let (segments, noted) = (&made.segments, made.noted.as_ref());
+        let segments = &made.segments;
         let gone = [
             columns(segments.iter().flat_map(|it| &it.fresh)),
             columns(segments.iter().flat_map(|it| &it.smaller)),
@@ -42,8 +42,8 @@ impl Compactor {
             return Err(StoreError::Misuse("this is not PostgreSQL".to_owned()));
         };
         macro_rules! column {
-            ($of:ident => $value:expr) => {
-                segments.iter().map(|$of| $value).collect::<Vec<_>>()
+            ($rows:expr, $of:ident => $value:expr) => {
+                $rows.iter().map(|$of| $value).collect::<Vec<_>>()
             };
         }
         let mut query = sqlx::query_as(&sql)
@@ -51,20 +51,20 @@ impl Compactor {
             .bind(i64::try_from(made.parts()).unwrap_or(i64::MAX))
             .bind(made.by_client.as_str())
             .bind(made.uses.as_str())
-            .bind(noted.map(|it| it.position))
-            .bind(noted.map(|it| it.first_at))
-            .bind(noted.map(|it| it.records))
-            .bind(noted.map(|it| it.uses.as_str()))
-            .bind(column!(it => it.position))
-            .bind(column!(it => it.last_position))
-            .bind(column!(it => it.first_at))
-            .bind(column!(it => it.last_at))
-            .bind(column!(it => it.records))
-            .bind(column!(it => it.expires_at))
-            .bind(column!(it => it.rare))
-            .bind(column!(it => it.summary.as_slice()))
-            .bind(column!(it => it.runs.as_str()))
-            .bind(column!(it => it.body.as_str()));
+            .bind(column!(made.noted, it => it.position))
+            .bind(column!(made.noted, it => it.first_at))
+            .bind(column!(made.noted, it => it.records))
+            .bind(column!(made.noted, it => it.uses.as_str()))
+            .bind(column!(segments, it => it.position))
+            .bind(column!(segments, it => it.last_position))
+            .bind(column!(segments, it => it.first_at))
+            .bind(column!(segments, it => it.last_at))
+            .bind(column!(segments, it => it.records))
+            .bind(column!(segments, it => it.expires_at))
+            .bind(column!(segments, it => it.rare))
+            .bind(column!(segments, it => it.summary.as_slice()))
+            .bind(column!(segments, it => it.runs.as_str()))
+            .bind(column!(segments, it => it.body.as_str()));
         for column in gone.into_iter().flatten() {
             query = query.bind(column);
         }
@@ -99,17 +99,14 @@ impl Compactor {
 /// makes the rest (migrations 9 and 10). Gives whether this was the one that did it.
 pub(crate) async fn put(kept: &mut Kept, made: &Made) -> Result<bool, StoreError> {
     const COLUMNS: usize = 20;
-    // Where no segment is made, uses that were noted are counted.
-    let empty = Segment::default();
-    let segments = match made.segments.as_slice() {
-        [] => std::slice::from_ref(&empty),
-        segments => segments,
-    };
+    // Each row is a segment, a note, or both; the first says what is counted too.
+    let rows = made.segments.len().max(made.noted.len()).max(1);
+    let nothing = Segment::default();
     let mut sql = "INSERT INTO activity_made (position, last_position, tenant_id, first_at, last_at, records,
             expires_at, rare, summary, runs, body, fresh, segments, notes, note_position, note_first_at, note_records, note,
             uses, by_client) VALUES "
         .to_owned();
-    for row in 0..segments.len() {
+    for row in 0..rows {
         let places: [_; COLUMNS] =
             std::array::from_fn(|place| format!("${}", row * COLUMNS + place + 1));
         let before = if row == 0 { "" } else { ", " };
@@ -118,16 +115,12 @@ pub(crate) async fn put(kept: &mut Kept, made: &Made) -> Result<bool, StoreError
     }
     let gone = json(&made.notes)?;
     let mut query = sqlx::query(&sql);
-    for (row, segment) in segments.iter().enumerate() {
-        // All uses go with the first.
-        let (notes, note, uses, by_client) = match row {
-            0 => (
-                gone.as_str(),
-                made.noted.as_ref(),
-                made.uses.as_str(),
-                made.by_client.as_str(),
-            ),
-            _ => ("[]", None, "[]", "[]"),
+    for row in 0..rows {
+        let segment = made.segments.get(row).unwrap_or(&nothing);
+        let note = made.noted.get(row);
+        let (notes, uses, by_client) = match row {
+            0 => (gone.as_str(), made.uses.as_str(), made.by_client.as_str()),
+            _ => ("[]", "[]", "[]"),
         };
         query = query
             .bind(segment.position)
@@ -237,7 +230,9 @@ used AS (
                           THEN known.last_at ELSE excluded.last_at END),
 noted AS (
     INSERT INTO {schema}.activity_uses (tenant_id, position, first_at, records, uses)
-    SELECT $1, $5, $6, $7, $8 WHERE $8::text IS NOT NULL AND EXISTS (SELECT FROM found)),
+    SELECT $1, position, first_at, records, uses
+      FROM unnest($5::bigint[], $6::bigint[], $7::bigint[], $8::text[]) AS noted (position, first_at, records, uses)
+     WHERE EXISTS (SELECT FROM found)),
 made AS (
     INSERT INTO {schema}.activity_segments (position, last_position, tenant_id, first_at, last_at,
            records, expires_at, rare, summary, runs, body)

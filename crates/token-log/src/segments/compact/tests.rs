@@ -9,7 +9,10 @@ use super::*;
 use crate::{
     activity::{Entry, Kind},
     log::{TokenLog, TokenLogConfig},
-    segments::{body::Written, due::Due},
+    segments::{
+        body::{Batch, Written},
+        due::Due,
+    },
 };
 
 fn tenant() -> TenantId {
@@ -62,7 +65,7 @@ on_both_stores! {
         issue(&log).await;
         assert_eq!(log.compact(tenant()).await, Ok(1));
         run(&log, &format!("UPDATE {schema}.activity_fresh SET tenant_id = '{}'", tenant())).await;
-        assert_eq!(compactor.put(tenant(), parts).await.unwrap().map(|put| put.segments), None);
+        assert_eq!(compactor.put(tenant(), parts, Noting::Few).await.unwrap().map(|put| put.segments), None);
         assert_eq!((records(&log, "activity_segments").await, records(&log, "activity_fresh").await), (2, 1));
         assert_eq!(log.compact(tenant()).await, Ok(1));
         assert_eq!((records(&log, "activity_segments").await, records(&log, "activity_fresh").await), (3, 0));
@@ -76,7 +79,7 @@ on_both_stores! {
         // The server lost the row, and another node was given its number.
         let again = format!("UPDATE {schema}.activity_fresh SET first_at = first_at + 1, last_at = last_at + 1");
         run(&log, &again).await;
-        assert_eq!(compactor.put(tenant(), parts).await.unwrap().map(|put| put.segments), None);
+        assert_eq!(compactor.put(tenant(), parts, Noting::Few).await.unwrap().map(|put| put.segments), None);
         assert_eq!((records(&log, "activity_segments").await, records(&log, "activity_fresh").await), (0, 1));
     }
 
@@ -140,16 +143,92 @@ on_both_stores! {
         }
     }
 
-    async fn what_many_credentials_used_is_counted_at_once(store: TestStore) {
+    async fn what_ever_other_credentials_used_is_counted_at_once(store: TestStore) {
         let log = log_on(&store).await;
         let (compactor, mut memory) = (log.compactor(), Memory::default());
-        for (credentials, noted) in [(1, 0), (200, 200), (769, 200), (1, 201)] {
-            let names = (0..credentials).map(|number| format!("secret{number}"));
-            let asked = remembered_of(&log, names.collect()).await;
+        // Of which credentials, and how many uses are noted then: once nearly all were others, they are counted at once.
+        for (credentials, noted) in [
+            (0..1, 0),
+            (0..200, 200),
+            (1_000..1_769, 969),
+            (2_000..2_769, 0),
+            (3_000..3_769, 0),
+            (0..1, 1),
+        ] {
+            let asked = written_of(&log, secrets(credentials)).await;
             compactor.answer(asked, &mut memory).await;
             assert_eq!(records(&log, "activity_uses").await, noted);
         }
-        assert_eq!(counted(&log).await, 1 + 769);
+        assert_eq!(counted(&log).await, 1 + 200 + 3 * 769);
+    }
+
+    async fn what_many_credentials_used_again_and_again_is_noted_in_pieces_and_counted_by_them(store: TestStore) {
+        let log = log_on(&store).await;
+        let (compactor, mut memory) = (log.compactor(), Memory::default());
+        for _ in 0..9 {
+            let asked = written_of(&log, secrets(0..1_000)).await;
+            compactor.answer(asked, &mut memory).await;
+        }
+        assert_eq!((records(&log, "activity_uses").await, counted(&log).await), (8_000, 1_000));
+        let notes = compactor.notes(tenant()).await.unwrap().0;
+        assert_eq!(notes.len(), 8 * 8);
+        let made = Made::counted(tenant(), &notes).unwrap();
+        assert!(made.len() == 8 && made.iter().all(|made| made.notes.len() == 8));
+        // They are told meanwhile, and when a part of them is counted.
+        let uses = || log.uses_since_the_hour(tenant(), "secret0", log.clock().now());
+        assert_eq!(uses().await, Ok(9));
+        for made in made.into_iter().take(5) {
+            assert_eq!(compactor.replace(made).await, Ok(true));
+            assert_eq!(uses().await, Ok(9));
+        }
+        let asked = written_of(&log, secrets(0..1_000)).await;
+        compactor.answer(asked, &mut memory).await;
+        assert_eq!((records(&log, "activity_uses").await, counted(&log).await), (0, 10_000));
+        assert_eq!(uses().await, Ok(10));
+    }
+
+    async fn many_credentials_of_small_notes_are_counted_a_part_at_a_time(store: TestStore) {
+        let log = log_on(&store).await;
+        let (compactor, mut memory) = (log.compactor(), Memory::default());
+        for time in 0..12 {
+            let asked = written_of(&log, secrets(time * 90..time * 90 + 128)).await;
+            compactor.answer(asked, &mut memory).await;
+        }
+        let notes = compactor.notes(tenant()).await.unwrap().0;
+        let made = Made::counted(tenant(), &notes).unwrap();
+        assert_eq!(made.iter().map(|made| made.notes.len()).collect::<Vec<_>>(), [6, 5]);
+        for made in made {
+            assert_eq!(compactor.replace(made).await, Ok(true));
+        }
+        assert_eq!((records(&log, "activity_uses").await, counted(&log).await), (0, 12 * 128));
+    }
+
+    /// PostgreSQL says of a table that it was never cleaned up, or how many rows were there.
+    async fn what_goes_is_cleaned_up_after(store: TestStore) {
+        let log = log_on(&store).await;
+        let (compactor, mut memory) = (log.compactor(), Memory::default());
+        if log.database().backend() == Backend::Sqlite {
+            assert_eq!(log.database().vacuum(&["activity_fresh"]).await, Ok(false));
+            return;
+        }
+        let tables = ["activity_fresh", "activity_uses"].map(|name| format!("{}.{name}", log.schema()));
+        for table in &tables {
+            run(&log, &format!("ALTER TABLE {table} SET (autovacuum_enabled = off)")).await;
+        }
+        let cleaned = async || {
+            let sql = "SELECT bool_or(reltuples >= 0) FROM pg_class WHERE oid IN (to_regclass($1), to_regclass($2))";
+            fetch_one!(log.database(), (bool,), sql, &tables[0], &tables[1]).unwrap().0
+        };
+        for _ in 0..64 {
+            assert!(memory.vacuum.under_way.is_empty() && !cleaned().await);
+            let asked = remembered(&log).await;
+            compactor.answer(asked, &mut memory).await;
+        }
+        let (outcome, _) = memory.vacuum.under_way.join_next().await.unwrap().unwrap();
+        assert!(outcome == Ok(true) && cleaned().await);
+        // What another owns is left to it.
+        let none = format!("{}.none", log.schema());
+        assert_eq!(log.database().vacuum(&[&none]).await, Ok(false));
     }
 
     async fn a_note_that_another_has_counted_is_not_counted_again(store: TestStore) {
@@ -159,9 +238,9 @@ on_both_stores! {
             let asked = remembered(&log).await;
             compactor.answer(asked, &mut memory).await;
         }
-        let notes = compactor.notes(tenant()).await.unwrap();
+        let notes = compactor.notes(tenant()).await.unwrap().0;
         assert_eq!(notes.len(), 2);
-        let made = || Made::counted(tenant(), &notes).unwrap();
+        let made = || Made::counted(tenant(), &notes).unwrap().remove(0);
         assert_eq!(compactor.replace(made()).await, Ok(true));
         assert_eq!(compactor.replace(made()).await, Ok(false));
         assert_eq!((records(&log, "activity_uses").await, counted(&log).await), (0, 3));
@@ -186,10 +265,17 @@ on_both_stores! {
                     1 => drop(log.keep_house().await.unwrap()),
                     2 => drop(log.compact(tenant).await.unwrap()),
                     many => {
-                        let names = (0..many * 4).map(|number| format!("secret{number}"));
-                        let asked = remembered_by(log, tenant, names.collect()).await;
-                        log.compactor().answer(asked, memory).await;
-                        expected += i64::from(many * 4);
+                        let credentials = many * if seed % 2 == 0 { 4 } else { 20 };
+                        let asked = remembered_by(log, tenant, secrets(0..credentials)).await;
+                        let (compactor, beside) = (log.compactor(), nodes[1 - which].compactor());
+                        // In some rounds the other node counts at the same time.
+                        if many % 2 == 0 {
+                            let ((), counted) = tokio::join!(compactor.answer(asked, memory), beside.compact(tenant, false));
+                            counted.unwrap();
+                        } else {
+                            compactor.answer(asked, memory).await;
+                        }
+                        expected += i64::from(credentials);
                     }
                 }
                 let told = nodes[1 - which].issued_since(tenant, Timestamp::from_micros(0), 3_600).await.unwrap();
@@ -302,6 +388,10 @@ async fn counted(log: &TokenLog) -> i64 {
     hours.iter().map(|(_, uses)| uses).sum()
 }
 
+fn secrets(numbers: std::ops::Range<u32>) -> Vec<String> {
+    numbers.map(|number| format!("secret{number}")).collect()
+}
+
 /// A record is issued; gives what is asked of whoever puts together, by its writer.
 async fn remembered(log: &TokenLog) -> Asked {
     remembered_of(log, vec!["secret".to_owned()]).await
@@ -310,6 +400,49 @@ async fn remembered(log: &TokenLog) -> Asked {
 /// One with each of these credentials.
 async fn remembered_of(log: &TokenLog, credentials: Vec<String>) -> Asked {
     remembered_by(log, tenant(), credentials).await
+}
+
+/// The same without the log's own writer, which would have as much put together itself.
+async fn written_of(log: &TokenLog, credentials: Vec<String>) -> Asked {
+    let (now, schema) = (log.clock().now(), log.schema());
+    let (compactor, mut asked) = mpsc::channel(1);
+    let mut due = Due::new(compactor);
+    for credentials in credentials.chunks(500) {
+        let mut body = Batch::of(credentials.len());
+        let lines = credentials.iter().map(|credential| {
+            let entry = Entry {
+                client: Some(format!("client of {credential}").into()),
+                credential: Some(credential.as_str().into()),
+                ..Entry::new(tenant(), now, Kind::TokenIssued)
+            };
+            Written::of(&entry).unwrap()
+        });
+        let lines: Vec<_> = lines.collect();
+        for line in &lines {
+            body.push(line).unwrap();
+        }
+        let body = body.end().unwrap();
+        // A row takes as many numbers, and those of before are in segments now.
+        let last = format!(
+            "SELECT CAST(COALESCE(MAX(last), 0) AS BIGINT) FROM (
+                SELECT last_position AS last FROM {schema}.activity_segments
+                 UNION ALL SELECT position FROM {schema}.activity_fresh) AS known"
+        );
+        let (last,) = fetch_one!(log.database(), (i64,), &last).unwrap();
+        let (position, records) = (last / 1_024 * 1_024 + 1_024, lines.len());
+        let insert = format!(
+            "INSERT INTO {schema}.activity_fresh (position, tenant_id, first_at, last_at, records, body)
+             VALUES ($1, $2, $3, $3, $4, $5)"
+        );
+        let mut tx = log.database().begin().await.unwrap();
+        let (tenant, now) = (tenant().to_string(), now.micros());
+        let records = i64::try_from(records).unwrap();
+        execute!(&mut tx, &insert, position, tenant, now, records, body).unwrap();
+        tx.commit().await.unwrap();
+        due.wrote_row(self::tenant(), position, now, lines);
+    }
+    due.tick(now.plus_seconds(3_600));
+    asked.try_recv().unwrap()
 }
 
 async fn remembered_by(log: &TokenLog, tenant: TenantId, credentials: Vec<String>) -> Asked {
