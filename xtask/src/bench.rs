@@ -13,6 +13,9 @@ use crate::run::{cargo, run};
 /// Where results are kept.
 const RESULTS: &str = "docs/benchmarks";
 
+/// Where those of quick runs are, which are not to be relied on.
+const QUICK: &str = "target/bench";
+
 /// What `all` measures: those that start a server, and know `--quick`.
 const ALL: [&str; 3] = ["tokens", "lifecycle", "scale"];
 
@@ -44,6 +47,8 @@ pub(crate) fn bench(
     let server = Path::new("target/release/chancery")
         .canonicalize()
         .map_err(Error::io("find the release binary"))?;
+    let is_quick = options.iter().any(|option| option == "--quick");
+    let results = if is_quick { QUICK } else { RESULTS };
     let begin = Instant::now();
     let mut cluster = Cluster::start_durable(interrupts)?;
     eprintln!("{cluster}");
@@ -62,14 +67,14 @@ pub(crate) fn bench(
             ])
             .arg("--server")
             .arg(&server)
-            .args(["--output", RESULTS])
+            .args(["--output", results])
             .args(options);
         if !cluster.run(&mut bench, interrupts)?.success() {
             return Err(Error::Failed("the benchmark has no result".into()));
         }
     }
     let seconds = begin.elapsed().as_secs();
-    eprintln!("the results are in {RESULTS}; {seconds} s without the build");
+    eprintln!("the results are in {results}; {seconds} s without the build");
     Ok(())
 }
 

@@ -74,7 +74,7 @@ enum Task {
         cargo xtask bench roll              verifying, replaying and rebuilding a million events, ten minutes\n  \
         cargo xtask bench all --quick       tokens, lifecycle and scale in less than five minutes\n  \
         cargo xtask bench goals             the texts of what is kept, and the page of goals, without measuring\n\n\
-        Times are without the build. Tables and JSON are written to docs/benchmarks/.")]
+        Times are without the build. Tables and JSON are written to docs/benchmarks/, those of quick runs to target/bench/.")]
     Bench {
         /// What to measure: `tokens`, `lifecycle`, `scale`, `telemetry`, `console`, `sdk`, `roll`, or `all` of the first
         /// three; `goals` measures nothing.

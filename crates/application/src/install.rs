@@ -31,9 +31,7 @@ pub(crate) const ROW: &str = "client_secrets";
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The master key is another one than that which sealed this database.
-    #[error(
-        "the master key does not fit this database: {0}. Give the key that it was created with; nothing was changed"
-    )]
+    #[error("the master key does not fit this database: {0}. Nothing was changed")]
     WrongMasterKey(#[source] chancery_crypto::OpenError),
     /// The key of the installation was taken out of a database that is not empty.
     #[error(

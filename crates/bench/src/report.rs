@@ -50,11 +50,21 @@ impl Sample {
 
     /// Rate, latencies and processor time for a row of a table.
     pub(crate) fn cells(&self) -> String {
-        format!(
-            "{:.0} | {:.2} | {:.2} | {:.2} | {:.1}",
-            self.per_second, self.p50_ms, self.p99_ms, self.p999_ms, self.cpu_microseconds
-        )
+        cells(std::slice::from_ref(self))
     }
+}
+
+/// The same of several, as medians.
+pub(crate) fn cells(samples: &[Sample]) -> String {
+    let of = |value: fn(&Sample) -> f64| median(samples, value);
+    format!(
+        "{:.0} | {:.2} | {:.2} | {:.2} | {:.1}",
+        rate(samples),
+        of(|it| it.p50_ms),
+        of(|it| it.p99_ms),
+        of(|it| it.p999_ms),
+        cpu(samples)
+    )
 }
 
 pub(crate) fn median(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {

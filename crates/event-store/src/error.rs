@@ -81,11 +81,14 @@ pub enum StoreError {
 /// repeat the row there, and what it says of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// The SQLSTATE or the extended SQLite code.
+    /// The SQLSTATE, the extended SQLite code, or [`FOREIGN`].
     pub code: Option<String>,
     /// The message.
     pub message: String,
 }
+
+/// The code of a file of SQLite's that belongs to another user.
+pub const FOREIGN: &str = "EACCES";
 
 impl StoreError {
     /// Whether it waited for a lock for too long, or a statement took too long, which may be the same.

@@ -42,7 +42,7 @@ pub use append::{Append, Provenance};
 pub use commands::Remembered;
 pub use config::{Backend, StoreConfig, StoreLocation};
 pub use database::{Connections, Database};
-pub use error::{Cause, EventName, StoreError};
+pub use error::{Cause, EventName, FOREIGN, StoreError};
 pub use feed::{
     Named, Stamp, complete, dense, entries_page, events_page, head, recorded_until, stamp,
 };

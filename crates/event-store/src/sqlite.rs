@@ -16,7 +16,7 @@ use sqlx::{
 
 use crate::{
     config::StoreConfig,
-    error::{Cause, StoreError},
+    error::{Cause, FOREIGN, StoreError},
     files,
 };
 
@@ -207,9 +207,10 @@ impl FileLock {
             Err(ended) => Err(std::io::Error::other(ended)),
         };
         held.map_err(|error| {
+            let is_foreign = error.kind() == std::io::ErrorKind::PermissionDenied;
             let message = format!("{} cannot be locked: {error}", self.0.display());
             StoreError::Unavailable(Cause {
-                code: None,
+                code: is_foreign.then(|| FOREIGN.to_owned()),
                 message,
             })
         })

@@ -31,7 +31,8 @@ pub(crate) fn alone(config: &Config) -> Result<Option<File>, Failure> {
         ))),
         // What cannot be made here cannot be opened either, and then it is said why.
         Err(TryLockError::Error(error)) => {
-            tracing::warn!(%error, "it cannot be seen whether another server serves the same database");
+            let path = lock.display();
+            tracing::warn!(%error, %path, "it cannot be seen whether another server serves the same database");
             Ok(None)
         }
     }

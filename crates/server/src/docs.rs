@@ -9,7 +9,7 @@ use axum::{
     routing::get,
 };
 
-use crate::{openapi, problem::nothing_here};
+use crate::{openapi, problem::nothing_for_clients};
 
 /// What the page may load and where it may send: this server only, and no inline script or style. Images
 /// are `data:` because the style sheet embeds some.
@@ -67,7 +67,7 @@ async fn asset(file: Option<Path<String>>) -> Response {
     let file = file.map(|Path(file)| file).unwrap_or_default();
     match ASSETS.iter().find(|(name, ..)| *name == file) {
         Some((_, kind, caching, content)) => served(kind, caching, *content),
-        None => nothing_here().await,
+        None => nothing_for_clients().await,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{fmt::Display, process::ExitCode};
 
 use chancery_application::{Error, OpenError};
-use chancery_event_store::StoreError;
+use chancery_event_store::{FOREIGN, StoreError};
 
 use crate::platform::StartError;
 
@@ -12,6 +12,8 @@ use crate::platform::StartError;
 pub(crate) struct Failure {
     status: u8,
     sentence: String,
+    /// It stands in the log.
+    is_logged: bool,
 }
 
 impl Failure {
@@ -20,6 +22,7 @@ impl Failure {
         Self {
             status: 2,
             sentence: error.to_string(),
+            is_logged: false,
         }
     }
 
@@ -28,6 +31,7 @@ impl Failure {
         Self {
             status: 1,
             sentence: error.to_string(),
+            is_logged: false,
         }
     }
 
@@ -36,6 +40,7 @@ impl Failure {
         Self {
             status: 3,
             sentence: error.to_string(),
+            is_logged: false,
         }
     }
 
@@ -46,6 +51,10 @@ impl Failure {
         };
         let message = &cause.message;
         match cause.code.as_deref() {
+            // What is copied by root belongs to root; SQLite says that it cannot open a file, or may only read it.
+            Some(FOREIGN | "14" | "8") => Self::input(format!(
+                "{message}; run this as the server's user, or give it the data directory with all that is in it (chown -R)"
+            )),
             // Both may pass: a password is rotated, a database is restored. So whoever starts it tries again.
             Some("3D000") => Self::system(format!(
                 "PostgreSQL says: {message}; create it (createdb), or name another in database_url"
@@ -65,7 +74,7 @@ impl Failure {
             StartError::Open(OpenError::Store(store)) | StartError::TokenLog(store) => {
                 Self::store(store)
             }
-            StartError::Open(_) => Self::input(error),
+            StartError::Open(_) | StartError::LogLost(_) => Self::input(error),
             StartError::Install(_) => Self::system(error),
         }
     }
@@ -84,9 +93,43 @@ impl Failure {
         &self.sentence
     }
 
-    /// Says it on standard error.
+    /// The same, said in the log, for a program that reads it there.
+    pub(crate) fn logged(mut self) -> Self {
+        if tracing::enabled!(tracing::Level::ERROR) {
+            tracing::error!("{}", self.sentence);
+            self.is_logged = true;
+        }
+        self
+    }
+
+    /// Says it on standard error, unless it stands in the log, which is there too.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("chancery: {}", self.sentence);
+        if !self.is_logged {
+            eprintln!("chancery: {}", self.sentence);
+        }
         ExitCode::from(self.status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_event_store::Cause;
+
+    use super::*;
+
+    fn unavailable(code: Option<&str>) -> Failure {
+        Failure::store(&StoreError::Unavailable(Cause {
+            code: code.map(ToOwned::to_owned),
+            message: "a file: Permission denied (os error 13)".to_owned(),
+        }))
+    }
+
+    #[test]
+    fn what_belongs_to_another_user_is_not_tried_again() {
+        let failure = unavailable(Some(FOREIGN));
+        assert_eq!(failure.status, 2);
+        assert!(failure.sentence.starts_with("a file: ") && failure.sentence.contains("chown"));
+        // It may be a socket of PostgreSQL.
+        assert_eq!(unavailable(None).status, 3);
     }
 }

@@ -48,7 +48,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    config::{Config, ConfigError, ConfigFlags},
+    config::{Config, ConfigError, ConfigFlags, LogFormat},
     exit::Failure,
 };
 
@@ -73,10 +73,8 @@ enum Command {
         after_help = "Example: chancery serve --listen 127.0.0.1:9090 --data-dir /var/lib/chancery"
     )]
     Serve {
-        /// Start although the installation has rested for more than 30 days by the clock, which is right
-        /// (on SQLite, which has no clock to hold it against)
-        #[arg(long)]
-        clock_is_right: bool,
+        #[command(flatten)]
+        confirmed: start::Confirmed,
     },
     /// Tell the whole story against a server of its own: tenant, client, token, rotation, replay
     #[command(
@@ -171,10 +169,11 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         .as_ref()
         .map(|collector| telemetry::spans(collector.clone(), ratio, runtime.handle().clone()));
     logging::start(&config.log, spans.as_ref()).map_err(Failure::input)?;
+    let format = config.log.format;
     let done = runtime.block_on(async {
         match &cli.command {
-            Command::Serve { clock_is_right } => {
-                commands::serve::run(config, collector, spans, *clock_is_right).await
+            Command::Serve { confirmed } => {
+                commands::serve::run(config, collector, spans, *confirmed).await
             }
             Command::Migrate => commands::migrate::run(&config).await,
             Command::Operator(command) => commands::operator::run(&config, command).await,
@@ -187,5 +186,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     });
     // Nothing is waited for that does not end by itself, such as a name that is looked up.
     runtime.shutdown_timeout(LEFT);
-    done
+    match (format, &cli.command) {
+        (LogFormat::Json, Command::Serve { .. }) => done.map_err(Failure::logged),
+        _ => done,
+    }
 }

@@ -24,7 +24,7 @@ use chancery_application::{
 use chancery_crypto::{Entropy, HashParameters, Sealer, SecretHasher, Stock};
 use chancery_directory::{Capacity, Directory};
 use chancery_domain::Clock;
-use chancery_event_store::{Store, StoreError};
+use chancery_event_store::{Store, StoreError, StoreLocation};
 use chancery_telemetry::http::Http;
 use chancery_token_log::{Durability, TokenLog, TokenLogConfig};
 use chancery_token_service::{
@@ -37,7 +37,7 @@ use crate::{
     docs,
     health::{self, Health},
     places::Places,
-    problem::{nothing_here, wrong_method},
+    problem::{nothing_for_clients, nothing_here, wrong_method},
     roll,
     telemetry::{self, Sources},
 };
@@ -61,6 +61,8 @@ pub struct Settings {
     pub tls: [bool; 2],
     /// After how many days activity is deleted.
     pub activity_days: u32,
+    /// The operator's word that a log of tokens which is not there is to be begun anew.
+    pub tokens_are_lost: bool,
     /// What the token endpoint is told.
     pub token_service: TokenServiceConfig,
     /// What the admin API is told.
@@ -95,6 +97,7 @@ impl Settings {
             durability: Durability::default(),
             tls: [false; 2],
             activity_days: 90,
+            tokens_are_lost: false,
             token_service,
             admin_api: chancery_admin_api::Options::default(),
             clock,
@@ -140,6 +143,11 @@ pub enum StartError {
     /// The token log cannot be opened.
     #[error("the token log cannot be opened: {0}")]
     TokenLog(#[source] StoreError),
+    /// There are tenants, and their log of tokens is gone.
+    #[error(
+        "the log of tokens is not in {0}, and there are tenants: without it every token that was revoked would be good again. Put it back from the backup; where it is lost for ever, start once with `chancery serve --tokens-are-lost`, and first see in docs/operations.md, \"A lost log of tokens\", which keys to revoke"
+    )]
+    LogLost(String),
     /// The first start failed; nothing of it is left.
     #[error("the first start failed, and nothing of it was kept: {}", reason(.0))]
     Install(#[source] Error),
@@ -184,11 +192,41 @@ pub(crate) fn application(
 }
 
 /// The log of token traffic beside this store.
-pub(crate) async fn token_log(store: &Store, settings: &Settings) -> Result<TokenLog, StoreError> {
+pub(crate) async fn token_log(store: &Store, settings: &Settings) -> Result<TokenLog, StartError> {
     let mut log = TokenLogConfig::beside(store.location());
     log.durability = settings.durability;
     log.retention_days = settings.activity_days;
-    TokenLog::open(&log, store, settings.clock.clone()).await
+    if !settings.tokens_are_lost {
+        require_token_log(store, &log).await?;
+    }
+    TokenLog::open(&log, store, settings.clock.clone())
+        .await
+        .map_err(StartError::TokenLog)
+}
+
+/// Goes on only where the log is that was made with the installation: a new one beside an old roll would know of no token
+/// that was revoked.
+///
+/// # Errors
+/// [`StartError::LogLost`].
+pub(crate) async fn require_token_log(
+    store: &Store,
+    log: &TokenLogConfig,
+) -> Result<(), StartError> {
+    // In this order: the log is made before the first tenant.
+    let tenants = store.platform_heads(None, 1).await;
+    let is_new = tenants.map_err(StartError::TokenLog)?.is_empty();
+    if is_new
+        || TokenLog::is_there(log)
+            .await
+            .map_err(StartError::TokenLog)?
+    {
+        return Ok(());
+    }
+    Err(StartError::LogLost(match &log.location {
+        StoreLocation::Sqlite(path) => path.display().to_string(),
+        StoreLocation::Postgres(_) => "the database".to_owned(),
+    }))
 }
 
 impl Platform {
@@ -205,9 +243,7 @@ impl Platform {
     ) -> Result<Self, StartError> {
         // The master key comes first: with a wrong one nothing is made.
         Installation::open(&store, &sealer, &*settings.entropy).await?;
-        let log = token_log(&store, &settings)
-            .await
-            .map_err(StartError::TokenLog)?;
+        let log = token_log(&store, &settings).await?;
         loop {
             let installation = Installation::open(&store, &sealer, &*settings.entropy).await?;
             let hasher = hasher();
@@ -261,7 +297,6 @@ impl Platform {
             let complete = |router: Router| {
                 router
                     .merge(health.clone())
-                    .fallback(nothing_here)
                     .method_not_allowed_fallback(wrong_method)
             };
             // For clients, and for operators.
@@ -284,14 +319,12 @@ impl Platform {
             .route("/", get(health::front).fallback(nothing_here))
             .merge(telemetry::routes(sources.clone()))
             .layer(middleware::from_fn_with_state(proxies, say_from_where));
+            let all = public.clone().merge(internal.clone());
+            let public = public.fallback(nothing_for_clients);
+            let [all, internal] = [all, internal].map(|routes| routes.fallback(nothing_here));
             return Ok(Self {
                 application,
-                app: app(
-                    clients(),
-                    &public_http,
-                    public.clone().merge(internal.clone()),
-                    &rooms.public,
-                ),
+                app: app(clients(), &public_http, all, &rooms.public),
                 apart: Apart {
                     public: app(clients(), &public_http, public, &rooms.public),
                     internal: app(None, &internal_http, internal, &rooms.internal),

@@ -37,6 +37,14 @@ pub(crate) async fn nothing_here() -> Response {
     )
 }
 
+/// The same where operators have an address of their own, of which others need not know.
+pub(crate) async fn nothing_for_clients() -> Response {
+    problem(
+        StatusCode::NOT_FOUND,
+        "there is nothing at this URL; tokens come from /t/{slug}/oauth2/token, a tenant's metadata at /.well-known/oauth-authorization-server/t/{slug}, the REST documentation at /docs",
+    )
+}
+
 /// What is asked for by another method than it takes. Which those are, the router says beside it.
 pub(crate) async fn wrong_method() -> Response {
     problem(

@@ -18,6 +18,7 @@ use chancery_event_store::{
 use chancery_projections::platform_rebuild_if_stale;
 
 use chancery_token_service::{FailureLimit, TrustedProxies};
+use clap::Args;
 use nix::unistd::{Uid, User};
 use serde_json::Value;
 
@@ -137,7 +138,7 @@ pub(crate) async fn with_store(config: &Config) -> Result<(Application, Store), 
     let hasher = platform::hasher();
     let log = platform::token_log(&store, &settings)
         .await
-        .map_err(|error| Failure::store(&error))?;
+        .map_err(|error| Failure::start(&error))?;
     let application =
         platform::application(&store, &log, &sealer, &settings, &installation, &hasher);
     Ok((application, store))
@@ -228,14 +229,24 @@ async fn rebuild_if_stale(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The operator's word for what nothing else can be said for.
+#[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Confirmed {
+    /// Start although the installation has rested for more than 30 days by the clock, which is right
+    /// (on SQLite, which has no clock to hold it against)
+    #[arg(long)]
+    clock_is_right: bool,
+    /// Start although the log of tokens is gone, and begin it anew: whatever was revoked is good again until its signing
+    /// key is revoked
+    #[arg(long)]
+    tokens_are_lost: bool,
+}
+
 /// What needs the whole server but its socket.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Process {
     /// The server itself.
-    Server {
-        /// The operator's word for a clock that nothing else can be said for.
-        clock_is_right: bool,
-    },
+    Server(Confirmed),
     /// A command that changes something.
     Command,
 }
@@ -248,7 +259,7 @@ pub(crate) async fn platform(
     clock: &Arc<SystemClock>,
 ) -> Result<Platform, Failure> {
     let (newer, witness): (_, fn(_) -> _) = match process {
-        Process::Server { .. } => (Newer::IssueTokens, Witness::open),
+        Process::Server(_) => (Newer::IssueTokens, Witness::open),
         Process::Command => (Newer::Refuse, Witness::compare),
     };
     let Opened { store, sealer } = open(config, newer).await?;
@@ -256,6 +267,14 @@ pub(crate) async fn platform(
     let file = config.data_dir.join("operator.json");
     let mut settings = settings(config, clock.clone())?;
     settings.witness = witness(seen_file(config)).map_err(Failure::input)?;
+    if let Process::Server(confirmed) = process
+        && confirmed.tokens_are_lost
+    {
+        settings.tokens_are_lost = true;
+        tracing::warn!(
+            "started with --tokens-are-lost: where the log of tokens is gone, what was revoked is good again until its signing key is revoked"
+        );
+    }
     let witness = settings.witness.clone();
     let remembers = !witness.is_empty();
     let seen = seen_file(config);
@@ -343,11 +362,9 @@ async fn believe(
     let looked = clock.look(store).await;
     looked.map_err(|error| Failure::store(&error))?;
     clock.trusted().map_err(Failure::system)?;
-    let confirmed = Process::Server {
-        clock_is_right: true,
-    };
+    let is_confirmed = matches!(process, Process::Server(confirmed) if confirmed.clock_is_right);
     if let Some(seen) = clock_seen(config, store)
-        && process != confirmed
+        && !is_confirmed
     {
         let newest = store.platform_newest().await;
         let newest = newest.map_err(|error| Failure::store(&error))?;

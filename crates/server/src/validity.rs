@@ -1,4 +1,4 @@
-//! When a certificate ends (RFC 5280, section 4.1).
+//! When a certificate begins and ends (RFC 5280, section 4.1).
 
 use chancery_domain::Timestamp;
 
@@ -41,19 +41,39 @@ impl<'a> Der<'a> {
     }
 }
 
-/// The last moment of the certificate; none where it cannot be read.
-pub(crate) fn not_after(certificate: &[u8]) -> Option<Timestamp> {
-    let mut to_be_signed = Der(certificate).tagged(SEQUENCE)?.tagged(SEQUENCE)?;
-    if to_be_signed.0.first() == Some(&VERSION) {
-        to_be_signed.next()?;
+/// When a certificate is valid, as far as that can be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Validity {
+    /// Its first moment.
+    pub(crate) begins: Option<Timestamp>,
+    /// Its last.
+    pub(crate) ends: Option<Timestamp>,
+}
+
+impl Validity {
+    /// That of the certificate.
+    pub(crate) fn of(certificate: &[u8]) -> Self {
+        Self::read(certificate).unwrap_or_default()
     }
-    to_be_signed.tagged(INTEGER)?;
-    // The algorithm of the signature, and the issuer.
-    to_be_signed.tagged(SEQUENCE)?;
-    to_be_signed.tagged(SEQUENCE)?;
-    let mut validity = to_be_signed.tagged(SEQUENCE)?;
-    validity.next()?;
-    let (tag, time) = validity.next()?;
+
+    fn read(certificate: &[u8]) -> Option<Self> {
+        let mut to_be_signed = Der(certificate).tagged(SEQUENCE)?.tagged(SEQUENCE)?;
+        if to_be_signed.0.first() == Some(&VERSION) {
+            to_be_signed.next()?;
+        }
+        to_be_signed.tagged(INTEGER)?;
+        // The algorithm of the signature, and the issuer.
+        to_be_signed.tagged(SEQUENCE)?;
+        to_be_signed.tagged(SEQUENCE)?;
+        let mut validity = to_be_signed.tagged(SEQUENCE)?;
+        Some(Self {
+            begins: moment(validity.next()?),
+            ends: moment(validity.next()?),
+        })
+    }
+}
+
+fn moment((tag, time): (u8, &[u8])) -> Option<Timestamp> {
     let time = str::from_utf8(time).ok()?;
     match tag {
         // Two digits are a year from 1950 to 2049.
@@ -92,15 +112,17 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_read_in_both_ways_to_write_it() {
+    fn beginning_and_end_are_read_in_both_ways_to_write_it() {
         for (ends, told) in [
             ((1999, 12, 31), "1999-12-31"),
             ((2030, 2, 28), "2030-02-28"),
             ((2049, 12, 31), "2049-12-31"),
             ((2050, 1, 1), "2050-01-01"),
         ] {
-            let read = not_after(&certificate(ends)).unwrap().to_string();
-            assert!(read.starts_with(&format!("{told}T00:00:00")), "{read}");
+            let Validity { begins, ends } = Validity::of(&certificate(ends));
+            let (begins, ends) = (begins.unwrap().to_string(), ends.unwrap().to_string());
+            assert!(ends.starts_with(&format!("{told}T00:00:00")), "{ends}");
+            assert!(begins.starts_with("1975-01-01T00:00:00"), "{begins}");
         }
     }
 
@@ -108,7 +130,7 @@ mod tests {
     fn what_breaks_off_ends_at_no_time() {
         let whole = certificate((2050, 1, 1));
         for length in 0..80 {
-            assert_eq!(not_after(&whole[..length]), None, "{length}");
+            assert_eq!(Validity::of(&whole[..length]).ends, None, "{length}");
         }
         for nonsense in [
             &b""[..],
@@ -116,7 +138,7 @@ mod tests {
             b"\x30\x80",
             b"nothing",
         ] {
-            assert_eq!(not_after(nonsense), None);
+            assert_eq!(Validity::of(nonsense), Validity::default());
         }
     }
 }

@@ -193,6 +193,23 @@ impl TokenLog {
         Ok(())
     }
 
+    /// Whether there is a log at this place, which is not made. A file without its tables is none: a copy of a file that
+    /// was not there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_there(config: &TokenLogConfig) -> Result<bool, StoreError> {
+        if let StoreLocation::Sqlite(path) = &config.location
+            && path.try_exists().is_ok_and(|is_there| !is_there)
+        {
+            return Ok(false);
+        }
+        let (database, schema) = connected(config, None).await?;
+        let status = database.schema_status(&schema.migrations()?).await;
+        database.close().await;
+        Ok(!matches!(status?, SchemaStatus::Older { found: 0, .. }))
+    }
+
     /// When callers go on.
     pub fn durability(&self) -> Durability {
         self.0.durability
@@ -357,16 +374,24 @@ async fn migrated(
     config: &TokenLogConfig,
     beside: Option<PathBuf>,
 ) -> Result<(Database, Schema), StoreError> {
+    let (database, schema) = connected(config, beside).await?;
+    let migrations = schema.migrations()?;
+    if let SchemaStatus::Older { .. } = database.schema_status(&migrations).await? {
+        database.migrate(&migrations).await?;
+    }
+    Ok((database, schema))
+}
+
+async fn connected(
+    config: &TokenLogConfig,
+    beside: Option<PathBuf>,
+) -> Result<(Database, Schema), StoreError> {
     let mut connections = StoreConfig::new(config.location.clone());
     connections.beside = beside;
     connections.max_connections = config.max_connections;
     connections.acquire_timeout = PATIENCE;
     let database = Database::connect(&connections).await?;
     let schema = Schema::of(&database).await?;
-    let migrations = schema.migrations()?;
-    if let SchemaStatus::Older { .. } = database.schema_status(&migrations).await? {
-        database.migrate(&migrations).await?;
-    }
     Ok((database, schema))
 }
 

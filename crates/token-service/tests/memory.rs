@@ -5,6 +5,8 @@
 
 #[path = "../../directory/tests/common/mod.rs"]
 mod common;
+#[path = "serving/mod.rs"]
+mod serving;
 
 use std::{alloc::System, sync::Arc};
 
@@ -12,21 +14,18 @@ use axum::{
     Router,
     body::{Body, to_bytes},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use cap::Cap;
-use chancery_crypto::Entropy;
 use chancery_directory::{Capacity, Directory};
-use chancery_telemetry::http::{Http, layer};
+use chancery_telemetry::http::layer;
 use chancery_testkit::stores::TestStore;
-use chancery_token_log::{TokenLog, TokenLogConfig};
-use chancery_token_service::{
-    FailureLimit, TokenService, TokenServiceConfig, TrustedProxies, router,
-};
+use chancery_token_log::TokenLog;
+use chancery_token_service::router;
 use http::Request;
 use serde_json::json;
 use tower::ServiceExt;
 
 use common::{Known, World};
+use serving::{head, served};
 
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
@@ -46,41 +45,19 @@ const AGAIN: usize = 256;
 
 /// A server that holds as many clients as one that is not configured otherwise.
 async fn server(world: &World) -> (TokenLog, Router) {
-    let log = TokenLogConfig::beside(world.store.location());
-    let log = TokenLog::open(&log, &world.store, world.clock.clone())
-        .await
-        .unwrap();
     let store = (*world.store).clone();
     let capacity = Capacity::default();
     let directory = Directory::new(store, world.sealer.clone(), &*world.entropy, capacity);
-    let config = TokenServiceConfig {
-        public_url: "https://auth.example".to_owned(),
-        address_failures: FailureLimit::default(),
-        trusted_proxies: TrustedProxies::none(),
-    };
-    let service = TokenService::new(
-        config,
-        directory.into(),
-        world.hasher.clone(),
-        world.issuer.clone(),
-        log.clone(),
-        world.clock.clone(),
-        world.entropy.clone(),
-    );
-    let entropy: Arc<dyn Entropy> = world.entropy.clone();
-    let http = Http::untraced(Box::new(move || entropy.bytes()));
+    let (service, log, http) = served(world, directory).await;
     (log, router(service).layer(layer(Arc::new(http))))
 }
 
 /// Each of them asks for a token and gets one.
 async fn ask(router: &Router, clients: &[Known]) {
     for client in clients {
-        let basic = STANDARD.encode(format!("{}:{}", client.id, client.secret));
-        let request = Request::post("/t/acme/oauth2/token")
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header("authorization", format!("Basic {basic}"))
-            .body(Body::from("grant_type=client_credentials"))
-            .unwrap();
+        let body = Body::from("grant_type=client_credentials");
+        let mut request = Request::post("/t/acme/oauth2/token").body(body).unwrap();
+        *request.headers_mut() = head(client);
         let answer = router.clone().oneshot(request).await.unwrap();
         assert_eq!(answer.status(), 200);
         to_bytes(answer.into_body(), 10_000).await.unwrap();

@@ -12,7 +12,7 @@ use super::{SealError, SealedRoll, alarm, witness::Seen};
 use crate::Application;
 
 /// What to do about a seal that contradicts what a node has seen.
-const WHAT_TO_DO: &str = "Somebody has changed the database, or it is an older copy. If you have put an older copy back yourself, say so on this node: `chancery audit accept`. If not, keep the database as it is, and verify an export of a copy with checkpoints that were kept elsewhere";
+const WHAT_TO_DO: &str = "Somebody has changed the database, or it is an older copy. If you have put an older copy back yourself, say so on this node: `chancery audit accept --tenant` with the tenant's slug, or `--all`. If not, keep the database as it is, and verify an export of a copy with checkpoints that were kept elsewhere";
 
 impl Application {
     /// A roll as far as it is sealed; none before its first seal.

@@ -116,8 +116,10 @@ fn of_tokens(report: Option<&tokens::Report>) -> Vec<Goal> {
                 let mut all = report.open_loop.iter();
                 all.find(|fixed| fixed.name == name)
             });
-            let p99 =
-                fixed.map(|fixed| (fixed.sample.p99_ms, format!("{:.1}", fixed.sample.p99_ms)));
+            let p99 = fixed.map(|fixed| {
+                let (median, least, greatest) = fixed.p99();
+                (median, format!("{median:.1} ({least:.1} to {greatest:.1})"))
+            });
             goals.push(goal.next(Limit::Below(5.0)).measured(p99, run));
         }
     }

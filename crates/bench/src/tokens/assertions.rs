@@ -53,8 +53,8 @@ pub(super) fn measure(
     let fixed = FixedRate {
         name,
         rate: half,
-        control: None,
-        sample: Sample::take(bench.server, &assertions)?,
+        control: Vec::new(),
+        server: vec![Sample::take(bench.server, &assertions)?],
     };
     Ok((comparison, fixed))
 }

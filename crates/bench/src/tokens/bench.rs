@@ -64,7 +64,7 @@ impl Bench<'_> {
         Ok(comparison)
     }
 
-    /// Control and server at this rate.
+    /// Control and server at this rate, in turn.
     pub(super) fn at(
         &self,
         name: String,
@@ -81,12 +81,17 @@ impl Bench<'_> {
             address: control.address,
             ..load.clone()
         };
-        Ok(FixedRate {
+        let mut fixed = FixedRate {
             name,
             rate,
-            control: Some(Sample::take(&control, &of_control)?),
-            sample: Sample::take(self.server, &load)?,
-        })
+            control: Vec::new(),
+            server: Vec::new(),
+        };
+        for _ in 0..self.plan.further.1 {
+            fixed.control.push(Sample::take(&control, &of_control)?);
+            fixed.server.push(Sample::take(self.server, &load)?);
+        }
+        Ok(fixed)
     }
 
     /// It for a while, for nothing.

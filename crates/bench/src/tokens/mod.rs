@@ -88,7 +88,8 @@ const ALGORITHMS: [(&str, &str); 3] = [
 struct Plan {
     lasts: Duration,
     pairs: usize,
-    /// The same for comparisons beside those of the algorithms: refresh tokens, `async`, assertions.
+    /// The same for comparisons beside those of the algorithms: refresh tokens, `async`, assertions; and how often at
+    /// half of the peak.
     further: (Duration, usize),
     /// How long each is asked before, for nothing.
     warm: Duration,

@@ -1,10 +1,11 @@
 //! What `bench tokens` has measured.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::table;
 use crate::{
     machine::Machine,
+    numbers,
     report::{Comparison, Kept, Sample},
     room::Room,
     run::Run,
@@ -19,10 +20,34 @@ pub(crate) struct FixedRate {
     pub(crate) name: String,
     /// What was asked for.
     pub(crate) rate: f64,
-    /// The control at the same rate, before.
-    #[serde(default)]
-    pub(crate) control: Option<Sample>,
-    pub(crate) sample: Sample,
+    /// The control at the same rate, in turn with it; nothing where there is none.
+    #[serde(deserialize_with = "one_or_many", default)]
+    pub(crate) control: Vec<Sample>,
+    #[serde(deserialize_with = "one_or_many", alias = "sample")]
+    pub(crate) server: Vec<Sample>,
+}
+
+/// Runs that were kept before have one sample, or none.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Sample>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Samples {
+        Many(Vec<Sample>),
+        One(Option<Sample>),
+    }
+    Ok(match Samples::deserialize(deserializer)? {
+        Samples::Many(samples) => samples,
+        Samples::One(sample) => sample.into_iter().collect(),
+    })
+}
+
+impl FixedRate {
+    /// The median of the server's p99 in milliseconds, and the least and the greatest of them.
+    pub(crate) fn p99(&self) -> (f64, f64, f64) {
+        let all = || self.server.iter().map(|sample| sample.p99_ms);
+        let (least, greatest) = numbers::range(all());
+        (numbers::median(all()), least, greatest)
+    }
 }
 
 /// Honest traffic at a fixed rate, alone and beside twice as many wrong secrets.

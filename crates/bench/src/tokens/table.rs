@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::report::{ASSERTIONS, Beside, Cold, FixedRate, Report};
 use crate::{
-    report::{Sample, cpu, median, rate},
+    numbers,
+    report::{Sample, cells, cpu, median, rate},
     run,
 };
 
@@ -59,30 +60,34 @@ fn closed_loop(text: &mut String, report: &Report) {
 /// A fixed rate: what was asked for and what came, and how long it took.
 fn at_a_rate(text: &mut String, measured: &[FixedRate]) {
     text.push_str(
-        "| | | asked for/s | came/s | p50 ms | p99 ms | p99.9 ms | CPU µs/token |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        "| | | times | asked for/s | came/s | p50 ms | p99 ms | p99.9 ms | CPU µs/token | p99 ms, least to greatest |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for FixedRate {
         name,
         rate,
         control,
-        sample,
+        server,
     } in measured
     {
-        if let Some(control) = control {
+        for (who, samples) in [("control", control), ("server", server)] {
+            if samples.is_empty() {
+                continue;
+            }
+            let (least, greatest) = numbers::range(samples.iter().map(|sample| sample.p99_ms));
             let _ = writeln!(
                 text,
-                "| {name} | control | {rate:.0} | {} |",
-                control.cells()
+                "| {name} | {who} | {} | {rate:.0} | {} | {least:.2} to {greatest:.2} |",
+                samples.len(),
+                cells(samples)
             );
         }
-        let _ = writeln!(text, "| {name} | server | {rate:.0} | {} |", sample.cells());
     }
 }
 
 fn open_loop(text: &mut String, report: &Report) {
     text.push_str(
-        "\nOpen loop at half of the peak, the control at the same rate; a latency counts from when the request was due. What the \
+        "\nOpen loop at half of the peak, the control at the same rate, in turn; medians. A latency counts from when the request was due. What the \
          control takes is the load's own: its timer has a grain of a millisecond, and it shares the cores.\n\n",
     );
     at_a_rate(text, &report.open_loop);

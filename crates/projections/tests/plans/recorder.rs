@@ -1,3 +1,8 @@
+#![allow(
+    dead_code,
+    reason = "each test file that listens is a crate of its own and uses a part"
+)]
+
 use std::{
     fmt::{Debug, Write},
     sync::{Arc, LazyLock, Mutex},

@@ -3,6 +3,7 @@ use chancery_token_log::{TokenLog, TokenLogConfig};
 use crate::{
     config::Config,
     exit::Failure,
+    platform,
     start::{self, Newer},
 };
 
@@ -10,6 +11,9 @@ use crate::{
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let opened = start::open(config, Newer::Refuse).await?;
     let log = TokenLogConfig::beside(opened.store.location());
+    platform::require_token_log(&opened.store, &log)
+        .await
+        .map_err(|error| Failure::start(&error))?;
     TokenLog::migrate(&log)
         .await
         .map_err(|error| Failure::store(&error))?;

@@ -1,6 +1,7 @@
 //! `chancery ready`: asks the server that this configuration is of, for a health check.
 
 use std::{
+    error::Error as _,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
@@ -36,6 +37,11 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
         .map_err(|error| Failure::system(causes(&error)))?;
     let asked = client.get(&url).send().await;
     let answer = asked.map_err(|error| {
+        if is_refused(&error) {
+            return Failure::system(format!(
+                "{url} does not answer: nothing listens there; start the server, or name its configuration (--config)"
+            ));
+        }
         let why = causes(&error.without_url());
         Failure::system(format!("{url} does not answer: {why}"))
     })?;
@@ -50,6 +56,19 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
         |reason| format!("not ready: {reason}"),
     );
     Err(Failure::refused(why))
+}
+
+/// Whether nobody listens.
+fn is_refused(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Where this machine reaches what listens at every address.

@@ -20,7 +20,7 @@ use crate::{
     exit::Failure,
     platform::Platform,
     sealing,
-    start::{self, Process},
+    start::{self, Confirmed, Process},
     telemetry::{Collector, Lags, Spans, push},
     tls::Tls,
 };
@@ -41,12 +41,34 @@ const HURRY: Duration = Duration::from_secs(2);
 /// How long a collector is waited for in the end.
 const GOODBYE: Duration = Duration::from_secs(2);
 
+/// Says where it listens.
+fn tell_of_addresses(config: &Config, address: SocketAddr, platform: &Platform) {
+    let base = config.admin_url();
+    let base = base.as_deref().unwrap_or(config.public_url.as_str());
+    tracing::info!(
+        address = %address,
+        public_url = config.public_url.as_str(),
+        store = ?platform.store.backend(),
+        "listening; the console is at {0}/console (`chancery operator link` signs in), the explorer at {0}/graphql",
+        base,
+    );
+    if let Some(internal) = config.internal_listen {
+        tracing::info!(address = %internal, "metrics, the admin API and the console are at this address alone");
+        if config.tls.is_none() && !internal.ip().is_loopback() {
+            tracing::warn!(
+                address = %internal,
+                "operators' credentials come to this address in clear, from other machines too; configure TLS, or an internal_listen of this machine (127.0.0.1)"
+            );
+        }
+    }
+}
+
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(
     config: Config,
     collector: Option<Collector>,
     spans: Option<Spans>,
-    clock_is_right: bool,
+    confirmed: Confirmed,
 ) -> Result<(), Failure> {
     // From here on a stop that is asked for is a clean one, also before anybody can be served.
     let signals = Signals::listen().map_err(Failure::system)?;
@@ -75,7 +97,7 @@ pub(crate) async fn run(
     let tls = tls.map_err(Failure::input)?;
 
     let _alone = alone(&config)?;
-    let process = Process::Server { clock_is_right };
+    let process = Process::Server(confirmed);
     let platform = tokio::select! {
         platform = start::platform(&config, process, &clock) => platform?,
         () = signals.stop() => {
@@ -103,18 +125,7 @@ pub(crate) async fn run(
         tokio::spawn(push(collector, sources, clock, pushing.clone()))
     });
 
-    let base = config.admin_url();
-    let base = base.as_deref().unwrap_or(config.public_url.as_str());
-    tracing::info!(
-        address = %address,
-        public_url = config.public_url.as_str(),
-        store = ?platform.store.backend(),
-        "listening; the console is at {0}/console (`chancery operator link` signs in), the explorer at {0}/graphql",
-        base,
-    );
-    if let Some(internal) = config.internal_listen {
-        tracing::info!(address = %internal, "metrics, the admin API and the console are at this address alone");
-    }
+    tell_of_addresses(&config, address, &platform);
     let doors = doors(&platform, listener, internal, &config, tls.as_ref());
     if let Some(tls) = &tls {
         let _ = platform.sources.certificate.set(tls.certificate());

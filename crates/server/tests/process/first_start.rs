@@ -58,6 +58,43 @@ on_both_stores! {
     }
 }
 
+/// It knows which tokens were revoked.
+#[test]
+fn a_log_of_tokens_that_is_lost_is_not_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &[]);
+    assert_eq!(server.terminate(), 0);
+    let lost = directory.path().join("chancery-data/tokens.db");
+    for name in ["tokens.db", "tokens.db-wal", "tokens.db-shm"] {
+        let _ = fs::remove_file(lost.with_file_name(name));
+    }
+    let is_refused = || {
+        for arguments in [
+            &["serve", "--listen", "127.0.0.1:0"][..],
+            &["migrate"],
+            &["operator", "link"],
+        ] {
+            let mut command = chancery(directory.path());
+            command.args(arguments);
+            let (status, _, told) = output(command);
+            assert_eq!(status, 2, "{told}");
+            assert!(told.contains("tokens.db, and there are tenants"), "{told}");
+            assert!(told.contains("--tokens-are-lost"), "{told}");
+        }
+    };
+    is_refused();
+    assert!(!lost.exists());
+    // A copy of what is not there has nothing in it.
+    fs::write(&lost, "").unwrap();
+    is_refused();
+    // Whoever has lost it for ever says so.
+    let server = Server::start(directory.path(), &["--tokens-are-lost".to_owned()]);
+    assert_eq!(server.terminate(), 0);
+    assert!(server.log().contains("started with --tokens-are-lost"));
+    let server = Server::start(directory.path(), &[]);
+    assert_eq!(server.terminate(), 0);
+}
+
 /// Limits would count double, and neither would know of the other.
 #[test]
 fn one_sqlite_database_is_for_one_server() {

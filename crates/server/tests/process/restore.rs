@@ -18,16 +18,19 @@ use sqlx::{Connection, SqliteConnection};
 use crate::server::{Server, arguments, chancery, client, output};
 
 /// What clients of the first installation hold, and what auditors do.
-struct Before {
+pub(crate) struct Before {
+    /// Their tenant.
+    slug: &'static str,
     /// The base of the issuer, which the restored installation keeps.
     public_url: String,
     client: String,
     secret: String,
     keys: Value,
-    /// A token, its refresh token, and one that was revoked.
+    /// A token, its refresh token, a token that was revoked, and a refresh token that was used.
     access: String,
     refresh: String,
     revoked: String,
+    used: String,
     /// Who vouches for the roll, and how it was.
     verifier: String,
     checkpoint: String,
@@ -36,7 +39,7 @@ struct Before {
 impl Before {
     /// What the client is answered at this endpoint.
     async fn ask(&self, server: &Server, endpoint: &str, form: &[(&str, &str)]) -> (u16, Value) {
-        let url = format!("{}/t/acme/oauth2/{endpoint}", server.url);
+        let url = format!("{}/t/{}/oauth2/{endpoint}", server.url, self.slug);
         let request = client().build().unwrap().post(url).form(form);
         let request = request.basic_auth(&self.client, Some(&self.secret));
         let answer = request.send().await.unwrap();
@@ -48,6 +51,26 @@ impl Before {
         let (status, told) = self.ask(server, "introspect", &[("token", token)]).await;
         assert_eq!(status, 200, "{told}");
         told["active"] == true
+    }
+
+    async fn refresh(&self, server: &Server, token: &str) -> (u16, Value) {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
+        self.ask(server, "token", &form).await
+    }
+
+    /// A token is as good as it was, a refresh token once, and what was revoked or used stays so.
+    pub(crate) async fn holds(&self, server: &Server) {
+        assert!(self.is_active(server, &self.access).await);
+        assert!(!self.is_active(server, &self.revoked).await);
+        let (status, refreshed) = self.refresh(server, &self.refresh).await;
+        assert_eq!(status, 200, "{refreshed}");
+        let successor = text(&refreshed, "/refresh_token");
+        let (status, refreshed) = self.refresh(server, &successor).await;
+        assert_eq!(status, 200, "{refreshed}");
+        for used in [&self.refresh, &self.used] {
+            let (status, again) = self.refresh(server, used).await;
+            assert_eq!((status, &again["error"]), (400, &"invalid_grant".into()));
+        }
     }
 }
 
@@ -61,23 +84,29 @@ fn text(value: &Value, pointer: &str) -> String {
     found.unwrap_or_else(|| panic!("{value}")).to_owned()
 }
 
-async fn furnish(server: &Server) -> Before {
+/// A tenant with this slug, in which this is held.
+pub(crate) async fn furnish(server: &Server, slug: &'static str) -> Before {
     let token = server.operator_token().await;
-    let run = async |query: &str| server.graphql(&token, query).await.unwrap();
+    let run = async |query: &str| {
+        let query = query.replace("\"acme\"", &format!("\"{slug}\""));
+        server.graphql(&token, &query).await.unwrap()
+    };
     run("mutation { createTenant(input: {slug: \"acme\", displayName: \"Acme\", policy: {refreshTokenSeconds: 3600}}) { tenant { id } } }").await;
     run("mutation { createApi(input: {tenant: \"acme\", identifier: \"https://a.example\", name: \"A\", scopes: [{name: \"a\"}]}) { api { id } } }").await;
     let made = run("mutation { createClient(input: {tenant: \"acme\", name: \"c\", grants: [{api: \"https://a.example\", scopes: [\"a\"]}]}) { client { id } secret { plaintext } } }").await;
-    let checkpoint = server.checkpoint("acme").await;
+    let checkpoint = server.checkpoint(slug).await;
     let get = async |path: &str| server.get(path).await.text().await.unwrap();
     let mut before = Before {
+        slug,
         public_url: server.url.clone(),
         client: text(&made, "/data/createClient/client/id"),
         secret: text(&made, "/data/createClient/secret/plaintext"),
-        keys: serde_json::from_str(&get("/t/acme/oauth2/jwks").await).unwrap(),
+        keys: serde_json::from_str(&get(&format!("/t/{slug}/oauth2/jwks")).await).unwrap(),
         access: String::new(),
         refresh: String::new(),
         revoked: String::new(),
-        verifier: get("/t/acme/roll/key").await,
+        used: String::new(),
+        verifier: get(&format!("/t/{slug}/roll/key")).await,
         checkpoint,
     };
     let grant = [("grant_type", "client_credentials")];
@@ -90,6 +119,10 @@ async fn furnish(server: &Server) -> Before {
         .ask(server, "revoke", &[("token", &before.revoked)])
         .await;
     assert_eq!(status, 200);
+    let (_, issued) = before.ask(server, "token", &grant).await;
+    before.used = text(&issued, "/refresh_token");
+    let (status, refreshed) = before.refresh(server, &before.used).await;
+    assert_eq!(status, 200, "{refreshed}");
     before
 }
 
@@ -176,24 +209,7 @@ async fn works(
         }
     }
     assert!(there >= known && known >= 4, "{there} of {known}");
-    // A token is as good as it was, and a refresh token once.
-    assert!(before.is_active(&server, &before.access).await);
-    assert!(!before.is_active(&server, &before.revoked).await);
-    let refresh = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", &before.refresh),
-    ];
-    let (status, refreshed) = before.ask(&server, "token", &refresh).await;
-    assert_eq!(status, 200, "{refreshed}");
-    let successor = text(&refreshed, "/refresh_token");
-    let successor = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", &successor),
-    ];
-    let (status, refreshed) = before.ask(&server, "token", &successor).await;
-    assert_eq!(status, 200, "{refreshed}");
-    let (status, again) = before.ask(&server, "token", &refresh).await;
-    assert_eq!((status, &again["error"]), (400, &"invalid_grant".into()));
+    before.holds(&server).await;
     let token = server.operator_token().await;
     let create =
         "mutation { createClient(input: {tenant: \"acme\", name: \"after\"}) { client { id } } }";
@@ -227,7 +243,7 @@ async fn a_copy_of_the_files_taken_under_load_restores() {
         second.path().join("chancery-data"),
     );
     let server = Arc::new(Server::start(first.path(), &[]));
-    let before = furnish(&server).await;
+    let before = furnish(&server, "acme").await;
     let backup = async {
         fs::create_dir(&to).unwrap();
         // The roll first: activity that is newer than the roll does no harm.
@@ -269,7 +285,7 @@ async fn a_dump_taken_under_load_restores() {
         first.path(),
         &arguments(first.path(), &databases.0),
     ));
-    let before = furnish(&server).await;
+    let before = furnish(&server, "acme").await;
     let backup = async {
         let mut command = Command::new("pg_dump");
         command

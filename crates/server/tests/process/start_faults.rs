@@ -113,6 +113,23 @@ fn a_port_in_use() {
         3,
         "the port is in use",
     );
+    // Whoever reads JSON reads this too; and nobody is left without it.
+    for (level, is_json) in [("info", true), ("off", false)] {
+        let mut command = serve(
+            directory.path(),
+            &["--listen", &address, "--log-format", "json"],
+        );
+        command.env("CHANCERY_LOG__LEVEL", level);
+        let (status, _, told) = output(command);
+        assert_eq!((status, told.lines().count()), (3, 1), "{told}");
+        assert!(told.contains("the port is in use"), "{told}");
+        let line: Option<serde_json::Value> = serde_json::from_str(&told).ok();
+        assert_eq!(
+            line.is_some_and(|line| line["level"] == "ERROR"),
+            is_json,
+            "{told}"
+        );
+    }
 }
 
 #[test]

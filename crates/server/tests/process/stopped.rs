@@ -13,6 +13,7 @@ use crate::{
     crash::{created, jti, recorded},
     outside::{Load, Outside},
     projections::assert_rows_are_folds,
+    restore::{Before, furnish},
     server::{Server, arguments_of},
 };
 
@@ -65,6 +66,9 @@ impl Node {
 
 /// What is asked of a node all the while.
 struct Busy<'a> {
+    server: &'a Server,
+    /// What was there before.
+    before: Before,
     outside: Outside<'a>,
     tokens: Load,
     clients: Load,
@@ -76,6 +80,8 @@ impl<'a> Busy<'a> {
         outside.works_again("acme").await;
         outside.has_keys("acme").await;
         Self {
+            server: &node.server,
+            before: furnish(&node.server, "before").await,
             tokens: Load::of_tokens(&outside).await,
             clients: Load::of_clients(&outside, "acme"),
             outside,
@@ -101,6 +107,7 @@ impl<'a> Busy<'a> {
     async fn goes_on(&self) {
         let (tokens, clients) = (self.tokens.given(), self.clients.given());
         self.outside.works_again("after").await;
+        self.before.holds(self.server).await;
         join!(
             self.tokens.goes_on(tokens, 20),
             self.clients.goes_on(clients, 20)

@@ -8,6 +8,17 @@ use serde_json::Value;
 
 use crate::server::{Server, chancery, output};
 
+/// A certificate of the first version, which rcgen makes none of: its key is nowhere.
+const FIRST_VERSION: &str = "-----BEGIN CERTIFICATE-----\n\
+    MIIBJTCBywIUMD4rp/ychE6GIPFXae1+Mb11NiYwCgYIKoZIzj0EAwIwFDESMBAG\n\
+    A1UEAwwJMTI3LjAuMC4xMCAXDTI2MTIwMTAwMTg1MVoYDzIxMjYxMTA3MDAxODUx\n\
+    WjAUMRIwEAYDVQQDDAkxMjcuMC4wLjEwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC\n\
+    AAR+1SSxGAd3ndayvMfABHoQi0TP92LF15OTu8JzVaOFbrCwxrxXvZ2QZdjuwrIh\n\
+    SAJiNfO9jpJqagt+6v7KLHSIMAoGCCqGSM49BAMCA0kAMEYCIQD5RT4bux2uR1FP\n\
+    8vCJosjTfnb/LJ3lo2pTOOqo4o86TAIhAIEY4HsCM42WXok3oG3dAnS3RUiC3wE7\n\
+    vbm9hw62f3eL\n\
+    -----END CERTIFICATE-----\n";
+
 /// A certificate for this machine and its key, in PEM.
 fn certified() -> (String, String) {
     let CertifiedKey { cert, signing_key } =
@@ -20,6 +31,14 @@ fn ended() -> (String, String) {
     let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(2021, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+/// The same, which begins in the year 3000.
+fn early() -> (String, String) {
+    let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.not_before = date_time_ymd(3000, 1, 1);
     let key = KeyPair::generate().unwrap();
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
@@ -98,7 +117,7 @@ async fn a_certificate_is_exchanged_without_a_restart_and_a_bad_one_is_not_taken
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_has_ended_takes_the_place_of_none_that_has_not_and_it_is_told() {
+async fn one_that_is_not_valid_takes_the_place_of_none_that_is_and_it_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let (first, ended) = (certified(), ended());
     configure(directory.path(), "");
@@ -129,6 +148,15 @@ async fn one_that_has_ended_takes_the_place_of_none_that_has_not_and_it_is_told(
     while !told().await.contains("\nchancery_tls_reload_failed 0\n") {
         tokio::task::yield_now().await;
     }
+    server.logs("the TLS files hold again what is served");
+    let early = early();
+    put(directory.path(), &early.0, &early.1);
+    server.logs("begins at 3000-01-01T00:00:00.000000Z, and the one that is served is valid now");
+    assert!(served(&server.url, &first.0).await);
+    assert_eq!(server.terminate(), 0);
+
+    let server = Server::start(directory.path(), &[]);
+    server.logs("the TLS certificate is not valid yet: clients will refuse it");
     assert_eq!(server.terminate(), 0);
 
     // With no other there is nothing better to serve.
@@ -157,16 +185,31 @@ fn a_server_does_not_start_with_half_of_tls_or_a_bad_pair() {
 
     configure(directory.path(), "");
     let (first, second) = (certified(), certified());
-    for (cert, key) in [
-        (first.0.as_str(), second.1.as_str()),
-        ("nothing", first.1.as_str()),
-        (first.0.as_str(), "nothing"),
+    let encrypted =
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    for (cert, key, why) in [
+        (
+            first.0.as_str(),
+            second.1.as_str(),
+            "key.pem is not that of the first certificate in",
+        ),
+        ("nothing", first.1.as_str(), "cert.pem holds no certificate"),
+        (first.0.as_str(), "nothing", "key.pem holds no private key"),
+        (first.0.as_str(), encrypted, "key.pem is encrypted"),
+        (
+            FIRST_VERSION,
+            first.1.as_str(),
+            "cert.pem is of X.509 version 1",
+        ),
     ] {
         put(directory.path(), cert, key);
         let (status, _, told) = serve();
         assert_eq!(status, 2, "{told}");
-        assert!(told.contains(".pem"), "{told}");
+        assert!(told.contains(why), "{told}");
     }
+    fs::remove_file(directory.path().join("key.pem")).unwrap();
+    let (_, _, told) = serve();
+    assert!(told.contains("key.pem (tls.key) cannot be read"), "{told}");
     assert!(!directory.path().join("chancery-data").exists());
 }
 
@@ -189,6 +232,14 @@ async fn what_operators_ask_for_can_have_an_address_of_its_own() {
     for path in ["/metrics", "/graphql", "/console", "/console/sign-in"] {
         assert_eq!(status(&server.url, path).await, 404, "{path}");
         assert_eq!(status(internal, path).await, 200, "{path}");
+    }
+    for path in ["/console", "/docs/nothing"] {
+        let nothing = client.get(format!("{}{path}", server.url)).send().await;
+        let nothing = nothing.unwrap().text().await.unwrap();
+        assert!(
+            !nothing.contains("the console") && nothing.contains("at /docs"),
+            "{nothing}"
+        );
     }
     // Only whoever wants to speak another protocol there is let further.
     assert_eq!(status(&server.url, "/graphql/ws").await, 404);
@@ -237,4 +288,17 @@ async fn what_operators_ask_for_can_have_an_address_of_its_own() {
     let answer: Value = answer.json().await.unwrap();
     assert_eq!(answer["data"]["tenant"]["slug"], "system", "{answer}");
     assert_eq!(server.terminate(), 0);
+}
+
+#[test]
+fn operators_are_told_where_their_credentials_come_in_clear() {
+    let directory = tempfile::tempdir().unwrap();
+    let warning = "operators' credentials come to this address in clear";
+    for (address, warned) in [("0.0.0.0:0", 1), ("127.0.0.1:0", 0)] {
+        let config = format!("internal_listen = \"{address}\"\n");
+        fs::write(directory.path().join("chancery.toml"), config).unwrap();
+        let server = Server::start(directory.path(), &[]);
+        assert_eq!(server.terminate(), 0);
+        assert_eq!(server.log().matches(warning).count(), warned, "{address}");
+    }
 }
