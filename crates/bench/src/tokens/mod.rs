@@ -140,7 +140,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         stores.push(("PostgreSQL", Some(url.as_str())));
     }
     for (name, database) in stores {
-        on_store::measure(options, &plan, name, database, &mut report)?;
+        let measured = on_store::measure(options, &plan, name, database, &mut report);
+        // Half an hour is not for nothing: what there is of it is told, and not kept.
+        measured.inspect_err(|_| println!("{}", report.text()))?;
     }
     run.look();
     report.run = Some(run);
