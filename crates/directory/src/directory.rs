@@ -298,7 +298,7 @@ impl Directory {
                 name: "chancery.directory.entries",
                 unit: "{entry}",
                 help: "Entries that the directory holds.",
-                points: Points::Gauges(vec![
+                points: Points::Levels(vec![
                     (of("tenant"), tenants.len() as f64),
                     (of("client"), clients.len() as f64),
                     (of("secret"), self.verified.len() as f64),

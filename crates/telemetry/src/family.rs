@@ -23,6 +23,8 @@ pub struct Family {
 pub enum Points {
     /// Counted since the process began.
     Sums(Vec<(Labels, u64)>),
+    /// So many as there are now; those of several processes are added (an `UpDownCounter` of OpenTelemetry).
+    Levels(Vec<(Labels, f64)>),
     /// As it is now.
     Gauges(Vec<(Labels, f64)>),
     /// Spread over ranges since the process began.
@@ -65,6 +67,16 @@ impl Family {
             unit,
             help,
             points: Points::Gauges(vec![(Labels::new(), value)]),
+        }
+    }
+
+    /// One level without labels.
+    pub fn level(name: &'static str, unit: &'static str, help: &'static str, value: f64) -> Self {
+        Self {
+            name,
+            unit,
+            help,
+            points: Points::Levels(vec![(Labels::new(), value)]),
         }
     }
 

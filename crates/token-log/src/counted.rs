@@ -54,7 +54,7 @@ impl Counted {
     pub(crate) fn families(&self, waiting: usize) -> Vec<Family> {
         let sum = Family::sum;
         vec![
-            Family::gauge(
+            Family::level(
                 "chancery.token_log.queue",
                 "{operation}",
                 "Operations that wait to be written.",

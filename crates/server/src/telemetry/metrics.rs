@@ -98,7 +98,7 @@ impl Sources {
             ),
         ];
         if let Some(bytes) = resident() {
-            families.push(Family::gauge(
+            families.push(Family::level(
                 "process.memory.usage",
                 "By",
                 "Resident memory of the process.",
@@ -164,13 +164,13 @@ fn places(addresses: &[(&'static str, Arc<Places>)]) -> [Family; 3] {
             name: "chancery.connections.open",
             unit: "{connection}",
             help: "Connections from outside, by the setting that names the address they came to.",
-            points: Points::Gauges(labelled(|places| places.open() as f64)),
+            points: Points::Levels(labelled(|places| places.open() as f64)),
         },
         Family {
             name: "chancery.connections.max",
             unit: "{connection}",
             help: "How many there may be: the files that may be open, less what the stores need.",
-            points: Points::Gauges(labelled(|places| places.bound() as f64)),
+            points: Points::Levels(labelled(|places| places.bound() as f64)),
         },
         Family::sum(
             "chancery.connections.given_up",
@@ -205,13 +205,13 @@ fn connections(databases: &[(&'static str, Vec<Connections>)]) -> [Family; 2] {
             name: "db.client.connection.count",
             unit: "{connection}",
             help: "Connections to the database, by whether they are in use.",
-            points: Points::Gauges(counts),
+            points: Points::Levels(counts),
         },
         Family {
             name: "db.client.connection.max",
             unit: "{connection}",
             help: "How many connections there may be.",
-            points: Points::Gauges(most),
+            points: Points::Levels(most),
         },
     ]
 }

@@ -150,12 +150,18 @@ fn metric(family: &Family, began: u64, now: u64) -> Metric {
             .map(|(key, value)| text((key, value)))
             .collect()
     };
-    let number = |labels, value| NumberDataPoint {
+    let number = |labels: &Labels, value| NumberDataPoint {
         attributes: attributes(labels),
         start_time_unix_nano: began,
         time_unix_nano: now,
         value: Some(value),
         ..NumberDataPoint::default()
+    };
+    let doubles = |points: &[(Labels, f64)]| -> Vec<_> {
+        let double = |(labels, value): &(Labels, f64)| {
+            number(labels, number_data_point::Value::AsDouble(*value))
+        };
+        points.iter().map(double).collect()
     };
     let data = match &family.points {
         Points::Sums(points) => Data::Sum(Sum {
@@ -169,11 +175,13 @@ fn metric(family: &Family, began: u64, now: u64) -> Metric {
             aggregation_temporality: cumulative,
             is_monotonic: true,
         }),
+        Points::Levels(points) => Data::Sum(Sum {
+            data_points: doubles(points),
+            aggregation_temporality: cumulative,
+            is_monotonic: false,
+        }),
         Points::Gauges(points) => Data::Gauge(Gauge {
-            data_points: points
-                .iter()
-                .map(|(labels, value)| number(labels, number_data_point::Value::AsDouble(*value)))
-                .collect(),
+            data_points: doubles(points),
         }),
         Points::Histograms(points) => Data::Histogram(Histogram {
             data_points: points
@@ -246,5 +254,21 @@ impl SpanExporter for SpanSender {
 
     fn set_resource(&mut self, resource: &opentelemetry_sdk::Resource) {
         self.resource = resource.into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_a_sum_that_may_fall() {
+        let family = Family::level("process.memory.usage", "By", "Memory.", 3.0);
+        let Some(Data::Sum(sum)) = metric(&family, 1, 2).data else {
+            panic!("a level adds up");
+        };
+        assert!(!sum.is_monotonic);
+        let values: Vec<_> = sum.data_points.iter().map(|point| &point.value).collect();
+        assert_eq!(values, [&Some(number_data_point::Value::AsDouble(3.0))]);
     }
 }

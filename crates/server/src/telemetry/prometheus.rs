@@ -42,7 +42,7 @@ fn write(text: &mut String, family: &Family) -> std::fmt::Result {
     let name = name(family);
     let kind = match family.points {
         Points::Sums(_) => "counter",
-        Points::Gauges(_) => "gauge",
+        Points::Levels(_) | Points::Gauges(_) => "gauge",
         Points::Histograms(_) => "histogram",
     };
     writeln!(text, "# HELP {name} {}", family.help)?;
@@ -51,9 +51,11 @@ fn write(text: &mut String, family: &Family) -> std::fmt::Result {
         Points::Sums(points) => points.iter().try_for_each(|(labels, value)| {
             writeln!(text, "{name}{} {value}", braces(labels, None))
         }),
-        Points::Gauges(points) => points.iter().try_for_each(|(labels, value)| {
-            writeln!(text, "{name}{} {value}", braces(labels, None))
-        }),
+        Points::Levels(points) | Points::Gauges(points) => {
+            points.iter().try_for_each(|(labels, value)| {
+                writeln!(text, "{name}{} {value}", braces(labels, None))
+            })
+        }
         Points::Histograms(points) => points
             .iter()
             .try_for_each(|(labels, spread)| histogram(text, &name, labels, spread)),
