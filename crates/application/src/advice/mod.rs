@@ -43,10 +43,6 @@ pub struct CredentialAdvice {
     pub last_day: i64,
     /// How often since the one that stays was issued.
     pub since_newest: i64,
-    /// When it was used and from where, in words.
-    used: String,
-    /// When it is to retire.
-    retires_at: Option<Timestamp>,
     /// Without it the client has others, and none of them lasts: when the last of them ends.
     leaves_until: Option<Timestamp>,
 }
@@ -55,6 +51,20 @@ impl CredentialAdvice {
     /// Whether it can go without anybody noticing.
     pub fn is_safe(&self) -> bool {
         matches!(self.verdict, Verdict::Unused | Verdict::NeverUsed)
+    }
+}
+
+/// A credential that is accepted, and what is known of it without counting its uses.
+struct Known {
+    accepted: Accepted,
+    standing: Standing,
+    last: Option<LastUse>,
+}
+
+impl Known {
+    /// When it was used and from where, in words.
+    fn used(&self) -> String {
+        self.standing.used(self.last.as_ref())
     }
 }
 
@@ -151,41 +161,23 @@ impl Application {
         tenant: TenantId,
         client: ClientId,
     ) -> Result<Vec<CredentialAdvice>, Error> {
-        let (store, log, now) = (&self.parts.store, &self.parts.log, self.now());
-        let row = clients::get(store, tenant, client).await?;
-        let row = row.ok_or(Error::NotFound { what: "client" })?.state;
-        let all = self.credentials(tenant, (client, &row), now).await?;
-        let accepted = &all.accepted;
-        let Some(keeper) = keeper(accepted) else {
+        let (log, now) = (&self.parts.log, self.now());
+        let (row, all) = self.client_credentials(tenant, client, now).await?;
+        let Some(keeper) = keeper(&all.accepted) else {
             return Ok(Vec::new());
         };
-        let ids: Vec<_> = accepted.iter().map(|it| it.id.clone()).collect();
-        let mut uses = log.last_uses(tenant, &ids).await?;
-        let idle = |last: &LastUse| now.seconds() - last.at.seconds();
-        let keeper_idle = uses.get(&keeper.id).map(idle);
-        let mut advice = Vec::with_capacity(accepted.len());
-        for it in accepted {
-            let (credential, stays) = (it.id.clone(), it.id == keeper.id);
-            let last = uses.remove(&credential);
+        let known = self.known(tenant, &all.accepted, now).await?;
+        let mut advice = Vec::with_capacity(known.len());
+        for it in known {
+            let (credential, stays) = (it.accepted.id.clone(), it.standing.stays);
             let counted = |since| log.uses_since(tenant, &credential, since);
             let last_hour = counted(now.plus_seconds(-HOUR)).await?;
             let last_day = log.uses_since_the_hour(tenant, &credential, now.plus_seconds(-DAY));
-            let standing = Standing {
-                stays,
-                newest: accepted.last().is_some_and(|last| last.id == credential),
-                alone: accepted.len() == 1 || keeper.retires_at.is_some(),
-                ends_at: it.ends_at,
-                age: now.seconds() - it.since.seconds(),
-                idle: last.as_ref().map(idle),
-                keeper_idle,
-            };
-            let sentence = standing.sentence(last.as_ref(), last_hour);
+            let sentence = it.standing.sentence(it.last.as_ref(), last_hour);
             advice.push(CredentialAdvice {
                 sentence: sentence + obtains_none(&row, now),
-                used: standing.used(last.as_ref()),
-                retires_at: it.retires_at,
-                verdict: standing.verdict(),
-                last,
+                verdict: it.standing.verdict(),
+                last: it.last,
                 last_hour,
                 last_day: last_day.await?,
                 since_newest: log.uses_from(tenant, &credential, keeper.issued_at).await?,
@@ -194,5 +186,51 @@ impl Application {
             });
         }
         Ok(advice)
+    }
+
+    async fn client_credentials(
+        &self,
+        tenant: TenantId,
+        client: ClientId,
+        now: Timestamp,
+    ) -> Result<(Client, Credentials), Error> {
+        let row = clients::get(&self.parts.store, tenant, client).await?;
+        let row = row.ok_or(Error::NotFound { what: "client" })?.state;
+        let all = self.credentials(tenant, (client, &row), now).await?;
+        Ok((row, all))
+    }
+
+    /// What is known of these credentials of one client.
+    async fn known(
+        &self,
+        tenant: TenantId,
+        accepted: &[Accepted],
+        now: Timestamp,
+    ) -> Result<Vec<Known>, Error> {
+        let Some(keeper) = keeper(accepted) else {
+            return Ok(Vec::new());
+        };
+        let ids: Vec<_> = accepted.iter().map(|it| it.id.clone()).collect();
+        let mut uses = self.parts.log.last_uses(tenant, &ids).await?;
+        let idle = |last: &LastUse| now.seconds() - last.at.seconds();
+        let keeper_idle = uses.get(&keeper.id).map(idle);
+        let known = accepted.iter().map(|it| {
+            let last = uses.remove(&it.id);
+            let standing = Standing {
+                stays: it.id == keeper.id,
+                newest: accepted.last().is_some_and(|last| last.id == it.id),
+                alone: accepted.len() == 1 || keeper.retires_at.is_some(),
+                ends_at: it.ends_at,
+                age: now.seconds() - it.since.seconds(),
+                idle: last.as_ref().map(idle),
+                keeper_idle,
+            };
+            Known {
+                accepted: it.clone(),
+                standing,
+                last,
+            }
+        });
+        Ok(known.collect())
     }
 }

@@ -4,17 +4,17 @@ use chancery_domain::{
     ClientId, TenantId, Timestamp, client::Client, secret_rotation::SecretRotation,
 };
 
-use super::{CredentialAdvice, DAY, HOUR, obtains_none};
-use crate::Application;
+use super::{DAY, HOUR, Known, obtains_none};
+use crate::{Application, error::Error};
 
 /// What was known of a client's secrets before they were rotated. None: it could not be seen.
-pub(crate) struct Before(Option<Vec<CredentialAdvice>>);
+pub(crate) struct Before(Option<Vec<Known>>);
 
 impl Application {
     /// To be asked before a rotation: after it, it would be too late to see who used what.
     pub(crate) async fn before_rotation(&self, tenant: TenantId, client: ClientId) -> Before {
-        match self.advise(tenant, client).await {
-            Ok(advice) => Before(Some(advice)),
+        match self.in_use(tenant, client).await {
+            Ok(known) => Before(Some(known)),
             Err(error) => {
                 tracing::warn!(
                     error = chancery_telemetry::causes(&error),
@@ -23,6 +23,12 @@ impl Application {
                 Before(None)
             }
         }
+    }
+
+    async fn in_use(&self, tenant: TenantId, client: ClientId) -> Result<Vec<Known>, Error> {
+        let now = self.now();
+        let (_, all) = self.client_credentials(tenant, client, now).await?;
+        self.known(tenant, &all.accepted, now).await
     }
 }
 
@@ -37,7 +43,7 @@ impl Before {
         before
             .iter()
             .filter_map(|it| {
-                let secret = after.secrets.get(&it.credential.parse().ok()?)?;
+                let secret = after.secrets.get(&it.accepted.id.parse().ok()?)?;
                 taken(it, secret.retires_at?, now)
             })
             .collect()
@@ -45,11 +51,11 @@ impl Before {
 }
 
 /// What one of them has lost, now that it retires at a moment.
-fn taken(it: &CredentialAdvice, retires_at: Timestamp, now: Timestamp) -> Option<String> {
-    let (secret, used) = (&it.credential, &it.used);
+fn taken(it: &Known, retires_at: Timestamp, now: Timestamp) -> Option<String> {
+    let (secret, used) = (&it.accepted.id, it.used());
     let in_use = it.last.as_ref();
     let in_use = in_use.is_some_and(|last| now.seconds() - last.at.seconds() < DAY);
-    let put_off = it.retires_at.filter(|before| *before > retires_at);
+    let put_off = it.accepted.retires_at.filter(|before| *before > retires_at);
     if retires_at <= now {
         return in_use.then(|| format!("{secret} has ended with this; {used}"));
     }

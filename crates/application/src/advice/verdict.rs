@@ -27,6 +27,7 @@ pub enum Verdict {
 }
 
 /// A credential that is accepted.
+#[derive(Clone)]
 pub(super) struct Accepted {
     pub(super) id: String,
     pub(super) issued_at: Timestamp,
