@@ -20,6 +20,10 @@ const ALL: &[Deep] = &[
         run: programs::alerts,
     },
     Deep {
+        name: "unit",
+        run: programs::unit,
+    },
+    Deep {
         name: "sdk-peer",
         run: programs::sdk_peer,
     },

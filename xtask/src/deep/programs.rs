@@ -3,7 +3,7 @@
 
 use std::process::{Command, Stdio};
 
-use super::tools::{go, npm, promtool, python};
+use super::tools::{directory, go, npm, promtool, python, systemd};
 use crate::error::Error;
 use crate::interrupts::Interrupts;
 use crate::run::{cargo, run};
@@ -27,6 +27,25 @@ pub(super) fn alerts(interrupts: &Interrupts) -> Result<bool, Error> {
     fed.args(["test", "rules", "deploy/alerts.test.yaml"]);
     Ok(run(&mut rules, interrupts, |_| ())?.success()
         & run(&mut fed, interrupts, |_| ())?.success())
+}
+
+/// The unit as systemd reads it: it says nothing of what it understands. The binary it starts need not be here.
+pub(super) fn unit(_: &Interrupts) -> Result<bool, Error> {
+    const UNIT: &str = "deploy/chancery.service";
+    let mut verify = systemd()?;
+    let unit = std::fs::read_to_string(UNIT).map_err(Error::io("read the unit"))?;
+    let copy = directory("unit")?.join("chancery.service");
+    std::fs::write(
+        &copy,
+        unit.replace("/usr/local/bin/chancery ", "/bin/true "),
+    )
+    .map_err(Error::io("write a copy of the unit"))?;
+    let said = verify.arg("verify").arg(copy).output();
+    let said = said.map_err(Error::io("run systemd-analyze"))?;
+    let told = String::from_utf8_lossy(&said.stderr);
+    eprint!("{told}");
+    // It may say something of this machine's own units.
+    Ok(said.status.success() && !told.contains("chancery.service"))
 }
 
 /// The SDK against the npm package `oidc-provider`, another vendor's authorization server.

@@ -81,6 +81,16 @@ pub(super) fn promtool() -> Result<Command, Error> {
     Ok(Command::new("promtool"))
 }
 
+/// What systemd says of units.
+pub(super) fn systemd() -> Result<Command, Error> {
+    needs(
+        "systemd-analyze",
+        "--version",
+        "install systemd 252 or later",
+    )?;
+    Ok(Command::new("systemd-analyze"))
+}
+
 fn installed(
     by: &str,
     install: &mut Command,
@@ -97,7 +107,7 @@ fn installed(
 }
 
 /// A directory for tools of one kind, with its whole path.
-fn directory(kind: &str) -> Result<PathBuf, Error> {
+pub(super) fn directory(kind: &str) -> Result<PathBuf, Error> {
     let directory = Path::new(TOOLS).join(kind);
     std::fs::create_dir_all(&directory)
         .and_then(|()| directory.canonicalize())
