@@ -61,8 +61,19 @@ impl Installation {
 
     /// Starts the server and waits until it listens; `durability` is `before_response` or `async`.
     pub(crate) fn serve(&self, durability: &str) -> Result<Process, Error> {
+        self.serve_with(durability, &[])
+    }
+
+    /// The same with these variables.
+    pub(crate) fn serve_with(
+        &self,
+        durability: &str,
+        variables: &[(&str, &str)],
+    ) -> Result<Process, Error> {
         let mut command = self.command(&["serve", "--listen", &self.address.to_string()]);
-        command.env("CHANCERY_ACTIVITY__DURABILITY", durability);
+        command
+            .env("CHANCERY_ACTIVITY__DURABILITY", durability)
+            .envs(variables.iter().copied());
         Process::start(&mut command, self.address)
     }
 

@@ -61,11 +61,16 @@ impl Client {
 
     /// This form, by this client.
     pub(crate) fn post(&self, host: &str, path: &str, form: &str) -> Vec<u8> {
+        self.post_with(host, path, "", form)
+    }
+
+    /// The same with these further headers, which are lines.
+    pub(crate) fn post_with(&self, host: &str, path: &str, headers: &str, form: &str) -> Vec<u8> {
         let basic = STANDARD.encode(format!("{}:{}", self.id, self.secret));
         post(
             host,
             path,
-            &format!("authorization: Basic {basic}\r\n"),
+            &format!("authorization: Basic {basic}\r\n{headers}"),
             "application/x-www-form-urlencoded",
             form,
         )
@@ -187,6 +192,29 @@ impl Operator {
         let more = json!({"authMethod": "PRIVATE_KEY_JWT", "jwks": jwks});
         let made = self.create(tenant, clients, &more).await?;
         Ok(made.into_iter().map(|client| client.id).collect())
+    }
+
+    /// For each of these clients a secret that was good for a moment.
+    pub(crate) async fn revoked(&self, clients: &[Client]) -> Result<Vec<Client>, Error> {
+        let revoked = async |client: &Client| {
+            let asked = json!({"client": client.id});
+            let issued = self
+                .mutation("issueClientSecret", "secret { id plaintext }", asked)
+                .await?;
+            let secret = &issued["secret"];
+            let asked = json!({"client": client.id, "secret": secret["id"], "reason": "bench"});
+            self.mutation("revokeClientSecret", "client { id }", asked)
+                .await?;
+            Ok::<_, Error>(Client {
+                id: client.id.clone(),
+                secret: text(&secret["plaintext"]),
+            })
+        };
+        stream::iter(clients)
+            .map(revoked)
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await
     }
 
     async fn create(

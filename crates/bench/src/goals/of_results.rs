@@ -130,7 +130,7 @@ fn of_tokens(report: Option<&tokens::Report>) -> Vec<Goal> {
             .into_iter()
             .flat_map(|report| &report.beside_wrong_secrets);
         let kept = beside
-            .filter(|beside| beside.name.ends_with(store))
+            .filter(|beside| beside.name.contains(store))
             .map(|beside| beside.among.per_second / beside.alone.per_second)
             .min_by(f64::total_cmp);
         let kept = kept.map(|kept| (kept, format!("{kept:.2}")));

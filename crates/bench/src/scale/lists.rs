@@ -26,15 +26,32 @@ impl Whose<'_> {
         let answer = operator.ask(&created).await?;
         let since = answer["client"]["createdAt"].as_str().unwrap_or_default();
         let mut questions = self.of_roll(since);
-        let token = self.activity(&format!(", filter: {{client: \"{}\"}}", self.asking));
-        let answer = operator.ask(&json!({"query": token})).await?;
-        let token = &answer["activity"]["edges"][0]["node"]["jti"];
-        let token = token.as_str().ok_or_else(|| {
-            Error::Wrong(format!("no token of {} is in the activity", self.asking))
-        })?;
-        questions.extend(self.of_activity(token));
+        let token = self.token(operator).await?;
+        questions.extend(self.of_activity(&token));
         let asked = |(name, query): (&'static str, String)| (name, json!({"query": query}));
         Ok(questions.into_iter().map(asked).collect())
+    }
+
+    /// The first token of the one that asked. Pages before it may be empty: each looks at so many records at most.
+    async fn token(&self, operator: &Operator) -> Result<String, Error> {
+        let mut after = String::new();
+        loop {
+            let page = format!("{after}, filter: {{client: \"{}\"}}", self.asking);
+            let answer = operator
+                .ask(&json!({"query": self.activity(&page)}))
+                .await?;
+            let activity = &answer["activity"];
+            if let Some(token) = activity["edges"][0]["node"]["jti"].as_str() {
+                return Ok(token.to_owned());
+            }
+            let end = activity["pageInfo"]["endCursor"].as_str();
+            let goes_on = activity["pageInfo"]["hasNextPage"] == true;
+            let Some(end) = end.filter(|_| goes_on) else {
+                let none = format!("no token of {} is in the activity", self.asking);
+                return Err(Error::Wrong(none));
+            };
+            after = format!(", after: \"{end}\"");
+        }
     }
 
     fn of_roll(&self, since: &str) -> Vec<(&'static str, String)> {
@@ -108,7 +125,7 @@ impl Whose<'_> {
 
     fn activity(&self, filter: &str) -> String {
         format!(
-            "{{ activity(tenant: \"{}\", first: 50{filter}) {{ edges {{ cursor node {{ id at kind client jti }} }} pageInfo {{ hasNextPage }} }} }}",
+            "{{ activity(tenant: \"{}\", first: 50{filter}) {{ edges {{ cursor node {{ id at kind client jti }} }} pageInfo {{ hasNextPage endCursor }} }} }}",
             self.slug
         )
     }

@@ -2,14 +2,11 @@
 
 use std::process::Command;
 
-use super::{
-    Options, Plan,
-    report::{Beside, FixedRate},
-};
+use super::{Options, Plan, report::FixedRate};
 use crate::{
     error::Error,
     installation::Installation,
-    load::{Expected, Load, Requests},
+    load::{Load, Requests},
     process::{Process, free_address},
     report::{Comparison, Sample},
 };
@@ -101,39 +98,6 @@ impl Bench<'_> {
             ..load.clone()
         };
         Sample::take(process, &load).map(drop)
-    }
-
-    /// Honest traffic at this rate, alone and then beside twice as many wrong secrets.
-    pub(super) fn beside(
-        &self,
-        name: String,
-        honest: &Load,
-        wrong: Requests,
-        rate: f64,
-    ) -> Result<Beside, Error> {
-        let honest = Load {
-            rate: Some(rate),
-            ..honest.clone()
-        };
-        let alone = Sample::take(self.server, &honest)?;
-        let load = Load {
-            rate: Some(2.0 * rate),
-            expected: Expected::REFUSAL,
-            ..self.load(wrong)
-        };
-        let (among, refused) = std::thread::scope(|threads| {
-            let refused = threads.spawn(|| load.send());
-            let among = Sample::take(self.server, &honest);
-            (among, refused.join())
-        });
-        let refused = refused.map_err(|_| Error::Wrong("the load panicked".into()))??;
-        Ok(Beside {
-            name,
-            rate,
-            alone,
-            among: among?,
-            wrong_per_second: refused.rate(),
-        })
     }
 }
 

@@ -7,6 +7,7 @@ mod on_store;
 mod refresh;
 mod report;
 mod table;
+mod wrong;
 
 pub(crate) use bench::start_control;
 pub(crate) use report::Report;

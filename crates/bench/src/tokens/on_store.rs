@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Options, Part, Plan, assertions, bench::Bench, cold, refresh, report::Report};
+use super::{Options, Part, Plan, assertions, bench::Bench, cold, refresh, report::Report, wrong};
 use crate::{
     assertions::ClientKey,
     error::Error,
@@ -36,10 +36,10 @@ pub(super) fn measure(
             server: &server,
         };
         let asking = Asking::make(&installation, options, algorithm, slug)?;
-        on_algorithm(&bench, &asking, algorithm, store, report)?;
-        of_first.get_or_insert((asking, *algorithm));
+        let peak = on_algorithm(&bench, &asking, algorithm, store, report)?;
+        of_first.get_or_insert((asking, *algorithm, peak));
     }
-    let Some((asking, algorithm)) = of_first else {
+    let Some((asking, algorithm, peak)) = of_first else {
         return Ok(());
     };
     let bench = Bench {
@@ -59,6 +59,11 @@ pub(super) fn measure(
         report.closed_loop.push(refresh);
     }
     server.stop()?;
+    if let Some(peak) = peak.filter(|_| options.measures(Part::Wrong)) {
+        let name = format!("{algorithm}, {store}");
+        let beside = wrong::revoked(options, plan, &installation, &asking, &name, peak)?;
+        report.beside_wrong_secrets.push(beside);
+    }
     if options.measures(Part::Async) && options.durability != "async" {
         let server = installation.serve("async")?;
         let bench = Bench {
@@ -79,7 +84,7 @@ pub(super) fn measure(
 /// Who asks for tokens of one algorithm.
 pub(super) struct Asking {
     pub(super) tenant: Tenant,
-    clients: Vec<Client>,
+    pub(super) clients: Vec<Client>,
     pub(super) key: ClientKey,
     /// Clients that authenticate with the key.
     pub(super) with_key: Vec<String>,
@@ -120,14 +125,15 @@ impl Asking {
     }
 }
 
-/// How each kind of load does with this algorithm.
+/// How each kind of load does with this algorithm. Gives the peak, where it was looked for.
 fn on_algorithm(
     bench: &Bench<'_>,
     asking: &Asking,
     algorithm: &str,
     store: &str,
     report: &mut Report,
-) -> Result<(), Error> {
+) -> Result<Option<f64>, Error> {
+    let mut found = None;
     let name = format!("{algorithm}, {store}");
     let (options, load) = (bench.options, bench.load(asking.requests()));
     let rated = [Part::Closed, Part::Open, Part::Wrong];
@@ -137,18 +143,14 @@ fn on_algorithm(
         let comparison = bench.compare(name.clone(), algorithm, &load, bench.plan.pairs)?;
         let room = Room::of(&location)?.since(before);
         report.room.push((name.clone(), room));
-        let peak = peak(&comparison);
+        let peak = *found.insert(peak(&comparison));
         report.closed_loop.push(comparison);
         if options.measures(Part::Open) {
             let half = bench.at(name.clone(), algorithm, &load, (peak / 2.0).round())?;
             report.open_loop.push(half);
         }
         if options.measures(Part::Wrong) {
-            let path = asking.tenant.endpoint("token");
-            let wrong = asking.clients.iter();
-            let wrong = wrong.map(|client| client.wrong_request(&asking.host, &path));
-            let quarter = (peak / 4.0).round();
-            let beside = bench.beside(name.clone(), &load, wrong.collect(), quarter)?;
+            let beside = wrong::unknown(bench, asking, name.clone(), peak)?;
             report.beside_wrong_secrets.push(beside);
         }
     }
@@ -157,7 +159,7 @@ fn on_algorithm(
         report.closed_loop.push(comparison);
         report.assertions.push(half);
     }
-    Ok(())
+    Ok(found)
 }
 
 /// The rate that can be relied on: the least of the server's.

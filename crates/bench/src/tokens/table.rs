@@ -95,7 +95,8 @@ fn open_loop(text: &mut String, report: &Report) {
 
 fn wrong_secrets(text: &mut String, report: &Report) {
     text.push_str(
-        "\nHonest traffic at a quarter of the peak, alone and beside twice as many wrong secrets.\n\n\
+        "\nHonest traffic at a quarter of the peak, alone and beside twice as many wrong secrets: those that nobody was ever given, from one \
+         address, and those that were revoked, each from an address that does not fail often.\n\n\
          | | asked for/s | came/s, alone | beside | kept | p99 ms, alone | beside | wrong/s |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
