@@ -1,5 +1,5 @@
 //! Denials are many when somebody tries: beyond so many a minute from one address for one reason they
-//! are counted instead of written.
+//! are counted instead of written, and so they are while others wait to be written.
 
 use std::{
     collections::HashMap,
@@ -41,8 +41,8 @@ pub(crate) struct Denials(Mutex<HashMap<Key, Count>>);
 
 impl Denials {
     /// What is to be written now that this has happened: the record itself, or nothing, and before it
-    /// what was counted since the last one of its like.
-    pub(crate) fn admit<'a>(&self, entry: Entry<'a>) -> [Option<Entry<'a>>; 2] {
+    /// what was counted since the last one of its like. Without room it is counted.
+    pub(crate) fn admit<'a>(&self, entry: Entry<'a>, room: bool) -> [Option<Entry<'a>>; 2] {
         if !matches!(entry.kind, Kind::TokenDenied | Kind::TokenIntrospected) {
             return [None, Some(entry)];
         }
@@ -64,14 +64,14 @@ impl Denials {
         };
         let count = counts.entry(key.clone()).or_insert_with(fresh);
         // A clock that was set back begins again too.
-        let over = entry.at >= count.since.plus_seconds(WINDOW) || entry.at < count.since;
+        let over = room && (entry.at >= count.since.plus_seconds(WINDOW) || entry.at < count.since);
         let before = if over {
             mem::replace(count, fresh()).summary(&key)
         } else {
             None
         };
         count.last = entry.at;
-        if count.written < EACH {
+        if room && count.written < EACH {
             count.written += 1;
             [before, Some(entry)]
         } else {
@@ -136,7 +136,7 @@ mod tests {
 
     fn admitted(denials: &Denials, entry: Entry<'_>) -> Vec<u32> {
         denials
-            .admit(entry)
+            .admit(entry, true)
             .into_iter()
             .flatten()
             .map(|entry| entry.times)
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(admitted(&denials, denied(2, "mismatch", 30)), [1]);
         assert_eq!(admitted(&denials, denied(1, "disabled", 30)), [1]);
         // The next minute tells of the one before.
-        let [before, this] = denials.admit(denied(1, "mismatch", 60));
+        let [before, this] = denials.admit(denied(1, "mismatch", 60), true);
         let before = before.unwrap();
         assert_eq!((before.times, before.at), (5, NOW.plus_seconds(30)));
         assert_eq!((before.client, before.reason), (None, Some("mismatch")));
@@ -164,10 +164,27 @@ mod tests {
     }
 
     #[test]
+    fn without_room_denials_are_counted() {
+        let denials = Denials::default();
+        assert_eq!(denials.admit(denied(1, "mismatch", 0), false), [None, None]);
+        assert_eq!(denials.admit(denied(1, "mismatch", 0), false), [None, None]);
+        assert_eq!(admitted(&denials, denied(1, "mismatch", 0)), [1]);
+        let [told] = &denials.all()[..] else {
+            panic!("it is told");
+        };
+        let address = Some([192, 0, 2, 1].into());
+        assert_eq!((told.times, told.address), (2, address));
+        // Nor is told then what was counted before.
+        let crowded = |seconds| denials.admit(denied(1, "mismatch", seconds), false);
+        assert_eq!([crowded(0), crowded(60)], [[None, None], [None, None]]);
+        assert_eq!(denials.due(NOW.plus_seconds(60))[0].times, 2);
+    }
+
+    #[test]
     fn what_was_counted_is_told_when_the_minute_is_over() {
         let denials = Denials::default();
         for _ in 0..30 {
-            denials.admit(denied(1, "mismatch", 0));
+            denials.admit(denied(1, "mismatch", 0), true);
         }
         assert_eq!(denials.due(NOW.plus_seconds(59)), []);
         let due = denials.due(NOW.plus_seconds(60));

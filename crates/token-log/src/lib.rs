@@ -44,7 +44,7 @@ mod writer;
 pub use activity::{Activity, Entry, Kind};
 pub use condition::Unwritten;
 pub use filter::{ActivityFilter, text_of_record, trace_of_record};
-pub use log::{Durability, Submitted, TokenLog, TokenLogConfig};
+pub use log::{Durability, Queued, Submitted, TokenLog, TokenLogConfig};
 pub use operation::{Answer, Assertion, Operation, RecordError};
 pub use page::ActivityPage;
 pub use quota::{Lease, Quota};

@@ -1,4 +1,5 @@
 use std::{
+    collections::VecDeque,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -18,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    activity::Entry,
+    activity::{Entry, Kind},
     backoff::Backoff,
     batch::Target,
     condition::Condition,
@@ -34,6 +35,10 @@ use crate::{
 
 /// How many operations may wait.
 const QUEUE: usize = 4_096;
+
+/// While so many wait, denials are counted and not queued: whoever asks for a token stands behind few of them, however
+/// many come.
+const CROWDED: usize = QUEUE / 4;
 
 /// How many tenants may wait until what was written of them is put together.
 const COMPACTIONS: usize = 1_024;
@@ -121,6 +126,40 @@ impl Submitted<'_> {
     }
 }
 
+/// A record that nobody will wait for, once it is queued.
+#[must_use = "it may not be queued yet"]
+pub struct Queued<'a> {
+    log: &'a TokenLog,
+    /// What found no room.
+    left: Option<Box<Message>>,
+}
+
+impl Queued<'_> {
+    /// Whether it is queued already.
+    pub fn is_done(&self) -> bool {
+        self.left.is_none()
+    }
+
+    /// Waits for room in the queue, as long as for a record that is to be durable: a disk that holds for a moment
+    /// refuses nobody.
+    ///
+    /// # Errors
+    /// [`RecordError::Busy`] or [`RecordError::Closed`]: it will not be recorded.
+    pub async fn done(self) -> Result<(), RecordError> {
+        let Some(message) = self.left else {
+            return Ok(());
+        };
+        match timeout(PATIENCE, self.log.0.queue.reserve()).await {
+            Ok(Ok(room)) => {
+                room.send(*message);
+                Ok(())
+            }
+            Ok(Err(_)) => Err(RecordError::Closed),
+            Err(_) => Err(self.log.full()),
+        }
+    }
+}
+
 struct Parts {
     queue: mpsc::Sender<Message>,
     database: Database,
@@ -178,6 +217,7 @@ impl TokenLog {
             backoff: Backoff::default(),
             lines: Lines::default(),
             due: Due::new(due),
+            told: VecDeque::new(),
         };
         tokio::spawn(log.compactor().run(asked));
         tokio::spawn(writer.run(waiting));
@@ -228,10 +268,12 @@ impl TokenLog {
     /// do meanwhile does it before. It is written whether or not anybody waits.
     ///
     /// # Errors
-    /// [`RecordError::Busy`] or [`RecordError::Closed`]: it will not be recorded.
+    /// [`RecordError::Busy`], [`RecordError::Closed`] or [`RecordError::Store`]: it will not be recorded.
     pub fn submit(&self, operation: Operation<'_>) -> Result<Submitted<'_>, RecordError> {
         let (answering, answer) = oneshot::channel();
-        self.enqueue(operation, Some(answering))?;
+        if self.enqueue(operation, Some(answering))?.is_some() {
+            return Err(self.full());
+        }
         Ok(Submitted {
             counted: &self.0.counted,
             answer,
@@ -239,39 +281,46 @@ impl TokenLog {
         })
     }
 
-    /// Queues a record that depends on nothing, and does not wait until it is durable.
+    /// Queues a record that depends on nothing, and does not wait until it is durable. Where the queue is full it is
+    /// queued when [`Queued::done`] has come to its end.
     ///
     /// # Errors
-    /// [`RecordError::Busy`] or [`RecordError::Closed`]: it will not be recorded.
-    pub fn queue(&self, entry: Entry<'_>) -> Result<(), RecordError> {
-        self.enqueue(Operation::of(entry), None)
+    /// [`RecordError::Store`] or [`RecordError::Closed`]: it will not be recorded.
+    pub fn queue(&self, entry: Entry<'_>) -> Result<Queued<'_>, RecordError> {
+        let left = self.enqueue(Operation::of(entry), None)?;
+        Ok(Queued { log: self, left })
     }
 
     /// Takes note of something whose record nobody depends on. Denials beyond twenty a minute of one
-    /// reason from one address are counted and recorded as one. What finds no room is dropped, and
-    /// counted by [`TokenLog::dropped`].
+    /// reason from one address are counted and recorded as one, and so are all of them while many operations wait. What
+    /// finds no room is dropped, and counted by [`TokenLog::dropped`].
     pub fn note(&self, entry: Entry<'_>) {
-        for entry in self.0.denials.admit(entry).into_iter().flatten() {
-            if self.queue(entry).is_err() {
+        let room = entry.kind != Kind::TokenDenied || self.waiting() < CROWDED;
+        for entry in self.0.denials.admit(entry, room).into_iter().flatten() {
+            if !self.queue(entry).is_ok_and(|queued| queued.is_done()) {
                 self.0.counted.dropped.one();
             }
         }
     }
 
+    /// Gives back what finds no room.
     fn enqueue(
         &self,
         mut operation: Operation<'_>,
         answering: Option<crate::writer::Answering>,
-    ) -> Result<(), RecordError> {
+    ) -> Result<Option<Box<Message>>, RecordError> {
         operation.entry = operation.entry.cleaned();
         let message = Message::Write(Work::of(operation)?, answering);
-        self.0.queue.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => {
-                self.0.counted.refused.one();
-                RecordError::Busy
-            }
-            TrySendError::Closed(_) => RecordError::Closed,
-        })
+        match self.0.queue.try_send(message) {
+            Ok(()) => Ok(None),
+            Err(TrySendError::Full(message)) => Ok(Some(Box::new(message))),
+            Err(TrySendError::Closed(_)) => Err(RecordError::Closed),
+        }
+    }
+
+    fn full(&self) -> RecordError {
+        self.0.counted.refused.one();
+        RecordError::Busy
     }
 
     /// How many records that nobody waited for were lost since the start.

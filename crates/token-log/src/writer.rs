@@ -1,7 +1,7 @@
 //! The one task that writes: it takes whatever waits, writes it as one batch, and answers each.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -75,7 +75,12 @@ pub(crate) struct Writer {
     pub(crate) backoff: Backoff,
     pub(crate) lines: Lines,
     pub(crate) due: Due,
+    /// What was counted, and is being written a batch at a time.
+    pub(crate) told: VecDeque<Unanswered>,
 }
+
+/// What is to be written, and who waits for it.
+type Unanswered = (Work, Option<Answering>);
 
 /// What a store that fails makes the log say again and again.
 pub(crate) struct Lines {
@@ -104,6 +109,14 @@ impl Writer {
         loop {
             tokio::select! {
                 biased;
+                // However many ask, it has its turn.
+                _ = counted.tick() => {
+                    // The pool says how long a connection may live.
+                    self.target.give_back();
+                    let now = self.clock.now();
+                    self.write_due(&mut queue, now).await;
+                    self.due.tick(now);
+                }
                 received = queue.recv_many(&mut messages, BATCH) => {
                     if received == 0 {
                         break;
@@ -112,20 +125,39 @@ impl Writer {
                     self.take(&mut messages).await;
                 }
                 () = self.target.wanted() => self.target.give_back(),
-                _ = counted.tick() => {
-                    // The pool says how long a connection may live.
-                    self.target.give_back();
-                    let now = self.clock.now();
-                    let due = self.denials.due(now);
-                    let due = self.unasked(due);
-                    self.write(due).await;
-                    self.due.tick(now);
-                }
             }
         }
+        self.write_all_counted().await;
+    }
+
+    /// Writes what was counted for long enough, a batch at a time, and between them what waits.
+    async fn write_due(&mut self, queue: &mut mpsc::Receiver<Message>, now: Timestamp) {
+        let due = self.denials.due(now);
+        self.told.extend(self.unasked(due));
+        let mut messages = Vec::new();
+        while !self.told.is_empty() {
+            self.write_told().await;
+            if !queue.is_empty() {
+                queue.recv_many(&mut messages, BATCH).await;
+                self.take(&mut messages).await;
+            }
+        }
+    }
+
+    /// Writes all that was counted, while whoever asks waits.
+    async fn write_all_counted(&mut self) {
         let all = self.denials.all();
-        let all = self.unasked(all);
-        self.write(all).await;
+        self.told.extend(self.unasked(all));
+        while !self.told.is_empty() {
+            self.write_told().await;
+        }
+    }
+
+    /// Writes a batch of what was counted.
+    async fn write_told(&mut self) {
+        let some = self.told.len().min(BATCH);
+        let some = self.told.drain(..some).collect();
+        self.write(some).await;
     }
 
     async fn take(&mut self, messages: &mut Vec<Message>) {
@@ -138,10 +170,10 @@ impl Writer {
                 Message::Drain(done) => drains.push(done),
             }
         }
-        if !drains.is_empty() {
-            batch.extend(self.unasked(self.denials.all()));
-        }
         self.write(batch).await;
+        if !drains.is_empty() {
+            self.write_all_counted().await;
+        }
         for (made, done) in replacing {
             // Whoever asked and has gone away finds it done, or does it again.
             let _ = done.send(self.replace(&made).await);
@@ -156,7 +188,7 @@ impl Writer {
     }
 
     /// What nobody waits for, to be written. What cannot be is lost, and counted.
-    fn unasked(&self, entries: Vec<Entry<'static>>) -> Vec<(Work, Option<Answering>)> {
+    fn unasked(&self, entries: Vec<Entry<'static>>) -> Vec<Unanswered> {
         let works = entries.into_iter().filter_map(|entry| {
             let work = Work::of(Operation::of(entry));
             work.inspect_err(|error| {
@@ -170,7 +202,7 @@ impl Writer {
         works.map(|work| (work, None)).collect()
     }
 
-    async fn write(&mut self, batch: Vec<(Work, Option<Answering>)>) {
+    async fn write(&mut self, batch: Vec<Unanswered>) {
         if batch.is_empty() {
             return;
         }

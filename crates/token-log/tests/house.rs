@@ -173,7 +173,8 @@ on_both_stores! {
         // A clock that is wrong: on PostgreSQL these fall into the default partition.
         world.clock.advance(-30 * DAY);
         for number in 0..1_200 {
-            world.log.queue(world.revoked(&number.to_string())).unwrap();
+            let queued = world.log.queue(world.revoked(&number.to_string())).unwrap();
+            queued.done().await.unwrap();
         }
         world.log.drain().await;
         world.clock.advance(30 * DAY);

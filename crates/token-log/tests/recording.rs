@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::net::IpAddr;
+
 use chancery_domain::Timestamp;
 use chancery_event_store::Stamp;
 use chancery_testkit::{on_both_stores, stores::TestStore};
@@ -208,23 +210,57 @@ on_both_stores! {
         let world = World::on(store).await;
         let held = world.hold().await;
         let mut taken = 0;
-        while world.log.queue(world.issued("x")) == Ok(()) {
+        let queued = loop {
+            let queued = world.log.queue(world.issued("x")).unwrap();
+            if !queued.is_done() {
+                break queued;
+            }
             taken += 1;
             assert!(taken < 20_000, "the queue has an end");
             if taken % 64 == 0 {
                 tokio::task::yield_now().await;
             }
-        }
+        };
         assert!(taken >= 4_096);
+        // Whoever waits for nothing but room waits for that.
+        let mut queued = std::pin::pin!(queued.done());
+        let at_once = (&mut queued).now_or_never();
         let busy = world.log.record(operation(world.issued("y"), None)).await;
         // The writer may just have taken some.
         if busy != Err(RecordError::Busy) {
             assert!(matches!(busy, Ok(_) | Err(RecordError::Slow)), "{busy:?}");
         }
         drop(held);
+        // The writer may just have made some.
+        assert_eq!(match at_once { Some(queued) => queued, None => queued.await }, Ok(()));
         world.log.drain().await;
-        assert!(world.all(tenant(1)).await.len() >= taken);
+        assert!(world.all(tenant(1)).await.len() > taken);
         assert_eq!(world.log.waiting(), 0);
+    }
+
+    async fn denials_are_counted_where_many_wait_and_none_is_lost(store: TestStore) {
+        let world = World::on(store).await;
+        let held = world.hold().await;
+        // The writer takes a batch in its hand, or two.
+        while world.log.waiting() < 1_024 {
+            assert!(world.log.queue(world.issued("x")).unwrap().is_done());
+            tokio::task::yield_now().await;
+        }
+        let waiting = world.log.waiting();
+        for number in 0..2_000_u32 {
+            world.log.note(Entry {
+                reason: Some("mismatch"),
+                address: Some(IpAddr::V4(number.into())),
+                ..world.entry(tenant(1), Kind::TokenDenied)
+            });
+        }
+        assert!(world.log.waiting() <= waiting, "nobody stands behind denials");
+        drop(held);
+        world.log.drain().await;
+        let all = world.all(tenant(1)).await;
+        let denied: Vec<_> = all.iter().filter(|found| found.kind == Kind::TokenDenied).collect();
+        assert_eq!(denied.iter().map(|found| found.times).sum::<i64>(), 2_000);
+        assert_eq!(world.log.dropped(), 0);
     }
 
     async fn who_goes_away_tears_nothing(store: TestStore) {

@@ -278,7 +278,7 @@ async fn any_interleaving(world: &World, other: &TokenLog, seed: u64) {
                 let log = chance.of(&[world.log.clone(), other.clone()]);
                 for _ in 0..=chance.below(25) {
                     let entry = happening(world, &mut chance, written.len());
-                    log.queue(entry.clone()).unwrap();
+                    log.queue(entry.clone()).unwrap().done().await.unwrap();
                     written.push(entry);
                 }
                 log.drain().await;
@@ -371,7 +371,8 @@ async fn write(world: &World, numbers: std::ops::Range<usize>) {
         if number % 2_000 == 0 {
             world.log.drain().await;
         }
-        world.log.queue(world.issued(&number.to_string())).unwrap();
+        let queued = world.log.queue(world.issued(&number.to_string()));
+        queued.unwrap().done().await.unwrap();
     }
     world.log.drain().await;
 }
@@ -409,7 +410,7 @@ on_both_stores! {
         for number in 0..40 {
             let tenant = tenants()[number % 2];
             let entry = Entry { tenant, ..world.issued(&number.to_string()) };
-            world.log.queue(entry).unwrap();
+            world.log.queue(entry).unwrap().done().await.unwrap();
         }
         drop(held);
         world.log.drain().await;
@@ -492,7 +493,8 @@ on_both_stores! {
         for number in 0..260 {
             let jti = number.to_string();
             if number % 3 == 0 {
-                world.log.queue(world.issued(&format!("beside {jti}"))).unwrap();
+                let queued = world.log.queue(world.issued(&format!("beside {jti}")));
+                queued.unwrap().done().await.unwrap();
             }
             let claiming = claiming(world.issued(&jti), &jti, until);
             assert_eq!(record(&world.log, claiming).await, Answer::Recorded);

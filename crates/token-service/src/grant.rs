@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chancery_crypto::{RefreshToken, SigningKey};
 use chancery_domain::{FamilyId, Timestamp, tenant::TokenAuthMethod};
 use chancery_token_log::{
-    Change, Durability, Entry, Kind as Activity, NewFamily, Operation, Rotation, Submitted,
+    Change, Durability, Entry, Kind as Activity, NewFamily, Operation, Queued, Rotation, Submitted,
 };
 
 use crate::{
@@ -72,22 +72,28 @@ pub(crate) fn decide<'a>(
 
 /// A record on its way.
 #[must_use = "no token leaves before its record is done"]
-pub(crate) struct Recording<'a>(Option<Submitted<'a>>);
+pub(crate) enum Recording<'a> {
+    /// To be durable.
+    Submitted(Submitted<'a>),
+    /// To be queued.
+    Queued(Queued<'a>),
+}
 
 impl Recording<'_> {
     /// Lets others who are ready to ask do so, where it is waited for: what is signed before the batch begins keeps it
     /// waiting, and then nobody has anything to do.
     pub(crate) async fn begins(&self) {
-        if self.0.is_some() {
+        if matches!(self, Self::Submitted(_)) {
             tokio::task::yield_now().await;
         }
     }
 
-    /// Waits until the record is durable, where the log is so configured.
+    /// Waits until the record is durable, or queued where the log is so configured.
     pub(crate) async fn done(self) -> Result<(), Setback> {
-        match self.0 {
-            Some(submitted) => recorded(submitted.answer().await),
-            None => Ok(()),
+        match self {
+            Self::Submitted(submitted) => recorded(submitted.answer().await),
+            Self::Queued(queued) if queued.is_done() => Ok(()),
+            Self::Queued(queued) => Ok(Box::pin(queued.done()).await.map_err(Refusal::from)?),
         }
     }
 }
@@ -138,8 +144,8 @@ impl Decision<'_> {
         let asynchronous = log.durability() == Durability::Async;
         if asynchronous && assertion.is_none() && change.is_none() {
             // The view was read within this request.
-            log.queue(entry).map_err(Refusal::from)?;
-            return Ok(Recording(None));
+            let queued = log.queue(entry).map_err(Refusal::from)?;
+            return Ok(Recording::Queued(queued));
         }
         let Some(stamp) = self.proof.stamp() else {
             return Err(Setback::Overtaken);
@@ -152,7 +158,7 @@ impl Decision<'_> {
             change,
         };
         let submitted = log.submit(operation).map_err(Refusal::from)?;
-        Ok(Recording(Some(submitted)))
+        Ok(Recording::Submitted(submitted))
     }
 
     fn entry<'e>(&'e self, request: &Request<'e>, jti: TokenId, now: Timestamp) -> Entry<'e> {

@@ -18,7 +18,7 @@ use http::HeaderMap;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 use common::World;
-use serving::{answers, head, served};
+use serving::{answers, furnished, head};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -45,12 +45,7 @@ async fn asked(service: &TokenService, http: &Http, heads: Vec<HeaderMap>) -> us
 #[tokio::test]
 async fn a_token_asks_for_memory_no_more_often_than_it_did() {
     let world = World::on(TestStore::sqlite().await);
-    let acme = world.tenant("acme").await;
-    let scopes = "orders:read orders:write";
-    let api = world.api(acme, "https://orders.example", scopes, "").await;
-    let client = world.client(acme, &[(api, scopes, "")]).await;
-    let directory = world.directory_of((*world.store).clone());
-    let (service, log, http) = served(&world, directory).await;
+    let (client, service, log, http) = furnished(&world).await;
     let heads = || (0..TOGETHER).map(|_| head(&client)).collect::<Vec<_>>();
     let mut counted = Vec::new();
     for _ in 0..=ROUNDS {

@@ -13,7 +13,7 @@ use chancery_testkit::stores::stores;
 
 use common::World;
 use recorder::{Recorder, Seen};
-use serving::{answers, head, served};
+use serving::{answers, furnished, head};
 
 /// How many ask at the same time.
 const TOGETHER: usize = 32;
@@ -33,12 +33,7 @@ async fn a_token_of_who_asked_before_reads_nothing() {
     let recorder = Recorder::listen();
     for store in stores().await {
         let world = World::on(store);
-        let acme = world.tenant("acme").await;
-        let scopes = "orders:read orders:write";
-        let api = world.api(acme, "https://orders.example", scopes, "").await;
-        let client = world.client(acme, &[(api, scopes, "")]).await;
-        let directory = world.directory_of((*world.store).clone());
-        let (service, log, http) = served(&world, directory).await;
+        let (client, service, log, http) = furnished(&world).await;
         let mut counted = Vec::new();
         for _ in 0..3 {
             statements(&recorder);

@@ -6,7 +6,7 @@ use chancery_domain::{Clock, Timestamp};
 use chancery_event_store::{Store, StoreLocation};
 use chancery_projections::{ClientFilter, client_list, client_secrets};
 use chancery_roll::testing::Sample;
-use chancery_token_log::{Entry, Kind, RecordError, TokenLog, TokenLogConfig};
+use chancery_token_log::{Entry, Kind, TokenLog, TokenLogConfig};
 
 use crate::{error::Error, machine::now};
 
@@ -93,13 +93,8 @@ pub(super) async fn filled(
                 trace_id: Some(format!("{number:032x}").into()),
                 ..Entry::new(tenant, at, kind)
             };
-            loop {
-                match log.queue(entry.clone()) {
-                    Ok(()) => break,
-                    Err(RecordError::Busy) => log.drain().await,
-                    Err(error) => return Err(Error::wrong(error)),
-                }
-            }
+            let queued = log.queue(entry).map_err(Error::wrong)?;
+            queued.done().await.map_err(Error::wrong)?;
         }
         log.drain().await;
         log.compact(tenant).await.map_err(Error::wrong)?;

@@ -142,11 +142,11 @@ on_both_stores! {
         let filler = || chancery_token_log::Entry::new(client.tenant, node.world.clock.now(), Kind::RollRead);
         // The writer takes its batch; then nothing moves.
         for _ in 0..2 {
-            while node.log.queue(filler()).is_ok() {}
+            while node.log.queue(filler()).is_ok_and(|queued| queued.is_done()) {}
             tokio::task::yield_now().await;
         }
         let answer = loop {
-            while node.log.queue(filler()).is_ok() {}
+            while node.log.queue(filler()).is_ok_and(|queued| queued.is_done()) {}
             let answer = node.ask(&client, "").await;
             if answer.status != 200 {
                 break answer;

@@ -21,6 +21,17 @@ use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::common::{Known, World};
 
+/// A client of the tenant `acme` that may ask for something, and what [`served`] gives.
+pub async fn furnished(world: &World) -> (Known, TokenService, TokenLog, Http) {
+    let acme = world.tenant("acme").await;
+    let scopes = "orders:read orders:write";
+    let api = world.api(acme, "https://orders.example", scopes, "").await;
+    let client = world.client(acme, &[(api, scopes, "")]).await;
+    let directory = world.directory_of((*world.store).clone());
+    let (service, log, http) = served(world, directory).await;
+    (client, service, log, http)
+}
+
 /// The endpoints on this store, with their log, and what gives every request its trace.
 pub async fn served(world: &World, directory: Directory) -> (TokenService, TokenLog, Http) {
     let log = TokenLogConfig::beside(world.store.location());

@@ -32,7 +32,7 @@ async fn log_by(store: &TestStore, clock: Arc<TestClock>) -> TokenLog {
 
 async fn issue(log: &TokenLog) {
     let entry = Entry::new(tenant(), log.clock().now(), Kind::TokenIssued);
-    log.queue(entry).unwrap();
+    log.queue(entry).unwrap().done().await.unwrap();
     log.drain().await;
 }
 
@@ -455,7 +455,7 @@ async fn remembered_by(log: &TokenLog, tenant: TenantId, credentials: Vec<String
             ..Entry::new(tenant, now, Kind::TokenIssued)
         };
         lines.push(Written::of(&entry).unwrap());
-        log.queue(entry).unwrap();
+        log.queue(entry).unwrap().done().await.unwrap();
     }
     log.drain().await;
     // What is older was written before.
