@@ -43,14 +43,12 @@ pub struct CredentialAdvice {
     pub last_day: i64,
     /// How often since the one that stays was issued.
     pub since_newest: i64,
-    /// Without it the client has others, and none of them lasts: when the last of them ends.
-    leaves_until: Option<Timestamp>,
 }
 
 impl CredentialAdvice {
     /// Whether it can go without anybody noticing.
     pub fn is_safe(&self) -> bool {
-        matches!(self.verdict, Verdict::Unused | Verdict::NeverUsed)
+        self.verdict.is_safe()
     }
 }
 
@@ -78,7 +76,7 @@ struct Credentials {
 }
 
 impl Credentials {
-    /// When the last of those ends that would be left without this one, where it is the one that stays.
+    /// Where the one that stays would go, and others were left, none of which lasts: when the last of them ends.
     fn leaves_until(&self, keeper: &Accepted) -> Option<Timestamp> {
         let others = self.accepted.iter().filter(|it| it.id != keeper.id);
         let mut end = others
@@ -169,11 +167,11 @@ impl Application {
         let known = self.known(tenant, &all.accepted, now).await?;
         let mut advice = Vec::with_capacity(known.len());
         for it in known {
-            let (credential, stays) = (it.accepted.id.clone(), it.standing.stays);
+            let credential = it.accepted.id.clone();
             let counted = |since| log.uses_since(tenant, &credential, since);
             let last_hour = counted(now.plus_seconds(-HOUR)).await?;
             let last_day = log.uses_since_the_hour(tenant, &credential, now.plus_seconds(-DAY));
-            let sentence = it.standing.sentence(it.last.as_ref(), last_hour);
+            let sentence = it.standing.sentence(it.last.as_ref(), Some(last_hour));
             advice.push(CredentialAdvice {
                 sentence: sentence + obtains_none(&row, now),
                 verdict: it.standing.verdict(),
@@ -181,7 +179,6 @@ impl Application {
                 last_hour,
                 last_day: last_day.await?,
                 since_newest: log.uses_from(tenant, &credential, keeper.issued_at).await?,
-                leaves_until: stays.then(|| all.leaves_until(keeper)).flatten(),
                 credential,
             });
         }

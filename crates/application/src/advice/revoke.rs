@@ -1,9 +1,9 @@
 //! Revoking a credential, whatever speaks against it, and saying what does and what it reaches.
 
 use chancery_domain::{ClientId, CredentialId, KeyId, SecretId, TenantId, value::Reason};
-use chancery_token_log::Activity;
+use chancery_token_log::{Activity, LastUse};
 
-use super::Verdict;
+use super::{DAY, Verdict, obtains_none};
 use crate::{
     Application,
     access::{Caller, Needs},
@@ -92,32 +92,46 @@ impl Application {
         client: ClientId,
         credential: CredentialId,
     ) -> Vec<String> {
-        let credential = credential.to_string();
-        let advice = match self.advise(tenant, client).await {
-            Ok(advice) => advice,
-            Err(error) => {
+        self.missed(tenant, client, &credential.to_string())
+            .await
+            .unwrap_or_else(|error| {
                 tracing::warn!(
                     error = chancery_telemetry::causes(&error),
                     "whether a credential is in use could not be seen"
                 );
-                return vec!["it could not be seen whether it was in use".to_owned()];
-            }
+                vec!["it could not be seen whether it was in use".to_owned()]
+            })
+    }
+
+    /// Who misses it, and what is left. How often it was used is not counted: of one that is used much, thousands of
+    /// records would be read while somebody waits for its end.
+    async fn missed(
+        &self,
+        tenant: TenantId,
+        client: ClientId,
+        credential: &str,
+    ) -> Result<Vec<String>, Error> {
+        let now = self.now();
+        let (row, all) = self.client_credentials(tenant, client, now).await?;
+        let known = self.known(tenant, &all.accepted, now).await?;
+        let Some(it) = known.into_iter().find(|it| it.accepted.id == credential) else {
+            return Ok(Vec::new());
         };
-        let Some(advice) = advice.into_iter().find(|it| it.credential == credential) else {
-            return Vec::new();
-        };
-        let left = advice.leaves_until.map(|end| {
+        let left = it.standing.stays.then(|| all.leaves_until(&it.accepted));
+        let left = left.flatten().map(|end| {
             format!("what is left to the client ends at {end}: issue another before that")
         });
-        let used = advice.verdict != Verdict::Newest || advice.last_day > 0;
+        let verdict = it.standing.verdict();
+        let yesterday = now.seconds() - DAY;
+        let of_yesterday = |last: &LastUse| last.at.seconds() >= yesterday;
+        let is_used = verdict != Verdict::Newest || it.last.as_ref().is_some_and(of_yesterday);
         // It has gone already.
-        let is_missed = !advice.is_safe() && used;
+        let is_missed = !verdict.is_safe() && is_used;
         let use_of_it = is_missed.then(|| {
-            advice
-                .sentence
-                .replace("rotate before it goes", "issue another")
+            let sentence = it.standing.sentence(it.last.as_ref(), None);
+            sentence.replace("rotate before it goes", "issue another") + obtains_none(&row, now)
         });
-        use_of_it.into_iter().chain(left).collect()
+        Ok(use_of_it.into_iter().chain(left).collect())
     }
 
     /// The tokens that end with it, and what is to be said where these are not all.

@@ -26,6 +26,13 @@ pub enum Verdict {
     NeverUsed,
 }
 
+impl Verdict {
+    /// Whether it can go without anybody noticing.
+    pub(super) fn is_safe(self) -> bool {
+        matches!(self, Self::Unused | Self::NeverUsed)
+    }
+}
+
 /// A credential that is accepted.
 #[derive(Clone)]
 pub(super) struct Accepted {
@@ -114,7 +121,8 @@ impl Standing {
         )
     }
 
-    pub(super) fn sentence(&self, last: Option<&LastUse>, last_hour: i64) -> String {
+    /// `last_hour`: how often it was used within it, where that was counted.
+    pub(super) fn sentence(&self, last: Option<&LastUse>, last_hour: Option<i64>) -> String {
         let used = self.used(last);
         let until = self
             .ends_at
@@ -134,10 +142,10 @@ impl Standing {
             Verdict::Newest => {
                 format!("{used}; it lasts longest, and the others make room for it{until}")
             }
-            Verdict::InUse => format!(
-                "{used}, {} in the last hour: it is in use",
-                times(last_hour)
-            ),
+            Verdict::InUse => {
+                let often = last_hour.map(|count| format!(", {} in the last hour", times(count)));
+                format!("{used}{}: it is in use", often.unwrap_or_default())
+            }
             Verdict::RecentlyUsed => format!("{used}: somebody may need it still"),
             Verdict::JustIssued => format!(
                 "never used, and accepted for {} only: somebody may be putting it in place",
@@ -253,7 +261,7 @@ mod tests {
                 keeper_idle,
                 ..OTHER
             };
-            standing.sentence(Some(&last), 41)
+            standing.sentence(Some(&last), Some(41))
         };
         assert_eq!(
             said(180, None),
