@@ -160,11 +160,10 @@ impl Application {
         client: ClientId,
     ) -> Result<Vec<CredentialAdvice>, Error> {
         let (log, now) = (&self.parts.log, self.now());
-        let (row, all) = self.client_credentials(tenant, client, now).await?;
+        let (row, all, known) = self.known(tenant, client, now).await?;
         let Some(keeper) = keeper(&all.accepted) else {
             return Ok(Vec::new());
         };
-        let known = self.known(tenant, &all.accepted, now).await?;
         let mut advice = Vec::with_capacity(known.len());
         for it in known {
             let credential = it.accepted.id.clone();
@@ -185,27 +184,19 @@ impl Application {
         Ok(advice)
     }
 
-    async fn client_credentials(
+    /// A client, its credentials, and what is known of those that are accepted.
+    async fn known(
         &self,
         tenant: TenantId,
         client: ClientId,
         now: Timestamp,
-    ) -> Result<(Client, Credentials), Error> {
+    ) -> Result<(Client, Credentials, Vec<Known>), Error> {
         let row = clients::get(&self.parts.store, tenant, client).await?;
         let row = row.ok_or(Error::NotFound { what: "client" })?.state;
         let all = self.credentials(tenant, (client, &row), now).await?;
-        Ok((row, all))
-    }
-
-    /// What is known of these credentials of one client.
-    async fn known(
-        &self,
-        tenant: TenantId,
-        accepted: &[Accepted],
-        now: Timestamp,
-    ) -> Result<Vec<Known>, Error> {
+        let accepted = &all.accepted;
         let Some(keeper) = keeper(accepted) else {
-            return Ok(Vec::new());
+            return Ok((row, all, Vec::new()));
         };
         let ids: Vec<_> = accepted.iter().map(|it| it.id.clone()).collect();
         let mut uses = self.parts.log.last_uses(tenant, &ids).await?;
@@ -228,6 +219,7 @@ impl Application {
                 last,
             }
         });
-        Ok(known.collect())
+        let known = known.collect();
+        Ok((row, all, known))
     }
 }

@@ -112,8 +112,7 @@ impl Application {
         credential: &str,
     ) -> Result<Vec<String>, Error> {
         let now = self.now();
-        let (row, all) = self.client_credentials(tenant, client, now).await?;
-        let known = self.known(tenant, &all.accepted, now).await?;
+        let (row, all, known) = self.known(tenant, client, now).await?;
         let Some(it) = known.into_iter().find(|it| it.accepted.id == credential) else {
             return Ok(Vec::new());
         };

@@ -5,7 +5,7 @@ use chancery_domain::{
 };
 
 use super::{DAY, HOUR, Known, obtains_none};
-use crate::{Application, error::Error};
+use crate::Application;
 
 /// What was known of a client's secrets before they were rotated. None: it could not be seen.
 pub(crate) struct Before(Option<Vec<Known>>);
@@ -13,8 +13,8 @@ pub(crate) struct Before(Option<Vec<Known>>);
 impl Application {
     /// To be asked before a rotation: after it, it would be too late to see who used what.
     pub(crate) async fn before_rotation(&self, tenant: TenantId, client: ClientId) -> Before {
-        match self.in_use(tenant, client).await {
-            Ok(known) => Before(Some(known)),
+        match self.known(tenant, client, self.now()).await {
+            Ok((.., known)) => Before(Some(known)),
             Err(error) => {
                 tracing::warn!(
                     error = chancery_telemetry::causes(&error),
@@ -23,12 +23,6 @@ impl Application {
                 Before(None)
             }
         }
-    }
-
-    async fn in_use(&self, tenant: TenantId, client: ClientId) -> Result<Vec<Known>, Error> {
-        let now = self.now();
-        let (_, all) = self.client_credentials(tenant, client, now).await?;
-        self.known(tenant, &all.accepted, now).await
     }
 }
 

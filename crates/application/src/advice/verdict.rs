@@ -267,6 +267,15 @@ mod tests {
             said(180, None),
             "last used 3 minutes ago from 10.0.0.7, 41 times in the last hour: it is in use"
         );
+        let in_use = Standing {
+            idle: Some(180),
+            ..OTHER
+        };
+        assert_eq!(
+            in_use.sentence(Some(&last), None),
+            "last used 3 minutes ago from 10.0.0.7: it is in use",
+            "not counted"
+        );
         assert_eq!(said(6 * DAY, Some(0)), "unused for 6 days: it can go");
         assert_eq!(
             said(25 * HOUR, None),
