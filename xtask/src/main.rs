@@ -14,6 +14,7 @@ mod screenshots;
 mod test;
 
 use std::ffi::OsString;
+use std::iter;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -72,12 +73,13 @@ enum Task {
         cargo xtask bench sdk               what the SDK adds to the check of a signature\n  \
         cargo xtask bench console           every page at 10,000 clients and a million events, ten minutes\n  \
         cargo xtask bench roll              verifying, replaying and rebuilding a million events, ten minutes\n  \
-        cargo xtask bench all --quick       tokens, lifecycle and scale in less than five minutes\n  \
+        cargo xtask bench --quick           tokens, lifecycle and scale in less than five minutes\n  \
         cargo xtask bench goals             the texts of what is kept, and the page of goals, without measuring\n\n\
         Times are without the build. Tables and JSON are written to docs/benchmarks/, those of quick runs to target/bench/.")]
     Bench {
         /// What to measure: `tokens`, `lifecycle`, `scale`, `telemetry`, `console`, `sdk`, `roll`, or `all` of the first
         /// three; `goals` measures nothing.
+        #[arg(default_value = "all", allow_hyphen_values = true)]
         what: String,
         /// Options of the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -109,6 +111,10 @@ fn perform(task: Task) -> Result<(), Error> {
     match task {
         Task::Test { filters } => test::test(&filters, &interrupts),
         Task::Postgres => postgres::serve(&interrupts),
+        Task::Bench { what, options } if what.starts_with('-') => {
+            let options: Vec<_> = iter::once(what.into()).chain(options).collect();
+            bench::bench("all", &options, &interrupts)
+        }
         Task::Bench { what, options } => bench::bench(&what, &options, &interrupts),
         Task::Check { deep: None } => check::check(&interrupts),
         Task::Check { deep: Some(only) } => deep::check(only.as_deref(), &interrupts),

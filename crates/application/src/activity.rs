@@ -121,7 +121,7 @@ impl Application {
         credentials: &[String],
     ) -> Result<HashMap<String, LastUse>, Error> {
         caller.require(Needs::TenantRead, tenant)?;
-        Ok(self.parts.log.last_uses(tenant, credentials).await?)
+        Ok(self.parts.log.uses(tenant).await?.last(credentials).await?)
     }
 
     /// When each of these clients of the tenant last obtained a token; those that never did are

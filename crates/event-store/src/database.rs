@@ -113,6 +113,16 @@ impl Database {
         }
     }
 
+    /// Whether [`Database::close`] was called: what fails since then fails by that.
+    pub fn is_closed(&self) -> bool {
+        match &self.pools {
+            Pools::Postgres(pool) => pool.is_closed(),
+            Pools::Sqlite {
+                writer, readers, ..
+            } => readers.is_closed() || writer.is_closed(),
+        }
+    }
+
     /// Waits for what is under way, then closes every connection. Later calls find the database
     /// unavailable.
     pub async fn close(&self) {

@@ -48,6 +48,9 @@ pub struct Http {
 /// A route's name where there is none.
 pub const NO_ROUTE: &str = "none";
 
+/// What the semantic conventions call what is not told apart.
+const OTHER: &str = "_OTHER";
+
 /// A request that is being answered.
 pub struct Begun {
     at: Instant,
@@ -177,11 +180,22 @@ impl Http {
         self.answered(begun.method, route, status, begun.at.elapsed());
     }
 
-    /// A request was answered.
+    /// Of what found no place among what is told apart.
+    fn labels_of_the_rest(&self) -> Labels {
+        vec![
+            ("http.request.method", OTHER.into()),
+            ("http.route", OTHER.into()),
+            ("url.scheme", self.scheme.into()),
+        ]
+    }
+
+    /// A request was answered. By which method nobody can ask is not told apart: whoever tried them all on every route
+    /// would take the places of others.
     fn answered(&self, method: &'static str, route: &str, status: StatusCode, took: Duration) {
+        let is_none_of_its = status == StatusCode::METHOD_NOT_ALLOWED;
         let answered = Answered {
             scheme: self.scheme,
-            method,
+            method: if is_none_of_its { OTHER } else { method },
             route,
             status: status.as_u16(),
         };
@@ -196,11 +210,11 @@ impl Http {
 
     /// How long requests took.
     pub fn families(&self) -> Vec<Family> {
-        let mut points: Vec<_> = self
-            .durations
-            .iter()
-            .map(|(answered, durations)| (answered.labels(), durations.distribution()))
-            .collect();
+        let told = self.durations.iter();
+        let told = told.map(|(answered, durations)| (answered.labels(), durations.distribution()));
+        let rest = self.durations.rest().distribution();
+        let rest = (rest.count() > 0).then(|| (self.labels_of_the_rest(), rest));
+        let mut points: Vec<_> = told.chain(rest).collect();
         points.sort_by(|(one, _), (other, _)| one.cmp(other));
         vec![Family {
             name: "http.server.request.duration",
@@ -288,7 +302,7 @@ fn word(method: &Method) -> &'static str {
         Method::PUT => "PUT",
         Method::DELETE => "DELETE",
         Method::PATCH => "PATCH",
-        _ => "_OTHER",
+        _ => OTHER,
     }
 }
 
@@ -352,6 +366,30 @@ mod tests {
             .map(|(labels, spread)| (&*labels[1].1, &*labels[2].1, spread.count()))
             .collect();
         assert_eq!(counted, [("/t/{slug}/known", "200", 2), ("none", "404", 2)]);
+    }
+
+    #[tokio::test]
+    async fn strangers_take_no_places_by_methods_and_what_finds_none_is_told_together() {
+        let (router, http) = served();
+        for method in [Method::PUT, Method::DELETE, Method::PATCH] {
+            let request = Request::builder().method(method).uri("/away");
+            let request = request.body(Body::empty()).unwrap();
+            let answer = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+        }
+        for route in 0..2_000 {
+            http.answered("GET", &route.to_string(), StatusCode::OK, Duration::ZERO);
+        }
+        let families = http.families();
+        let Points::Histograms(points) = &families[0].points else {
+            panic!("{families:?}");
+        };
+        let others: Vec<_> = points
+            .iter()
+            .filter(|(labels, _)| labels[0].1 == OTHER)
+            .map(|(labels, spread)| (&*labels[1].1, spread.count()))
+            .collect();
+        assert_eq!(others, [("/away", 3), (OTHER, 2_001 - 1_024)]);
     }
 
     #[tokio::test]

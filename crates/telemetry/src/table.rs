@@ -6,10 +6,10 @@ use std::{
 };
 
 /// How many different keys a table holds.
-const PLACES: usize = 256;
+const PLACES: usize = 1_024;
 
 /// Instruments by key. The first use of a key makes its instrument; every later one reads and compares.
-/// Beyond 256 keys the rest shares one instrument.
+/// Beyond 1,024 keys the rest shares one instrument.
 #[derive(Debug)]
 pub struct Table<K, V> {
     places: Box<[OnceLock<(K, V)>]>,
@@ -77,12 +77,12 @@ mod tests {
     fn each_key_has_its_own_and_what_finds_no_place_shares_one() {
         let table = Table::<u32, Counter>::new(Counter::default);
         for round in 0..2 {
-            for key in 0..300 {
+            for key in 0..1_068 {
                 table.at(&key, |key| *key).one();
             }
             assert_eq!(table.rest().get(), 44 * (round + 1));
         }
-        assert_eq!(table.iter().count(), 256);
+        assert_eq!(table.iter().count(), 1_024);
         assert!(table.iter().all(|(_, counter)| counter.get() == 2));
     }
 

@@ -1,5 +1,5 @@
 //! Denials are many when somebody tries: beyond so many a minute from one address for one reason they
-//! are counted instead of written, and so they are while others wait to be written.
+//! are counted instead of written, and so they are while many stand aside to be written.
 
 use std::{
     collections::HashMap,

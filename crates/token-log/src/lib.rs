@@ -43,6 +43,7 @@ mod writer;
 
 pub use activity::{Activity, Entry, Kind};
 pub use condition::Unwritten;
+pub use counts::Times;
 pub use filter::{ActivityFilter, text_of_record, trace_of_record};
 pub use log::{Durability, Queued, Submitted, TokenLog, TokenLogConfig};
 pub use operation::{Answer, Assertion, Operation, RecordError};
@@ -51,4 +52,4 @@ pub use quota::{Lease, Quota};
 pub use refresh::{Change, Family, NewFamily, Rotation};
 pub use summary::Count;
 pub use text::user_agent as shown_user_agent;
-pub use usage::LastUse;
+pub use usage::{CredentialUses, LastUse};

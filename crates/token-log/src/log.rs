@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    activity::{Entry, Kind},
+    activity::Entry,
     backoff::Backoff,
     batch::Target,
     condition::Condition,
@@ -36,9 +36,8 @@ use crate::{
 /// How many operations may wait.
 const QUEUE: usize = 4_096;
 
-/// While so many wait, denials are counted and not queued: whoever asks for a token stands behind few of them, however
-/// many come.
-const CROWDED: usize = QUEUE / 4;
+/// How many of those may wait aside that nobody waits for. Beyond them denials are counted.
+const NOTES: usize = QUEUE / 4;
 
 /// How many tenants may wait until what was written of them is put together.
 const COMPACTIONS: usize = 1_024;
@@ -162,6 +161,7 @@ impl Queued<'_> {
 
 struct Parts {
     queue: mpsc::Sender<Message>,
+    notes: mpsc::Sender<Work>,
     database: Database,
     schema: Schema,
     look_ups: LookUps,
@@ -194,8 +194,10 @@ impl TokenLog {
         };
         let (database, schema) = migrated(config, beside).await?;
         let (queue, waiting) = mpsc::channel(QUEUE);
+        let (notes, aside) = mpsc::channel(NOTES);
         let log = Self(Arc::new(Parts {
             queue,
+            notes,
             look_ups: LookUps::new(&database, schema.name()),
             database,
             schema,
@@ -217,6 +219,7 @@ impl TokenLog {
             backoff: Backoff::default(),
             lines: Lines::default(),
             due: Due::new(due),
+            notes: aside,
             told: VecDeque::new(),
         };
         tokio::spawn(log.compactor().run(asked));
@@ -291,14 +294,18 @@ impl TokenLog {
         Ok(Queued { log: self, left })
     }
 
-    /// Takes note of something whose record nobody depends on. Denials beyond twenty a minute of one
-    /// reason from one address are counted and recorded as one, and so are all of them while many operations wait. What
-    /// finds no room is dropped, and counted by [`TokenLog::dropped`].
+    /// Takes note of something whose record nobody depends on: it stands aside, and goes with the batches of those who
+    /// wait, a few at a time. Denials beyond twenty a minute of one reason from one address are counted and recorded as one,
+    /// and so are all of them while many stand aside. What finds no room is dropped, and counted by [`TokenLog::dropped`].
     pub fn note(&self, entry: Entry<'_>) {
-        let room = entry.kind != Kind::TokenDenied || self.waiting() < CROWDED;
-        for entry in self.0.denials.admit(entry, room).into_iter().flatten() {
-            if !self.queue(entry).is_ok_and(|queued| queued.is_done()) {
-                self.0.counted.dropped.one();
+        // For what was counted before it too.
+        let mut room = self.0.notes.try_reserve_many(2).ok();
+        let admitted = self.0.denials.admit(entry, room.is_some());
+        for entry in admitted.into_iter().flatten() {
+            let work = Work::of(Operation::of(entry.cleaned()));
+            match (work, room.as_mut().and_then(Iterator::next)) {
+                (Ok(work), Some(place)) => place.send(work),
+                _ => self.0.counted.dropped.one(),
             }
         }
     }
@@ -340,7 +347,7 @@ impl TokenLog {
 
     /// How many operations wait to be written.
     pub fn waiting(&self) -> usize {
-        QUEUE - self.0.queue.capacity()
+        QUEUE - self.0.queue.capacity() + (NOTES - self.0.notes.capacity())
     }
 
     /// Waits until everything that was asked for before is written, counted denials too.

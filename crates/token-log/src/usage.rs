@@ -23,17 +23,28 @@ pub struct LastUse {
 /// The most that are asked for in one query.
 const AT_ONCE: usize = 500;
 
+/// How the credentials of a tenant were used, as it was at one moment.
+pub struct CredentialUses<'a> {
+    pub(crate) log: &'a TokenLog,
+    pub(crate) tenant: TenantId,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) unfolded: Uses<'static>,
+}
+
 impl TokenLog {
-    /// The last use of each of these credentials of the tenant; one that was never used is absent.
+    /// How the credentials of a tenant were used until now.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn last_uses(
-        &self,
-        tenant: TenantId,
-        credentials: &[String],
-    ) -> Result<HashMap<String, LastUse>, StoreError> {
-        self.latest(tenant, Column::Credential, credentials).await
+    pub async fn uses(&self, tenant: TenantId) -> Result<CredentialUses<'_>, StoreError> {
+        let mut snapshot = self.database().snapshot().await?;
+        let unfolded = Uses::unfolded(&mut snapshot, self.schema(), tenant).await?;
+        Ok(CredentialUses {
+            log: self,
+            tenant,
+            snapshot,
+            unfolded,
+        })
     }
 
     /// The last use of any credential of each of these clients of the tenant; a client that was never
@@ -47,30 +58,41 @@ impl TokenLog {
         clients: &[ClientId],
     ) -> Result<HashMap<ClientId, LastUse>, StoreError> {
         let texts: Vec<_> = clients.iter().map(ToString::to_string).collect();
-        let mut found = self.latest(tenant, Column::Client, &texts).await?;
+        let mut uses = self.uses(tenant).await?;
+        let mut found = uses.latest(Column::Client, &texts).await?;
         let of = |(client, text)| found.remove(text).map(|last| (client, last));
         Ok(clients.iter().copied().zip(&texts).filter_map(of).collect())
     }
+}
+
+impl CredentialUses<'_> {
+    /// The last use of each of these credentials of the tenant; one that was never used is absent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last(
+        &mut self,
+        credentials: &[String],
+    ) -> Result<HashMap<String, LastUse>, StoreError> {
+        self.latest(Column::Credential, credentials).await
+    }
 
     async fn latest(
-        &self,
-        tenant: TenantId,
+        &mut self,
         column: Column,
         ids: &[String],
     ) -> Result<HashMap<String, LastUse>, StoreError> {
-        let mut snapshot = self.database().snapshot().await?;
-        let unfolded = Uses::unfolded(&mut snapshot, self.schema(), tenant).await?;
         let mut found = HashMap::new();
         for ids in ids.chunks(AT_ONCE) {
-            let sql = query(self.schema(), column.name(), ids.len());
-            let rows = folded(&mut snapshot, &sql, tenant, ids).await?;
+            let sql = query(self.log.schema(), column.name(), ids.len());
+            let rows = folded(&mut self.snapshot, &sql, self.tenant, ids).await?;
             found.extend(rows.into_iter().filter_map(|(id, at, address)| {
                 let at = Timestamp::from_micros(at?);
                 Some((id, LastUse { at, address }))
             }));
         }
         for id in ids {
-            let Some(last) = unfolded.latest(column, id) else {
+            let Some(last) = self.unfolded.latest(column, id) else {
                 continue;
             };
             let at = Timestamp::from_micros(last.last_at);

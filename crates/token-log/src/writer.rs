@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    future::ready,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -31,6 +32,10 @@ use crate::{
 
 /// The most operations in one batch.
 pub(crate) const BATCH: usize = 512;
+
+/// How many records that nobody waits for go with a batch: each is a row by itself, on whose indexes everybody in the batch
+/// waits.
+const ASIDE: usize = 32;
 
 /// How often counted denials are looked after.
 const COUNTED: Duration = Duration::from_secs(10);
@@ -75,8 +80,10 @@ pub(crate) struct Writer {
     pub(crate) backoff: Backoff,
     pub(crate) lines: Lines,
     pub(crate) due: Due,
-    /// What was counted, and is being written a batch at a time.
-    pub(crate) told: VecDeque<Unanswered>,
+    /// What nobody waits for.
+    pub(crate) notes: mpsc::Receiver<Work>,
+    /// What was counted, and goes before them.
+    pub(crate) told: VecDeque<Work>,
 }
 
 /// What is to be written, and who waits for it.
@@ -114,7 +121,10 @@ impl Writer {
                     // The pool says how long a connection may live.
                     self.target.give_back();
                     let now = self.clock.now();
-                    self.write_due(&mut queue, now).await;
+                    // Where the last of it is not written yet, counting goes on.
+                    if self.told.is_empty() {
+                        self.told.extend(self.works(self.denials.due(now)));
+                    }
                     self.due.tick(now);
                 }
                 received = queue.recv_many(&mut messages, BATCH) => {
@@ -124,44 +134,30 @@ impl Writer {
                     pace.gather(&mut queue, &mut messages).await;
                     self.take(&mut messages).await;
                 }
+                () = ready(()), if !self.told.is_empty() => self.write(Vec::new()).await,
+                Some(noted) = self.notes.recv() => {
+                    self.told.push_front(noted);
+                    self.write(Vec::new()).await;
+                }
                 () = self.target.wanted() => self.target.give_back(),
             }
         }
-        self.write_all_counted().await;
+        self.write_all_noted().await;
     }
 
-    /// Writes what was counted for long enough, a batch at a time, and between them what waits.
-    async fn write_due(&mut self, queue: &mut mpsc::Receiver<Message>, now: Timestamp) {
-        let due = self.denials.due(now);
-        self.told.extend(self.unasked(due));
-        let mut messages = Vec::new();
-        while !self.told.is_empty() {
-            self.write_told().await;
-            if !queue.is_empty() {
-                queue.recv_many(&mut messages, BATCH).await;
-                self.take(&mut messages).await;
-            }
+    /// Writes all that was noted and counted, while whoever asks waits.
+    async fn write_all_noted(&mut self) {
+        for _ in 0..self.notes.len() {
+            self.told.extend(self.notes.try_recv());
         }
-    }
-
-    /// Writes all that was counted, while whoever asks waits.
-    async fn write_all_counted(&mut self) {
-        let all = self.denials.all();
-        self.told.extend(self.unasked(all));
+        self.told.extend(self.works(self.denials.all()));
         while !self.told.is_empty() {
-            self.write_told().await;
+            self.write_with(Vec::new(), BATCH).await;
         }
-    }
-
-    /// Writes a batch of what was counted.
-    async fn write_told(&mut self) {
-        let some = self.told.len().min(BATCH);
-        let some = self.told.drain(..some).collect();
-        self.write(some).await;
     }
 
     async fn take(&mut self, messages: &mut Vec<Message>) {
-        let mut batch = Vec::with_capacity(messages.len());
+        let mut batch = Vec::with_capacity(messages.len() + ASIDE);
         let (mut drains, mut replacing) = (Vec::new(), Vec::new());
         for message in messages.drain(..) {
             match message {
@@ -172,7 +168,7 @@ impl Writer {
         }
         self.write(batch).await;
         if !drains.is_empty() {
-            self.write_all_counted().await;
+            self.write_all_noted().await;
         }
         for (made, done) in replacing {
             // Whoever asked and has gone away finds it done, or does it again.
@@ -187,8 +183,8 @@ impl Writer {
         }
     }
 
-    /// What nobody waits for, to be written. What cannot be is lost, and counted.
-    fn unasked(&self, entries: Vec<Entry<'static>>) -> Vec<Unanswered> {
+    /// What was counted, to be written. What cannot be is lost, and counted.
+    fn works(&self, entries: Vec<Entry<'static>>) -> Vec<Work> {
         let works = entries.into_iter().filter_map(|entry| {
             let work = Work::of(Operation::of(entry));
             work.inspect_err(|error| {
@@ -199,10 +195,22 @@ impl Writer {
             })
             .ok()
         });
-        works.map(|work| (work, None)).collect()
+        works.collect()
     }
 
+    /// Writes a batch, and with it some of what stands aside.
     async fn write(&mut self, batch: Vec<Unanswered>) {
+        self.write_with(batch, ASIDE).await;
+    }
+
+    async fn write_with(&mut self, mut batch: Vec<Unanswered>, aside: usize) {
+        for _ in 0..aside {
+            let next = self.told.pop_front();
+            let Some(work) = next.or_else(|| self.notes.try_recv().ok()) else {
+                break;
+            };
+            batch.push((work, None));
+        }
         if batch.is_empty() {
             return;
         }

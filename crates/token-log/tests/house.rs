@@ -140,7 +140,7 @@ on_both_stores! {
         world.clock.advance(1_000 * DAY);
         world.log.keep_house().await.unwrap();
         assert!(world.jtis().await.is_empty());
-        let last = world.log.last_uses(tenant(1), &["secret_a".to_owned()]).await.unwrap();
+        let last = world.log.uses(tenant(1)).await.unwrap().last(&["secret_a".to_owned()]).await.unwrap();
         assert_eq!(last["secret_a"].at, world.now().plus_seconds(-1_001 * DAY));
         let table = world.table("credential_use");
         let hours = fetch_all!(&world.raw, (i64,), &format!("SELECT COUNT(*) FROM {table}")).unwrap();

@@ -145,11 +145,12 @@ pub(crate) async fn serve(
         decision.give(next, family, used, now.plus_seconds(i64::from(seconds)));
     }
     let jti = TokenId::new(now, &service.names().bytes());
+    let record = stage!("record");
     let recording = decision.record(request, jti, beyond, now)?;
     // It is signed while its record is made durable, and leaves when it is.
     recording.begins().await;
     let signed = stage!("sign").in_scope(|| decision.sign(jti))?;
-    recording.done().instrument(stage!("record")).await?;
+    recording.done().instrument(record).await?;
     Ok(signed)
 }
 

@@ -42,12 +42,13 @@ pub(crate) struct AdviceNode {
     last_used_at: Option<DateTime>,
     /// From which address that was, as far as it is known.
     last_used_from: Option<String>,
-    /// How often it obtained a token within the last hour, up to 10,000.
+    /// How often it obtained a token within the last hour. Where it was used very much in the first part of it, at
+    /// least so often: of the records of a part of an hour, 64 blocks of some 1,000 that hold its uses are read.
     uses_last_hour: i64,
     /// How often within the last day, counted by whole hours.
     uses_last_day: i64,
-    /// How often since the one that stays was issued, counted by whole hours after its first one, in which up to
-    /// 10,000 are told apart: during an overlap, whether the old one is still needed and the new one has arrived.
+    /// How often since the one that stays was issued: during an overlap, whether the old one is still needed and the
+    /// new one has arrived. At least so often, as `usesLastHour`, for the rest of the hour in which it was issued.
     uses_since_newest: i64,
 }
 
@@ -61,9 +62,9 @@ impl From<CredentialAdvice> for AdviceNode {
             safe,
             last_used_at: advice.last.as_ref().map(|last| last.at.into()),
             last_used_from: advice.last.and_then(|last| last.address),
-            uses_last_hour: advice.last_hour,
+            uses_last_hour: advice.last_hour.count,
             uses_last_day: advice.last_day,
-            uses_since_newest: advice.since_newest,
+            uses_since_newest: advice.since_newest.count,
         }
     }
 }

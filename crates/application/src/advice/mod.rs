@@ -10,7 +10,7 @@ use chancery_domain::{
     secret_rotation::SecretState,
 };
 use chancery_projections::{client_secrets, clients};
-use chancery_token_log::LastUse;
+use chancery_token_log::{CredentialUses, LastUse, Times};
 
 pub use revoke::CredentialRevoked;
 pub(crate) use rotate::of_no_use;
@@ -37,12 +37,12 @@ pub struct CredentialAdvice {
     pub sentence: String,
     /// When it was last used, and from where.
     pub last: Option<LastUse>,
-    /// How often within the last hour, as far as that is counted.
-    pub last_hour: i64,
+    /// How often within the last hour.
+    pub last_hour: Times,
     /// How often within the last day, counted by whole hours.
     pub last_day: i64,
     /// How often since the one that stays was issued.
-    pub since_newest: i64,
+    pub since_newest: Times,
 }
 
 impl CredentialAdvice {
@@ -159,25 +159,24 @@ impl Application {
         tenant: TenantId,
         client: ClientId,
     ) -> Result<Vec<CredentialAdvice>, Error> {
-        let (log, now) = (&self.parts.log, self.now());
-        let (row, all, known) = self.known(tenant, client, now).await?;
+        let (mut uses, now) = (self.parts.log.uses(tenant).await?, self.now());
+        let (row, all, known) = self.known(tenant, client, (&mut uses, now)).await?;
         let Some(keeper) = keeper(&all.accepted) else {
             return Ok(Vec::new());
         };
         let mut advice = Vec::with_capacity(known.len());
         for it in known {
             let credential = it.accepted.id.clone();
-            let counted = |since| log.uses_since(tenant, &credential, since);
-            let last_hour = counted(now.plus_seconds(-HOUR)).await?;
-            let last_day = log.uses_since_the_hour(tenant, &credential, now.plus_seconds(-DAY));
+            let last_hour = uses.since(&credential, now.plus_seconds(-HOUR)).await?;
+            let yesterday = now.plus_seconds(-DAY);
             let sentence = it.standing.sentence(it.last.as_ref(), Some(last_hour));
             advice.push(CredentialAdvice {
                 sentence: sentence + obtains_none(&row, now),
                 verdict: it.standing.verdict(),
                 last: it.last,
                 last_hour,
-                last_day: last_day.await?,
-                since_newest: log.uses_from(tenant, &credential, keeper.issued_at).await?,
+                last_day: uses.since_the_hour(&credential, yesterday).await?,
+                since_newest: uses.since(&credential, keeper.issued_at).await?,
                 credential,
             });
         }
@@ -189,7 +188,7 @@ impl Application {
         &self,
         tenant: TenantId,
         client: ClientId,
-        now: Timestamp,
+        (uses, now): (&mut CredentialUses<'_>, Timestamp),
     ) -> Result<(Client, Credentials, Vec<Known>), Error> {
         let row = clients::get(&self.parts.store, tenant, client).await?;
         let row = row.ok_or(Error::NotFound { what: "client" })?.state;
@@ -199,11 +198,11 @@ impl Application {
             return Ok((row, all, Vec::new()));
         };
         let ids: Vec<_> = accepted.iter().map(|it| it.id.clone()).collect();
-        let mut uses = self.parts.log.last_uses(tenant, &ids).await?;
+        let mut last = uses.last(&ids).await?;
         let idle = |last: &LastUse| now.seconds() - last.at.seconds();
-        let keeper_idle = uses.get(&keeper.id).map(idle);
+        let keeper_idle = last.get(&keeper.id).map(idle);
         let known = accepted.iter().map(|it| {
-            let last = uses.remove(&it.id);
+            let last = last.remove(&it.id);
             let standing = Standing {
                 stays: it.id == keeper.id,
                 newest: accepted.last().is_some_and(|last| last.id == it.id),

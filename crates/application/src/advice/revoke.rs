@@ -112,7 +112,8 @@ impl Application {
         credential: &str,
     ) -> Result<Vec<String>, Error> {
         let now = self.now();
-        let (row, all, known) = self.known(tenant, client, now).await?;
+        let mut uses = self.parts.log.uses(tenant).await?;
+        let (row, all, known) = self.known(tenant, client, (&mut uses, now)).await?;
         let Some(it) = known.into_iter().find(|it| it.accepted.id == credential) else {
             return Ok(Vec::new());
         };

@@ -13,7 +13,11 @@ pub(crate) struct Before(Option<Vec<Known>>);
 impl Application {
     /// To be asked before a rotation: after it, it would be too late to see who used what.
     pub(crate) async fn before_rotation(&self, tenant: TenantId, client: ClientId) -> Before {
-        match self.known(tenant, client, self.now()).await {
+        let known = async {
+            let mut uses = self.parts.log.uses(tenant).await?;
+            self.known(tenant, client, (&mut uses, self.now())).await
+        };
+        match known.await {
             Ok((.., known)) => Before(Some(known)),
             Err(error) => {
                 tracing::warn!(

@@ -1,7 +1,7 @@
 //! What is to be thought of a credential: by its use, and by what the client would have without it.
 
 use chancery_domain::Timestamp;
-use chancery_token_log::LastUse;
+use chancery_token_log::{LastUse, Times};
 
 use super::{DAY, HOUR};
 
@@ -87,10 +87,11 @@ pub(super) fn ago(seconds: i64) -> String {
     }
 }
 
-fn times(count: i64) -> String {
-    match count {
-        1 => "once".to_owned(),
-        count => format!("{count} times"),
+fn times(often: Times) -> String {
+    let least = if often.at_least { "at least " } else { "" };
+    match often.count {
+        1 => format!("{least}once"),
+        count => format!("{least}{count} times"),
     }
 }
 
@@ -122,7 +123,7 @@ impl Standing {
     }
 
     /// `last_hour`: how often it was used within it, where that was counted.
-    pub(super) fn sentence(&self, last: Option<&LastUse>, last_hour: Option<i64>) -> String {
+    pub(super) fn sentence(&self, last: Option<&LastUse>, last_hour: Option<Times>) -> String {
         let used = self.used(last);
         let until = self
             .ends_at
@@ -143,7 +144,7 @@ impl Standing {
                 format!("{used}; it lasts longest, and the others make room for it{until}")
             }
             Verdict::InUse => {
-                let often = last_hour.map(|count| format!(", {} in the last hour", times(count)));
+                let often = last_hour.map(|often| format!(", {} in the last hour", times(often)));
                 format!("{used}{}: it is in use", often.unwrap_or_default())
             }
             Verdict::RecentlyUsed => format!("{used}: somebody may need it still"),
@@ -255,13 +256,14 @@ mod tests {
             at: Timestamp::from_micros(0),
             address: Some("10.0.0.7".to_owned()),
         };
+        let often = |count, at_least| Times { count, at_least };
         let said = |idle, keeper_idle| {
             let standing = Standing {
                 idle: Some(idle),
                 keeper_idle,
                 ..OTHER
             };
-            standing.sentence(Some(&last), Some(41))
+            standing.sentence(Some(&last), Some(often(41, false)))
         };
         assert_eq!(
             said(180, None),
@@ -282,12 +284,13 @@ mod tests {
             "unused for 25 hours, but the one that stays was never used: the client has not changed over"
         );
         assert_eq!(
-            (ago(1), ago(90 * 60), times(1)),
+            (ago(1), ago(90 * 60), times(often(1, false))),
             (
                 "1 second".to_owned(),
                 "1 hour".to_owned(),
                 "once".to_owned()
             )
         );
+        assert_eq!(times(often(64, true)), "at least 64 times");
     }
 }

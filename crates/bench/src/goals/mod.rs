@@ -43,9 +43,9 @@ struct Results {
     tokens: Option<tokens::Report>,
     lifecycle: Option<lifecycle::Report>,
     scale: Option<scale::Report>,
+    /// The same where only the roll grows.
+    entries: Option<scale::Report>,
     roll: Option<roll::Report>,
-    /// Whether it was measured what only entries do.
-    entries: bool,
 }
 
 /// Makes every text in the directory anew.
@@ -84,8 +84,8 @@ fn results(directory: &Path) -> Result<Results, Error> {
         tokens: kept(directory, "tokens")?,
         lifecycle: kept(directory, "lifecycle")?,
         scale: kept(directory, "scale")?,
+        entries: kept(directory, "scale-entries")?,
         roll: kept(directory, "roll")?,
-        entries: read(directory, "scale-entries")?.is_some(),
     })
 }
 

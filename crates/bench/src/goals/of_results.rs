@@ -88,6 +88,7 @@ impl Goal {
 pub(super) fn all(results: &Results) -> Vec<Goal> {
     let mut goals = of_tokens(results.tokens.as_ref());
     goals.extend(of_scale(results.scale.as_ref()));
+    goals.extend(of_entries(results.entries.as_ref()));
     goals.extend(of_lifecycle(results.lifecycle.as_ref()));
     goals.extend(of_roll(results));
     goals
@@ -142,12 +143,7 @@ fn of_tokens(report: Option<&tokens::Report>) -> Vec<Goal> {
 fn of_scale(report: Option<&scale::Report>) -> Vec<Goal> {
     const FILE: &str = "scale";
     let run = report.and_then(|report| report.run.as_ref());
-    let quick = run.is_some_and(|run| run.quick);
-    let sizes = |store: &str| {
-        let mut stores = report.into_iter().flat_map(|report| &report.stores);
-        let found = stores.find(|on_store| on_store.store == store);
-        found.map(|on_store| on_store.sizes.as_slice())
-    };
+    let sizes = |store| sizes_on(report, store);
     let mut goals = Vec::new();
     for store in STORES {
         let measure = "growth of a token from 1,000 to 1,000,000 clients, processor time and rate";
@@ -156,22 +152,9 @@ fn of_scale(report: Option<&scale::Report>) -> Vec<Goal> {
             sizes.first().is_some_and(|size| size.clients <= 1_000)
                 && sizes.last().is_some_and(|size| size.clients >= 1_000_000)
         });
-        let growth = far.and_then(Growth::of_tokens);
-        goal.measured = growth.and_then(|growth| {
-            let control = growth.control?;
-            Some(Measured {
-                text: format!(
-                    "{:.2} and {:.2}; the control {:.2} and {:.2}",
-                    growth.cpu,
-                    growth.rate,
-                    control.cpu,
-                    1.0 / control.rate
-                ),
-                met: growth.cpu <= control.cpu && growth.rate >= 1.0 / control.rate,
-                next: false,
-                quick,
-            })
-        });
+        goal.measured = far
+            .and_then(Growth::of_tokens)
+            .and_then(|it| grown(&it, run));
         goals.push(goal);
     }
     for store in STORES {
@@ -181,6 +164,66 @@ fn of_scale(report: Option<&scale::Report>) -> Vec<Goal> {
         let warm = all.find(|size| size.clients == 100_000);
         let mib = warm.and_then(|size| Some(size.everybody.as_ref()?.again.memory_mib));
         goals.push(goal.measured(mib.map(|mib| (mib, format!("{mib:.0}"))), run));
+    }
+    goals
+}
+
+fn sizes_on<'a>(report: Option<&'a scale::Report>, store: &str) -> Option<&'a [scale::Size]> {
+    let mut stores = report.into_iter().flat_map(|report| &report.stores);
+    let found = stores.find(|on_store| on_store.store == store);
+    found.map(|on_store| on_store.sizes.as_slice())
+}
+
+/// A growth beside what the control differs from itself by.
+fn grown(growth: &Growth, run: Option<&Run>) -> Option<Measured> {
+    let control = growth.control.as_ref()?;
+    Some(Measured {
+        text: format!(
+            "{:.2} and {:.2}; the control {:.2} and {:.2}",
+            growth.cpu,
+            growth.rate,
+            control.cpu,
+            1.0 / control.rate
+        ),
+        met: growth.cpu <= control.cpu && growth.rate >= 1.0 / control.rate,
+        next: false,
+        quick: run.is_some_and(|run| run.quick),
+    })
+}
+
+/// Where only the roll grows.
+fn of_entries(report: Option<&scale::Report>) -> Vec<Goal> {
+    const FILE: &str = "scale-entries";
+    let run = report.and_then(|report| report.run.as_ref());
+    let far = |store| {
+        sizes_on(report, store).filter(|sizes| {
+            sizes.first().is_some_and(|size| size.events <= 20_000)
+                && sizes.last().is_some_and(|size| size.events >= 10_000_000)
+        })
+    };
+    let mut goals = Vec::new();
+    for store in STORES {
+        let measure =
+            "growth of `updateClient` from 10,000 to 10,000,000 entries, processor time and rate";
+        let mut goal = Goal::new(measure, store, FILE, Limit::OfControl);
+        goal.measured = far(store)
+            .and_then(Growth::of_changes)
+            .and_then(|it| grown(&it, run));
+        goals.push(goal);
+    }
+    for store in STORES {
+        let measure = "growth of lists of fifty, the one that grew most, processor time";
+        let goal = Goal::new(measure, store, FILE, Limit::Below(1.25));
+        let grown = far(store).and_then(|sizes| {
+            let (first, last) = (sizes.first()?, sizes.last()?);
+            let pairs = first.lists.iter().zip(&last.lists);
+            let grown = pairs.map(|((name, before), (_, after))| {
+                (after.cpu_microseconds / before.cpu_microseconds, name)
+            });
+            grown.max_by(|(one, _), (other, _)| one.total_cmp(other))
+        });
+        let grown = grown.map(|(times, name)| (times, format!("{times:.2} ({name})")));
+        goals.push(goal.measured(grown, run));
     }
     goals
 }

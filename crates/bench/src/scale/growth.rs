@@ -36,7 +36,7 @@ impl Growth {
         ))
     }
 
-    fn of_changes(sizes: &[Size]) -> Option<Self> {
+    pub(crate) fn of_changes(sizes: &[Size]) -> Option<Self> {
         let changes = || sizes.iter().map(|size| size.changes.as_ref());
         let compared: Option<Vec<_>> = changes().map(|changes| changes?.compared()).collect();
         let first = changes().next()??.server();

@@ -48,7 +48,7 @@ pub(crate) struct Size {
     pub(super) sealing_seconds: f64,
     pub(crate) tokens: Comparison,
     pub(super) changes: Option<Changes>,
-    pub(super) lists: Vec<(String, Sample)>,
+    pub(crate) lists: Vec<(String, Sample)>,
     /// How many records the token log had put together when the lists were asked for.
     #[serde(default)]
     pub(super) records: Option<f64>,

@@ -9,17 +9,21 @@ use chancery_event_store::{Backend, StoreLocation};
 use chancery_testkit::stores::TestDatabase;
 use serde_json::Value;
 use sqlx::{Connection, PgConnection, SqliteConnection};
+use tokio::join;
 
 use crate::{
-    crash::{jti, recorded},
+    crash::{created, jti, recorded},
     outside::{Load, Outside, PATIENCE},
+    projections::assert_rows_are_folds,
     proxy::{Proxy, Way},
     server::{Server, arguments},
 };
 
-/// How long each of the two outages lasts: longer than whatever is waited for, and than records may wait. One of
-/// half a minute is in `stopped.rs`.
+/// How long each of the two outages lasts: longer than whatever is waited for, and than records may wait.
 const AWAY: Duration = Duration::from_secs(8);
+
+/// How long files take no writes. A PostgreSQL that is stopped for as long is in `stopped.rs`.
+const FULL: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_cannot_be_reached_is_said_to_be_away_and_found_again() {
@@ -144,21 +148,23 @@ async fn a_database_that_takes_no_writes_is_not_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn files_that_take_no_writes_are_said_to_and_can_still_be_read() {
+async fn what_was_acknowledged_outlives_files_that_take_no_writes_for_30_seconds() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start_on_a_small_disk(directory.path());
     let outside = Outside::of(&server).await;
-    outside.works_again("before").await;
+    outside.works_again("acme").await;
     let load = Load::of_tokens(&outside).await;
-    load.goes_on(0, 20).await;
+    let clients = Load::of_clients(&outside, "acme");
+    join!(load.goes_on(0, 20), clients.goes_on(0, 20));
 
     server.may_write(false);
+    let since = Instant::now();
     becomes(&outside, 503, "takes no writes").await;
     assert_eq!(outside.get("/healthz").await.status(), 200);
     assert_eq!(outside.ask_for_token().await.status(), 503);
-    load.is_refused().await;
-    let during = load.given();
-    for _ in 0..10 {
+    join!(load.is_refused(), clients.is_refused());
+    let during = (load.given(), clients.given());
+    while since.elapsed() < FULL {
         // No token without a record, no change without an event, and everybody is told to come again.
         let (token, changed) = tokio::join!(outside.ask_for_token(), outside.creates("lost"));
         assert_eq!(token.status(), 503);
@@ -170,21 +176,30 @@ async fn files_that_take_no_writes_are_said_to_and_can_still_be_read() {
             "{}",
             changed.1
         );
-        let read = outside.graphql("{ tenant(slug: \"before\") { id } }").await;
+        let read = outside.graphql("{ tenant(slug: \"acme\") { id } }").await;
         assert_eq!(read.status(), 200);
         let read: Value = read.json().await.unwrap();
         assert!(read["data"]["tenant"].is_object(), "{read}");
         let keys = outside.get("/t/system/oauth2/jwks").await;
         assert_eq!(keys.status(), 200, "verifiers go on");
     }
-    assert_eq!(load.given(), during, "nobody got a token");
+    let given = (load.given(), clients.given());
+    assert_eq!(given, during, "nobody got a token, and no client was made");
 
     server.may_write(true);
     outside.works_again("after").await;
-    load.goes_on(during, 20).await;
-    let issued = load.stop().await;
+    join!(load.goes_on(during.0, 20), clients.goes_on(during.1, 20));
+    let (issued, made) = join!(load.stop(), clients.stop());
     assert_eq!(server.terminate(), 0);
     assert!(!server.log().contains("panicked"));
+    let there = created(directory.path(), &[], &[]);
+    for id in &made {
+        assert!(
+            there.contains(id),
+            "{id} was acknowledged and is not in the roll"
+        );
+    }
+    assert_rows_are_folds(directory.path(), &[]);
     let recorded = recorded(directory.path(), &[]).await;
     for token in &issued {
         let jti = jti(token);

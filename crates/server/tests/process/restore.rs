@@ -14,6 +14,7 @@ use chancery_event_store::{Backend, StoreLocation};
 use chancery_testkit::stores::TestDatabase;
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};
+use tokio::task::JoinSet;
 
 use crate::server::{Server, arguments, chancery, client, output};
 
@@ -126,7 +127,7 @@ pub(crate) async fn furnish(server: &Server, slug: &'static str) -> Before {
     before
 }
 
-/// Asks for tokens and changes the tenant while `backup` runs, at least a few times before and after. Gives the
+/// Asks for tokens and changes the tenant, eight at a time, while `backup` runs, and some times before and after. Gives the
 /// clients that were made before it was done: those of which it was known when it began come first.
 async fn under_load(
     server: Arc<Server>,
@@ -139,11 +140,12 @@ async fn under_load(
     );
     let token = server.operator_token().await;
     let made = Arc::new(Mutex::new(Made::new()));
-    let load = tokio::spawn({
+    let mut load = JoinSet::new();
+    for _ in 0..8 {
         let (stop, rounds, server) = (stop.clone(), rounds.clone(), server.clone());
-        let all = made.clone();
+        let (token, all) = (token.clone(), made.clone());
         let (client, secret) = (before.client.clone(), before.secret.clone());
-        async move {
+        load.spawn(async move {
             while !stop.load(Ordering::Relaxed) {
                 let round = rounds.fetch_add(1, Ordering::Relaxed);
                 server.token("acme", &client, &secret, API).await.unwrap();
@@ -155,21 +157,23 @@ async fn under_load(
                     .map(|at| text(&made, &format!("/data/createClient/{at}")));
                 all.lock().unwrap().push(made.into());
             }
-        }
-    });
+        });
+    }
     let wait_for = async |more: u64| {
         let until = rounds.load(Ordering::Relaxed) + more;
         while rounds.load(Ordering::Relaxed) < until {
             tokio::task::yield_now().await;
         }
     };
-    wait_for(5).await;
+    wait_for(40).await;
     let known = made.lock().unwrap().len();
     backup.await;
     let made = made.lock().unwrap().clone();
-    wait_for(5).await;
+    wait_for(40).await;
     stop.store(true, Ordering::Relaxed);
-    load.await.unwrap();
+    while let Some(ended) = load.join_next().await {
+        ended.unwrap();
+    }
     (known, made)
 }
 

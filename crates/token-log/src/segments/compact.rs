@@ -90,6 +90,8 @@ impl Compactor {
                 memory.behind.remove(&tenant);
                 memory.vacuum.put(&self.database, &self.schema);
             }
+            // Whoever closed it has what was written, and the next one puts it together.
+            Err(_) if self.database.is_closed() => {}
             Err(error) => {
                 memory.behind.insert(tenant);
                 tracing::warn!(%error, "activity could not be put together; it is tried again with what comes next");

@@ -66,6 +66,8 @@ pub(crate) struct Walk<'a> {
     cursor: Option<Place>,
     /// How many records were looked at.
     pub(crate) examined: usize,
+    /// How many segments were read, not by their summaries.
+    pub(crate) read: usize,
     /// The last place that was looked at.
     pub(crate) reached: Option<Place>,
 }
@@ -89,6 +91,7 @@ impl<'a> Walk<'a> {
             listed: BTreeMap::new(),
             cursor: None,
             examined: 0,
+            read: 0,
             reached: None,
         };
         let range = walk.wanted.range;
@@ -251,6 +254,7 @@ impl<'a> Walk<'a> {
         let tenant = self.tenant.as_str();
         let (runs, body) = fetch_one!(snapshot, (String, String), &sql, tenant, position)?;
         let numbers = numbers(&runs)?;
+        self.read += 1;
         self.keep(&body, numbers.into_iter(), found)
     }
 

@@ -55,7 +55,7 @@ on_both_stores! {
         assert_eq!(found.user_agent.as_deref(), Some("shop/1.0"));
         assert_eq!(found.trace_id.as_deref(), Some(&trace[3..35]));
         assert_eq!(found.reason, None);
-        let last = node.log.last_uses(client.tenant, &[client.secret_id.to_string()]).await.unwrap();
+        let last = node.log.uses(client.tenant).await.unwrap().last(&[client.secret_id.to_string()]).await.unwrap();
         assert_eq!(last[&client.secret_id.to_string()].at, node.world.clock.now());
     }
 
