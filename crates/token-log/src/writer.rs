@@ -35,7 +35,7 @@ pub(crate) const BATCH: usize = 512;
 
 /// How many records that nobody waits for go with a batch: each is a row by itself, on whose indexes everybody in the batch
 /// waits.
-const ASIDE: usize = 32;
+const ASIDE: usize = 8;
 
 /// How often counted denials are looked after.
 const COUNTED: Duration = Duration::from_secs(10);
