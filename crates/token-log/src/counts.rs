@@ -38,15 +38,21 @@ impl CredentialUses<'_> {
     /// [`StoreError`].
     pub async fn since(&mut self, credential: &str, since: Timestamp) -> Result<Times, StoreError> {
         let next_hour = Timestamp::from_micros((since.micros().div_euclid(HOUR) + 1) * HOUR);
-        let mut times = self.within(credential, (since, next_hour)).await?;
-        times.count += self.since_the_hour(credential, next_hour).await?;
+        let after = self.since_the_hour(credential, next_hour).await?;
+        let of_the_hour = self.since_the_hour(credential, since).await? - after;
+        let mut times = self
+            .within(credential, (since, next_hour), of_the_hour)
+            .await?;
+        times.count += after;
         Ok(times)
     }
 
+    /// Of the uses within an hour, so many in all, those in a part of it.
     async fn within(
         &mut self,
         credential: &str,
         (since, until): (Timestamp, Timestamp),
+        of_the_hour: i64,
     ) -> Result<Times, StoreError> {
         let bulk = Kind::ALL.into_iter().filter(|kind| kind.is_bulk());
         let filter = ActivityFilter {
@@ -59,15 +65,21 @@ impl CredentialUses<'_> {
         let wanted = filter.in_segments(Range::new(&filter, (None, None)));
         let way = (wanted, Way::Forth);
         let (schema, snapshot) = (self.log.schema(), &mut self.snapshot);
-        let mut walk = Walk::begin(snapshot, schema, self.tenant, &filter, way).await?;
         let mut found = Found::new();
-        let goes_on = |walk: &Walk<'_>| walk.horizon().is_some();
-        while goes_on(&walk) && (found.is_empty() || found.len() < COUNTED && walk.read < READ) {
+        let count = |found: &Found| i64::try_from(found.len()).unwrap_or(i64::MAX);
+        if of_the_hour == 0 {
+            return Ok(Times::default());
+        }
+        let mut walk = Walk::begin(snapshot, schema, self.tenant, &filter, way).await?;
+        let more =
+            |walk: &Walk<'_>, found: &Found| walk.horizon().is_some() && count(found) < of_the_hour;
+        while more(&walk, &found) && (found.is_empty() || found.len() < COUNTED && walk.read < READ)
+        {
             walk.advance(snapshot, &mut found).await?;
         }
         Ok(Times {
-            count: i64::try_from(found.len()).unwrap_or(i64::MAX),
-            at_least: goes_on(&walk),
+            count: count(&found),
+            at_least: more(&walk, &found),
         })
     }
 

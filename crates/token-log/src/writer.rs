@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    future::ready,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -14,6 +13,7 @@ use chancery_telemetry::Repeated;
 use futures_util::FutureExt;
 use tokio::{
     sync::{mpsc, oneshot},
+    task::yield_now,
     time::{MissedTickBehavior, interval, sleep},
 };
 
@@ -82,7 +82,7 @@ pub(crate) struct Writer {
     pub(crate) due: Due,
     /// What nobody waits for.
     pub(crate) notes: mpsc::Receiver<Work>,
-    /// What was counted, and goes before them.
+    /// What was counted, and goes before them; and the first of them where nobody asks.
     pub(crate) told: VecDeque<Work>,
 }
 
@@ -134,11 +134,9 @@ impl Writer {
                     pace.gather(&mut queue, &mut messages).await;
                     self.take(&mut messages).await;
                 }
-                () = ready(()), if !self.told.is_empty() => self.write(Vec::new()).await,
-                Some(noted) = self.notes.recv() => {
-                    self.told.push_front(noted);
-                    self.write(Vec::new()).await;
-                }
+                // Who is ready to ask does so first.
+                () = yield_now(), if !self.told.is_empty() => self.write(Vec::new()).await,
+                Some(noted) = self.notes.recv(), if self.told.is_empty() => self.told.push_back(noted),
                 () = self.target.wanted() => self.target.give_back(),
             }
         }

@@ -43,7 +43,7 @@ pub(crate) struct AdviceNode {
     /// From which address that was, as far as it is known.
     last_used_from: Option<String>,
     /// How often it obtained a token within the last hour. Where it was used very much in the first part of it, at
-    /// least so often: of the records of a part of an hour, 64 blocks of some 1,000 that hold its uses are read.
+    /// least so often: of a part of an hour some 10,000 uses are counted, in 64 blocks of records at most.
     uses_last_hour: i64,
     /// How often within the last day, counted by whole hours.
     uses_last_day: i64,

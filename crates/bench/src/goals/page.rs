@@ -44,6 +44,7 @@ fn row(text: &mut String, goal: &Goal) {
         Limit::Below(most) => format!("< {most}"),
         Limit::OfControl => "the control's".to_owned(),
     };
+    let file = goal.file;
     let (measured, verdict) = match &goal.measured {
         None => (String::new(), "no result"),
         Some(measured) => {
@@ -56,14 +57,18 @@ fn row(text: &mut String, goal: &Goal) {
             (format!("{}{quick}", measured.text), verdict)
         }
     };
+    // Without a result there is no such page.
+    let of = match &goal.measured {
+        None => file.to_owned(),
+        Some(_) => format!("[{file}]({file}.md)"),
+    };
     let _ = writeln!(
         text,
-        "| {} | {} | {} | {} | {measured} | {verdict} | [{file}]({file}.md) |",
+        "| {} | {} | {} | {} | {measured} | {verdict} | {of} |",
         goal.measure,
         goal.store,
         limit(goal.now),
         goal.next.map(limit).unwrap_or_default(),
-        file = goal.file,
     );
 }
 

@@ -167,6 +167,23 @@ on_both_stores! {
         assert_eq!(uses.since_the_hour("secret", begin).await, Ok(11_000));
     }
 
+    async fn what_is_used_now_and_then_among_others_is_looked_for_in_some_segments(store: TestStore) {
+        let log = log_on(&store).await;
+        let (compactor, mut memory) = (log.compactor(), Memory::default());
+        for _ in 0..66 {
+            let mut of = vec!["other".to_owned(); 599];
+            of.push("secret".to_owned());
+            let asked = written_of(&log, of).await;
+            compactor.answer(asked, &mut memory).await;
+        }
+        assert_eq!(records(&log, "activity_segments").await, 66);
+        let begin = Timestamp::from_micros(hour_of(log.clock().now().micros()));
+        let mut uses = log.uses(tenant()).await.unwrap();
+        let least = Times { count: 64, at_least: true };
+        assert_eq!(uses.since("secret", begin).await, Ok(least));
+        assert_eq!(uses.since_the_hour("secret", begin).await, Ok(66));
+    }
+
     async fn what_ever_other_credentials_used_is_counted_at_once(store: TestStore) {
         let log = log_on(&store).await;
         let (compactor, mut memory) = (log.compactor(), Memory::default());
