@@ -176,7 +176,8 @@ on_both_stores! {
             let asked = written_of(&log, of).await;
             compactor.answer(asked, &mut memory).await;
         }
-        assert_eq!(records(&log, "activity_segments").await, 66);
+        let segments = format!("SELECT COUNT(*) FROM {}.activity_segments", log.schema());
+        assert_eq!(fetch_one!(log.database(), (i64,), &segments).unwrap().0, 66);
         let begin = Timestamp::from_micros(hour_of(log.clock().now().micros()));
         let mut uses = log.uses(tenant()).await.unwrap();
         let least = Times { count: 64, at_least: true };
