@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{OnStore, Report, growth};
+use super::{OnStore, Report, growth, size::Size};
 use crate::{
     numbers::spread,
     report::{cpu, median, rate},
@@ -25,9 +25,14 @@ pub(super) fn of(report: &Report) -> String {
             run::line(report.run.as_ref()),
         ),
     };
+    let is_checked = |size: &Size| size.check_seconds.is_some();
+    let sound = if sizes.iter().all(is_checked) {
+        " and found sound by `chancery projections check`"
+    } else {
+        ""
+    };
     let mut text = format!(
-        "{title} written straight into the store by the server's own code \
-         and found sound by `chancery projections check`; then the server is started, and measured when the roll is \
+        "{title} written straight into the store by the server's own code{sound}; then the server is started, and measured when the roll is \
          sealed. {} clients, evenly chosen, ask over {} connections, {} s a measurement, ES256, durable activity, \
          warm; the secrets' hashes are the cheapest that Argon2id allows.\n",
         report.asking, report.connections, report.seconds
