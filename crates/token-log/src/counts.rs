@@ -40,9 +40,11 @@ impl CredentialUses<'_> {
         let next_hour = Timestamp::from_micros((since.micros().div_euclid(HOUR) + 1) * HOUR);
         let after = self.since_the_hour(credential, next_hour).await?;
         let of_the_hour = self.since_the_hour(credential, since).await? - after;
-        let mut times = self
-            .within(credential, (since, next_hour), of_the_hour)
-            .await?;
+        let mut times = Times::default();
+        if of_the_hour > 0 {
+            let part = (since, next_hour);
+            times = self.within(credential, part, of_the_hour).await?;
+        }
         times.count += after;
         Ok(times)
     }
@@ -67,9 +69,6 @@ impl CredentialUses<'_> {
         let (schema, snapshot) = (self.log.schema(), &mut self.snapshot);
         let mut found = Found::new();
         let count = |found: &Found| i64::try_from(found.len()).unwrap_or(i64::MAX);
-        if of_the_hour == 0 {
-            return Ok(Times::default());
-        }
         let mut walk = Walk::begin(snapshot, schema, self.tenant, &filter, way).await?;
         let more =
             |walk: &Walk<'_>, found: &Found| walk.horizon().is_some() && count(found) < of_the_hour;

@@ -57,7 +57,7 @@ fn row(text: &mut String, goal: &Goal) {
             (format!("{}{quick}", measured.text), verdict)
         }
     };
-    // Without a result there is no such page.
+    // Without a result there may be no such page.
     let of = match &goal.measured {
         None => file.to_owned(),
         Some(_) => format!("[{file}]({file}.md)"),
